@@ -12,10 +12,12 @@ import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { signWithAnyKeys } from '../support/aws-keys.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { type Boot, bootIn } from '../support/boot/boot-in.ts';
-import { type Account, openAccount } from '../support/grid/emulated-account.ts';
+import { findScalingGroup } from '../support/grid/account-clients.ts';
+import { type Account, openAccount, terminationHook } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
+import { until } from '../support/until.ts';
 
-/** An emulated account with a stack's store, whose instances boot in directories of this machine. */
+/** An emulated account whose instances boot in directories of this machine. */
 export class BootHost {
   readonly account: Account;
   readonly dir = mkdtempSync(join(tmpdir(), 'batchctl-boot-'));
@@ -43,15 +45,14 @@ export class BootHost {
     this.#number += 1;
     const name = `boot-${this.#number}`;
     const { url } = this.account.cloud;
-    await fetch(`${url}/${name}`, { method: 'PUT', headers: SIGNED });
+    await this.account.s3.createBucket({ Bucket: name });
     const profile = await this.profile(name, fields);
     const clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { s3: url } });
     const store = await createS3Store({ clients, bucket: name, prefix: 'b/', kmsKey: null });
     await store.put(bundleKey(this.bundle.sha256), this.bundle.gzip);
-    const hook = { LifecycleHookName: DRAIN_HOOK, LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING' };
     const instances = await this.account.makeGroup(gridName(name, 'default'), size, {
       MinSize: min,
-      LifecycleHookSpecificationList: [{ ...hook, HeartbeatTimeout: 7_200, DefaultResult: 'CONTINUE' }],
+      LifecycleHookSpecificationList: [terminationHook(DRAIN_HOOK, 7_200)],
     });
     return new BootStack(this, profile, store, clients, instances);
   }
@@ -66,21 +67,43 @@ export class BootStack {
   readonly profile: AwsProfile;
   readonly store: ObjectStore;
   readonly instances: readonly GridInstance[];
-  readonly #at: BootHost;
+  readonly #host: BootHost;
   readonly #clients: AwsClients;
 
   constructor(
-    at: BootHost,
+    host: BootHost,
     profile: AwsProfile,
     store: ObjectStore,
     clients: AwsClients,
     instances: readonly GridInstance[],
   ) {
-    this.#at = at;
+    this.#host = host;
     this.profile = profile;
     this.store = store;
     this.#clients = clients;
     this.instances = instances;
+  }
+
+  /** The first instance of the group, which is often the only one. */
+  get instance(): GridInstance {
+    const [instance] = this.instances;
+    if (instance === undefined) throw new Error('the group has no instance');
+    return instance;
+  }
+
+  /** The name of its worker group. */
+  get group(): string {
+    return gridName(this.profile.stack, 'default');
+  }
+
+  /** The desired capacity of its worker group. */
+  async desired(): Promise<number | undefined> {
+    return (await findScalingGroup(this.#host.account, this.group))?.DesiredCapacity;
+  }
+
+  /** Waits until EC2 has terminated an instance. */
+  gone(instance: GridInstance): Promise<true> {
+    return until(`${instance.id} is gone`, () => this.#host.account.cloud.grid.instance(instance).gone);
   }
 
   /** Stores a file of the release. Returns its checksum. */
@@ -92,7 +115,7 @@ export class BootStack {
 
   /** The directory that serves as an instance's root. */
   root(instance: GridInstance): string {
-    return join(this.#at.dir, instance.id);
+    return join(this.#host.dir, instance.id);
   }
 
   async boot(
@@ -101,12 +124,17 @@ export class BootStack {
     env: Readonly<Record<string, string>> = {},
     words: readonly string[] = [],
   ): Promise<Boot> {
-    const { cloud } = this.#at.account;
+    const { cloud } = this.#host.account;
     const services = {
       AWS_ENDPOINT_URL: cloud.url,
       AWS_EC2_METADATA_SERVICE_ENDPOINT: await cloud.grid.imdsUrl(instance),
     };
     return bootIn(this.root(instance), userData, { ...services, ...env }, words);
+  }
+
+  /** Boots an instance, and returns the exit code of the script. */
+  async bootToEnd(...args: Parameters<BootStack['boot']>): Promise<number | null> {
+    return (await (await this.boot(...args)).ended).code;
   }
 
   /** Null for missing files. */
@@ -119,9 +147,3 @@ export class BootStack {
     return this.#clients.close();
   }
 }
-
-/** Dummy credentials; an emulator only checks that there are some. */
-const SIGNED = {
-  authorization:
-    'AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261126/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0',
-};

@@ -1,41 +1,34 @@
 // Protects: a bucket rejects plain HTTP, and no one else's bucket policy is overwritten.
-import { GetBucketPolicyCommand, PutBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { BucketResource } from '../../src/infra/bucket.ts';
+import type { ResourceState } from '../../src/infra/resource.ts';
 import { randomId } from '../../src/lib/id.ts';
 import { signWithAnyKeys } from '../support/aws-keys.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { forSuite } from '../support/fixture.ts';
+import { accountClients } from '../support/grid/account-clients.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import { startTlsFront } from '../support/servers/proxies.ts';
 
 /** A statement that a person wrote into the bucket's policy. */
 const THEIRS = { Sid: 'Theirs', Effect: 'Allow', Principal: '*', Action: 's3:GetObject' };
 const LACK = 'requests without TLS are accepted';
+const DIFFERS: ResourceState = { state: 'differs', differences: [LACK] };
 
 describe('a bucket reached by TLS', () => {
   const moto = forSuite(() => sharedMoto());
   const front = forSuite(() => startTlsFront(moto.url));
-  let s3: S3Client;
-  let clients: AwsClients;
+  const others = forSuite(() => accountClients(moto));
+  const clients = forSuite(() => {
+    const env = { AWS_CA_BUNDLE: front.ca };
+    return new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { s3: front.url }, env });
+  });
   let Bucket: string;
 
-  before(async () => {
-    signWithAnyKeys();
-    const credentials = { accessKeyId: 'AKIDOTHER', secretAccessKey: 's' };
-    s3 = new S3Client({ region: 'us-east-1', endpoint: moto.url, credentials, forcePathStyle: true });
-    clients = new AwsClients({
-      ...{ region: 'us-east-1', profile: null, account: null, endpoints: { s3: front.url } },
-      env: { AWS_CA_BUNDLE: front.ca },
-    });
-  });
+  before(signWithAnyKeys);
   beforeEach(() => {
     Bucket = `tls-${randomId(6)}`;
-  });
-  after(async () => {
-    await clients?.close();
-    s3?.destroy();
   });
 
   async function bucket(settings: object = {}): Promise<BucketResource> {
@@ -43,12 +36,14 @@ describe('a bucket reached by TLS', () => {
     return new BucketResource(await awsProfile(fields), clients);
   }
   const put = (policy: object) =>
-    s3.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify({ Version: '2012-10-17', ...policy }) }));
-  const statements = async () =>
-    JSON.parse((await s3.send(new GetBucketPolicyCommand({ Bucket }))).Policy ?? '{}').Statement;
-  /** As S3's documentation has it (S3: bucket policy examples, "Managing bucket access with HTTPS only"). */
+    others.s3.putBucketPolicy({ Bucket, Policy: JSON.stringify({ Version: '2012-10-17', ...policy }) });
+  const statements = async () => JSON.parse((await others.s3.getBucketPolicy({ Bucket })).Policy ?? '{}').Statement;
+  /** From S3's documentation (S3: bucket policy examples, "Managing bucket access with HTTPS only"). */
   const tlsOnly = () => ({
-    ...{ Sid: 'BatchctlTlsOnly', Effect: 'Deny', Principal: '*', Action: 's3:*' },
+    Sid: 'BatchctlTlsOnly',
+    Effect: 'Deny',
+    Principal: '*',
+    Action: 's3:*',
     Resource: [`arn:aws:s3:::${Bucket}`, `arn:aws:s3:::${Bucket}/*`],
     Condition: { Bool: { 'aws:SecureTransport': 'false' } },
   });
@@ -66,7 +61,7 @@ describe('a bucket reached by TLS', () => {
     await resource.apply();
     const theirs = { ...THEIRS, Resource: `arn:aws:s3:::${Bucket}/public/*` };
     await put({ Statement: [theirs] });
-    expect(await resource.look()).to.deep.equal({ state: 'differs', differences: [LACK] });
+    expect(await resource.look()).to.deep.equal(DIFFERS);
     await resource.apply();
     expect(await statements()).to.deep.equal([theirs, tlsOnly()]);
     expect(await resource.look()).to.deep.equal({ state: 'asItShould' });
@@ -85,7 +80,7 @@ describe('a bucket reached by TLS', () => {
     ];
     for (const each of weak) {
       await put({ Statement: [each] });
-      expect(await resource.look(), JSON.stringify(each)).to.deep.equal({ state: 'differs', differences: [LACK] });
+      expect(await resource.look(), JSON.stringify(each)).to.deep.equal(DIFFERS);
       await resource.apply();
       expect(await statements()).to.deep.equal([tlsOnly()]);
     }
@@ -94,31 +89,20 @@ describe('a bucket reached by TLS', () => {
   it('created by someone else is only checked, and any wording that rejects plain HTTP is accepted', async () => {
     await (await bucket()).apply();
     const resource = await bucket({ existing: true, prefix: 'ours/' });
-    const objects = `arn:aws:s3:::${Bucket}/*`;
-    const enough = [
-      {
-        ...tlsOnly(),
-        Sid: 'HttpsOnly',
-        Principal: { AWS: '*' },
-        Action: ['s3:*'],
-        Condition: { Bool: { 'aws:SecureTransport': false } },
-      },
-      {
-        ...tlsOnly(),
-        Sid: 'HttpsOnly',
-        Action: '*',
-        Resource: '*',
-        Condition: { Bool: { 'aws:SecureTransport': ['false'] } },
-      },
+    const httpsOnly = { ...tlsOnly(), Sid: 'HttpsOnly' };
+    const inTransport = (value: unknown) => ({ Bool: { 'aws:SecureTransport': value } });
+    const wordings = [
+      { ...httpsOnly, Principal: { AWS: '*' }, Action: ['s3:*'], Condition: inTransport(false) },
+      { ...httpsOnly, Action: '*', Resource: '*', Condition: inTransport(['false']) },
     ];
-    for (const each of enough) {
+    for (const each of wordings) {
       // A single statement needs no list (IAM: JSON policy elements, Statement).
       for (const Statement of [[each], each]) {
         await put({ Statement });
         expect(await resource.look(), JSON.stringify(each)).to.deep.equal({ state: 'asItShould' });
       }
     }
-    const theirs = { ...THEIRS, Resource: objects };
+    const theirs = { ...THEIRS, Resource: `arn:aws:s3:::${Bucket}/*` };
     await put({ Statement: theirs });
     const found = await resource.look();
     const lacks = found.state === 'lacks' ? found.lacks : [];

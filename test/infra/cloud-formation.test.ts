@@ -6,6 +6,7 @@ import {
   deployHints,
   postDeployCommands,
   requireTemplateSize,
+  type StackTemplate,
   stackTemplate,
   type TemplateFacts,
 } from '../../src/infra/cloud-formation.ts';
@@ -37,11 +38,18 @@ function factsOf(profile: AwsProfile): TemplateFacts {
 const templateOf = (profile: AwsProfile, only: (typeof STACK_PARTS)[number] | null = null) =>
   stackTemplate(profile, factsOf(profile), RELEASE, only);
 
-const deployed = (profile: AwsProfile): Deployment => ({
-  ...{ partition: partitionOf(profile.region), region: profile.region, account: profile.account ?? '' },
-  made: (id, attribute) => (attribute === null ? id : `${id}.${attribute}`),
-  parameters: (name) => `image of ${name}`,
+/** A deployment whose resources have their own names as references. */
+const deployment = (profile: AwsProfile): Deployment => ({
+  partition: partitionOf(profile.region),
+  region: profile.region,
+  account: profile.account ?? '',
+  reference: (id, attribute) => (attribute === null ? id : `${id}.${attribute}`),
+  parameter: (name) => `image of ${name}`,
 });
+
+/** The properties of a resource of a template, as it is deployed. */
+const propertiesOf = <Properties>(template: StackTemplate, id: string, profile: AwsProfile) =>
+  resolved(template.Resources[id]?.Properties, deployment(profile)) as Properties;
 
 describe('a stack as a CloudFormation template', () => {
   for (const region of REGIONS) {
@@ -64,19 +72,17 @@ describe('a stack as a CloudFormation template', () => {
       const profile = await awsProfile({ ...everyField(region), bucket: { name: 'acme', prefix: 'a*b/' }, notify });
       const template = templateOf(profile);
       expect(JSON.stringify(template)).to.not.match(/"arn:aws[a-z-]*:(s3|sqs|autoscaling|ssm|secretsmanager):/);
-      for (const [id, who] of [
+      for (const [id, role] of [
         ['WorkerRole', 'worker'],
         ['ManagerRole', 'manager'],
       ] as const) {
-        const { Policies } = resolved(template.Resources[id]?.Properties, deployed(profile)) as {
-          readonly Policies: readonly unknown[];
-        };
-        expect(Policies).to.deep.equal([{ PolicyName: 'batchctl', PolicyDocument: policyFor(who, profile) }]);
+        const { Policies } = propertiesOf<{ readonly Policies: readonly unknown[] }>(template, id, profile);
+        expect(Policies).to.deep.equal([{ PolicyName: 'batchctl', PolicyDocument: policyFor(role, profile) }]);
       }
     });
   }
 
-  it('says the same in YAML as in JSON to a reader of YAML 1.1, such as CloudFormation', async () => {
+  it('means the same in YAML 1.1, which CloudFormation reads, as in JSON', async () => {
     const tags = { on: 'no', '0123': '1:30', date: '2026-11-28', null: '~' };
     const template = templateOf(await awsProfile({ ...everyField('eu-west-1'), tags }));
     const text = stringify(template, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false });
@@ -96,13 +102,13 @@ describe('a stack as a CloudFormation template', () => {
     const network = { subnets: ['subnet-1'], securityGroups: ['sg-theirs'] };
     const bucket = { name: 'acme', existing: true, prefix: 'a/' };
     const profile = await awsProfile({ ...everyField('eu-west-1'), iam, network, bucket });
-    const { Resources } = templateOf(profile);
-    expect(Object.keys(Resources).filter((id) => /^Bucket|Role$|Profile$|^WorkerSec/.test(id))).to.deep.equal([]);
+    const template = templateOf(profile);
+    const ids = Object.keys(template.Resources);
+    expect(ids.filter((id) => /^Bucket|Role$|Profile$|^WorkerSec/.test(id))).to.deep.equal([]);
     const groups = ['Default', 'Manager'].map((group) => {
-      const { LaunchTemplateData: data } = resolved(
-        Resources[`${group}LaunchTemplate`]?.Properties,
-        deployed(profile),
-      ) as { readonly LaunchTemplateData: { readonly NetworkInterfaces: readonly { readonly Groups: unknown }[] } };
+      const { LaunchTemplateData: data } = propertiesOf<{
+        readonly LaunchTemplateData: { readonly NetworkInterfaces: readonly { readonly Groups: unknown }[] };
+      }>(template, `${group}LaunchTemplate`, profile);
       return data.NetworkInterfaces[0]?.Groups;
     });
     expect(groups).to.deep.equal([['sg-theirs'], ['ManagerSecurityGroup.GroupId', 'sg-theirs']]);
@@ -117,14 +123,17 @@ describe('a stack as a CloudFormation template', () => {
       return (LaunchTemplateData as { readonly ImageId: string }).ImageId;
     });
     expect(images).to.deep.equal([
-      ...['ami-1', '{{resolve:ssm:/image}}', '{{resolve:ssm:/image:3}}', 'ami-1'],
+      'ami-1',
+      '{{resolve:ssm:/image}}',
+      '{{resolve:ssm:/image:3}}',
+      'ami-1',
       `{{resolve:ssm:${AL2023}}}`,
     ]);
   });
 
   it('gives groups whose names differ only by a dash separate resources', async () => {
     const names = ['a1', 'a-1', 'a-dash1', 'adash1', 'a--1', 'a-'];
-    const groups = Object.fromEntries(names.map((group) => [group, {}]));
+    const groups = Object.fromEntries(names.map((name) => [name, {}]));
     const { Resources } = templateOf(await awsProfile({ bucket: 'acme', groups }));
     expect(Object.keys(Resources)).to.have.length(2 + 2 + 1 + 4 * names.length);
   });
@@ -134,10 +143,9 @@ describe('a stack as a CloudFormation template', () => {
     const template = templateOf(profile);
     expect(template.Outputs?.Address?.Value).to.deep.equal({ 'Fn::GetAtt': ['ManagerAddress', 'PublicIp'] });
     expect(templateOf(profile, 'grid')).to.not.have.property('Outputs');
-    const { LaunchTemplateData } = resolved(
-      template.Resources.ManagerLaunchTemplate?.Properties,
-      deployed(profile),
-    ) as { readonly LaunchTemplateData: { readonly UserData: string } };
+    const { LaunchTemplateData } = propertiesOf<{
+      readonly LaunchTemplateData: { readonly UserData: string };
+    }>(template, 'ManagerLaunchTemplate', profile);
     const { text } = managerBoot(profile, RELEASE, 'ManagerAddress.AllocationId');
     expect(decodeUserData(LaunchTemplateData.UserData)).to.equal(text);
     expect(Buffer.byteLength(text)).to.be.at.most(16_384);

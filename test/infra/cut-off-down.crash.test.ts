@@ -9,17 +9,17 @@ describe('infra down, interrupted', function () {
 
   it('continues after a kill at any point', async () => {
     account.configure();
-    await account.make();
-    const missed = (await account.well(account.up)).filter(({ action }) => action !== 'keep');
-    expect(missed, 'of what infra up makes').to.deep.equal([]);
+    await account.create();
+    const missing = (await account.succeed(account.up)).filter(({ action }) => action !== 'keep');
+    expect(missing, 'of what infra up creates').to.deep.equal([]);
     const changes = await account.changesOf(account.down);
     expect(changes.length).to.be.within(15, 60);
-    for (const at of changes) {
+    for (const change of changes) {
       account.configure();
-      await account.make();
-      await account.cut(at, account.down);
-      await account.well(account.down);
-      expect(await account.remains(), `cut off before request ${at}`).to.deep.equal([]);
+      await account.create();
+      await account.cut(change, account.down);
+      await account.succeed(account.down);
+      expect(await account.leftovers(), `cut off before request ${change}`).to.deep.equal([]);
     }
   });
 });

@@ -11,15 +11,14 @@ describe('infra up, interrupted', function () {
     account.configure();
     const changes = await account.changesOf(account.up);
     expect(changes.length).to.be.within(25, 60);
-    await account.well(account.down);
-    for (const at of changes) {
+    await account.succeed(account.down);
+    for (const change of changes) {
       account.configure();
-      await account.cut(at, account.up);
-      await account.well(account.up);
-      const left = (await account.well(account.plan)).filter(({ action }) => action !== 'keep');
-      expect(left, `cut off before request ${at}`).to.deep.equal([]);
-      await account.well(account.down);
-      expect(await account.remains(), `cut off before request ${at}`).to.deep.equal([]);
+      await account.cut(change, account.up);
+      await account.succeed(account.up);
+      expect(await account.planned(), `cut off before request ${change}`).to.deep.equal([]);
+      await account.succeed(account.down);
+      expect(await account.leftovers(), `cut off before request ${change}`).to.deep.equal([]);
     }
   });
 });

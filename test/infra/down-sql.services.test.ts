@@ -1,18 +1,12 @@
 // Protects: infra down never drops the tables of an SQL ledger that another stack still uses.
 import { expect } from 'chai';
-import type { PolicyDocument } from '../../src/infra/policy.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
-import { allows, callsOf, idleGrants } from '../support/iam.ts';
+import { deniedBy, idleGrants, printedPolicy, takePermissions } from '../support/iam.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { startMariadb } from '../support/servers/mariadb.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
-import { StackWorkspace, well } from './stack-workspace.ts';
-
-const JOB = {
-  name: 'echo',
-  input: { split: { by: 'range', from: 1, to: 2 } },
-  steps: [{ name: 'one', run: ['true'] }],
-};
+import { StackWorkspace } from './stack-workspace.ts';
 
 for (const [name, startServer] of [
   ['PostgreSQL', startPostgres],
@@ -21,47 +15,36 @@ for (const [name, startServer] of [
   describe(`infra down of a ledger on ${name}`, () => {
     const server = forSuite(() => startServer());
     const cloud = forSuite(() => startCloud({ facts: true }));
-    const workspace = forSuite(() => new StackWorkspace(cloud));
+    const workspace = forSuite(() => new StackWorkspace(cloud, { LEDGER_PASSWORD: server.password }));
 
-    before(async () => {
-      // The command line reads it from its own environment.
-      process.env.LEDGER_PASSWORD = server.password;
-    });
-    after(async () => {
-      delete process.env.LEDGER_PASSWORD;
-    });
-
-    const tables = async (): Promise<number> => {
+    const tableCount = async (): Promise<number> => {
       const schema = server.kind === 'postgres' ? "table_schema = 'public'" : 'table_schema = database()';
       return (await server.tables(`select table_name from information_schema.tables where ${schema}`)).length;
     };
-    const ledger = () => ({ kind: server.kind, url: server.url(), passwordEnv: 'LEDGER_PASSWORD' });
-    const infra = (...args: readonly string[]) => workspace.wellHere('infra', ...args, '--only', 'data');
-    const down = (...args: readonly string[]) => workspace.downHere('--delete-data', ...args);
+    const configure = (stack?: string): void => {
+      const ledger = { kind: server.kind, url: server.url(), passwordEnv: 'LEDGER_PASSWORD' };
+      workspace.configure({ ledger }, stack);
+    };
 
     it('keeps its tables while they hold a job of another stack, and drops them afterwards', async () => {
-      workspace.configure({ ledger: ledger() });
+      configure();
       const first = workspace.stack;
-      await infra('up', '--yes');
-      workspace.write('job.json', JOB);
-      await workspace.wellHere('submit', 'job.json', '--no-scale');
-      const [job] = (await workspace.here('jobs')).lines as unknown as readonly { readonly job: string }[];
-      workspace.configure({ ledger: ledger() });
-      await infra('up', '--yes');
-      const why = (await well(down())).find(({ kind }) => kind === 'tables')?.why;
-      expect(why).to.equal(`they contain ${job?.job}, which is not a job of this stack`);
-      expect(await tables()).to.be.above(5);
-      workspace.configure({ ledger: ledger() }, first);
-      await workspace.here('cancel', job?.job ?? '', '--yes');
+      await workspace.up('--only', 'data');
+      workspace.write('job.json', rangeJob('echo', 2, { name: 'one', run: ['true'] }));
+      const job = await workspace.submit('--no-scale');
+      configure();
+      await workspace.up('--only', 'data');
+      const tables = (await workspace.down('--delete-data')).find(({ kind }) => kind === 'tables');
+      expect(tables?.why).to.equal(`they contain ${job}, which is not a job of this stack`);
+      expect(await tableCount()).to.be.above(5);
+      configure(first);
+      await workspace.well('cancel', job, '--yes');
       cloud.takeCalls();
-      const gone = await down();
-      expect(gone.code, gone.stderr).to.equal(0);
-      expect(await tables()).to.equal(0);
-      const { stdout } = await workspace.run(['infra', 'policies', '--for', 'admin']);
-      const asking = { account: cloud.account, stack: workspace.stack };
-      const calls = cloud.takeCalls().flatMap((call) => callsOf(call, asking));
-      const policy: PolicyDocument = JSON.parse(stdout);
-      expect(calls.filter((call) => !allows(policy, call))).to.deep.equal([]);
+      await workspace.down('--delete-data');
+      expect(await tableCount()).to.equal(0);
+      const calls = takePermissions(cloud, { stack: first });
+      const policy = await printedPolicy(workspace, 'admin');
+      expect(deniedBy(policy, calls)).to.deep.equal([]);
       expect(idleGrants(policy, calls)).not.to.include('JobsOfTables s3:GetObject');
     });
   });

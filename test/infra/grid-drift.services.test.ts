@@ -1,105 +1,68 @@
 // Protects: infra plan names every manual change to a group, and infra up repairs it without touching others' resources.
-import {
-  CreateAutoScalingGroupCommand,
-  CreateOrUpdateTagsCommand,
-  DeleteLifecycleHookCommand,
-  DisableMetricsCollectionCommand,
-  PutLifecycleHookCommand,
-  ResumeProcessesCommand,
-  SuspendProcessesCommand,
-} from '@aws-sdk/client-auto-scaling';
-import {
-  AllocateAddressCommand,
-  AuthorizeSecurityGroupIngressCommand,
-  CreateLaunchTemplateVersionCommand,
-  CreateTagsCommand,
-  DescribeAddressesCommand,
-  RevokeSecurityGroupEgressCommand,
-} from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
-import { STAND_IN_TAG } from '../../src/lib/stack-names.ts';
-import { forSuite } from '../support/fixture.ts';
-import { startCloud } from '../support/grid/cloud.ts';
-import {
-  differing,
-  down,
-  groupOf,
-  looks,
-  openResources,
-  type StackResources,
-  up,
-} from '../support/grid/emulated-account.ts';
-import { rejection } from '../support/rejection.ts';
-
-const asItShould = { state: 'asItShould' };
+import { Network } from '../../src/infra/network.ts';
+import { DRAIN_HOOK, GROUP_TAG, STACK_TAG, STAND_IN_TAG } from '../../src/lib/stack-names.ts';
+import { findAddresses, mixedPolicy, spotDistribution } from '../support/grid/account-clients.ts';
+import { failsWith } from '../support/rejection.ts';
+import { differencesOf, down, expectAll, GridLab, UP_TO_DATE, up } from './grid-lab.ts';
 
 describe('a grid that someone changed', () => {
-  const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
-  let resources: StackResources;
-  afterEach(async () => {
-    await down([...resources.grid, ...resources.manager]);
-    await resources.close();
-  });
-
-  const { name, ec2, scaling, groupNow, sizeNow, update, versions } = groupOf(() => resources);
-  const tag = (Key: string, Value: string) => ({
-    ...{ ResourceId: name(), ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch: false },
-  });
+  const lab = new GridLab();
+  const setTag = (Key: string, Value: string) => {
+    const tag = { ResourceId: lab.name(), ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch: false };
+    return lab.clients.scaling.createOrUpdateTags({ Tags: [tag] });
+  };
 
   it('is reported in words, change by change, and repaired', async () => {
-    resources = await openResources(cloud, { groups: { default: { max: 9 } }, tags: { team: 'ours' } });
-    await up(resources.grid);
-    const own = await resources.grid[0]?.look();
-    expect(own).to.deep.equal(asItShould);
+    await lab.create({ groups: { default: { max: 9 } }, tags: { team: 'ours' } });
+    expect(await lab.resource('securityGroup').look()).to.deep.equal(UP_TO_DATE);
     const rule = { IpProtocol: 'tcp', FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: '0.0.0.0/0' }] };
     const all = { IpProtocol: '-1', IpRanges: [{ CidrIp: '0.0.0.0/0' }] };
-    const [{ LaunchTemplateData: data = {} } = {}] = await versions();
+    const [{ LaunchTemplateData: data = {} } = {}] = await lab.versions();
     const GroupId = data.NetworkInterfaces?.[0]?.Groups?.[0];
-    const [compute, groups] = await Promise.all([ec2(), scaling()]);
-    const at = { AutoScalingGroupName: name() };
-    const changes: readonly (readonly [what: string, change: () => Promise<unknown>, says: readonly string[]])[] = [
+    const { ec2, scaling } = lab.clients;
+    const group = { AutoScalingGroupName: lab.name() };
+    const hook = { ...group, LifecycleHookName: DRAIN_HOOK };
+    type Change = readonly [label: string, change: () => Promise<unknown>, differences: readonly string[]];
+    const changes: readonly Change[] = [
       [
         'a port opened to the world',
-        () => compute.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [rule] })),
+        () => ec2.authorizeSecurityGroupIngress({ GroupId, IpPermissions: [rule] }),
         ['incoming rule tcp 22 0.0.0.0/0 was added by someone else'],
       ],
       [
-        'the way out taken',
-        () => compute.send(new RevokeSecurityGroupEgressCommand({ GroupId, IpPermissions: [all] })),
+        'the outgoing rule removed',
+        () => ec2.revokeSecurityGroupEgress({ GroupId, IpPermissions: [all] }),
         ['outgoing rule all 0.0.0.0/0 is missing'],
       ],
       [
-        "a group's tag",
-        () => compute.send(new CreateTagsCommand({ Resources: [GroupId ?? ''], Tags: [{ Key: 'team', Value: 'x' }] })),
+        'a tag of the security group',
+        () => ec2.createTags({ Resources: [GroupId ?? ''], Tags: [{ Key: 'team', Value: 'x' }] }),
         ['tag team x → ours'],
       ],
       [
         'a key and other user-data in a new version of the template',
         () =>
-          compute.send(
-            new CreateLaunchTemplateVersionCommand({
-              ...{ LaunchTemplateName: name(), SourceVersion: '1' },
-              LaunchTemplateData: { KeyName: 'mine', MetadataOptions: { HttpTokens: 'optional' } },
-            }),
-          ),
+          ec2.createLaunchTemplateVersion({
+            LaunchTemplateName: lab.name(),
+            SourceVersion: '1',
+            LaunchTemplateData: { KeyName: 'mine', MetadataOptions: { HttpTokens: 'optional' } },
+          }),
         [
-          ...['metadata service none → enabled', 'metadata tokens optional → required', 'metadata hops none → 1'],
-          ...['metadata tags none → enabled', 'KeyName is set, but not by batchctl'],
+          'metadata service none → enabled',
+          'metadata tokens optional → required',
+          'metadata hops none → 1',
+          'metadata tags none → enabled',
+          'KeyName is set, but not by batchctl',
           "launch template's version 1 → the next",
         ],
       ],
       [
         'types, strategy and protection',
         () =>
-          update({
+          lab.update({
             NewInstancesProtectedFromScaleIn: false,
-            MixedInstancesPolicy: {
-              LaunchTemplate: {
-                LaunchTemplateSpecification: { LaunchTemplateName: name(), Version: '1' },
-                Overrides: [{ InstanceType: 'm7g.large' }],
-              },
-              InstancesDistribution: { SpotAllocationStrategy: 'lowest-price' },
-            },
+            MixedInstancesPolicy: mixedPolicy(lab.name(), ['m7g.large'], { SpotAllocationStrategy: 'lowest-price' }),
           }),
         [
           "launch template's version 1 → 3",
@@ -109,114 +72,87 @@ describe('a grid that someone changed', () => {
           'new instances protected false → true',
         ],
       ],
+      ['the hook deleted', () => scaling.deleteLifecycleHook(hook), ['lifecycle hook batchctl-drain is missing']],
       [
-        'the hook taken',
-        () => groups.send(new DeleteLifecycleHookCommand({ ...at, LifecycleHookName: 'batchctl-drain' })),
-        ['lifecycle hook batchctl-drain is missing'],
-      ],
-      [
-        'a hook that waits less',
-        () => {
-          const hook = { LifecycleHookName: 'batchctl-drain', HeartbeatTimeout: 30 };
-          return groups.send(new PutLifecycleHookCommand({ ...at, ...hook }));
-        },
+        'a shorter timeout of the hook',
+        () => scaling.putLifecycleHook({ ...hook, HeartbeatTimeout: 30 }),
         ['lifecycle hook batchctl-drain differs'],
       ],
       [
         'zones rebalanced',
-        () => groups.send(new ResumeProcessesCommand({ ...at, ScalingProcesses: ['AZRebalance'] })),
+        () => scaling.resumeProcesses({ ...group, ScalingProcesses: ['AZRebalance'] }),
         ['zones are rebalanced'],
       ],
-      ['no metrics', () => groups.send(new DisableMetricsCollectionCommand(at)), ['metrics are not collected']],
-      [
-        'a tag of the group',
-        () => groups.send(new CreateOrUpdateTagsCommand({ Tags: [tag('team', 'theirs')] })),
-        ['tag team theirs → ours'],
-      ],
+      ['no metrics', () => scaling.disableMetricsCollection(group), ['metrics are not collected']],
+      ['a tag of the group', () => setTag('team', 'theirs'), ['tag team theirs → ours']],
     ];
-    for (const [what, change, says] of changes) {
+    for (const [label, change, differences] of changes) {
       await change();
-      expect(differing(await looks(resources.grid)), what).to.deep.equal(says);
-      await up(resources.grid);
-      expect(await looks(resources.grid), `${what}, mended`).to.deep.equal(resources.grid.map(() => asItShould));
+      expect(await differencesOf(lab.grid), label).to.deep.equal(differences);
+      await up(lab.grid);
+      await expectAll(lab.grid, UP_TO_DATE, `${label}, repaired`);
     }
   });
 
   it('keeps on-demand instances that replace spot, reports them, and repairs unwanted changes', async () => {
-    resources = await openResources(cloud, { groups: { default: { onDemandBase: 1 } } });
-    await up(resources.grid);
-    const buys = (base: number) => update({ MixedInstancesPolicy: { InstancesDistribution: split(base) } });
-    const split = (base: number) => ({
-      ...{ OnDemandBaseCapacity: base, OnDemandPercentageAboveBaseCapacity: 0 },
-      ...{ OnDemandAllocationStrategy: 'prioritized', SpotAllocationStrategy: 'price-capacity-optimized' },
-    });
-    const standIn = (value: string) =>
-      scaling().then((client) => client.send(new CreateOrUpdateTagsCommand({ Tags: [tag(STAND_IN_TAG, value)] })));
-    const baseNow = async () => (await groupNow())?.MixedInstancesPolicy?.InstancesDistribution?.OnDemandBaseCapacity;
-    await standIn('6 1700000000000');
-    await buys(5);
-    expect(await resources.grid[2]?.look()).to.deep.equal({
-      ...asItShould,
+    await lab.create({ groups: { default: { onDemandBase: 1 } } });
+    const setBase = (base: number) =>
+      lab.update({ MixedInstancesPolicy: { InstancesDistribution: spotDistribution(base) } });
+    const base = async () => (await lab.group())?.MixedInstancesPolicy?.InstancesDistribution?.OnDemandBaseCapacity;
+    await setTag(STAND_IN_TAG, '6 1700000000000');
+    await setBase(5);
+    expect(await lab.groupState()).to.deep.equal({
+      ...UP_TO_DATE,
       notes: ['5 on demand instead of spot, for a deadline (configuration: 1)'],
     });
-    await up(resources.grid);
-    expect(await baseNow()).to.equal(5);
-    await buys(7);
-    expect(differing(await looks(resources.grid)), 'more than the tag says').to.deep.equal(['on-demand base 7 → 1']);
-    await buys(5);
-    await standIn('none');
-    expect(differing(await looks(resources.grid)), 'taken back').to.deep.equal(['on-demand base 5 → 1']);
-    await up(resources.grid);
-    expect(await baseNow()).to.equal(1);
+    await up(lab.grid);
+    expect(await base()).to.equal(5);
+    await setBase(7);
+    expect(await differencesOf(lab.grid), 'more than the tag allows').to.deep.equal(['on-demand base 7 → 1']);
+    await setBase(5);
+    await setTag(STAND_IN_TAG, 'none');
+    expect(await differencesOf(lab.grid), 'no longer needed').to.deep.equal(['on-demand base 5 → 1']);
+    await up(lab.grid);
+    expect(await base()).to.equal(1);
   });
 
   it('reports a process that a person suspended, and leaves it suspended', async () => {
-    resources = await openResources(cloud);
-    await up(resources.grid);
-    const suspend = { AutoScalingGroupName: name(), ScalingProcesses: ['Launch'] };
-    await (await scaling()).send(new SuspendProcessesCommand(suspend));
-    expect(await resources.grid[2]?.look()).to.deep.equal({ ...asItShould, notes: ['Launch is suspended'] });
+    await lab.create();
+    await lab.clients.scaling.suspendProcesses({ AutoScalingGroupName: lab.name(), ScalingProcesses: ['Launch'] });
+    expect(await lab.groupState()).to.deep.equal({ ...UP_TO_DATE, notes: ['Launch is suspended'] });
   });
 
   it("refuses someone else's Auto Scaling group, and doesn't remove it", async () => {
-    resources = await openResources(cloud);
-    await up(resources.grid.slice(0, 2));
-    const { subnets } = await new (await import('../../src/infra/network.ts')).Network(resources.parts).facts();
-    const theirs = {
-      ...{ AutoScalingGroupName: name(), MinSize: 0, MaxSize: 1, VPCZoneIdentifier: subnets[0]?.id },
-      MixedInstancesPolicy: {
-        LaunchTemplate: {
-          LaunchTemplateSpecification: { LaunchTemplateName: name(), Version: '1' },
-          Overrides: [{ InstanceType: 'c7g.large' }],
-        },
-      },
-    };
-    await (await scaling()).send(new CreateAutoScalingGroupCommand(theirs));
-    for (const refused of [
-      await rejection(resources.grid[2]?.look() ?? Promise.resolve()),
-      await rejection(up(resources.grid)),
-    ]) {
-      expect(refused).to.include({ kind: 'refused' });
-    }
-    expect(await down(resources.grid.slice(2))).to.deep.equal([`group ${name()}: was not made by batchctl`]);
-    expect(await sizeNow()).to.deep.equal([0, 1, 0]);
-    await update({});
+    await lab.open();
+    await up(lab.grid.slice(0, 2));
+    const { subnets } = await new Network(lab.resources.parts).facts();
+    await lab.clients.scaling.createAutoScalingGroup({
+      AutoScalingGroupName: lab.name(),
+      MinSize: 0,
+      MaxSize: 1,
+      VPCZoneIdentifier: subnets[0]?.id,
+      MixedInstancesPolicy: mixedPolicy(lab.name(), ['c7g.large']),
+    });
+    await failsWith('refused', lab.groupState());
+    await failsWith('refused', up(lab.grid));
+    expect(await down(lab.grid.slice(2))).to.deep.equal([`group ${lab.name()}: was not made by batchctl`]);
+    expect(await lab.sizes()).to.deep.equal([0, 1, 0]);
+    await lab.update({});
   });
 
   it('releases a second address that was allocated because an answer was lost', async () => {
-    resources = await openResources(cloud, { manager: {} });
-    await up(resources.manager);
+    await lab.open({ manager: {} });
+    await up(lab.manager);
     const Tags = [
-      { Key: 'batchctl:stack', Value: resources.profile.stack },
-      { Key: 'batchctl:group', Value: 'manager' },
+      { Key: STACK_TAG, Value: lab.stack },
+      { Key: GROUP_TAG, Value: 'manager' },
     ];
     const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags }];
-    await (await ec2()).send(new AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }));
-    const [found] = await looks(resources.manager.slice(1));
-    expect(differing(found === undefined ? [] : [found])[0]).to.match(/^[\d.]+ is superfluous$/);
-    await resources.manager[1]?.apply();
-    expect(await resources.manager[1]?.look()).to.deep.equal(asItShould);
-    const Filters = [{ Name: 'tag:batchctl:stack', Values: [resources.profile.stack] }];
-    expect((await (await ec2()).send(new DescribeAddressesCommand({ Filters }))).Addresses).to.have.length(1);
+    await lab.clients.ec2.allocateAddress({ Domain: 'vpc', TagSpecifications });
+    const address = lab.resource('address', lab.manager);
+    expect((await differencesOf([address]))[0]).to.match(/^[\d.]+ is superfluous$/);
+    await address.apply();
+    expect(await address.look()).to.deep.equal(UP_TO_DATE);
+    expect(await findAddresses(lab.clients, lab.stack)).to.have.length(1);
   });
 });

@@ -1,85 +1,57 @@
 // Protects: infra up creates groups that are encrypted, closed to outsiders and drained before they shrink.
-import { DescribeLifecycleHooksCommand } from '@aws-sdk/client-auto-scaling';
-import {
-  AssociateAddressCommand,
-  CreateLaunchTemplateCommand,
-  CreateSecurityGroupCommand,
-  DescribeAddressesCommand,
-  DescribeLaunchTemplatesCommand,
-  DescribeSecurityGroupsCommand,
-  RunInstancesCommand,
-} from '@aws-sdk/client-ec2';
+import type { IpPermission } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { decodeUserData } from '../../src/infra/user-data.ts';
-import { forSuite } from '../support/fixture.ts';
-import { startCloud } from '../support/grid/cloud.ts';
-import { down, groupOf, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
-import { rejection } from '../support/rejection.ts';
+import { findAddresses, findSecurityGroup, spotDistribution } from '../support/grid/account-clients.ts';
+import { terminationHook } from '../support/grid/emulated-account.ts';
+import { failsWith } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
-
-/** Requests that create, change or remove something. */
-const isChange = ({ action }: { readonly action: string }): boolean => !/^(Describe|Get|List)/.test(action);
-const asItShould = { state: 'asItShould' };
-const GRID = ['securityGroup', 'launchTemplate', 'group'];
-const MANAGER = ['securityGroup', 'address', 'launchTemplate', 'group'];
+import { ABSENT, down, expectAll, GridLab, UP_TO_DATE, up } from './grid-lab.ts';
 
 describe('the grid that up creates', () => {
-  const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
-  let resources: StackResources;
-  afterEach(async () => {
-    await down([...resources.grid, ...resources.manager]);
-    await resources.close();
-  });
+  const lab = new GridLab();
 
-  const { name, ec2, scaling, groupNow, versions } = groupOf(() => resources);
-  const templateNow = async (which = name()) => (await versions(which))[0];
-  const addresses = async () => {
-    const Filters = [{ Name: 'tag:batchctl:stack', Values: [resources.profile.stack] }];
-    return (await (await ec2()).send(new DescribeAddressesCommand({ Filters }))).Addresses ?? [];
-  };
-  const rulesNow = async (which: string) => {
-    const Filters = [{ Name: 'group-name', Values: [which] }];
-    const [found] = (await (await ec2()).send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? [];
-    const of = (permissions = found?.IpPermissions) =>
-      (permissions ?? []).flatMap(({ IpProtocol, FromPort, IpRanges = [], Ipv6Ranges = [] }) =>
+  /** The newest version of a launch template. */
+  const templateData = async (name = lab.name()) => (await lab.versions(name))[0]?.LaunchTemplateData ?? {};
+  const addresses = () => findAddresses(lab.clients, lab.stack);
+  const rulesOf = async (name: string) => {
+    const group = await findSecurityGroup(lab.clients, name);
+    const texts = (permissions: readonly IpPermission[] = []) =>
+      permissions.flatMap(({ IpProtocol, FromPort = '', IpRanges = [], Ipv6Ranges = [] }) =>
         [...IpRanges.map(({ CidrIp }) => CidrIp), ...Ipv6Ranges.map(({ CidrIpv6 }) => CidrIpv6)].map(
-          (peer) => `${IpProtocol} ${FromPort ?? ''} ${peer}`,
+          (peer) => `${IpProtocol} ${FromPort} ${peer}`,
         ),
       );
-    return { id: found?.GroupId, into: of(), out: of(found?.IpPermissionsEgress) };
+    return { id: group?.GroupId, incoming: texts(group?.IpPermissions), outgoing: texts(group?.IpPermissionsEgress) };
   };
 
   it('is created once, and then kept without another change', async () => {
-    resources = await openResources(cloud, { manager: {} });
-    const all = [...resources.grid, ...resources.manager];
-    expect(await looks(all)).to.deep.equal(all.map(() => ({ state: 'absent' })));
-    expect(await up(all)).to.deep.equal([...GRID, ...MANAGER]);
-    expect(await looks(all)).to.deep.equal(all.map(() => asItShould));
-    cloud.takeCalls();
-    for (const each of all) await each.apply();
-    expect(
-      cloud
-        .takeCalls()
-        .filter(isChange)
-        .map(({ action }) => action),
-    ).to.deep.equal([]);
+    await lab.open({ manager: {} });
+    await expectAll(lab.all, ABSENT);
+    const grid = ['securityGroup', 'launchTemplate', 'group'];
+    expect(await up(lab.all)).to.deep.equal([...grid, 'securityGroup', 'address', 'launchTemplate', 'group']);
+    await expectAll(lab.all, UP_TO_DATE);
+    lab.cloud.takeCalls();
+    for (const each of lab.all) await each.apply();
+    expect(lab.cloud.takeChanges().map(({ action }) => action)).to.deep.equal([]);
   });
 
   it('has a template with an encrypted volume of the configured size, metadata tokens, a role, tags, and no SSH key', async () => {
     const groups = { default: { disk: '40GB', instances: ['c7g.large', 'm7g.large'] } };
-    resources = await openResources(cloud, { groups, tags: { CostCenter: '4711' }, network: { publicIp: true } });
-    await up(resources.grid);
-    const { LaunchTemplateData: data = {}, VersionNumber } = (await templateNow()) ?? {};
-    expect(VersionNumber).to.equal(1);
-    const { id, into, out } = await rulesNow(name('worker'));
-    expect({ into, out }).to.deep.equal({ into: [], out: ['-1  0.0.0.0/0'] });
+    await lab.create({ groups, tags: { CostCenter: '4711' }, network: { publicIp: true } });
+    const data = await templateData();
+    expect((await lab.versions()).map(({ VersionNumber }) => VersionNumber)).to.deep.equal([1]);
+    const { id, ...rules } = await rulesOf(lab.name('worker'));
+    expect(rules).to.deep.equal({ incoming: [], outgoing: ['-1  0.0.0.0/0'] });
     expect(data).to.deep.include({
       MetadataOptions: {
-        ...{ HttpEndpoint: 'enabled', HttpTokens: 'required' },
-        ...{ HttpPutResponseHopLimit: 1, InstanceMetadataTags: 'enabled' },
+        HttpEndpoint: 'enabled',
+        HttpTokens: 'required',
+        HttpPutResponseHopLimit: 1,
+        InstanceMetadataTags: 'enabled',
       },
       NetworkInterfaces: [{ AssociatePublicIpAddress: true, DeleteOnTermination: true, DeviceIndex: 0, Groups: [id] }],
-      IamInstanceProfile: { Name: name('worker') },
+      IamInstanceProfile: { Name: lab.name('worker') },
       InstanceInitiatedShutdownBehavior: 'terminate',
       EbsOptimized: true,
     });
@@ -87,11 +59,13 @@ describe('the grid that up creates', () => {
     // 40 GB are 37.3 GiB, and volumes have whole GiB.
     const Ebs = { Encrypted: true, DeleteOnTermination: true, VolumeSize: 38, VolumeType: 'gp3' };
     expect(data.BlockDeviceMappings).to.deep.equal([{ DeviceName: '/dev/xvda', Ebs }]);
-    const tags = { 'batchctl:stack': resources.profile.stack, 'batchctl:group': 'default', CostCenter: '4711' };
+    const tags = { 'batchctl:stack': lab.stack, 'batchctl:group': 'default', CostCenter: '4711' };
     for (const kind of ['instance', 'volume', 'network-interface']) {
       const found = data.TagSpecifications?.find(({ ResourceType }) => ResourceType === kind)?.Tags ?? [];
       expect(Object.fromEntries(found.map(({ Key, Value }) => [Key, Value])), kind).to.deep.equal({
-        ...{ ...tags, Name: name(), 'batchctl:release': 'aaaaaaaaaaaa' },
+        ...tags,
+        Name: lab.name(),
+        'batchctl:release': 'aaaaaaaaaaaa',
       });
     }
     expect(decodeUserData(data.UserData ?? '')).to.match(/^#!\/bin\/bash\n/);
@@ -99,131 +73,113 @@ describe('the grid that up creates', () => {
 
   it('has a group that mixes types and spot, protects and drains instances, has metrics, and does not rebalance zones', async () => {
     const groups = { default: { instances: ['c7g.large', 'm7g.large'], onDemandBase: 2, min: 1, max: 30 } };
-    resources = await openResources(cloud, { groups });
-    await up(resources.grid);
-    const group = await groupNow();
+    await lab.create({ groups });
+    const group = await lab.group();
     expect(group).to.deep.include({ MinSize: 1, MaxSize: 30, DesiredCapacity: 1 });
     expect(group).to.deep.include({ NewInstancesProtectedFromScaleIn: true, DefaultInstanceWarmup: 0 });
-    expect(group?.MixedInstancesPolicy?.InstancesDistribution).to.deep.include({
-      ...{ OnDemandBaseCapacity: 2, OnDemandPercentageAboveBaseCapacity: 0 },
-      SpotAllocationStrategy: 'price-capacity-optimized',
-    });
-    const { LaunchTemplateSpecification: named, Overrides } = group?.MixedInstancesPolicy?.LaunchTemplate ?? {};
-    expect(named?.Version).to.equal('1');
-    expect(Overrides?.map(({ InstanceType }) => InstanceType)).to.deep.equal(['c7g.large', 'm7g.large']);
+    const { InstancesDistribution, LaunchTemplate } = group?.MixedInstancesPolicy ?? {};
+    expect(InstancesDistribution).to.deep.include(spotDistribution(2));
+    expect(LaunchTemplate?.LaunchTemplateSpecification?.Version).to.equal('1');
+    const types = LaunchTemplate?.Overrides?.map(({ InstanceType }) => InstanceType);
+    expect(types).to.deep.equal(['c7g.large', 'm7g.large']);
     expect(group?.SuspendedProcesses?.map(({ ProcessName }) => ProcessName)).to.deep.equal(['AZRebalance']);
     expect(group?.EnabledMetrics).not.to.deep.equal([]);
     const tags = group?.Tags?.map(({ Key, Value, PropagateAtLaunch }) => `${Key} ${Value} ${PropagateAtLaunch}`);
     expect(tags).to.have.members([
-      ...[`batchctl:stack ${resources.profile.stack} true`, 'batchctl:group default true'],
-      ...['batchctl:mode auto false', 'batchctl:bounds 1 30 false'],
+      `batchctl:stack ${lab.stack} true`,
+      'batchctl:group default true',
+      'batchctl:mode auto false',
+      'batchctl:bounds 1 30 false',
     ]);
-    const asked = new DescribeLifecycleHooksCommand({ AutoScalingGroupName: name() });
-    expect((await (await scaling()).send(asked)).LifecycleHooks?.[0]).to.deep.include({
-      ...{ LifecycleHookName: 'batchctl-drain', HeartbeatTimeout: 600, DefaultResult: 'CONTINUE' },
-      LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
-    });
-    const instance = await until('one is in service', () => cloud.grid.instances(name())[0]);
-    expect(instance.tags).to.include({ 'batchctl:stack': resources.profile.stack, 'batchctl:release': 'aaaaaaaaaaaa' });
+    const hooks = await lab.clients.scaling.describeLifecycleHooks({ AutoScalingGroupName: lab.name() });
+    expect(hooks.LifecycleHooks?.[0]).to.deep.include(terminationHook('batchctl-drain', 600));
+    const instance = await until('the group has an instance', () => lab.cloud.grid.instances(lab.name())[0]);
+    expect(instance.tags).to.include({ 'batchctl:stack': lab.stack, 'batchctl:release': 'aaaaaaaaaaaa' });
     expect(instance.tags).not.to.have.property('batchctl:mode');
   });
 
   it('buys only on-demand instances if spot is turned off', async () => {
-    resources = await openResources(cloud, { groups: { default: { spot: false } } });
-    await up(resources.grid);
-    const split = (await groupNow())?.MixedInstancesPolicy?.InstancesDistribution;
-    expect(split).to.deep.include({ OnDemandBaseCapacity: 0, OnDemandPercentageAboveBaseCapacity: 100 });
+    await lab.create({ groups: { default: { spot: false } } });
+    const distribution = (await lab.group())?.MixedInstancesPolicy?.InstancesDistribution;
+    expect(distribution).to.deep.include({ OnDemandBaseCapacity: 0, OnDemandPercentageAboveBaseCapacity: 100 });
   });
 
   it("has the customer's key on volumes, the profile's security groups, and no address unless requested", async () => {
-    resources = await openResources(cloud);
-    const made = await (await ec2()).send(
-      new CreateSecurityGroupCommand({ GroupName: name('theirs'), Description: 'theirs' }),
-    );
-    const { stack } = resources.profile;
-    await resources.close();
-    const kmsKey = `arn:aws:kms:us-east-1:${cloud.account}:key/1`;
-    resources = await openResources(cloud, {
-      stack,
-      kmsKey,
-      network: { securityGroups: [made.GroupId], publicIp: false },
-    });
-    expect(await up(resources.grid)).to.deep.equal(['launchTemplate', 'group']);
-    const { LaunchTemplateData: data = {} } = (await templateNow()) ?? {};
+    await lab.open();
+    const group = { GroupName: lab.name('theirs'), Description: 'theirs' };
+    const { GroupId } = await lab.clients.ec2.createSecurityGroup(group);
+    const kmsKey = `arn:aws:kms:us-east-1:${lab.cloud.account}:key/1`;
+    await lab.reopen({ kmsKey, network: { securityGroups: [GroupId], publicIp: false } });
+    expect(await up(lab.grid)).to.deep.equal(['launchTemplate', 'group']);
+    const data = await templateData();
     expect(data.BlockDeviceMappings?.[0]?.Ebs).to.include({ Encrypted: true, KmsKeyId: kmsKey });
-    expect(data.NetworkInterfaces?.[0]).to.deep.include({ Groups: [made.GroupId], AssociatePublicIpAddress: false });
+    expect(data.NetworkInterfaces?.[0]).to.deep.include({ Groups: [GroupId], AssociatePublicIpAddress: false });
   });
 
   it("starts instances without tags in their metadata if a tag's name is not allowed there", async () => {
-    resources = await openResources(cloud, { tags: { 'cost center': '1' } });
-    await up(resources.grid);
-    expect((await templateNow())?.LaunchTemplateData?.MetadataOptions?.InstanceMetadataTags).to.equal('disabled');
+    await lab.create({ tags: { 'cost center': '1' } });
+    expect((await templateData()).MetadataOptions?.InstanceMetadataTags).to.equal('disabled');
   });
 
   it('makes the manager a group of one, reachable at its port from the allowed networks', async () => {
-    resources = await openResources(cloud, { manager: { allow: ['203.0.113.7/24', '2001:DB8:0::1/32'] } });
-    await up([...resources.grid, ...resources.manager]);
-    const { id, into } = await rulesNow(name('manager'));
-    expect(into).to.have.members(['tcp 443 203.0.113.0/24', 'tcp 443 2001:db8::/32']);
-    expect(await groupNow(name('manager'))).to.deep.include({
-      ...{ MinSize: 1, MaxSize: 1, DesiredCapacity: 1, NewInstancesProtectedFromScaleIn: false },
+    await lab.open({ manager: { allow: ['203.0.113.7/24', '2001:DB8:0::1/32'] } });
+    await up(lab.all);
+    const { id, incoming } = await rulesOf(lab.name('manager'));
+    expect(incoming).to.have.members(['tcp 443 203.0.113.0/24', 'tcp 443 2001:db8::/32']);
+    expect(await lab.group(lab.name('manager'))).to.deep.include({
+      MinSize: 1,
+      MaxSize: 1,
+      DesiredCapacity: 1,
+      NewInstancesProtectedFromScaleIn: false,
     });
     const [address, ...others] = await addresses();
     expect(others).to.deep.equal([]);
-    const { LaunchTemplateData: data = {} } = (await templateNow(name('manager'))) ?? {};
+    const data = await templateData(lab.name('manager'));
     expect(data.NetworkInterfaces?.[0]?.Groups).to.deep.equal([id]);
-    expect(data.IamInstanceProfile?.Name).to.equal(name('manager'));
+    expect(data.IamInstanceProfile?.Name).to.equal(lab.name('manager'));
     expect(decodeUserData(data.UserData ?? '')).to.include(address?.AllocationId);
   });
 
   it('detaches an address in use from its instance before releasing it', async () => {
-    resources = await openResources(cloud, { manager: {} });
-    await up(resources.manager);
-    const client = await ec2();
-    const [address] = await addresses();
-    const run = new RunInstancesCommand({ ImageId: 'ami-03cf127a', MinCount: 1, MaxCount: 1 });
-    const [instance] = (await client.send(run)).Instances ?? [];
-    const { AllocationId } = address ?? {};
-    await client.send(new AssociateAddressCommand({ AllocationId, InstanceId: instance?.InstanceId }));
-    expect(await down(resources.manager)).to.deep.equal([]);
+    await lab.open({ manager: {} });
+    await up(lab.manager);
+    const { ec2 } = lab.clients;
+    const [{ AllocationId } = {}] = await addresses();
+    const { Instances = [] } = await ec2.runInstances({ ImageId: 'ami-03cf127a', MinCount: 1, MaxCount: 1 });
+    await ec2.associateAddress({ AllocationId, InstanceId: Instances[0]?.InstanceId });
+    expect(await down(lab.manager)).to.deep.equal([]);
     expect(await addresses()).to.deep.equal([]);
   });
 
   it("refuses other owners' resources under its names, and doesn't remove them", async () => {
-    resources = await openResources(cloud);
-    const client = await ec2();
-    await client.send(new CreateSecurityGroupCommand({ GroupName: name('worker'), Description: 'theirs' }));
-    const data = { ImageId: 'ami-03cf127a' };
-    const LaunchTemplateName = name();
-    await client.send(new CreateLaunchTemplateCommand({ LaunchTemplateName, LaunchTemplateData: data }));
-    for (const [at, what] of [
-      [0, 'security group'],
-      [1, 'launch template'],
+    await lab.open();
+    const { ec2 } = lab.clients;
+    await ec2.createSecurityGroup({ GroupName: lab.name('worker'), Description: 'theirs' });
+    await ec2.createLaunchTemplate({
+      LaunchTemplateName: lab.name(),
+      LaunchTemplateData: { ImageId: 'ami-03cf127a' },
+    });
+    for (const [kind, words] of [
+      ['securityGroup', 'security group'],
+      ['launchTemplate', 'launch template'],
     ] as const) {
-      const resource = resources.grid[at];
-      if (resource === undefined) throw new Error('the grid has less than a group');
-      const refused = [await rejection(resource.look()), await rejection(resource.apply())];
-      for (const error of refused) {
-        expect(error).to.include({ kind: 'refused' });
-        expect(error).to.have.property('message').that.includes(`the ${what}`).and.includes('was not made by batchctl');
-      }
+      const resource = lab.resource(kind);
+      for (const error of [await failsWith('refused', resource.look()), await failsWith('refused', resource.apply())])
+        expect(error.message).to.include(`the ${words}`).and.include('was not made by batchctl');
     }
-    expect(await down(resources.grid)).to.deep.equal([
-      `launchTemplate ${name()}: was not made by batchctl`,
-      `securityGroup ${name('worker')}: was not made by batchctl`,
+    expect(await down(lab.grid)).to.deep.equal([
+      `launchTemplate ${lab.name()}: was not made by batchctl`,
+      `securityGroup ${lab.name('worker')}: was not made by batchctl`,
     ]);
-    const { LaunchTemplates } = await client.send(
-      new DescribeLaunchTemplatesCommand({ LaunchTemplateNames: [name()] }),
-    );
+    const { LaunchTemplates } = await ec2.describeLaunchTemplates({ LaunchTemplateNames: [lab.name()] });
     expect(LaunchTemplates).to.have.length(1);
   });
 
   it('keeps a group with instances unless asked to terminate them', async () => {
-    resources = await openResources(cloud, { groups: { default: { min: 1 } } });
-    await up(resources.grid);
-    await until('one is there', () => cloud.grid.instances(name()).length === 1);
-    expect(await down(resources.grid.slice(2), false)).to.deep.equal([`group ${name()}: it has 1 instance`]);
-    expect(await down(resources.grid)).to.deep.equal([]);
-    expect(await looks(resources.grid)).to.deep.equal(resources.grid.map(() => ({ state: 'absent' })));
+    await lab.create({ groups: { default: { min: 1 } } });
+    await until('the group has an instance', () => lab.cloud.grid.instances(lab.name()).length === 1);
+    expect(await down(lab.grid.slice(2), false)).to.deep.equal([`group ${lab.name()}: it has 1 instance`]);
+    expect(await down(lab.grid)).to.deep.equal([]);
+    await expectAll(lab.grid, ABSENT);
   });
 });

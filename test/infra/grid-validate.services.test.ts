@@ -1,33 +1,39 @@
 // Protects: infra up finds every mistake in the configuration of groups, and its fix, before it changes anything.
-import { AllocateAddressCommand, DescribeSubnetsCommand, ReleaseAddressCommand } from '@aws-sdk/client-ec2';
-import { CreatePolicyCommand } from '@aws-sdk/client-iam';
 import { expect } from 'chai';
 import { quotaCheck } from '../../src/adapters/aws/vcpu-quotas.ts';
-import { requireValid } from '../../src/infra/finding.ts';
+import { type Finding, requireValid } from '../../src/infra/finding.ts';
 import { gridFacts, subnetsFor } from '../../src/infra/grid.ts';
 import { policyFor } from '../../src/infra/policies.ts';
 import type { StackPart } from '../../src/infra/resource.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { STACK_TAG } from '../../src/lib/stack-names.ts';
 import { forSuite } from '../support/fixture.ts';
+import { accountClients, createPolicy } from '../support/grid/account-clients.ts';
 import { startCloud } from '../support/grid/cloud.ts';
-import { down, openResources, up, validated } from '../support/grid/emulated-account.ts';
-import { allows, callsOf } from '../support/iam.ts';
-import { rejection } from '../support/rejection.ts';
+import { deniedBy, takePermissions } from '../support/iam.ts';
+import { failsWith } from '../support/rejection.ts';
+import { down, openResources, type Settings, up, validate } from './grid-lab.ts';
 
 describe('validation of groups', () => {
   const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
+  const others = forSuite(() => accountClients(cloud));
   const resources = forSuite(() => openResources(cloud));
 
-  const found = (settings: object, only: StackPart | null = null) => validated(cloud, { ...settings }, only);
-  const ec2 = () => resources.parts.clients.ec2();
+  const validated = (settings: Settings, only?: StackPart) => validate(cloud, settings, only);
+  /** The finding of a validation that has no other. */
+  const onlyFinding = async (settings: Settings, only?: StackPart): Promise<Finding> => {
+    const [finding, ...more] = await validated(settings, only);
+    expect(more).to.deep.equal([]);
+    if (finding === undefined) throw new Error('the validation found nothing');
+    return finding;
+  };
 
   it('finds nothing wrong with the defaults in a default VPC, with and without a manager', async () => {
-    expect(await found({})).to.deep.equal([]);
-    expect(await found({ manager: {} })).to.deep.equal([]);
+    expect(await validated({})).to.deep.equal([]);
+    expect(await validated({ manager: {} })).to.deep.equal([]);
   });
 
-  const table: readonly (readonly [what: string, settings: object, says: string, mend: string])[] = [
+  const table: readonly (readonly [mistake: string, settings: Settings, message: string, fix: string])[] = [
     [
       'two architectures in a group',
       { groups: { default: { instances: ['c7g.large', 'm5.large'] } } },
@@ -95,23 +101,21 @@ describe('validation of groups', () => {
       'correct kmsKey',
     ],
   ];
-  for (const [what, settings, says, mend] of table) {
-    it(`fails, and says how to fix it: ${what}`, async () => {
-      const [first, ...others] = await found(settings);
-      expect(others).to.deep.equal([]);
+  for (const [mistake, settings, message, fix] of table) {
+    it(`fails, and says how to fix it: ${mistake}`, async () => {
+      const first = await onlyFinding(settings);
       expect(first).to.include({ status: 'fail' });
-      expect(first?.message).to.include(says);
-      expect(first?.mend).to.include(mend);
+      expect(first.message).to.include(message);
+      expect(first.mend).to.include(fix);
     });
   }
 
   it('names all mistakes at once, in one configuration error', async () => {
-    const all = await found({
+    const all = await validated({
       network: { subnets: ['subnet-0123'] },
       iam: { permissionsBoundary: 'arn:aws:iam::123456789012:policy/none' },
     });
-    const error = await rejection(Promise.resolve().then(() => requireValid(all)));
-    expect(error).to.include({ kind: 'config' });
+    const error = await failsWith('config', (async () => requireValid(all))());
     expect(error.message)
       .to.include('2 problems')
       .and.include('subnet-0123 is not')
@@ -119,15 +123,14 @@ describe('validation of groups', () => {
   });
 
   it("fails if none of a group's instance types is offered, and names those that are not", async () => {
-    const client = await ec2();
     const inZones = async (...zones: readonly string[]): Promise<readonly string[]> => {
       const Filters = [{ Name: 'availability-zone', Values: [...zones] }];
-      const { Subnets = [] } = await client.send(new DescribeSubnetsCommand({ Filters }));
+      const { Subnets = [] } = await others.ec2.describeSubnets({ Filters });
       return Subnets.flatMap(({ SubnetId, DefaultForAz }) => (DefaultForAz === true && SubnetId ? [SubnetId] : []));
     };
     const offered = async (instances: readonly string[], ...zones: readonly string[]) =>
-      found({ network: { subnets: await inZones(...zones) }, groups: { default: { instances } } });
-    // As on AWS: the zone us-east-1e gets no new types.
+      validated({ network: { subnets: await inZones(...zones) }, groups: { default: { instances } } });
+    // As on AWS, the zone us-east-1e has no new types.
     const [none] = await offered(['c5.large'], 'us-east-1e');
     expect(none).to.include({ status: 'fail' });
     expect(none?.message).to.equal('groups.default.instances: none of c5.large is offered in us-east-1e');
@@ -142,38 +145,36 @@ describe('validation of groups', () => {
   });
 
   it('warns if no Elastic IP is left, unless the stack has one by its own tag, whatever other tags say', async () => {
-    const client = await ec2();
     const stack = 'tagged';
     const allocate = async (Key: string): Promise<string | undefined> => {
       const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags: [{ Key, Value: stack }] }];
-      return (await client.send(new AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }))).AllocationId;
+      return (await others.ec2.allocateAddress({ Domain: 'vpc', TagSpecifications })).AllocationId;
     };
-    const made = [];
-    for (let count = 0; count < 5; count += 1) made.push(await allocate('Name'));
-    expect((await found({ stack, manager: {} })).map(({ message }) => message)).to.deep.equal([
+    const allocated = [];
+    for (let count = 0; count < 5; count += 1) allocated.push(await allocate('Name'));
+    expect((await validated({ stack, manager: {} })).map(({ message }) => message)).to.deep.equal([
       'the region has 5 Elastic IPs already, and allows 5 unless a higher quota was requested',
     ]);
-    made.push(await allocate(STACK_TAG));
-    expect(await found({ stack, manager: {} })).to.deep.equal([]);
-    for (const AllocationId of made) await client.send(new ReleaseAddressCommand({ AllocationId }));
+    allocated.push(await allocate(STACK_TAG));
+    expect(await validated({ stack, manager: {} })).to.deep.equal([]);
+    for (const AllocationId of allocated) await others.ec2.releaseAddress({ AllocationId });
   });
 
   it('skips subnets of a default VPC that offer none of the types', async () => {
     const facts = gridFacts(resources.parts);
     const { subnets } = await facts.network.facts();
-    const left = subnets.filter(({ zone }) => zone !== 'us-east-1e').map(({ id }) => id);
-    expect(await subnetsFor(facts, ['c7g.large'])).to.deep.equal(left);
-    expect(left).to.have.length(subnets.length - 1);
+    const rest = subnets.filter(({ zone }) => zone !== 'us-east-1e').map(({ id }) => id);
+    expect(await subnetsFor(facts, ['c7g.large'])).to.deep.equal(rest);
+    expect(rest).to.have.length(subnets.length - 1);
   });
 
   it('says that SimpleDB does not exist in the region, and what to use instead', async () => {
     cloud.failNext('sdb:ListDomains', 503, 'ServiceUnavailable', 'not here', 3);
-    const [finding, ...others] = await found({ ledger: { kind: 'simpledb' } }, 'data');
-    expect(others).to.deep.equal([]);
+    const finding = await onlyFinding({ ledger: { kind: 'simpledb' } }, 'data');
     expect(finding).to.include({ status: 'fail' });
-    expect(finding?.message).to.include('SimpleDB does not respond in us-east-1');
-    expect(finding?.mend).to.include('set ledger to { "kind": "store" }');
-    expect(await found({ ledger: { kind: 'simpledb' } }, 'data')).to.deep.equal([]);
+    expect(finding.message).to.include('SimpleDB does not respond in us-east-1');
+    expect(finding.mend).to.include('set ledger to { "kind": "store" }');
+    expect(await validated({ ledger: { kind: 'simpledb' } }, 'data')).to.deep.equal([]);
   });
 
   it('says that SimpleDB is not offered to the account, before anything is created', async () => {
@@ -183,47 +184,39 @@ describe('validation of groups', () => {
       'OptInRequired',
       'The AWS Access Key Id needs a subscription for the service',
     );
-    const [finding, ...others] = await found({ ledger: { kind: 'simpledb' } }, 'data');
-    expect(others).to.deep.equal([]);
+    const finding = await onlyFinding({ ledger: { kind: 'simpledb' } }, 'data');
     expect(finding).to.include({ status: 'fail' });
-    expect(finding?.message).to.include('SimpleDB is not offered to this account').and.include('OptInRequired');
-    expect(finding?.mend).to.include('set ledger to { "kind": "store" }');
+    expect(finding.message).to.include('SimpleDB is not offered to this account').and.include('OptInRequired');
+    expect(finding.mend).to.include('set ledger to { "kind": "store" }');
   });
 
   it("accepts a boundary that allows what roles need, says what another lacks, and warns if it can't be read", async () => {
-    const client = await resources.parts.clients.iam();
-    const boundary = async (PolicyName: string, ...Statement: readonly object[]) => {
-      const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement });
-      await client.send(new CreatePolicyCommand({ PolicyName, PolicyDocument }));
-      return { permissionsBoundary: `arn:aws:iam::${cloud.account}:policy/${PolicyName}` };
+    const statement = (Effect: string, Action: string | readonly string[], more = {}) => {
+      return { Effect, Action, Resource: '*', ...more };
     };
-    const some = (Effect: string, Action: string | readonly string[], more = {}) => ({
-      Effect,
-      Action,
-      Resource: '*',
-      ...more,
-    });
     const services = ['s3:*', 'sqs:*', 'autoscaling:*', 'ec2:*'];
-    const iam = await boundary('boundary', some('Allow', services), some('Deny', 'iam:*'));
-    expect(await found({ iam }, 'iam')).to.deep.equal([]);
+    const sufficient = [statement('Allow', services), statement('Deny', 'iam:*')];
+    const iam = { permissionsBoundary: await createPolicy(others, 'boundary', ...sufficient) };
+    expect(await validated({ iam }, 'iam')).to.deep.equal([]);
     const elsewhere = { Condition: { StringNotEquals: { 'aws:RequestedRegion': 'eu-west-1' } } };
-    const narrow = await boundary(
-      'narrow',
-      some('Allow', services.slice(0, 3)),
-      some('Deny', ['sqs:ReceiveMessage', 'S3:deleteObject']),
-      ...[some('Deny', 's3:PutObject', elsewhere), some('Deny', 's3:PutObject', { Resource: 'arn:aws:s3:::theirs/*' })],
-    );
-    const lacking = await found({ iam: narrow, manager: {} }, 'iam');
+    const narrow = [
+      statement('Allow', services.slice(0, 3)),
+      statement('Deny', ['sqs:ReceiveMessage', 'S3:deleteObject']),
+      statement('Deny', 's3:PutObject', elsewhere),
+      statement('Deny', 's3:PutObject', { Resource: 'arn:aws:s3:::theirs/*' }),
+    ];
+    const permissionsBoundary = await createPolicy(others, 'narrow', ...narrow);
+    const lacking = await validated({ iam: { permissionsBoundary }, manager: {} }, 'iam');
     expect(lacking.map(({ status }) => status)).to.deep.equal(['warn', 'warn']);
     expect(lacking[0]?.message).to.match(
       /^iam.permissionsBoundary does not allow s3:DeleteObject, sqs:ReceiveMessage, ec2:DescribeSpotPriceHistory, which the role [\w-]+-worker needs$/,
     );
     expect(lacking[1]?.message).to.include('ec2:AssociateAddress, which the role ').and.include('-manager needs');
-    expect(lacking[0]?.mend).to.include(narrow.permissionsBoundary).and.include('infra policies --for worker');
-    const given = { ...narrow, workerProfile: 'theirs' };
-    expect(await found({ iam: given }, 'iam')).to.deep.equal([]);
+    expect(lacking[0]?.mend).to.include(permissionsBoundary).and.include('infra policies --for worker');
+    const existing = { permissionsBoundary, workerProfile: 'theirs' };
+    expect(await validated({ iam: existing }, 'iam')).to.deep.equal([]);
     cloud.failNext('iam:GetPolicy', 403, 'AccessDenied', 'not you');
-    const [denied] = await found({ iam }, 'iam');
+    const [denied] = await validated({ iam }, 'iam');
     expect(denied).to.include({ status: 'warn' });
     expect(denied?.message).to.match(/^not validated: could not read the permissions boundary: iam:GetPolicy/);
   });
@@ -234,26 +227,26 @@ describe('validation of groups', () => {
       more: { max: 10, onDemandMax: 0 },
       gpu: { instances: ['g5.xlarge'], spot: false, max: 30_000 },
     };
-    const more = 'aws service-quotas request-service-quota-increase --region us-east-1 --service-code ec2 --quota-code';
-    expect(await found({ groups, manager: {} })).to.deep.equal([
+    const request =
+      'aws service-quotas request-service-quota-increase --region us-east-1 --service-code ec2 --quota-code';
+    expect(await validated({ groups, manager: {} })).to.deep.equal([
       {
         status: 'warn',
         message:
           "groups.default, groups.more at maximum size: 112020 vCPUs of spot instances of standard (A, C, D, H, I, M, R, T, Z), but the account's quota in us-east-1 (L-34B43A08), which also counts other instances, is 100000",
-        mend: `${more} L-34B43A08 --desired-value 112020, or use a smaller \`max\``,
+        mend: `${request} L-34B43A08 --desired-value 112020, or use a smaller \`max\``,
       },
       {
         status: 'warn',
         message:
           "groups.gpu at maximum size: 120000 vCPUs of on-demand instances of G and VT, but the account's quota in us-east-1 (L-DB2E81BA), which also counts other instances, is 100000",
-        mend: `${more} L-DB2E81BA --desired-value 120000, or use a smaller \`max\``,
+        mend: `${request} L-DB2E81BA --desired-value 120000, or use a smaller \`max\``,
       },
     ]);
-    expect(await found({ groups, manager: {} }, 'manager')).to.deep.equal([]);
+    expect(await validated({ groups, manager: {} }, 'manager')).to.deep.equal([]);
     const one = { groups: { default: { onDemandMax: 0 } } };
     cloud.failNext('servicequotas:GetServiceQuota', 400, 'AccessDeniedException', 'not you');
-    const [denied, ...others] = await found(one);
-    expect(others).to.deep.equal([]);
+    const denied = await onlyFinding(one);
     expect(denied?.message).to.match(
       /^not validated: could not read the vCPU quota L-34B43A08: servicequotas:GetServiceQuota on arn:aws:servicequotas:us-east-1:\d+:ec2\/L-34B43A08 is denied/,
     );
@@ -262,7 +255,7 @@ describe('validation of groups', () => {
       [503, 'ServiceUnavailable', 2],
     ] as const) {
       cloud.failNext('servicequotas:GetServiceQuota', status, code, 'no', times);
-      const [unknown] = await found(one);
+      const [unknown] = await validated(one);
       expect(unknown, code).to.deep.equal({
         status: 'warn',
         message:
@@ -283,17 +276,13 @@ describe('validation of groups', () => {
         "at maximum size, all groups together stay within the account's vCPU quotas: 40 of 100000 (L-34B43A08), 2 of 100000 (L-1216C47A)",
       mend: null,
     });
-    const { account } = cloud;
-    const calls = cloud.takeCalls().flatMap((call) => callsOf(call, { account, stack: resources.profile.stack }));
+    const calls = takePermissions(cloud, { stack: resources.profile.stack });
     expect([...new Set(calls.map(({ action }) => action))]).to.deep.equal([
       'ec2:DescribeInstanceTypes',
       'servicequotas:GetServiceQuota',
     ]);
     for (const role of ['admin', 'operator'] as const)
-      expect(
-        calls.filter((call) => !allows(policyFor(role, resources.profile), call)),
-        role,
-      ).to.deep.equal([]);
+      expect(deniedBy(policyFor(role, resources.profile), calls), role).to.deep.equal([]);
     const exceeded = await run(60_000);
     expect(exceeded).to.include({ status: 'warn' });
     expect(exceeded.mend).to.include('--quota-code L-34B43A08 --desired-value 120000');
@@ -307,27 +296,26 @@ describe('validation of groups', () => {
   });
 
   it('fails if an instance profile that someone else creates does not exist', async () => {
-    const [missing] = await found({ iam: { workerProfile: 'theirs' } }, 'grid');
+    const [missing] = await validated({ iam: { workerProfile: 'theirs' } }, 'grid');
     expect(missing).to.include({ status: 'fail', message: 'the instance profile theirs does not exist' });
-    expect(await found({}, 'grid')).to.deep.equal([]);
+    expect(await validated({}, 'grid')).to.deep.equal([]);
   });
 
   it('refuses to take permissions from workers of a group that is no longer configured', async () => {
     const before = await openResources(cloud, { groups: { default: {}, gpu: { min: 1 } } });
     const { stack } = before.profile;
     await up(before.grid);
-    const [one, ...others] = await found({ stack, groups: { default: {} } });
-    expect(others).to.deep.equal([]);
+    const one = await onlyFinding({ stack, groups: { default: {} } });
     expect(one).to.include({ status: 'fail' });
     expect(one?.message).to.include('gpu is no longer in the configuration, but still exists, with 1 instance');
     expect(one?.mend).to.include(`batchctl infra down --group gpu --confirm ${stack}`);
-    expect((await found({ stack, groups: { default: {} } }, 'grid')).map(({ status }) => status)).to.deep.equal([
+    expect((await validated({ stack, groups: { default: {} } }, 'grid')).map(({ status }) => status)).to.deep.equal([
       'warn',
     ]);
-    expect((await found({ stack, groups: { default: {} } }, 'iam')).map(({ status }) => status)).to.deep.equal([
+    expect((await validated({ stack, groups: { default: {} } }, 'iam')).map(({ status }) => status)).to.deep.equal([
       'fail',
     ]);
-    expect(await found({ stack, groups: { default: {}, gpu: {} } })).to.deep.equal([]);
+    expect(await validated({ stack, groups: { default: {}, gpu: {} } })).to.deep.equal([]);
     await down(before.grid);
     await before.close();
   });

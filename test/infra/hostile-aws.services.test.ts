@@ -3,10 +3,9 @@ import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { clockAhead, HostileAws, ownedBy, throttlesReads } from '../support/servers/hostile-aws.ts';
+import { MANAGER } from './grid-lab.ts';
 import { StackWorkspace } from './stack-workspace.ts';
 import { unseenAtFirst } from './unseen-at-first.ts';
-
-const MANAGED = { groups: { default: {} }, manager: { allow: ['203.0.113.0/24'] } };
 
 describe('a stack on a hostile AWS', () => {
   const cloud = forSuite(() => startCloud({ pace: { second: 20 } }));
@@ -14,11 +13,11 @@ describe('a stack on a hostile AWS', () => {
   const workspace = forSuite(() => new StackWorkspace({ ...cloud, url: hostile.url }));
   beforeEach(() => {
     hostile.enforce();
-    workspace.configure(MANAGED);
+    workspace.configure({ groups: { default: {} }, manager: MANAGER });
   });
 
-  /** Counts the changes made, by kind. */
-  const done = (verb: RegExp): readonly string[] =>
+  /** The requests that succeeded, of actions that match: the action and the name of the resource. */
+  const succeeded = (verb: RegExp): readonly string[] =>
     hostile.calls
       .filter(({ status, action }) => status < 300 && verb.test(action))
       .map(({ service, action, body }) => `${service}:${action} ${/Name"?[=:]"?([^&"]*)/.exec(body)?.[1] ?? ''}`);
@@ -32,16 +31,15 @@ describe('a stack on a hostile AWS', () => {
       hostile.enforce(rule());
       await workspace.up();
       expect(hostile.met.length).to.be.at.least(least);
-      const made = done(/^(Create(?!OrUpdate|Tags)|Allocate)/);
-      expect(new Set(made).size, made.join('\n')).to.equal(made.length);
-      // By now, what was created is visible.
+      const created = succeeded(/^(Create(?!OrUpdate|Tags)|Allocate)/);
+      expect(new Set(created).size, created.join('\n')).to.equal(created.length);
+      // A rule counts from its beginning, but everything is visible by now.
       hostile.enforce(rule());
-      const status = await workspace.here('infra', 'status');
-      expect(status.lines.filter(({ state }) => state !== 'present')).to.deep.equal([]);
+      const { lines } = await workspace.output('infra', 'status');
+      expect(lines.filter(({ state }) => state !== 'present')).to.deep.equal([]);
       await workspace.down();
-      expect((await workspace.answer(['infra', 'status'], 11)).filter(({ state }) => state !== 'absent')).to.deep.equal(
-        [],
-      );
+      const states = (await workspace.answer(['infra', 'status'], 11)).map(({ state }) => state);
+      expect(new Set(states)).to.deep.equal(new Set(['absent']));
     });
   }
 
@@ -51,6 +49,6 @@ describe('a stack on a hostile AWS', () => {
     expect(code).to.equal(3);
     expect(stderr).to.include('or the bucket belongs to another account than 123456789012');
     expect(stderr).to.include('choose another `bucket.name`');
-    expect(done(/^Create/)).to.deep.equal([]);
+    expect(succeeded(/^Create/)).to.deep.equal([]);
   });
 });

@@ -36,23 +36,22 @@ for (const { region, partition, ec2 } of PARTITIONS) {
             for (const resource of Resource) expect(resource, Sid).to.match(new RegExp(`^(\\*$|arn:${partition}:)`));
         const boot = { text: workerUserData(profile, 'gpu', release), release: 'a'.repeat(12) };
         const launch = {
-          ...{
-            name: 'month-end-gpu',
-            group: 'gpu',
-            instanceProfile: 'month-end-worker',
-            securityGroups: ['sg-1'],
-            boot,
-          },
+          name: 'month-end-gpu',
+          group: 'gpu',
+          instanceProfile: 'month-end-worker',
+          securityGroups: ['sg-1'],
+          boot,
           image: { id: 'ami-1', rootDevice: '/dev/xvda', rootSize: 8, parameter: null },
-          ...{ types: { architecture: 'arm64', ebsOptimized: true } as const, disk: 30e9 },
+          types: { architecture: 'arm64', ebsOptimized: true } as const,
+          disk: 30e9,
         };
         const others = [tlsOnly(new Arns(profile).bucket), templateData(launch, profile), boot.text];
         const manager = managerUserData(profile, release, 'eipalloc-1');
         texts.push(...[...policies, ...others, manager].map((each) => JSON.stringify(each)));
       }
       const clients = new AwsClients({ region, profile: null, account: null, endpoints: {} });
-      const at = { name: 'acme-data', owner: null, prefix: 'batch/', kmsKey: null };
-      const bucket = await openBucket(clients, at, 'probe');
+      const place = { name: 'acme-data', owner: null, prefix: 'batch/', kmsKey: null };
+      const bucket = await openBucket(clients, place, 'probe');
       texts.push(s3Operation(bucket, 's3:GetObject', 'jobs/x', 'read it').resource);
       await clients.close();
       const named = texts.flatMap((text) => [...text.matchAll(/arn:(aws[a-z-]*):/g)].map(([, found]) => found));

@@ -1,10 +1,6 @@
 // Protects: the printed policies let groups run on AWS, and grant no permission that they never use.
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AutoScalingClient, TerminateInstanceInAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
-import { AllocateAddressCommand, DescribeAddressesCommand } from '@aws-sdk/client-ec2';
-import { CreatePolicyCommand, IAMClient } from '@aws-sdk/client-iam';
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { policyFor } from '../../src/infra/policies.ts';
 import type { PolicyDocument, Statement } from '../../src/infra/policy.ts';
@@ -13,18 +9,21 @@ import { gridName, MANAGER_GROUP } from '../../src/lib/stack-names.ts';
 import { bootMark, bundleKey } from '../../src/model/keys.ts';
 import { bootLog } from '../support/boot/boot-in.ts';
 import { forSuite } from '../support/fixture.ts';
+import { accountClients, addressHolder, createPolicy } from '../support/grid/account-clients.ts';
 import type { Cloud } from '../support/grid/cloud.ts';
 import type { CloudCall } from '../support/grid/front.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { GridWorld, OPERATOR, ROLLER } from '../support/grid/grid-world.ts';
-import { actionsOf, allows, type Call, callsOf, without } from '../support/iam.ts';
+import { actionsOf, allows, type Call, callsOf, deniedBy, idleActions, printedPolicy } from '../support/iam.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { BootHost } from './boot-host.ts';
+import { MANAGER } from './grid-lab.ts';
 
 const MINUTE = 60_000;
 /** The emulated account. */
 const ACCOUNT = '123456789012';
-/** A boundary as a company might set it: some services, and nothing that grants permissions. */
+/** A boundary that a company may set: some services, and nothing that grants permissions. */
 const EDGE = {
   Version: '2012-10-17',
   Statement: [
@@ -32,43 +31,37 @@ const EDGE = {
     { Effect: 'Deny', Action: ['iam:*', 's3:*BucketPolicy'], Resource: '*' },
   ],
 } as const;
-/** The credentials of the caller. */
+/** The access keys of callers. */
 const [INSTANCES, OPERATORS, ROLLERS] = [/^ASIA/, RegExp(OPERATOR), RegExp(ROLLER)];
 
-/** The permissions that requests need, each judged for the group of the instance it names. */
-function needsOf({ grid, account }: Cloud, stack: string, calls: readonly CloudCall[]): readonly Call[] {
+/** The permissions that requests need, each judged for the group of the instance that it names. */
+function permissionsOf({ grid, account }: Cloud, stack: string, calls: readonly CloudCall[]): readonly Call[] {
   const groupOf = (instance: string): string => grid.instance(instance).group;
   return calls.flatMap((call) => callsOf(call, { account, stack, groupOf }));
 }
 
-const isMissed = (policy: PolicyDocument, less: PolicyDocument, calls: readonly Call[]): boolean =>
-  calls.some((call) => allows(policy, call) && !allows(less, call));
-
-/** The same document with one statement changed. */
-const changed = (policy: PolicyDocument, one: Statement, fields: Partial<Statement>): PolicyDocument => ({
-  ...policy,
-  Statement: policy.Statement.map((each) => (each === one ? { ...each, ...fields } : each)),
-});
-
-/** Actions that no call needs in their statement: `Self autoscaling:...`. */
-function idleOnGrid(policy: PolicyDocument, calls: readonly Call[]): readonly string[] {
-  return policy.Statement.flatMap((one) =>
-    one.Action.filter((action) => {
-      const less = changed(policy, one, { Action: one.Action.filter((each) => each !== action) });
-      return /^(autoscaling|ec2):/.test(action) && !isMissed(policy, less, calls);
-    }).map((action) => `${one.Sid} ${action}`),
+/** Actions, or resources, that match and that no call needs in their statement: `Self autoscaling:...`. */
+function idleParts(
+  policy: PolicyDocument,
+  calls: readonly Call[],
+  field: 'Action' | 'Resource',
+  pattern: RegExp,
+): readonly string[] {
+  const needed = calls.filter((call) => allows(policy, call));
+  const isIdle = (statement: Statement, part: string): boolean => {
+    const narrower = { ...statement, [field]: statement[field].filter((each) => each !== part) };
+    const rest = policy.Statement.map((each) => (each === statement ? narrower : each));
+    return deniedBy({ Statement: rest }, needed).length === 0;
+  };
+  return policy.Statement.flatMap((statement) =>
+    statement[field]
+      .filter((part) => pattern.test(part) && isIdle(statement, part))
+      .map((part) => `${statement.Sid} ${part}`),
   );
 }
 
-/** Keys of programs and of boot marks that no call needs: `Read arn:...`. */
-function idleKeys(policy: PolicyDocument, calls: readonly Call[]): readonly string[] {
-  return policy.Statement.flatMap((one) =>
-    one.Resource.filter((resource) => {
-      const less = changed(policy, one, { Resource: one.Resource.filter((each) => each !== resource) });
-      return /\/(releases|groups)\/.*\*$/.test(resource) && !isMissed(policy, less, calls);
-    }).map((resource) => `${one.Sid} ${resource}`),
-  );
-}
+const idleOnGrid = (policy: PolicyDocument, calls: readonly Call[]): readonly string[] =>
+  idleParts(policy, calls, 'Action', /^(autoscaling|ec2):/);
 
 describe('the policies of a grid', () => {
   let world: GridWorld;
@@ -79,50 +72,49 @@ describe('the policies of a grid', () => {
     const groups = { default: instances, full: instances, held: { ...instances, setup: 'setup.sh' } };
     const iam = { permissionsBoundary: `arn:aws:iam::${ACCOUNT}:policy/edge` };
     world = await GridWorld.open(4, { groups, iam });
-    // Its instances serve, and have no worker.
+    // Instances of the group `held` are in service, but never have a worker.
     world.write('setup.sh', '#!/bin/sh\nsleep 600\n');
     try {
-      await live();
+      await runEverything();
     } catch (error) {
       console.error(world.consoles());
       throw error;
     }
-    const policy = async (role: string): Promise<PolicyDocument> =>
-      JSON.parse((await world.well('infra', 'policies', '--for', role)).stdout);
-    const [worker, operator, admin] = await Promise.all([policy('worker'), policy('operator'), policy('admin')]);
-    policies = { worker, operator, admin };
+    policies = {
+      worker: await printedPolicy(world, 'worker'),
+      operator: await printedPolicy(world, 'operator'),
+      admin: await printedPolicy(world, 'admin'),
+    };
   });
   after(() => world?.remove());
 
-  const callsBy = (who: RegExp): readonly CloudCall[] =>
-    world.cloud.calls.filter(({ accessKeyId }) => who.test(accessKeyId));
-  const asked = (who: RegExp): readonly Call[] => needsOf(world.cloud, world.stack, callsBy(who));
-  const workerAsked = (action: string, times = 1): Promise<true> =>
+  const callsBy = (callers: RegExp): readonly CloudCall[] =>
+    world.cloud.calls.filter(({ accessKeyId }) => callers.test(accessKeyId));
+  const needed = (callers: RegExp): readonly Call[] => permissionsOf(world.cloud, world.stack, callsBy(callers));
+  const workerRequests = (action: string, times = 1): Promise<true> =>
     until(
-      `a worker has asked for ${action} ${times} times`,
+      `workers have requested ${action} ${times} times`,
       () => callsBy(INSTANCES).filter((call) => call.action === action && call.status === 200).length >= times,
       MINUTE,
     );
   const submit = (name: string, group: string, run: string, ...flags: readonly string[]): Promise<string> => {
-    const input = { split: { by: 'range', from: 1, to: 1 } };
-    world.write('job.json', { name, input, steps: [{ name: 'work', run, group }] });
+    world.write('job.json', rangeJob(name, 1, { name: 'work', run, group }));
     return world.submit(...flags);
   };
 
-  /** Everything that a grid and its operator request, once. */
-  async function live(): Promise<void> {
+  /** Lets a grid and its operator make every kind of request. */
+  async function runEverything(): Promise<void> {
     const { cloud, stack } = world;
-    const at = { region: 'us-east-1', endpoint: cloud.url };
-    const credentials = { accessKeyId: 'AKIDOTHER', secretAccessKey: 's' };
-    const owner = new IAMClient({ ...at, credentials });
-    await owner.send(new CreatePolicyCommand({ PolicyName: 'edge', PolicyDocument: JSON.stringify(EDGE) }));
-    owner.destroy();
+    const others = accountClients(cloud);
+    await createPolicy(others, 'edge', ...EDGE.Statement);
     await world.well('infra', 'up', '--yes');
-    const s3 = new S3Client({ ...at, credentials, forcePathStyle: true });
-    const scaling = new AutoScalingClient({ ...at, credentials });
-    const marks = [['default', 1] as const, ...[1, 2, 3].map((n) => ['held', n] as const)];
-    for (const [group, n] of marks) {
-      await s3.send(new PutObjectCommand({ Bucket: stack, Key: bootMark(group, `i-${n}`, 'failed'), Body: '{}' }));
+    for (const [group, instance] of [
+      ['default', 'i-1'],
+      ['held', 'i-1'],
+      ['held', 'i-2'],
+      ['held', 'i-3'],
+    ] as const) {
+      await others.s3.putObject({ Bucket: stack, Key: bootMark(group, instance, 'failed'), Body: '{}' });
     }
     cloud.grid.failLaunches('capacity', undefined, { group: gridName(stack, 'full') });
     const flags = join(world.supervisor.directory, 'flags');
@@ -133,16 +125,16 @@ describe('the policies of a grid', () => {
     const run = `echo >'${flags}/runs'; while [ ! -e '${flags}/go' ]; do sleep 0.1; done`;
     const job = await submit('default', 'default', run);
     const [first] = await until('the work runs', () => existsSync(join(flags, 'runs')) && serving('default'), MINUTE);
-    // Its group terminates it, and waits for what it runs. Its replacement finds nothing to do.
-    const ending = { InstanceId: first?.id, ShouldDecrementDesiredCapacity: false };
-    await scaling.send(new TerminateInstanceInAutoScalingGroupCommand(ending));
-    await workerAsked('RecordLifecycleActionHeartbeat');
+    // The group terminates the instance, and waits for its task. The replacement finds nothing to do.
+    const termination = { InstanceId: first?.id, ShouldDecrementDesiredCapacity: false };
+    await others.scaling.terminateInstanceInAutoScalingGroup(termination);
+    await workerRequests('RecordLifecycleActionHeartbeat');
     writeFileSync(join(flags, 'go'), '');
-    await workerAsked('CompleteLifecycleAction');
+    await workerRequests('CompleteLifecycleAction');
     await world.well('wait', job);
-    // When idle, it looks after the other groups, and leaves.
-    await workerAsked('TerminateInstanceInAutoScalingGroup');
-    await workerAsked('CompleteLifecycleAction', 2);
+    // When the replacement is idle, it checks the other groups, and leaves.
+    await workerRequests('TerminateInstanceInAutoScalingGroup');
+    await workerRequests('CompleteLifecycleAction', 2);
     await until('both are gone', () => cloud.grid.instances(gridName(stack, 'default')).length === 0);
 
     expect((await world.run(['why', full])).stdout).to.include('capacity');
@@ -150,12 +142,12 @@ describe('the policies of a grid', () => {
     await world.well('scale', '--max', '3', '--group', 'full');
     await world.well('scale', '--manual', '--group', 'full');
     await world.well('scale', '0', '--for', '2h', '--group', 'full');
-    // By hand, it starts again what was held.
+    // A person's command ends the hold on the group.
     await world.well('scale', '1', '--group', 'held');
-    await until('it serves', () => serving('held').length === 1 && serving('held'), MINUTE);
+    await until('an instance is in service', () => serving('held').length === 1, MINUTE);
     const rolled = await world.runNext(['infra', 'release', '--roll', '--yes', '--timeout', '1s']);
     expect(rolled.stderr).to.include('not all instances were replaced within 1s');
-    for (const client of [s3, scaling]) client.destroy();
+    others.close();
   }
 
   const serving = (group: string): readonly GridInstance[] =>
@@ -165,41 +157,51 @@ describe('the policies of a grid', () => {
     expect(await world.unallowed(EDGE)).to.deep.equal([]);
     const [statement] = EDGE.Statement;
     const narrower = { Statement: [{ ...statement, Action: ['s3:*', 'sqs:*', 'ec2:*'] }] };
-    const refused = (await world.unallowed(narrower)).map((what) => what.replace(/ arn.*| \*$/, ''));
-    expect(refused).to.include('worker: autoscaling:SetInstanceProtection');
-    expect(refused.filter((what) => !/^worker: autoscaling:/.test(what))).to.deep.equal([]);
+    const denied = (await world.unallowed(narrower)).map((call) => call.replace(/ arn.*| \*$/, ''));
+    expect(denied).to.include('worker: autoscaling:SetInstanceProtection');
+    expect(denied.filter((call) => !/^worker: autoscaling:/.test(call))).to.deep.equal([]);
   });
 
   it('allow a worker nothing that it never called', () => {
     const { worker } = policies;
-    const calls = asked(INSTANCES);
+    const calls = needed(INSTANCES);
     expect(idleOnGrid(worker, calls)).to.deep.equal([]);
-    expect(idleKeys(worker, calls)).to.deep.equal([]);
+    // The keys of programs and of boot marks.
+    expect(idleParts(worker, calls, 'Resource', /\/(releases|groups)\/.*\*$/)).to.deep.equal([]);
     expect(actionsOf(worker).filter((action) => action.startsWith('autoscaling:'))).to.have.length(8);
   });
 
   it('allow an operator nothing that was never called', () => {
     const { operator, admin } = policies;
-    // Rolling out a release needs both roles; what the administrator's permissions cover is no operator's call.
-    const more = asked(ROLLERS).filter((call) => !allows(admin, call));
-    // Called by doctor, for the quotas: grid-validate.services.test.ts.
-    const idle = idleOnGrid(operator, [...asked(OPERATORS), ...more]);
-    expect(idle).to.deep.equal(['LookAtTypes ec2:DescribeInstanceTypes']);
+    // Rolling out a release needs both roles: the administrator's policy covers some of its calls.
+    const calls = [...needed(OPERATORS), ...deniedBy(admin, needed(ROLLERS))];
+    // doctor uses this permission for the quotas: grid-validate.services.test.ts.
+    expect(idleOnGrid(operator, calls)).to.deep.equal(['LookAtTypes ec2:DescribeInstanceTypes']);
     expect(actionsOf(operator).filter((action) => action.startsWith('autoscaling:'))).to.have.length(6);
   });
 });
 
 /**
- * Calls of the manager itself, which acts like an operator for people; the script of its boot doesn't. A running
- * manager is tested in e2e/manager-grid.grid.test.ts.
+ * Calls of the running manager, which acts like an operator for people, and not of its boot. A running manager is tested
+ * in e2e/manager-grid.grid.test.ts.
  */
 const BY_THE_MANAGER = [
   'ec2:DescribeSpotPriceHistory',
-  ...['s3:DeleteObject', 's3:ListMultipartUploadParts', 's3:AbortMultipartUpload', 's3:ListBucketMultipartUploads'],
-  ...['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:DeleteMessage'],
-  ...['sqs:ChangeMessageVisibility', 'sqs:SendMessage'],
-  ...['autoscaling:SetDesiredCapacity', 'autoscaling:UpdateAutoScalingGroup', 'autoscaling:CreateOrUpdateTags'],
-  ...['autoscaling:DescribeAutoScalingGroups', 'autoscaling:DescribeScalingActivities'],
+  's3:DeleteObject',
+  's3:ListMultipartUploadParts',
+  's3:AbortMultipartUpload',
+  's3:ListBucketMultipartUploads',
+  'sqs:GetQueueUrl',
+  'sqs:GetQueueAttributes',
+  'sqs:ReceiveMessage',
+  'sqs:DeleteMessage',
+  'sqs:ChangeMessageVisibility',
+  'sqs:SendMessage',
+  'autoscaling:SetDesiredCapacity',
+  'autoscaling:UpdateAutoScalingGroup',
+  'autoscaling:CreateOrUpdateTags',
+  'autoscaling:DescribeAutoScalingGroups',
+  'autoscaling:DescribeScalingActivities',
 ];
 
 describe("the manager's policy", () => {
@@ -210,48 +212,46 @@ describe("the manager's policy", () => {
 
   before(async () => {
     const { cloud, ec2 } = host.account;
-    const stack = await host.stack(0, { manager: { allow: ['203.0.113.0/24'] } });
+    const stack = await host.stack(0, { manager: MANAGER });
     const { profile } = stack;
     const group = gridName(profile.stack, MANAGER_GROUP);
-    // As infra up creates it: no hook holds what it terminates.
+    // As infra up creates it: without a hook.
     const [first] = await host.account.makeGroup(group, 1, {
-      ...{ MinSize: 1, MaxSize: 1, LifecycleHookSpecificationList: [], NewInstancesProtectedFromScaleIn: false },
+      MinSize: 1,
+      MaxSize: 1,
+      LifecycleHookSpecificationList: [],
+      NewInstancesProtectedFromScaleIn: false,
     });
     if (first === undefined) throw new Error('the group has no instance');
-    const { AllocationId: allocation = '' } = await ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
+    const { AllocationId: allocation = '' } = await ec2.allocateAddress({ Domain: 'vpc' });
     const scriptOf = (sha256: string): string => managerUserData(profile, { sha256, setups: {}, ca: null }, allocation);
-    const boot = async (instance: GridInstance, script: string): Promise<number | null> =>
-      (await (await stack.boot(instance, script, { BATCHCTL_TEST_BOOT_PATIENCE: '4' })).ended).code;
+    const boot = (instance: GridInstance, sha256: string): Promise<number | null> =>
+      stack.bootToEnd(instance, scriptOf(sha256), { BATCHCTL_TEST_BOOT_PATIENCE: '4' });
     const damaged = '0'.repeat(64);
     await stack.store.put(bundleKey(damaged), 'something else');
     cloud.takeCalls();
-    expect(await boot(first, scriptOf(damaged))).to.equal(1);
-    await until('it is gone', () => cloud.grid.instance(first).gone);
+    expect(await boot(first, damaged)).to.equal(1);
+    await stack.gone(first);
     const [second = first] = await host.account.serves(group, 1);
-    const code = await boot(second, scriptOf(host.bundle.sha256));
+    const code = await boot(second, host.bundle.sha256);
     expect(code, bootLog(stack.root(second))).to.equal(0);
-    const asked = new DescribeAddressesCommand({ AllocationIds: [allocation] });
-    expect((await ec2.send(asked)).Addresses?.[0]?.InstanceId).to.equal(second.id);
-    calls = needsOf(
-      cloud,
-      profile.stack,
-      cloud.takeCalls().filter(({ accessKeyId }) => INSTANCES.test(accessKeyId)),
-    );
+    expect(await addressHolder(host.account, allocation)).to.equal(second.id);
+    const requests = cloud.takeCalls().filter(({ accessKeyId }) => INSTANCES.test(accessKeyId));
+    calls = permissionsOf(cloud, profile.stack, requests);
     policy = policyFor('manager', profile);
     operator = policyFor('operator', profile);
     await stack.close();
   });
 
   it('allows all calls of its boot', () => {
-    expect(calls.filter((call) => !allows(policy, call))).to.deep.equal([]);
+    expect(deniedBy(policy, calls)).to.deep.equal([]);
   });
 
   it("allows only the calls of its boot and part of an operator's permissions", () => {
-    const idle = actionsOf(policy).filter((action) => !isMissed(policy, without(policy, action), calls));
-    expect(idle).to.have.members(BY_THE_MANAGER);
+    expect(idleActions(policy, calls)).to.have.members(BY_THE_MANAGER);
     expect(actionsOf(operator)).to.include.members(BY_THE_MANAGER);
-    // None of them is in a second statement without need.
-    const unasked = idleOnGrid(policy, calls).map((each) => each.replace(/^\S+ /, ''));
-    expect(BY_THE_MANAGER).to.include.members(unasked);
+    // No action that the boot needs is in a second statement.
+    const idle = idleOnGrid(policy, calls).map((each) => each.replace(/^\S+ /, ''));
+    expect(BY_THE_MANAGER).to.include.members(idle);
   });
 });

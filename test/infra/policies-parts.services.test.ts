@@ -3,45 +3,29 @@ import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
 import { STACK_PARTS, type StackPart } from '../../src/infra/resource.ts';
 import { roleName } from '../../src/lib/stack-names.ts';
-import { forSuite } from '../support/fixture.ts';
-import { startCloud } from '../support/grid/cloud.ts';
-import { othersIn } from '../support/grid/leftovers.ts';
-import { actionsOf, allows, type Call, callsOf, idleGrants } from '../support/iam.ts';
-import { startTlsFront } from '../support/servers/proxies.ts';
-import { startSimpleDb } from '../support/servers/simpledb-server.ts';
-import { StackWorkspace } from './stack-workspace.ts';
-import { changeStack, openToAll, policyOfAll, STRANGER } from './strangers.ts';
+import { actionsOf, type Call, deniedBy, idleGrants, printedPolicy, takePermissions } from '../support/iam.ts';
+import { CHANGED_GROUPS, STRANGER, Strangers } from './strangers.ts';
 
-/** Characters, without white space, that a managed policy may have (IAM: quotas). */
+/** The most characters of a managed policy, not counting white space (IAM: quotas). */
 const MOST = 6_144;
 
 describe("the parts of the administrator's policy", function () {
   this.timeout(400_000);
-  const simpledb = forSuite(() => startSimpleDb());
-  const cloud = forSuite(() => startCloud({ simpledb: simpledb.url, pace: { second: 20 }, facts: true }));
-  const front = forSuite(() => startTlsFront(cloud.url));
-  const strangers = forSuite(() => othersIn(cloud));
-  const workspace = forSuite(
-    () => new StackWorkspace(cloud, { AWS_ENDPOINT_URL_S3: front.url, AWS_CA_BUNDLE: front.ca }),
-  );
+  const strangers = new Strangers();
+  const { cloud, workspace } = strangers;
   const calls: Record<StackPart, Call[]> = { data: [], iam: [], grid: [], manager: [] };
   const policies: Partial<Record<StackPart, PolicyDocument>> = {};
   const policyOf = (part: StackPart): PolicyDocument => policies[part] ?? { Version: '2012-10-17', Statement: [] };
 
   before(async () => {
-    const [boundary, other] = [await policyOfAll(strangers, 'boundary'), await policyOfAll(strangers, 'other')];
-    const profile = {
-      ledger: { kind: 'simpledb', domains: 2 },
-      iam: { permissionsBoundary: boundary },
-      manager: { allow: ['203.0.113.0/24'] },
-    };
-    workspace.configure(profile);
+    const profile = await strangers.configure();
     const { stack } = workspace;
+    const facts = { stack, boundary: profile.iam.permissionsBoundary };
+    /** Counts the requests of `act` as those of the administrator of a part. */
     const as = async (part: StackPart, act: () => Promise<unknown>): Promise<void> => {
       cloud.takeCalls();
       await act();
-      const asked = cloud.takeCalls().filter(({ accessKeyId }) => accessKeyId !== STRANGER);
-      calls[part].push(...asked.flatMap((call) => callsOf(call, { account: cloud.account, stack, boundary })));
+      calls[part].push(...takePermissions(cloud, facts, ({ accessKeyId }) => accessKeyId !== STRANGER));
     };
     for (const part of STACK_PARTS) {
       await as(part, async () => {
@@ -57,39 +41,34 @@ describe("the parts of the administrator's policy", function () {
     for (const part of ['grid', 'manager'] as const) {
       await as(part, () => workspace.answer(['infra', 'plan', '--only', part], 3));
     }
-    await changeStack(strangers, stack, other);
-    await openToAll(strangers, `${stack}-manager`);
-    const groups = { default: { visibility: '90s', instances: ['m7g.large'] }, gpu: { instances: ['g5.xlarge'] } };
-    workspace.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
+    await strangers.changeStack();
+    await strangers.openSecurityGroup(`${stack}-manager`);
+    const groups = CHANGED_GROUPS;
+    const changed = { ...profile, groups, tags: { team: 'claims' } };
+    workspace.configure(changed, stack);
     for (const part of STACK_PARTS) {
       await as(part, async () => {
         await workspace.answer(['infra', 'status', '--only', part], 11);
         await workspace.up('--only', part);
       });
     }
-    workspace.configure(
-      { ...profile, groups, tags: { team: 'claims' }, ledger: { kind: 'simpledb', domains: 1 } },
-      stack,
-    );
+    workspace.configure({ ...changed, ledger: { kind: 'simpledb', domains: 1 } }, stack);
     await as('data', () => workspace.answer(['infra', 'status', '--only', 'data'], 11));
     // Enough versions of the templates that the first ones are deleted.
     for (const count of [1, 2, 3, 4, 5]) {
-      const changed = { ...groups, gpu: { ...groups.gpu, disk: `${30 + count}GB` } };
+      const larger = { ...groups, gpu: { ...groups.gpu, disk: `${30 + count}GB` } };
       const manager = { ...profile.manager, instance: count % 2 === 0 ? 't4g.small' : 't4g.medium' };
-      workspace.configure({ ...profile, groups: changed, manager }, stack);
+      workspace.configure({ ...profile, groups: larger, manager }, stack);
       for (const part of ['grid', 'manager'] as const) await as(part, () => workspace.up('--only', part));
     }
-    for (const part of STACK_PARTS) {
-      const { stdout } = await workspace.run(['infra', 'policies', '--for', 'admin', '--only', part]);
-      policies[part] = JSON.parse(stdout);
-    }
+    for (const part of STACK_PARTS) policies[part] = await printedPolicy(workspace, 'admin', '--only', part);
     await workspace.down('--delete-data', '--timeout', '1s');
   });
 
   for (const part of STACK_PARTS) {
     it(`let an administrator of only ${part} do everything for it, and no more`, () => {
       const policy = policyOf(part);
-      expect(calls[part].filter((call) => !allows(policy, call))).to.deep.equal([]);
+      expect(deniedBy(policy, calls[part])).to.deep.equal([]);
       expect(idleGrants(policy, calls[part])).to.deep.equal([]);
       expect(JSON.stringify(policy).length).to.be.below(MOST);
     });
@@ -98,8 +77,8 @@ describe("the parts of the administrator's policy", function () {
   it('let only an administrator of roles create one or change its permissions', () => {
     for (const part of STACK_PARTS) {
       const writes = actionsOf(policyOf(part)).filter((action) => /^iam:(Create|Put|Attach|Update)/.test(action));
-      const linked = writes.filter((action) => action !== 'iam:CreateServiceLinkedRole');
-      if (part !== 'iam') expect(linked, part).to.deep.equal([]);
+      const forbidden = writes.filter((action) => action !== 'iam:CreateServiceLinkedRole');
+      if (part !== 'iam') expect(forbidden, part).to.deep.equal([]);
     }
   });
 

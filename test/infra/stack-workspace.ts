@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
-import { runCli } from '../cli/fake-io.ts';
 import { KEYS } from '../support/aws-keys.ts';
 import type { Cloud } from '../support/grid/cloud.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -19,63 +18,59 @@ export interface Line {
   readonly lacks: readonly { readonly what: string; readonly mend: string }[];
 }
 
-export interface Answered {
-  readonly code: number;
+export interface Output<L = Line> {
+  readonly code: number | null;
   readonly stderr: string;
-  readonly lines: readonly Line[];
+  readonly lines: readonly L[];
 }
 
-/** A person who creates stacks in an emulated account with the built program. */
+/** The account of a workspace; without `url`, the profile names the endpoints. */
+type Account = Pick<Cloud, 'account'> & Partial<Pick<Cloud, 'url'>>;
+
+/** A person who creates stacks in an emulated account. */
 export class StackWorkspace extends Workspace {
-  readonly cloud: Cloud;
+  readonly #account: Account;
   readonly #env: Readonly<Record<string, string>>;
   stack = '';
 
-  /** `env`: additional environment of its processes. */
-  constructor(cloud: Cloud, env: Readonly<Record<string, string>> = {}) {
+  /** `env`: additional environment of its commands. */
+  constructor(account: Account, env: Readonly<Record<string, string>> = {}) {
     super();
-    this.cloud = cloud;
+    this.#account = account;
     this.#env = env;
     this.configure();
   }
 
-  /** The same person with another configuration; by default with a new stack. */
+  /** Changes the configuration; by default also the stack. */
   configure(profile: object = {}, stack = `st-${randomId(6)}`): void {
     this.stack = stack;
     const lab = {
-      ...{ backend: 'aws', region: 'us-east-1', account: this.cloud.account, stack, bucket: stack },
+      backend: 'aws',
+      region: 'us-east-1',
+      account: this.#account.account,
+      stack,
+      bucket: stack,
       groups: { default: { visibility: '60s' }, gpu: { instances: ['g5.xlarge'], visibility: '90s' } },
     };
     this.write('batchctl.config.json', { profile: 'lab', profiles: { lab: { ...lab, ...profile } } });
   }
 
   protected override environmentOf(): Readonly<Record<string, string>> {
-    return { BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, ...KEYS, ...this.#env };
+    const { url } = this.#account;
+    return { BATCHCTL_PROFILE: 'lab', ...(url !== undefined && { AWS_ENDPOINT_URL: url }), ...KEYS, ...this.#env };
   }
 
-  /** The same in this process, which is faster for many calls. */
-  async here(...args: readonly string[]): Promise<Answered> {
-    Object.assign(process.env, KEYS);
-    const env = { AWS_ENDPOINT_URL: this.cloud.url };
-    const { code, stdout, stderr } = await runCli([...args, '--json'], { cwd: this.dir, env });
-    return { code, stderr, lines: linesOf(stdout) };
+  /** Runs a command with --json, whatever its exit code. */
+  async output<L = Line>(...args: readonly string[]): Promise<Output<L>> {
+    const { code, stdout, stderr } = await this.run([...args, '--json']);
+    return { code, stderr, lines: parseLines(stdout) };
   }
 
-  /** `infra down` of the stack in this process. */
-  downHere(...args: readonly string[]): Promise<Answered> {
-    return this.here('infra', 'down', '--confirm', this.stack, ...args);
-  }
-
-  /** As `here`, for what must succeed: its lines. */
-  async wellHere(...args: readonly string[]): Promise<readonly Line[]> {
-    return well(this.here(...args));
-  }
-
-  /** Returns the output; throws unless the exit code is `code`. */
-  async answer(args: readonly string[], code = 0): Promise<readonly Line[]> {
-    const ended = await this.run([...args, '--json']);
-    if (ended.code !== code) throw new Error(`infra ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);
-    return linesOf(ended.stdout);
+  /** Runs a command with --json; fails unless its exit code is `code`. */
+  async answer<L = Line>(args: readonly string[], code = 0): Promise<readonly L[]> {
+    const output = await this.output<L>(...args);
+    expect(output.code, `${args.join(' ')}: ${output.stderr}`).to.equal(code);
+    return output.lines;
   }
 
   up(...args: readonly string[]): Promise<readonly Line[]> {
@@ -85,18 +80,16 @@ export class StackWorkspace extends Workspace {
   down(...args: readonly string[]): Promise<readonly Line[]> {
     return this.answer(['infra', 'down', '--confirm', this.stack, ...args]);
   }
+
+  /** The same, whatever its exit code. */
+  downOutput(...args: readonly string[]): Promise<Output> {
+    return this.output('infra', 'down', '--confirm', this.stack, ...args);
+  }
 }
 
-/** The lines of a command that must succeed. */
-export async function well(answer: Promise<Answered>): Promise<readonly Line[]> {
-  const { code, stderr, lines } = await answer;
-  expect(code, stderr).to.equal(0);
-  return lines;
-}
-
-function linesOf(stdout: string): readonly Line[] {
-  return stdout
+/** The lines of output in JSON. */
+export const parseLines = <L = Line>(stdout: string): readonly L[] =>
+  stdout
     .split('\n')
     .filter(Boolean)
-    .map((line): Line => JSON.parse(line));
-}
+    .map((line): L => JSON.parse(line));

@@ -1,56 +1,79 @@
-import { DeleteLifecycleHookCommand } from '@aws-sdk/client-auto-scaling';
+import { DRAIN_HOOK, roleName } from '../../src/lib/stack-names.ts';
+import { forSuite } from '../support/fixture.ts';
 import {
-  AuthorizeSecurityGroupEgressCommand,
-  AuthorizeSecurityGroupIngressCommand,
-  DescribeSecurityGroupsCommand,
-  RevokeSecurityGroupEgressCommand,
-} from '@aws-sdk/client-ec2';
-import {
-  AttachRolePolicyCommand,
-  CreatePolicyCommand,
-  PutRolePermissionsBoundaryCommand,
-  PutRolePolicyCommand,
-  UpdateAssumeRolePolicyCommand,
-} from '@aws-sdk/client-iam';
-import { roleName } from '../../src/lib/stack-names.ts';
-import type { Others } from '../support/grid/leftovers.ts';
+  type AccountClients,
+  accountClients,
+  createPolicy,
+  findSecurityGroup,
+} from '../support/grid/account-clients.ts';
+import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { startTlsFront } from '../support/servers/proxies.ts';
+import { startSimpleDb } from '../support/servers/simpledb-server.ts';
+import { MANAGER } from './grid-lab.ts';
+import { StackWorkspace } from './stack-workspace.ts';
 
-/** Whose requests are no administrator's. */
+/** The access key of `Strangers.clients`. */
 export const STRANGER = 'AKIDOTHER';
 const ALL = JSON.stringify({
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }],
 });
 
-/** A managed policy that allows everything; answers its ARN. */
-export async function policyOfAll({ iam }: Others, PolicyName: string): Promise<string> {
-  const made = await iam.send(new CreatePolicyCommand({ PolicyName, PolicyDocument: ALL }));
-  return made.Policy?.Arn ?? '';
-}
+/** The groups of a changed configuration. */
+export const CHANGED_GROUPS = {
+  default: { visibility: '90s', instances: ['m7g.large'] },
+  gpu: { instances: ['g5.xlarge'] },
+};
 
-/** Changes what `infra up` made: the workers' role, their security group, their group's hook. `other`: a policy. */
-export async function changeStack(others: Others, stack: string, other: string): Promise<void> {
-  const { iam, scaling } = others;
-  const RoleName = roleName(stack, 'worker');
-  const trust = ALL.replace('"Action":"*","Resource":"*"', '"Action":"sts:AssumeRole","Principal":{"AWS":"*"}');
-  await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName, PolicyDocument: trust }));
-  await iam.send(new PutRolePermissionsBoundaryCommand({ RoleName, PermissionsBoundary: other }));
-  await iam.send(new PutRolePolicyCommand({ RoleName, PolicyName: 'batchctl', PolicyDocument: ALL }));
-  await iam.send(new AttachRolePolicyCommand({ RoleName, PolicyArn: other }));
-  await openToAll(others, RoleName);
-  const AutoScalingGroupName = `${stack}-default`;
-  const LifecycleHookName = 'batchctl-drain';
-  await scaling.send(new DeleteLifecycleHookCommand({ AutoScalingGroupName, LifecycleHookName }));
-}
+/** Set-up of a suite: an administrator who reaches S3 by TLS, and other people who change the administrator's stacks. */
+export class Strangers {
+  readonly cloud: Cloud;
+  readonly clients: AccountClients;
+  readonly workspace: StackWorkspace;
 
-/** Lets everybody in by a security group, and nothing else out. */
-export async function openToAll({ ec2 }: Others, name: string): Promise<void> {
-  const Filters = [{ Name: 'group-name', Values: [name] }];
-  const { SecurityGroups = [] } = await ec2.send(new DescribeSecurityGroupsCommand({ Filters }));
-  const GroupId = SecurityGroups[0]?.GroupId;
-  const IpPermissions = [{ IpProtocol: 'tcp', FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: '0.0.0.0/0' }] }];
-  await ec2.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions }));
-  const all = SecurityGroups[0]?.IpPermissionsEgress ?? [];
-  await ec2.send(new RevokeSecurityGroupEgressCommand({ GroupId, IpPermissions: all }));
-  await ec2.send(new AuthorizeSecurityGroupEgressCommand({ GroupId, IpPermissions }));
+  constructor() {
+    const simpledb = forSuite(() => startSimpleDb());
+    this.cloud = forSuite(() => startCloud({ simpledb: simpledb.url, pace: { second: 20 }, facts: true }));
+    const front = forSuite(() => startTlsFront(this.cloud.url));
+    this.clients = forSuite(() => accountClients(this.cloud, { accessKeyId: STRANGER }));
+    this.workspace = forSuite(
+      () => new StackWorkspace(this.cloud, { AWS_ENDPOINT_URL_S3: front.url, AWS_CA_BUNDLE: front.ca }),
+    );
+  }
+
+  /** Configures a new stack with everything that needs permissions of its own. Returns the profile. */
+  async configure() {
+    const profile = {
+      ledger: { kind: 'simpledb', domains: 2 },
+      iam: { permissionsBoundary: await createPolicy(this.clients, 'boundary') },
+      manager: MANAGER,
+    };
+    this.workspace.configure(profile);
+    return profile;
+  }
+
+  /** Changes what `infra up` created: the workers' role, their security group, their group's hook. */
+  async changeStack(): Promise<void> {
+    const { iam, scaling } = this.clients;
+    const { stack } = this.workspace;
+    const other = await createPolicy(this.clients, 'other');
+    const RoleName = roleName(stack, 'worker');
+    const trust = ALL.replace('"Action":"*","Resource":"*"', '"Action":"sts:AssumeRole","Principal":{"AWS":"*"}');
+    await iam.updateAssumeRolePolicy({ RoleName, PolicyDocument: trust });
+    await iam.putRolePermissionsBoundary({ RoleName, PermissionsBoundary: other });
+    await iam.putRolePolicy({ RoleName, PolicyName: 'batchctl', PolicyDocument: ALL });
+    await iam.attachRolePolicy({ RoleName, PolicyArn: other });
+    await this.openSecurityGroup(RoleName);
+    await scaling.deleteLifecycleHook({ AutoScalingGroupName: `${stack}-default`, LifecycleHookName: DRAIN_HOOK });
+  }
+
+  /** Lets everyone in through a security group, and replaces its outgoing rules. */
+  async openSecurityGroup(name: string): Promise<void> {
+    const { ec2 } = this.clients;
+    const { GroupId, IpPermissionsEgress = [] } = (await findSecurityGroup(this.clients, name)) ?? {};
+    const IpPermissions = [{ IpProtocol: 'tcp', FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: '0.0.0.0/0' }] }];
+    await ec2.authorizeSecurityGroupIngress({ GroupId, IpPermissions });
+    await ec2.revokeSecurityGroupEgress({ GroupId, IpPermissions: IpPermissionsEgress });
+    await ec2.authorizeSecurityGroupEgress({ GroupId, IpPermissions });
+  }
 }

@@ -1,18 +1,16 @@
-import * as scaling from '@aws-sdk/client-auto-scaling';
-import * as ec2 from '@aws-sdk/client-ec2';
-import * as iam from '@aws-sdk/client-iam';
-import * as s3 from '@aws-sdk/client-s3';
-import * as sqs from '@aws-sdk/client-sqs';
+import type * as ec2 from '@aws-sdk/client-ec2';
+import type * as s3 from '@aws-sdk/client-s3';
+import { SSM } from '@aws-sdk/client-ssm';
 import type { StackTemplate } from '../../src/infra/cloud-formation.ts';
-import { resolved } from '../support/cloud-formation.ts';
+import { type Deployment, resolved } from '../support/cloud-formation.ts';
+import { type AccountClients, accountClients, clientConfig } from '../support/grid/account-clients.ts';
 import type { Cloud } from '../support/grid/cloud.ts';
-import { type Others, othersIn } from '../support/grid/leftovers.ts';
 
 const REGION = 'us-east-1';
 const CALLER = 'AKIDCLOUDFORMATION';
 
-/** What a resource returns for `Ref`, and for `Fn::GetAtt`. */
-interface Answers {
+/** The values of a resource for `Ref` and for `Fn::GetAtt`. */
+interface References {
   readonly ref: string;
   readonly attributes: Readonly<Record<string, string>>;
 }
@@ -68,48 +66,47 @@ interface Properties {
   readonly MetricsCollection: readonly { readonly Granularity: string }[];
 }
 
-type Maker = (properties: Properties, clients: Others) => Promise<Answers>;
+type Creator = (properties: Properties, clients: AccountClients) => Promise<References>;
 
-/** Every property of a resource must be covered by a request. */
-function spent(rest: object): void {
+/** Fails if properties of a resource are left that no request covers. */
+function expectNone(rest: object): void {
   const left = Object.keys(rest);
-  if (left.length > 0) throw new Error(`no request was made of ${left.join(', ')}`);
+  if (left.length > 0) throw new Error(`no request covers ${left.join(', ')}`);
 }
 
-const answers = (ref: string | undefined, attributes: Readonly<Record<string, string | undefined>> = {}): Answers => ({
-  ref: ref ?? '',
+const references = (ref = '', attributes: Readonly<Record<string, string | undefined>> = {}): References => ({
+  ref,
   attributes: Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, value ?? ''])),
 });
 
 /** The requests that CloudFormation makes for a resource's properties. */
-const MAKERS: Readonly<Record<string, Maker>> = {
+const CREATORS: Readonly<Record<string, Creator>> = {
   'AWS::S3::Bucket': async (
     { BucketName: Bucket, PublicAccessBlockConfiguration, BucketEncryption, LifecycleConfiguration, Tags, ...rest },
     { s3: client },
   ) => {
-    spent(rest);
+    expectNone(rest);
     const { ServerSideEncryptionConfiguration: byDefault } = BucketEncryption;
     const Rules = byDefault.map(({ ServerSideEncryptionByDefault, ...others }) => ({
-      ...{ ApplyServerSideEncryptionByDefault: ServerSideEncryptionByDefault, ...others },
+      ApplyServerSideEncryptionByDefault: ServerSideEncryptionByDefault,
+      ...others,
     }));
-    const rules = LifecycleConfiguration.Rules.map(({ Id, Prefix = '', ...rule }) => ({
+    const lifecycleRules = LifecycleConfiguration.Rules.map(({ Id, Prefix = '', ...rule }) => ({
       ID: Id,
       Filter: { Prefix },
       ...rule,
     }));
-    await client.send(new s3.CreateBucketCommand({ Bucket }));
-    await client.send(new s3.PutPublicAccessBlockCommand({ Bucket, PublicAccessBlockConfiguration }));
-    const ServerSideEncryptionConfiguration = { Rules };
-    await client.send(new s3.PutBucketEncryptionCommand({ Bucket, ServerSideEncryptionConfiguration }));
-    const asked = { Bucket, LifecycleConfiguration: { Rules: rules } };
-    await client.send(new s3.PutBucketLifecycleConfigurationCommand(asked));
-    await client.send(new s3.PutBucketTaggingCommand({ Bucket, Tagging: { TagSet: Tags } }));
-    return answers(Bucket);
+    await client.createBucket({ Bucket });
+    await client.putPublicAccessBlock({ Bucket, PublicAccessBlockConfiguration });
+    await client.putBucketEncryption({ Bucket, ServerSideEncryptionConfiguration: { Rules } });
+    await client.putBucketLifecycleConfiguration({ Bucket, LifecycleConfiguration: { Rules: lifecycleRules } });
+    await client.putBucketTagging({ Bucket, Tagging: { TagSet: Tags } });
+    return references(Bucket);
   },
   'AWS::S3::BucketPolicy': async ({ Bucket, PolicyDocument, ...rest }, { s3: client }) => {
-    spent(rest);
-    await client.send(new s3.PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify(PolicyDocument) }));
-    return answers(Bucket);
+    expectNone(rest);
+    await client.putBucketPolicy({ Bucket, Policy: JSON.stringify(PolicyDocument) });
+    return references(Bucket);
   },
   'AWS::SQS::Queue': async ({ QueueName, Tags, ...settings }, { sqs: client }) => {
     const Attributes = Object.fromEntries(
@@ -119,83 +116,76 @@ const MAKERS: Readonly<Record<string, Maker>> = {
       ]),
     );
     const tags = Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value]));
-    const { QueueUrl } = await client.send(new sqs.CreateQueueCommand({ QueueName, Attributes, tags }));
-    const asked = new sqs.GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] });
-    return answers(QueueUrl, { Arn: (await client.send(asked)).Attributes?.QueueArn });
+    const { QueueUrl } = await client.createQueue({ QueueName, Attributes, tags });
+    const created = await client.getQueueAttributes({ QueueUrl, AttributeNames: ['QueueArn'] });
+    return references(QueueUrl, { Arn: created.Attributes?.QueueArn });
   },
   'AWS::IAM::Role': async (
     { RoleName, Description, AssumeRolePolicyDocument, Policies, PermissionsBoundary, Tags, ...rest },
     { iam: client },
   ) => {
-    spent(rest);
+    expectNone(rest);
     const trust = JSON.stringify(AssumeRolePolicyDocument);
-    const asked = { RoleName, Description, AssumeRolePolicyDocument: trust, PermissionsBoundary, Tags };
-    await client.send(new iam.CreateRoleCommand(asked));
+    await client.createRole({ RoleName, Description, AssumeRolePolicyDocument: trust, PermissionsBoundary, Tags });
     for (const { PolicyName, PolicyDocument } of Policies) {
-      const document = JSON.stringify(PolicyDocument);
-      await client.send(new iam.PutRolePolicyCommand({ RoleName, PolicyName, PolicyDocument: document }));
+      await client.putRolePolicy({ RoleName, PolicyName, PolicyDocument: JSON.stringify(PolicyDocument) });
     }
-    return answers(RoleName);
+    return references(RoleName);
   },
   'AWS::IAM::InstanceProfile': async ({ InstanceProfileName, Roles, ...rest }, { iam: client }) => {
-    spent(rest);
-    await client.send(new iam.CreateInstanceProfileCommand({ InstanceProfileName }));
+    expectNone(rest);
+    await client.createInstanceProfile({ InstanceProfileName });
     const [RoleName] = Roles;
-    await client.send(new iam.AddRoleToInstanceProfileCommand({ InstanceProfileName, RoleName }));
-    return answers(InstanceProfileName);
+    await client.addRoleToInstanceProfile({ InstanceProfileName, RoleName });
+    return references(InstanceProfileName);
   },
   'AWS::EC2::SecurityGroup': async (
     { GroupName, GroupDescription, VpcId, SecurityGroupIngress, SecurityGroupEgress, Tags, ...rest },
     { ec2: client },
   ) => {
-    spent(rest);
+    expectNone(rest);
     const TagSpecifications = [{ ResourceType: 'security-group' as const, Tags }];
-    const asked = { GroupName, Description: GroupDescription, VpcId, TagSpecifications };
-    const { GroupId } = await client.send(new ec2.CreateSecurityGroupCommand(asked));
+    const group = { GroupName, Description: GroupDescription, VpcId, TagSpecifications };
+    const { GroupId } = await client.createSecurityGroup(group);
+    // The given rules replace EC2's default rule.
     const everything = { IpProtocol: '-1', IpRanges: [{ CidrIp: '0.0.0.0/0' }] };
-    // Given rules replace EC2's own.
-    await client.send(new ec2.RevokeSecurityGroupEgressCommand({ GroupId, IpPermissions: [everything] }));
-    const outward = permissions(SecurityGroupEgress);
-    await client.send(new ec2.AuthorizeSecurityGroupEgressCommand({ GroupId, IpPermissions: outward }));
+    await client.revokeSecurityGroupEgress({ GroupId, IpPermissions: [everything] });
+    await client.authorizeSecurityGroupEgress({ GroupId, IpPermissions: permissions(SecurityGroupEgress) });
     for (const permission of permissions(SecurityGroupIngress ?? [])) {
-      await client.send(new ec2.AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [permission] }));
+      await client.authorizeSecurityGroupIngress({ GroupId, IpPermissions: [permission] });
     }
-    return answers(GroupId, { GroupId });
+    return references(GroupId, { GroupId });
   },
   'AWS::EC2::EIP': async ({ Domain, Tags, ...rest }, { ec2: client }) => {
-    spent(rest);
+    expectNone(rest);
     const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags }];
-    const made = await client.send(new ec2.AllocateAddressCommand({ Domain, TagSpecifications }));
-    return answers(made.PublicIp, { AllocationId: made.AllocationId, PublicIp: made.PublicIp });
+    const { PublicIp, AllocationId } = await client.allocateAddress({ Domain, TagSpecifications });
+    return references(PublicIp, { AllocationId, PublicIp });
   },
   'AWS::EC2::LaunchTemplate': async (properties, { ec2: client }) => {
     const { LaunchTemplateName, LaunchTemplateData, TagSpecifications, ...rest } = properties;
-    spent(rest);
-    const asked = { LaunchTemplateName, LaunchTemplateData, TagSpecifications };
-    const { LaunchTemplate } = await client.send(new ec2.CreateLaunchTemplateCommand(asked));
-    return answers(LaunchTemplate?.LaunchTemplateId, { LatestVersionNumber: '1' });
+    expectNone(rest);
+    const template = { LaunchTemplateName, LaunchTemplateData, TagSpecifications };
+    const { LaunchTemplate } = await client.createLaunchTemplate(template);
+    return references(LaunchTemplate?.LaunchTemplateId, { LatestVersionNumber: '1' });
   },
   'AWS::AutoScaling::AutoScalingGroup': async (properties, { scaling: client }) => {
     const { MinSize, MaxSize, VPCZoneIdentifier, Tags, MetricsCollection, ...others } = properties;
     const { AutoScalingGroupName } = others;
-    await client.send(
-      new scaling.CreateAutoScalingGroupCommand({
-        ...(others as object),
-        AutoScalingGroupName,
-        MinSize: Number(MinSize),
-        MaxSize: Number(MaxSize),
-        // The minimum is the size if none is given (Auto Scaling: CreateAutoScalingGroup).
-        DesiredCapacity: Number(MinSize),
-        VPCZoneIdentifier: VPCZoneIdentifier.join(','),
-        Tags: Tags.map((tag) => ({
-          ...{ ResourceId: AutoScalingGroupName, ResourceType: 'auto-scaling-group', ...tag },
-        })),
-      }),
-    );
+    await client.createAutoScalingGroup({
+      ...(others as object),
+      AutoScalingGroupName,
+      MinSize: Number(MinSize),
+      MaxSize: Number(MaxSize),
+      // Without a desired capacity, a group has its minimum size (Auto Scaling: CreateAutoScalingGroup).
+      DesiredCapacity: Number(MinSize),
+      VPCZoneIdentifier: VPCZoneIdentifier.join(','),
+      Tags: Tags.map((tag) => ({ ResourceId: AutoScalingGroupName, ResourceType: 'auto-scaling-group', ...tag })),
+    });
     for (const metrics of MetricsCollection) {
-      await client.send(new scaling.EnableMetricsCollectionCommand({ AutoScalingGroupName, ...metrics }));
+      await client.enableMetricsCollection({ AutoScalingGroupName, ...metrics });
     }
-    return answers(AutoScalingGroupName);
+    return references(AutoScalingGroupName);
   },
 };
 
@@ -213,44 +203,39 @@ function permissions(rules: readonly PeerRule[]): ec2.IpPermission[] {
  * or ranges for these types.
  */
 export async function deploy(template: StackTemplate, cloud: Cloud): Promise<void> {
-  const { account, url } = cloud;
-  const clients = othersIn(cloud, REGION, CALLER);
+  const clients = accountClients(cloud, { accessKeyId: CALLER });
   const module = process.env.BATCHCTL_TEST_AWS_REQUESTS;
   if (module !== undefined) {
     const { watch } = await import(module);
     for (const client of [clients.s3, clients.sqs, clients.iam, clients.ec2, clients.scaling]) watch(client);
   }
-  const made = new Map<string, Answers>();
-  const place = {
-    ...{ partition: 'aws', region: REGION, account },
-    made: (id: string, attribute: string | null) => {
-      const found = made.get(id);
-      const said = attribute === null ? found?.ref : found?.attributes[attribute];
-      if (said === undefined) throw new Error(`${id} has no ${attribute ?? 'reference'} yet`);
-      return said;
+  const created = new Map<string, References>();
+  const place: Deployment = {
+    partition: 'aws',
+    region: REGION,
+    account: cloud.account,
+    reference: (id, attribute) => {
+      const found = created.get(id);
+      const value = attribute === null ? found?.ref : found?.attributes[attribute];
+      if (value === undefined) throw new Error(`${id} has no ${attribute ?? 'reference'} yet`);
+      return value;
     },
-    parameters: (name: string) => parameters.get(name) ?? '',
+    parameter: (name) => parameters.get(name) ?? '',
   };
-  const names = new Set(
-    [...JSON.stringify(template).matchAll(/\{\{resolve:ssm:(.+?)\}\}/g)].map(([, name = '']) => name),
-  );
-  const parameters = new Map(await Promise.all([...names].map(async (name) => [name, await parameter(name)] as const)));
+  const ssm = new SSM(clientConfig(cloud, { accessKeyId: CALLER }));
+  const parameters = new Map<string, string>();
   try {
+    for (const [, Name = ''] of JSON.stringify(template).matchAll(/\{\{resolve:ssm:(.+?)\}\}/g)) {
+      const { Parameter } = await ssm.getParameter({ Name });
+      parameters.set(Name, Parameter?.Value ?? '');
+    }
     for (const [id, { Type, Properties }] of Object.entries(template.Resources)) {
-      const make = MAKERS[Type];
-      if (make === undefined) throw new Error(`${Type} is not made here`);
-      made.set(id, await make(resolved(Properties, place) as Properties, clients));
+      const create = CREATORS[Type];
+      if (create === undefined) throw new Error(`${Type} is not implemented`);
+      created.set(id, await create(resolved(Properties, place) as Properties, clients));
     }
   } finally {
     clients.close();
-  }
-
-  async function parameter(Name: string): Promise<string> {
-    const { GetParameterCommand, SSMClient } = await import('@aws-sdk/client-ssm');
-    const credentials = { accessKeyId: CALLER, secretAccessKey: 'secret' };
-    const ssm = new SSMClient({ region: REGION, endpoint: url, credentials });
-    const { Parameter } = await ssm.send(new GetParameterCommand({ Name }));
     ssm.destroy();
-    return Parameter?.Value ?? '';
   }
 }

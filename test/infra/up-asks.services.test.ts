@@ -14,7 +14,7 @@ describe('infra up at a terminal', () => {
   const here = forEachTest(() => new Workspace());
   before(signWithAnyKeys);
 
-  /** A profile whose existing bucket belongs to someone else. */
+  /** Configures a stack whose existing bucket belongs to someone else. Returns its name. */
   async function configure(): Promise<string> {
     const stack = `asks-${randomId(6)}`;
     await fetch(`${moto.url}/${stack}`, { method: 'PUT' });
@@ -25,13 +25,11 @@ describe('infra up at a terminal', () => {
   }
   const up = (stdin: string, ...flags: readonly string[]) =>
     runCli(['infra', 'up', '--only', 'data', ...flags], {
-      ...{
-        cwd: here.dir,
-        env: { AWS_ENDPOINT_URL: moto.url, AWS_ENDPOINT_URL_SQS: fauxqs.url },
-        tty: true,
-        columns: 120,
-        stdin,
-      },
+      cwd: here.dir,
+      env: { AWS_ENDPOINT_URL: moto.url, AWS_ENDPOINT_URL_SQS: fauxqs.url },
+      tty: true,
+      columns: 120,
+      stdin,
     });
 
   it('shows what it would create, and what an existing bucket lacks, before it asks', async () => {

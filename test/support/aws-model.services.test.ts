@@ -1,7 +1,8 @@
-// Protects: a request that AWS would not take, of whichever process, fails the test that made it.
+// Protects: a request that AWS would reject fails the test that made it, whichever process made it.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
+import { KEYS } from './aws-keys.ts';
 import { departures, readModel } from './aws-model.mjs';
 import { installed } from './run/lacking.ts';
 import { until } from './until.ts';
@@ -10,8 +11,9 @@ import { Workspace } from './workspace.ts';
 const TAGS = [{ Key: 'CostCenter', Value: '4711' }];
 const TRUST = { RoleName: 'prod-worker', AssumeRolePolicyDocument: '{}' };
 
-/** What is asked for of a service, and how it departs from the service's model. */
-const REQUESTS: readonly (readonly [string, string, unknown, readonly (string | RegExp)[]])[] = [
+type Case = readonly [service: string, operation: string, input: unknown, violations: readonly (string | RegExp)[]];
+
+const CASES: readonly Case[] = [
   ['iam', 'CreateRole', { ...TRUST, Tags: TAGS }, []],
   ['iam', 'CreateRole', { RoleName: 'prod-worker' }, ['the request has no AssumeRolePolicyDocument']],
   ['iam', 'CreateRole', { ...TRUST, RoleName: undefined }, ['the request has no RoleName']],
@@ -47,8 +49,8 @@ const REQUESTS: readonly (readonly [string, string, unknown, readonly (string | 
 describe("AWS's models of requests", () => {
   before(() => installed('python3-moto'));
 
-  it('tell what departs from them', () => {
-    for (const [service, operation, input, wanted] of REQUESTS) {
+  it('find violations', () => {
+    for (const [service, operation, input, wanted] of CASES) {
       const found = departures(readModel(service), operation, input);
       expect(found, JSON.stringify(input)).to.have.length(wanted.length);
       for (const [at, each] of wanted.entries())
@@ -56,10 +58,10 @@ describe("AWS's models of requests", () => {
     }
   });
 
-  it('are asked of each request that is made in this process', async () => {
+  it('check each request of this process', async () => {
     const { BATCHCTL_TEST_AWS_DEPARTURES: file = '' } = process.env;
-    /** Taken away, as they are what is expected here. */
-    const told = (): string => {
+    /** Removes the violations from the file, because here they are expected. */
+    const takeViolations = (): string => {
       const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
       rmSync(file, { force: true });
       return text;
@@ -68,27 +70,30 @@ describe("AWS's models of requests", () => {
     const [{ ListQueuesCommand }, client] = await Promise.all([import('@aws-sdk/client-sqs'), clients.sqs('probe')]);
     await client.send(new ListQueuesCommand({ MaxResults: 0.5 })).catch(() => undefined);
     await clients.close();
-    expect(told()).to.equal('sqs ListQueues: MaxResults is 0.5, expected an integer\n');
+    expect(takeViolations()).to.equal('sqs ListQueues: MaxResults is 0.5, expected an integer\n');
   });
 
-  it('are asked of the requests of the program, which runs by itself', async () => {
+  it('check the requests of a process of the program', async () => {
     const here = new Workspace();
     try {
       const lab = { backend: 'aws', region: 'us-east-1', account: '123456789012', stack: 'lab', bucket: 'lab' };
       const endpoints = { s3: NOWHERE, sqs: NOWHERE };
       here.write('batchctl.config.json', { profile: 'lab', profiles: { lab: { ...lab, endpoints } } });
       here.start(['jobs'], {
-        ...{ BATCHCTL_PROFILE: 'lab', AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' },
+        BATCHCTL_PROFILE: 'lab',
+        ...KEYS,
         BATCHCTL_TEST_AWS_DEPARTURES: here.path('departures'),
       });
-      await until('it asked S3', () => here.lines('aws-requests').some((kind) => kind.startsWith('s3 List')));
+      await until('it has sent a request to S3', () =>
+        here.lines('aws-requests').some((kind) => kind.startsWith('s3 List')),
+      );
     } finally {
       await here.remove();
     }
   });
 });
 
-/** Nothing answers there. */
+/** No server answers there. */
 const NOWHERE = 'http://127.0.0.1:9';
 
 const exactly = (text: string): RegExp => new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`);

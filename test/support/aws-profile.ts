@@ -5,7 +5,7 @@ import { Workspace } from './workspace.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A profile on AWS with these fields, as the program reads it. */
+/** A profile on AWS with these fields, read as the program does. */
 export async function awsProfile(fields: Fields = {}, env: Readonly<Record<string, string>> = {}): Promise<AwsProfile> {
   const here = new Workspace();
   try {
@@ -19,7 +19,7 @@ export async function awsProfile(fields: Fields = {}, env: Readonly<Record<strin
   }
 }
 
-/** Fields that say something of each thing that IAM, EC2 or Auto Scaling is told of. */
+/** A profile with every field that leads to requests to IAM, EC2 or Auto Scaling. */
 export function everyField(region: string): Fields {
   const arn = (service: string, resource: string, of = region) =>
     `arn:${partitionOf(region)}:${service}:${of}:123456789012:${resource}`;
@@ -32,7 +32,11 @@ export function everyField(region: string): Fields {
     groups: {
       default: { read: ['s3://acme-raw/in/'], write: ['s3://acme-out/'], spot: true },
       gpu: {
-        ...{ spot: false, ami: 'ssm:/acme/image', setup: 'setup.sh', packages: ['jq'], env: { MODE: 'fast' } },
+        spot: false,
+        ami: 'ssm:/acme/image',
+        setup: 'setup.sh',
+        packages: ['jq'],
+        env: { MODE: 'fast' },
         secrets: { KEY: 'ssm:/claims/key', TOKEN: 'secretsmanager:claims#token' },
       },
     },
@@ -50,7 +54,7 @@ const name = (most: number) =>
   fc
     .stringMatching(new RegExp(`^[a-z][a-z0-9-]{0,${most - 1}}$`))
     .filter((text) => text !== 'last' && !/^sg(-|$)/.test(text));
-/** What AWS takes in tags in all services. */
+/** Text that all services of AWS accept in tags. */
 const tagText = (least: number, most: number) =>
   fc.stringMatching(new RegExp(`^[A-Za-z0-9 _.:/=+@äß日-]{${least},${most}}$`)).filter((text) => text.trim() === text);
 const seconds = (from: number, to: number) => fc.integer({ min: from, max: to }).map((count) => `${count}s`);
@@ -86,7 +90,7 @@ const configuration = fc.record({
     { minKeys: 1, maxKeys: 2 },
   ),
   tags: fc.dictionary(
-    // The configuration refuses a field of that name.
+    // The configuration rejects a field named __proto__.
     tagText(1, 128).filter((key) => !/^(aws|batchctl):/i.test(key) && key !== '__proto__'),
     tagText(0, 256),
     { maxKeys: 5 },
@@ -101,8 +105,8 @@ const configuration = fc.record({
 });
 
 /**
- * The fields of random profiles that the schema accepts, the same for the same seed; `place` says where each of them is.
- * A permissions boundary has the name `boundary`.
+ * The fields of random profiles that the schema accepts; the same seed gives the same profiles. Their permissions boundary,
+ * if they have one, is the policy `boundary`.
  */
 export function sampleFields(
   count: number,
@@ -112,7 +116,10 @@ export function sampleFields(
   const arn = `arn:${partitionOf(region)}`;
   const samples = fc.sample(configuration, { numRuns: count, seed });
   return samples.map(({ prefix, bounded, encrypted, ...fields }, number) => ({
-    ...{ ...fields, region, account, bucket: { name: `${bucket}-${number}`, prefix } },
+    ...fields,
+    region,
+    account,
+    bucket: { name: `${bucket}-${number}`, prefix },
     ...(bounded && { iam: { permissionsBoundary: `${arn}:iam::${account}:policy/boundary` } }),
     ...(encrypted && { kmsKey: `${arn}:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555` }),
   }));

@@ -9,18 +9,18 @@ type PropertyType = Properties[string]['type'];
 
 let spec: Spec | null = null;
 
-/** What AWS publishes of its resource types; half a second once. */
-function published(): Spec {
+/** AWS's published schemas of resource types. Loading them takes half a second. */
+function schemas(): Spec {
   spec ??= loadAwsServiceSpecSync();
   return spec;
 }
 
-/** Where a template departs from AWS's published resource schemas, or names what is not in it. */
+/** The violations of AWS's published resource schemas, and the references that lead nowhere. */
 export function templateMistakes(template: StackTemplate): readonly string[] {
   return Object.entries(template.Resources).flatMap(([id, resource]) => {
     const { properties } = resourceType(resource.Type);
     return [
-      ...(/^[A-Za-z0-9]{1,255}$/.test(id) ? [] : [`${id}: no logical id`]),
+      ...(/^[A-Za-z0-9]{1,255}$/.test(id) ? [] : [`${id}: not a logical id`]),
       ...recordMistakes(resource.Properties, properties, `${id} (${resource.Type})`),
       ...linkMistakes(resource, id, template),
     ];
@@ -28,7 +28,7 @@ export function templateMistakes(template: StackTemplate): readonly string[] {
 }
 
 function resourceType(name: string) {
-  return published().lookup('resource', 'cloudFormationType', 'equals', name).only();
+  return schemas().lookup('resource', 'cloudFormationType', 'equals', name).only();
 }
 
 function recordMistakes(value: unknown, properties: Properties, where: string): readonly string[] {
@@ -63,16 +63,16 @@ function mistakes(value: unknown, type: PropertyType, where: string): readonly s
       if (!Array.isArray(value)) return unless(false);
       return value.flatMap((each, at) => mistakes(each, type.element, `${where}[${at}]`));
     case 'ref':
-      return recordMistakes(value, published().get('typeDefinition', type.reference.$ref).properties, where);
+      return recordMistakes(value, schemas().get('typeDefinition', type.reference.$ref).properties, where);
     case 'union':
       return unless(type.types.some((each) => mistakes(value, each, where).length === 0));
     default:
-      // What no template of ours has so far.
-      return [`${where}: ${type.type} is not looked at`];
+      // No template of batchctl has these types.
+      return [`${where}: ${type.type} is not implemented`];
   }
 }
 
-/** Of another resource: that it is there, and has such an attribute; and that no two wait for each other. */
+/** References to missing resources and attributes, and circles of references. */
 function linkMistakes(resource: TemplateResource, id: string, { Resources }: StackTemplate): readonly string[] {
   const links = linksOf(resource);
   return [
@@ -82,25 +82,16 @@ function linkMistakes(resource: TemplateResource, id: string, { Resources }: Sta
       const has = attribute === null || attribute in resourceType(target.Type).attributes;
       return has ? [] : [`${id}: ${target.Type} has no attribute ${attribute}`];
     }),
-    ...(reaches(
-      id,
-      links.map(({ to }) => to),
-    )
-      ? [`${id}: waits for itself`]
-      : []),
+    ...(reaches(id, links) ? [`${id}: depends on itself`] : []),
   ];
 
-  function reaches(goal: string, from: readonly string[], seen = new Set<string>()): boolean {
-    return from.some((each) => {
-      if (each === goal) return true;
-      const next = Resources[each];
-      if (seen.has(each) || next === undefined) return false;
-      seen.add(each);
-      return reaches(
-        goal,
-        linksOf(next).map(({ to }) => to),
-        seen,
-      );
+  function reaches(goal: string, from: readonly Link[], seen = new Set<string>()): boolean {
+    return from.some(({ to }) => {
+      if (to === goal) return true;
+      const next = Resources[to];
+      if (seen.has(to) || next === undefined) return false;
+      seen.add(to);
+      return reaches(goal, linksOf(next), seen);
     });
   }
 }
@@ -131,17 +122,17 @@ export interface Deployment {
   readonly partition: string;
   readonly region: string;
   readonly account: string;
-  /** What a resource that was made answers to `Ref`, and to `Fn::GetAtt`. */
-  readonly made: (id: string, attribute: string | null) => string;
-  /** Systems Manager's parameters. */
-  readonly parameters: (name: string) => string;
+  /** The value of a created resource for `Ref` (the attribute is null) or for `Fn::GetAtt`. */
+  readonly reference: (id: string, attribute: string | null) => string;
+  /** The value of a parameter of Systems Manager. */
+  readonly parameter: (name: string) => string;
 }
 
 /** A value of a template as CloudFormation fills it in (CloudFormation: intrinsic functions, dynamic references). */
 export function resolved(value: unknown, place: Deployment): unknown {
   if (typeof value === 'string') {
-    const said = /^\{\{resolve:ssm:(.+)\}\}$/.exec(value);
-    return said === null ? value : place.parameters(said[1] ?? '');
+    const [, name] = /^\{\{resolve:ssm:(.+)\}\}$/.exec(value) ?? [];
+    return name === undefined ? value : place.parameter(name);
   }
   if (Array.isArray(value)) return value.map((each) => resolved(each, place));
   if (!isRecord(value)) return value;
@@ -151,10 +142,10 @@ export function resolved(value: unknown, place: Deployment): unknown {
   const [[name, field] = ['', null]] = Object.entries(value);
   switch (name) {
     case 'Ref':
-      return place.made(String(field), null);
+      return place.reference(String(field), null);
     case 'Fn::GetAtt': {
       const [id, attribute] = field as readonly [string, string];
-      return place.made(id, attribute);
+      return place.reference(id, attribute);
     }
     case 'Fn::Join': {
       const [between, pieces] = field as readonly [string, readonly unknown[]];
@@ -177,7 +168,7 @@ function substituted(text: string, { partition, region, account }: Deployment): 
   return text.replace(/\$\{(!?)([^}]*)\}/g, (_, isLiteral: string, name: string) => {
     if (isLiteral !== '') return `\${${name}}`;
     const found = known[name];
-    if (found === undefined) throw new Error(`Fn::Sub knows no ${name}: ${text}`);
+    if (found === undefined) throw new Error(`Fn::Sub has no variable ${name}: ${text}`);
     return found;
   });
 }

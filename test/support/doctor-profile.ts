@@ -14,25 +14,27 @@ interface DoctorLine {
   readonly mend: string | null;
 }
 
-interface Examined extends Ended {
+interface Examination extends Ended {
   readonly seconds: number;
   readonly lines: readonly DoctorLine[];
+  /** The lines of checks that did not pass. */
   readonly unwell: readonly DoctorLine[];
-  /** `bucket fail`, of all that is not well. */
+  /** The problems as `bucket fail`. */
   readonly names: readonly string[];
   /** The first line of a check. */
   of(check: string): DoctorLine;
 }
 
+/** A rule that removes unfinished uploads. */
 const ABORT =
   '<Rule><ID>abort</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status><AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>';
 
-/** A profile on emulators of which all is as it should be, until a test makes one thing wrong. */
+/** A profile on emulators for which all checks pass, until a test breaks something. */
 export class DoctorProfile {
   readonly workspace: AwsWorkspace;
-  /** Before S3 and STS. */
+  /** The proxy in front of S3 and STS. */
   readonly proxy: FaultProxy;
-  /** The profile as it stands; a test changes it before it examines. */
+  /** The profile, which a test may change before `examine`. */
   readonly profile: Record<string, unknown>;
   readonly #moto: Endpoint;
   readonly #sqs: Endpoint;
@@ -58,17 +60,18 @@ export class DoctorProfile {
     return doctor;
   }
 
-  /** Sets the bucket's rules: that which ends unfinished uploads unless told otherwise, and more. */
+  /** Sets the bucket's lifecycle rules; by default one removes unfinished uploads. */
   lifecycle(more: string, abort = ABORT): Promise<void> {
     return this.#put('lifecycle', `<LifecycleConfiguration>${abort}${more}</LifecycleConfiguration>`);
   }
 
-  async #put(what: string, xml: string): Promise<void> {
-    const answer = await fetch(`${this.#moto.url}/${this.workspace.stack}?${what}`, { method: 'PUT', body: xml });
-    if (!answer.ok) throw new Error(`${what}: ${answer.status} ${await answer.text()}`);
+  async #put(subresource: string, xml: string): Promise<void> {
+    const url = `${this.#moto.url}/${this.workspace.stack}?${subresource}`;
+    const answer = await fetch(url, { method: 'PUT', body: xml });
+    if (!answer.ok) throw new Error(`${subresource}: ${answer.status} ${await answer.text()}`);
   }
 
-  /** Queues of another stack, with attributes as the test wants them. */
+  /** Creates queues of another stack, which `change` changes, and uses them. */
   async queues(change: (name: string) => Promise<void>): Promise<void> {
     const stack = `${this.workspace.stack}x`;
     const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs: this.#sqs.url }, env: {} };
@@ -93,7 +96,8 @@ export class DoctorProfile {
     return text === '' ? {} : JSON.parse(text);
   }
 
-  async examine(env: Readonly<Record<string, string>> = {}): Promise<Examined> {
+  /** Runs `doctor`. */
+  async examine(env: Readonly<Record<string, string>> = {}): Promise<Examination> {
     this.workspace.write('batchctl.config.json', { profile: 'lab', profiles: { lab: this.profile } });
     const began = performance.now();
     const ended = await this.workspace.run(['doctor', '--json'], env);
@@ -109,13 +113,13 @@ export class DoctorProfile {
     return { ...ended, seconds, lines, unwell, names: unwell.map(({ check, status }) => `${check} ${status}`), of };
   }
 
-  /** Examines, and expects just these to be unwell; answers the first of them. */
+  /** Runs `doctor`, and expects exactly these problems. Returns the first. */
   async finds(names: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<DoctorLine> {
     const found = await this.examine(env);
     expect(found.names, `${found.stdout}${found.stderr}`).to.deep.equal(names);
     expect(found.code).to.equal(names.some((name) => name.endsWith(' fail')) ? 3 : 0);
     const [first] = found.unwell;
-    if (first === undefined) throw new Error('all is well');
+    if (first === undefined) throw new Error('all checks passed');
     expect(first.mend).to.be.a('string').and.not.equal('');
     return first;
   }

@@ -1,14 +1,14 @@
 import type { Known } from './grid/front.ts';
 import type { Call } from './iam.ts';
 
-/** Whose request it is, and what the recorder can't see. */
-export interface Asking {
+/** The facts about a request that the recorder can't see. */
+export interface RequestFacts {
   readonly account: string;
-  /** Of whose tag all that is asked about is. */
+  /** The stack whose tag the named resources have, unless `CloudCall.known` says otherwise. */
   readonly stack: string;
-  /** The boundary of its roles. */
+  /** The boundary of the stack's roles. */
   readonly boundary?: string;
-  /** The key of KMS that encrypts a bucket's objects by default, or as their requests say; absent: none does. */
+  /** The KMS key that encrypts a bucket's objects; absent: none does. */
   readonly keyOf?: (bucket: string) => string | null;
   /** The Auto Scaling group that holds an instance. */
   readonly groupOf?: (instance: string) => string;
@@ -17,50 +17,50 @@ export interface Asking {
 const REGION = 'us-east-1';
 
 /**
- * What a request to EC2, Auto Scaling or IAM, a form, needs to be allowed (service authorization reference). `known`: by
- * which it is judged; where it is undefined, all that is named is taken to have the stack's tag.
+ * The permissions that a request to EC2, Auto Scaling or IAM needs (service authorization reference). It is judged by
+ * `known`; if that is undefined, all named resources are assumed to have the stack's tag.
  */
 export function queryCalls(
   service: 'ec2' | 'autoscaling' | 'iam',
   form: URLSearchParams,
-  asking: Asking,
+  facts: RequestFacts,
   known?: Known,
 ): Call[] {
   const action = form.get('Action') ?? '';
-  // Auto Scaling and EC2 describe everything, or nothing.
+  // EC2 and Auto Scaling have no resources for Describe actions.
   if (service !== 'iam' && action.startsWith('Describe')) {
     return [{ action: `${service}:${action}`, resource: '*', context: {} }];
   }
-  if (service === 'ec2') return ec2Calls(action, form, asking, known);
-  return service === 'iam' ? iamCalls(action, form, asking, known) : scalingCalls(action, form, asking, known);
+  if (service === 'ec2') return ec2Calls(action, form, facts, known);
+  return service === 'iam' ? iamCalls(action, form, facts, known) : scalingCalls(action, form, facts, known);
 }
 
-/** The tags of something that is there, as keys of the context. */
+/** The tags of an existing resource, as context keys. */
 export const resourceTags = (name: string, stack: string, known?: Known): Record<string, string> => {
   const tags = known === undefined ? { 'batchctl:stack': stack } : (known.tags?.[name] ?? {});
   return Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:ResourceTag/${key}`, value]));
 };
 
-const ec2Arn = ({ account }: Asking, resource: string): string =>
+const ec2Arn = ({ account }: RequestFacts, resource: string): string =>
   resource.startsWith('image/') ? `arn:aws:ec2:${REGION}::${resource}` : `arn:aws:ec2:${REGION}:${account}:${resource}`;
 
-/** What is made, by the request that makes it. */
-const MADE: Readonly<Record<string, string>> = {
+/** The kinds of resources, by the actions that create them. */
+const CREATED: Readonly<Record<string, string>> = {
   CreateLaunchTemplate: 'launch-template',
   CreateSecurityGroup: 'security-group',
   AllocateAddress: 'elastic-ip',
 };
 const KINDS: Readonly<Record<string, string>> = { sg: 'security-group', lt: 'launch-template', eipalloc: 'elastic-ip' };
 
-function ec2Calls(action: string, form: URLSearchParams, asking: Asking, known?: Known): Call[] {
-  const made = MADE[action];
-  if (made !== undefined) {
+function ec2Calls(action: string, form: URLSearchParams, facts: RequestFacts, known?: Known): Call[] {
+  const created = CREATED[action];
+  if (created !== undefined) {
     const request = requestTags(form);
-    const resource = ec2Arn(asking, `${made}/*`);
+    const resource = ec2Arn(facts, `${created}/*`);
     const vpc = form.get('VpcId');
     return [
       { action: `ec2:${action}`, resource, context: request },
-      ...(vpc === null ? [] : [{ action: `ec2:${action}`, resource: ec2Arn(asking, `vpc/${vpc}`), context: {} }]),
+      ...(vpc === null ? [] : [{ action: `ec2:${action}`, resource: ec2Arn(facts, `vpc/${vpc}`), context: {} }]),
       { action: 'ec2:CreateTags', resource, context: { ...request, 'ec2:CreateAction': action } },
     ];
   }
@@ -68,18 +68,18 @@ function ec2Calls(action: string, form: URLSearchParams, asking: Asking, known?:
     /^(GroupId|LaunchTemplateId|AllocationId|InstanceId|NetworkInterfaceId|ResourceId\.\d+)$/.test(name) ? [value] : [],
   );
   const ids = known === undefined ? named : Object.keys(known.tags ?? {});
-  // The address that an association is of isn't named.
+  // The request names only the association, not its address.
   if (ids.length === 0 && action === 'DisassociateAddress') ids.push('eipalloc-0', 'eni-0');
-  if (ids.length === 0) throw new Error(`what is ${action} about? ${form}`);
+  if (ids.length === 0) throw new Error(`${action} names no resource: ${form}`);
   return ids.map((id) => {
     const kind = id.slice(0, id.indexOf('-'));
     const resource = `${KINDS[kind] ?? (kind === 'i' ? 'instance' : 'network-interface')}/${id}`;
-    const context = { ...resourceTags(id, asking.stack, known), ...(action === 'CreateTags' && requestTags(form)) };
-    return { action: `ec2:${action}`, resource: ec2Arn(asking, resource), context };
+    const context = { ...resourceTags(id, facts.stack, known), ...(action === 'CreateTags' && requestTags(form)) };
+    return { action: `ec2:${action}`, resource: ec2Arn(facts, resource), context };
   });
 }
 
-/** Tags that are asked for, of whatever is made. */
+/** The tags that a request sets, as context keys. */
 function requestTags(form: URLSearchParams): Record<string, string> {
   const context: Record<string, string> = {};
   for (const [name, key] of form) {
@@ -89,8 +89,8 @@ function requestTags(form: URLSearchParams): Record<string, string> {
   return context;
 }
 
-function scalingCalls(action: string, form: URLSearchParams, asking: Asking, known?: Known): Call[] {
-  const { account, stack, groupOf } = asking;
+function scalingCalls(action: string, form: URLSearchParams, facts: RequestFacts, known?: Known): Call[] {
+  const { account, stack, groupOf } = facts;
   const instance = form.get('InstanceId') ?? '';
   const named = form.get('AutoScalingGroupName') ?? form.get('Tags.member.1.ResourceId');
   const group = known?.group ?? named ?? groupOf?.(instance) ?? `${stack}-default`;
@@ -102,30 +102,30 @@ function scalingCalls(action: string, form: URLSearchParams, asking: Asking, kno
   return [
     own,
     ...(isNew ? [{ ...own, action: 'autoscaling:CreateOrUpdateTags' }, ...linkedRoles(form, account)] : []),
-    ...(launches ? launchCalls(group, asking, known) : []),
+    ...(launches ? launchCalls(group, facts, known) : []),
   ];
 }
 
-/** Whoever makes a group from a template must be allowed what it launches (EC2 Auto Scaling: launch templates). */
-function launchCalls(group: string, asking: Asking, known?: Known): Call[] {
-  const run = (resource: string, context = {}): Call => ({
-    ...{ action: 'ec2:RunInstances', resource: ec2Arn(asking, resource), context },
-  });
-  const who = group === `${asking.stack}-manager` ? 'manager' : 'worker';
-  const made = ['instance', 'volume', 'network-interface'].map((kind) => {
-    const tags = known === undefined ? { 'batchctl:stack': asking.stack } : (known.launches?.[kind] ?? {});
+/** The creator of a group must be allowed to launch what its template describes (EC2 Auto Scaling: launch templates). */
+function launchCalls(group: string, facts: RequestFacts, known?: Known): Call[] {
+  const run = (resource: string, context = {}): Call => {
+    return { action: 'ec2:RunInstances', resource: ec2Arn(facts, resource), context };
+  };
+  const role = group === `${facts.stack}-manager` ? 'manager' : 'worker';
+  const launched = ['instance', 'volume', 'network-interface'].map((kind) => {
+    const tags = known === undefined ? { 'batchctl:stack': facts.stack } : (known.launches?.[kind] ?? {});
     const context = Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:RequestTag/${key}`, value]));
     return { resource: `${kind}/*`, context };
   });
   return [
-    ...made.map(({ resource, context }) => run(resource, context)),
+    ...launched.map(({ resource, context }) => run(resource, context)),
     ...['launch-template/lt-1', 'image/ami-1', 'subnet/subnet-1', 'security-group/sg-1'].map((each) => run(each)),
-    ...made.map(({ resource, context }) => ({
+    ...launched.map(({ resource, context }) => ({
       action: 'ec2:CreateTags',
-      resource: ec2Arn(asking, resource),
+      resource: ec2Arn(facts, resource),
       context: { ...context, 'ec2:CreateAction': 'RunInstances' },
     })),
-    passRole(`${asking.stack}-${who}`, asking),
+    passRole(`${facts.stack}-${role}`, facts),
   ];
 }
 
@@ -138,15 +138,15 @@ function linkedRoles(form: URLSearchParams, account: string): Call[] {
   }));
 }
 
-const passRole = (role: string, { account }: Asking): Call => ({
+const passRole = (role: string, { account }: RequestFacts): Call => ({
   action: 'iam:PassRole',
   resource: `arn:aws:iam::${account}:role/${role}`,
   context: { 'iam:PassedToService': 'ec2.amazonaws.com' },
 });
 
-function iamCalls(action: string, form: URLSearchParams, asking: Asking, known?: Known): Call[] {
-  const { account } = asking;
-  const boundary = known === undefined ? asking.boundary : (known.boundary ?? undefined);
+function iamCalls(action: string, form: URLSearchParams, facts: RequestFacts, known?: Known): Call[] {
+  const { account } = facts;
+  const boundary = known === undefined ? facts.boundary : (known.boundary ?? undefined);
   const [role, profile, policy] = ['RoleName', 'InstanceProfileName', 'PolicyArn'].map((name) => form.get(name));
   const path = profile !== null ? `instance-profile/${profile}` : `role/${role}`;
   const isOfPolicy = /^Get(Policy|PolicyVersion)$/.test(action);
@@ -159,6 +159,6 @@ function iamCalls(action: string, form: URLSearchParams, asking: Asking, known?:
   return [
     own,
     ...(isTagged && tagging !== undefined ? [{ ...own, action: tagging }] : []),
-    ...(action === 'AddRoleToInstanceProfile' ? [passRole(role ?? '', asking)] : []),
+    ...(action === 'AddRoleToInstanceProfile' ? [passRole(role ?? '', facts)] : []),
   ];
 }

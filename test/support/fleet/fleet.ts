@@ -36,19 +36,19 @@ export interface FleetOptions {
   readonly machines: number;
   readonly slots: number;
   readonly tasks: number;
-  /** Median of a task's seconds; they vary as a lognormal of 0.45. */
+  /** Median of the tasks' durations, which are log-normal with a sigma of 0.45. */
   readonly seconds: number;
   readonly seed?: number;
-  /** The job's limit; none unless given. */
+  /** The job's limit; by default none. */
   readonly maxRunning?: number;
-  /** Parameters of SSM that each attempt is given, and how many SSM gives a second. */
+  /** The number of SSM parameters that each attempt reads, and how many SSM returns per second. */
   readonly secrets?: number;
   readonly ssmRate?: number;
 }
 
 const LEASE = 120;
 const STEP = 'price';
-/** Answers a second that an account gets by default (Systems Manager: quotas). */
+/** Answers per second for an account by default (Systems Manager: quotas). */
 const SSM_RATE = 40;
 /** Seconds from launch until a worker starts, at least and at most. */
 const BOOT = { least: 60, most: 120 } as const;
@@ -58,8 +58,8 @@ interface Process {
 }
 
 /**
- * A grid in simulated time: real workers of this process, on a simulated bucket, queue and Auto Scaling
- * group. What is not real: the services, the instances' boots, and the commands, which only take time.
+ * A grid in simulated time. Workers are real and run in this process. The bucket, the queue, the Auto Scaling group, boots
+ * and commands are simulated.
  */
 export class Fleet {
   readonly time: VirtualTime;
@@ -68,9 +68,9 @@ export class Fleet {
   readonly queue: FleetQueue;
   readonly scaling: FleetScaling;
   readonly options: FleetOptions;
-  /** Attempts that began to run. */
+  /** The number of attempts that began to run. */
   attempts = 0;
-  /** How workers ended that failed. */
+  /** The errors of failed workers. */
   readonly failures: string[] = [];
   readonly #endThreads: () => void;
   readonly #scratch = mkdtempSync(join(tmpdir(), 'fleet-'));
@@ -91,26 +91,39 @@ export class Fleet {
     this.bucket = new FleetBucket(this.requests, now);
     this.queue = new FleetQueue(this.requests, LEASE, now);
     this.scaling = new FleetScaling({
-      ...{ name: 'month-end-default', requests: this.requests, max: machines, now },
+      name: 'month-end-default',
+      requests: this.requests,
+      max: machines,
+      now,
       boot: (instance) => void this.#boot(instance),
     });
     this.#operator = this.#platform('ann@desk');
   }
 
-  /** Submits the job, and asks for its machines. */
+  /** Submits the job, and raises the group for it. */
   async submit(): Promise<void> {
     const { tasks, maxRunning } = this.options;
     const spec = specOfValue(
       {
-        ...{ name: 'claims', ...(maxRunning !== undefined && { maxRunning }) },
+        name: 'claims',
+        ...(maxRunning !== undefined && { maxRunning }),
         input: { split: { by: 'range', from: 1, to: tasks } },
         steps: [{ name: STEP, run: ['price'], secrets: this.#secrets() }],
       },
       { file: 'claims.json' },
     );
     const request = {
-      ...{ spec, directory: this.#scratch, inputs: [], inputDirectory: this.#scratch, stdin: null, params: {} },
-      ...{ labels: {}, period: null, runKey: null, expectInputs: null, allowEmpty: false },
+      spec,
+      directory: this.#scratch,
+      inputs: [],
+      inputDirectory: this.#scratch,
+      stdin: null,
+      params: {},
+      labels: {},
+      period: null,
+      runKey: null,
+      expectInputs: null,
+      allowEmpty: false,
     };
     const platform = this.#operator;
     const work = async (): Promise<JobView> => {
@@ -121,13 +134,13 @@ export class Fleet {
     this.#view = await this.time.passUntil(work());
   }
 
-  /** Asks for all machines, as a person may. */
+  /** Raises the group as a person may. */
   async scale(desired: number): Promise<void> {
     const group = await this.#operator.group('default');
     await this.time.passUntil(group.raise(desired));
   }
 
-  /** How many tasks are published. */
+  /** The number of published tasks. */
   get published(): number {
     return this.#view === null ? 0 : this.bucket.objects.sorted(outPrefix(this.#view.record.job, STEP)).length;
   }
@@ -141,7 +154,7 @@ export class Fleet {
     return this.published === this.options.tasks && this.scaling.up.length === 0;
   }
 
-  /** Instance-hours that were paid for: by the second, and a minute at least. */
+  /** Instance-hours that were paid for: by the second, at least a minute per instance. */
   get hours(): number {
     const now = this.time.now();
     let paid = 0;
@@ -150,7 +163,7 @@ export class Fleet {
     return paid / 3_600_000;
   }
 
-  /** Instance-hours that the work takes at least. */
+  /** The fewest instance-hours that the work takes. */
   get leastHours(): number {
     return this.#seconds.reduce((sum, seconds) => sum + seconds, 0) / this.options.slots / 3_600;
   }
@@ -168,9 +181,9 @@ export class Fleet {
 
   async #boot(instance: FleetInstance): Promise<void> {
     await wait((BOOT.least + (BOOT.most - BOOT.least) * this.#random()) * 1_000);
-    if (!isThere(instance)) return;
-    // What the instance's boot asks for (src/infra/boot): the program (the CLI looks at it, then gets it), the last boots,
-    // and that it booted. Then who one is, the group, and the queues: by the worker, and once more by its heartbeats.
+    if (!isRunning(instance)) return;
+    // The requests of the instance's boot (src/infra/boot): the program, which the CLI heads and then gets, the last boots,
+    // and the mark of this one. Then those of the worker, for its identity, group and queues; its heartbeats repeat the last.
     for (const kind of ['HeadObject releases', 'GetObject releases', 'ListObjectsV2 groups', 'PutObject groups'])
       this.requests.count(`s3:${kind}`);
     this.requests.count('sts:GetCallerIdentity');
@@ -179,10 +192,10 @@ export class Fleet {
     this.requests.count('sqs:GetQueueAttributes', 2);
     const process: Process = { dead: false };
     const watch = setInterval(() => {
-      if (!isThere(instance)) process.dead = true;
+      if (!isRunning(instance)) process.dead = true;
     }, 1_000);
-    // systemd starts a worker again that fails, while its instance is there.
-    for (let start = 0; isThere(instance); start += 1) {
+    // systemd restarts a worker that fails, as long as its instance runs.
+    for (let start = 0; isRunning(instance); start += 1) {
       const failure = await this.#work(instance, `w-${instance.id.slice(-6)}-${start}`, process);
       if (failure === null) break;
       this.failures.push(failure);
@@ -191,11 +204,12 @@ export class Fleet {
     clearInterval(watch);
   }
 
-  /** Answers why the worker failed; null where it did not. */
+  /** Runs a worker. Returns its error; null if it did not fail. */
   async #work(instance: FleetInstance, who: string, process: Process): Promise<string | null> {
     try {
       await workHere(this.#platform(who, process, instance), this.options.slots, {
-        ...{ host: instance.id, makeExecutor: () => this.#executor(process) },
+        host: instance.id,
+        makeExecutor: () => this.#executor(process),
       });
       return null;
     } catch (error) {
@@ -209,7 +223,7 @@ export class Fleet {
         const seconds = this.#seconds[Number(env.BATCHCTL_TASK?.replace(/^.*\//, ''))] ?? this.options.seconds;
         this.attempts += 1;
         await wait(seconds * 1_000, signal);
-        await alive(process);
+        await untilAlive(process);
         const how = signal.aborted ? 'aborted' : 'exit';
         const code = signal.aborted ? 143 : 0;
         return { how, code, signal: null, seconds, cpuSeconds: null, peakMemory: null, strays: 0 };
@@ -219,14 +233,14 @@ export class Fleet {
   }
 
   #platform(who: string, process: Process = { dead: false }, instance: FleetInstance | null = null): Platform {
-    const isAlive = (): Promise<void> => alive(process);
+    const alive = (): Promise<void> => untilAlive(process);
     const { time, scaling } = this;
-    const store = this.bucket.storeFor(isAlive);
+    const store = this.bucket.storeFor(alive);
     const ledger = openStoreLedger({ store, writer: who, clock: time, shares: instance !== null });
-    const queue = this.queue.clientFor(isAlive);
+    const queue = this.queue.clientFor(alive);
     const scalingClient = {
       send: async (command: Parameters<typeof scaling.send>[0]) => {
-        await isAlive();
+        await alive();
         return scaling.send(command);
       },
     };
@@ -234,13 +248,22 @@ export class Fleet {
     const awsClients = clients as unknown as AwsClients;
     const machine = instance === null ? null : this.#machine(instance, awsClients);
     const platform: Platform = {
-      ...{ store, clock: time, who, leaseSeconds: LEASE, remote: true, groups: ['default'] },
+      store,
+      clock: time,
+      who,
+      leaseSeconds: LEASE,
+      remote: true,
+      groups: ['default'],
       bucket: async () => store as never,
       ledger: async () => ledger,
       queue: async () => queue,
       group: async (group) =>
         new ScalingGroup({
-          ...{ group, name: scaling.name, clients: awsClients, slots: this.options.slots, clock: time },
+          group,
+          name: scaling.name,
+          clients: awsClients,
+          slots: this.options.slots,
+          clock: time,
           here: new UnmanagedGroup(group, scaling.max, platform),
           allowed: async () => undefined,
         }),
@@ -272,30 +295,37 @@ export class Fleet {
       },
     };
     return new AwsMachine({
-      ...{ clients, imds: imds as unknown as Imds, scalingGroup: this.scaling.name, now: () => this.time.now() },
+      clients,
+      imds: imds as unknown as Imds,
+      scalingGroup: this.scaling.name,
+      now: () => this.time.now(),
       facts: {
-        ...{ instance: instance.id, type: 'c7g.large', zone: 'eu-west-1a', lifeCycle: 'spot', release: null },
+        instance: instance.id,
+        type: 'c7g.large',
+        zone: 'eu-west-1a',
+        lifeCycle: 'spot',
+        release: null,
         launchedAt: instance.launchedAt,
       },
     });
   }
 }
 
-const isThere = ({ state }: FleetInstance): boolean => state !== 'Terminated';
+const isRunning = ({ state }: FleetInstance): boolean => state !== 'Terminated';
 
-/** Never resolves once the process is dead. */
-function alive(process: Process): Promise<void> {
+/** Never resolves if the process is dead. */
+function untilAlive(process: Process): Promise<void> {
   return process.dead ? new Promise(() => undefined) : Promise.resolve();
 }
 
-/** What a queue's module says in a simulation: the queue itself. */
+/** The options of a queue's module in a simulation: the queue itself. */
 interface InProcessQueue {
   readonly open: () => Promise<Pick<TaskQueue, 'extend'>>;
 }
 
 /**
- * From now on threads run in this process, so that a simulation's time is theirs: heartbeats are the real ones, and loops
- * are not watched. Returns a function that ends that.
+ * Runs threads in this thread from now on, so that they use simulated time. Lease heartbeats are the real ones; the loop
+ * watch does nothing. Returns a function that ends this.
  */
 function threadsInProcess(): () => void {
   const threads: { Worker: unknown } = createRequire(import.meta.url)('node:worker_threads');
@@ -309,7 +339,7 @@ function threadsInProcess(): () => void {
 }
 
 class InProcessThread extends EventEmitter {
-  readonly #heart: LeaseHeartbeat | null;
+  readonly #heartbeat: LeaseHeartbeat | null;
 
   constructor(
     _source: string,
@@ -317,12 +347,12 @@ class InProcessThread extends EventEmitter {
   ) {
     super();
     if (workerData.queue === undefined) {
-      this.#heart = null;
+      this.#heartbeat = null;
       return;
     }
     const { open } = workerData.queue.options as InProcessQueue;
     let opened: ReturnType<typeof open> | null = null;
-    this.#heart = new LeaseHeartbeat({
+    this.#heartbeat = new LeaseHeartbeat({
       open: () => {
         opened ??= open();
         return opened;
@@ -336,15 +366,17 @@ class InProcessThread extends EventEmitter {
   }
 
   postMessage(message: MessageToThread): void {
-    const heart = this.#heart;
-    if (heart === null) return;
+    const heartbeat = this.#heartbeat;
+    if (heartbeat === null) return;
     if (message.kind === 'hold') {
-      heart.hold(message.receipts, message.deadline - sharedMonotonic() + performance.now());
-    } else if (message.kind === 'drop') heart.drop(message.receipts);
+      heartbeat.hold(message.receipts, message.deadline - sharedMonotonic() + performance.now());
+    } else if (message.kind === 'drop') heartbeat.drop(message.receipts);
     else if (message.kind === 'settle') {
-      heart.drop(message.receipts);
-      void heart.awaitExtension(message.receipts).then(() => this.emit('message', { kind: 'settled', id: message.id }));
-    } else void heart.stop().then(() => this.emit('exit', 0));
+      heartbeat.drop(message.receipts);
+      void heartbeat
+        .awaitExtension(message.receipts)
+        .then(() => this.emit('message', { kind: 'settled', id: message.id }));
+    } else void heartbeat.stop().then(() => this.emit('exit', 0));
   }
 
   ref(): this {
@@ -356,7 +388,7 @@ class InProcessThread extends EventEmitter {
   }
 
   async terminate(): Promise<number> {
-    await this.#heart?.stop();
+    await this.#heartbeat?.stop();
     return 0;
   }
 }

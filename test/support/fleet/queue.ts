@@ -10,13 +10,14 @@ interface Message {
   until: number;
 }
 
-/** Milliseconds that SQS takes to answer, about. */
+/** Milliseconds that SQS takes to answer, approximately. */
 const TAKES_MS = 20;
+/** Messages of a batch. */
 const TEN = 10;
 
-/** A group's queue that all of a simulation share: at least once, in about the order of sending, with leases. */
+/** The queue of a simulation's group: it delivers at least once, roughly in order, with leases. */
 export class FleetQueue {
-  /** Deliveries that were given back. */
+  /** The number of released deliveries. */
   released = 0;
   readonly #requests: Requests;
   readonly #leaseSeconds: number;
@@ -34,25 +35,26 @@ export class FleetQueue {
     this.#now = now;
   }
 
-  /** The queue as one process sees it: each request is counted, and takes its time. `alive` never resolves once it is dead. */
+  /** The queue for one process. Requests are counted and take time. `alive` never resolves if the process is dead. */
   clientFor(alive: () => Promise<void>): TaskQueue {
-    const ask = async (action: string, count = TEN): Promise<void> => {
+    const request = async (action: string, count = TEN): Promise<void> => {
       await alive();
       this.#requests.count(`sqs:${action}`, Math.ceil(count / TEN));
       await wait(TAKES_MS);
       await alive();
     };
     return {
-      ...{ group: 'default', leaseSeconds: this.#leaseSeconds },
+      group: 'default',
+      leaseSeconds: this.#leaseSeconds,
       send: async (messages) => {
-        await ask('SendMessageBatch', messages.length);
+        await request('SendMessageBatch', messages.length);
         const sentAt = Date.now();
         for (const { body, delay = 0 } of messages)
           this.#add({ body, sentAt, count: 0, receipt: null, until: 0 }, delay);
       },
       receive: async ({ max, waitSeconds, signal }) => {
         const end = performance.now() + Math.ceil(waitSeconds) * 1_000;
-        await ask('ReceiveMessage');
+        await request('ReceiveMessage');
         while (!signal?.aborted) {
           const taken = this.#take(max);
           const left = end - performance.now();
@@ -63,15 +65,15 @@ export class FleetQueue {
         return [];
       },
       extend: async (receipts) => {
-        await ask('ChangeMessageVisibilityBatch', receipts.length);
+        await request('ChangeMessageVisibilityBatch', receipts.length);
         return receipts.map((receipt) => this.#extend(receipt));
       },
       ack: async (receipts) => {
-        await ask('DeleteMessageBatch', receipts.length);
+        await request('DeleteMessageBatch', receipts.length);
         for (const receipt of receipts) this.#leased.delete(receipt);
       },
       release: async (releases) => {
-        await ask('ChangeMessageVisibilityBatch', releases.length);
+        await request('ChangeMessageVisibilityBatch', releases.length);
         this.released += releases.length;
         for (const { receipt, delay } of releases) {
           const message = this.#leased.get(receipt);
@@ -80,16 +82,16 @@ export class FleetQueue {
         }
       },
       bury: async (burials) => {
-        await ask('SendMessageBatch', burials.length);
+        await request('SendMessageBatch', burials.length);
         for (const { delivery } of burials) this.#leased.delete(delivery.receipt);
       },
       backlog: async () => {
-        // Of the queue, and of its dead letters.
-        await ask('GetQueueAttributes', 2 * TEN);
+        // One request for the queue, and one for its dead-letter queue.
+        await request('GetQueueAttributes', 2 * TEN);
         return this.#counts();
       },
       readCounts: async () => {
-        await ask('GetQueueAttributes');
+        await request('GetQueueAttributes');
         return this.#counts();
       },
       dead: async function* () {},
@@ -136,15 +138,15 @@ export class FleetQueue {
     return taken;
   }
 
-  /** Resolves when something may have come, or after `ms` milliseconds. */
+  /** Resolves when a message may have arrived, or after `ms` milliseconds. */
   async #poll(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    const moment = new AbortController();
-    const come = (): void => moment.abort();
-    signal?.addEventListener('abort', come, { once: true });
-    this.#pollers.push(come);
-    await wait(ms, moment.signal);
-    signal?.removeEventListener('abort', come);
-    const at = this.#pollers.indexOf(come);
+    const waiting = new AbortController();
+    const end = (): void => waiting.abort();
+    signal?.addEventListener('abort', end, { once: true });
+    this.#pollers.push(end);
+    await wait(ms, waiting.signal);
+    signal?.removeEventListener('abort', end);
+    const at = this.#pollers.indexOf(end);
     if (at !== -1) this.#pollers.splice(at, 1);
   }
 

@@ -1,24 +1,24 @@
-/** Requests by what was asked, counted each second. */
+/** Counts requests by kind and second. */
 export class Requests {
   readonly #now: () => number;
   readonly #seconds = new Map<string, number[]>();
 
-  /** `now`: milliseconds since the beginning. */
+  /** `now`: milliseconds since the start. */
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** Answers how many of it there were in this second. */
-  count(what: string, times = 1): number {
+  /** Counts a request. Returns the number of its kind in this second. */
+  count(kind: string, times = 1): number {
     const second = Math.floor(this.#now() / 1_000);
-    const seconds = this.#seconds.get(what) ?? [];
-    this.#seconds.set(what, seconds);
+    const seconds = this.#seconds.get(kind) ?? [];
+    this.#seconds.set(kind, seconds);
     const count = (seconds[second] ?? 0) + times;
     seconds[second] = count;
     return count;
   }
 
-  /** Everything that was asked for, sorted. */
+  /** All kinds that were counted, sorted. */
   get kinds(): readonly string[] {
     return [...this.#seconds.keys()].sort();
   }
@@ -29,7 +29,7 @@ export class Requests {
     return total;
   }
 
-  /** The most within a second, on the mean of `over` seconds. */
+  /** The highest rate per second, as a mean over `over` seconds. */
   peak(kinds: Iterable<string>, over = 1): number {
     const sums: number[] = [];
     for (const kind of kinds) {

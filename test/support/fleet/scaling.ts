@@ -10,18 +10,18 @@ export interface FleetInstance {
   state: 'Pending' | 'InService' | 'Terminating:Wait' | 'Terminated';
   protected: boolean;
   endedAt: number | null;
-  /** What its metadata service answers. */
+  /** The answers of its metadata service. */
   action: string | null;
   rebalance: string | null;
-  /** EC2 took it back. */
+  /** EC2 has reclaimed it. */
   taken: boolean;
 }
 
-/** Milliseconds that Auto Scaling takes to answer, about. */
+/** Milliseconds that Auto Scaling takes to answer, approximately. */
 const TAKES_MS = 60;
-/** Instances that it launches a second. */
+/** Launches per second. */
 const LAUNCHES = 50;
-/** Milliseconds from launch to InService (the default cooldown and health checks aside). */
+/** Milliseconds from launch to InService, without cooldown and health checks. */
 const IN_SERVICE_MS = 15_000;
 
 interface Command {
@@ -35,7 +35,10 @@ interface Command {
   };
 }
 
-/** A group as Auto Scaling keeps it: what its clients send is counted, takes its time, and is done. */
+/**
+ * An Auto Scaling group in simulated time. Requests are counted and take time. (grid/scaling, which launches instances of
+ * moto over HTTP, needs real time.)
+ */
 export class FleetScaling {
   readonly name: string;
   readonly requests: Requests;
@@ -66,7 +69,7 @@ export class FleetScaling {
     return [...this.instances.values()].filter(({ state }) => state !== 'Terminated');
   }
 
-  /** As a client of the SDK does. */
+  /** Like a client of the SDK. */
   readonly send = async (command: Command): Promise<Record<string, unknown>> => {
     const action = command.constructor.name.replace(/Command$/, '');
     this.requests.count(`autoscaling:${action}`);
@@ -74,13 +77,13 @@ export class FleetScaling {
     return this.#do(action, command.input);
   };
 
-  /** EC2 takes an instance back, with two minutes' notice. */
+  /** EC2 reclaims an instance, with two minutes' notice. */
   take(instance: FleetInstance): void {
     instance.action = JSON.stringify({ action: 'terminate', time: new Date(this.#now() + 120_000).toISOString() });
     setTimeout(() => this.lose(instance), 120_000);
   }
 
-  /** An instance is gone at once. */
+  /** An instance ends without notice. */
   lose(instance: FleetInstance): void {
     instance.taken = true;
     this.#end(instance);
@@ -136,8 +139,14 @@ export class FleetScaling {
       this.#count += 1;
       const id = `i-${String(this.#count).padStart(17, '0')}`;
       const instance: FleetInstance = {
-        ...{ id, launchedAt: this.#now(), state: 'Pending', protected: true, endedAt: null },
-        ...{ action: null, rebalance: null, taken: false },
+        id,
+        launchedAt: this.#now(),
+        state: 'Pending',
+        protected: true,
+        endedAt: null,
+        action: null,
+        rebalance: null,
+        taken: false,
       };
       this.instances.set(id, instance);
       setTimeout(() => {
@@ -151,15 +160,20 @@ export class FleetScaling {
     const tag = { ResourceId: this.name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: false };
     return {
       AutoScalingGroupName: this.name,
-      ...{ MinSize: 0, MaxSize: this.max, DesiredCapacity: this.#desired },
+      MinSize: 0,
+      MaxSize: this.max,
+      DesiredCapacity: this.#desired,
       Tags: [
         { ...tag, Key: MODE_TAG, Value: 'auto' },
         { ...tag, Key: GROUP_TAG, Value: 'default' },
       ],
       Instances: this.up.map(
         ({ id, state, protected: isProtected }): Instance => ({
-          ...{ InstanceId: id, AvailabilityZone: 'eu-west-1a', HealthStatus: 'Healthy' },
-          ...{ LifecycleState: state, ProtectedFromScaleIn: isProtected },
+          InstanceId: id,
+          AvailabilityZone: 'eu-west-1a',
+          HealthStatus: 'Healthy',
+          LifecycleState: state,
+          ProtectedFromScaleIn: isProtected,
         }),
       ),
     };

@@ -3,56 +3,40 @@ import { Fleet, type FleetOptions } from './fleet.ts';
 export interface Scenario {
   readonly name: string;
   readonly options: FleetOptions;
-  /** Called each ten seconds, from when the job was submitted: what AWS does. `at`: seconds since then. */
+  /** Lets AWS do something. Called every ten seconds, `at` seconds after the submission. */
   readonly happens?: (fleet: Fleet, at: number) => void;
 }
 
-/** Requests that have one limit, and what AWS documents of it. */
+/** Requests that share a limit, and AWS's documentation of it. */
 interface Limited {
   readonly what: string;
   readonly kinds: RegExp;
-  /** Requests a second; null where no number is published. */
+  /** Requests per second; null if no number is published. */
   readonly limit: number | null;
   readonly source: string;
 }
 
+const limited = (what: string, kinds: RegExp, limit: number | null, source: string): Limited => {
+  return { what, kinds, limit, source };
+};
+
+const S3_SOURCE = 'a second and prefix (S3: optimizing-performance); here of the whole bucket';
+const SHARED = 'none is published; the whole account shares it';
+
 export const LIMITS: readonly Limited[] = [
-  {
-    ...{ what: 'S3 GET, HEAD and LIST', kinds: /^s3:(Get|Head|List)/, limit: 5_500 },
-    source: 'a second and prefix (S3: optimizing-performance); here of the whole bucket',
-  },
-  {
-    ...{ what: 'S3 PUT and DELETE', kinds: /^s3:(Put|Delete)/, limit: 3_500 },
-    source: 'the same',
-  },
-  {
-    ...{ what: 'SQS receive, send, delete, visibility', kinds: /^sqs:(Receive|Send|Delete|Change)/, limit: null },
-    source: 'nearly unlimited (SQS: quotas-messages)',
-  },
-  {
-    ...{ what: 'SQS GetQueueAttributes, GetQueueUrl', kinds: /^sqs:Get/, limit: null },
-    source: 'none is published',
-  },
-  {
-    ...{ what: 'Auto Scaling Describe*', kinds: /^autoscaling:Describe/, limit: null },
-    source: 'none is published; the whole account shares it',
-  },
-  {
-    ...{ what: 'Auto Scaling, what changes', kinds: /^autoscaling:(?!Describe)/, limit: null },
-    source: 'none is published; the whole account shares it',
-  },
-  {
-    what: 'STS GetCallerIdentity',
-    kinds: /^sts:/,
-    limit: 600,
-    source: 'an account and Region (IAM: reference_iam-quotas)',
-  },
-  {
-    what: 'SSM GetParameter',
-    kinds: /^ssm:/,
-    limit: 40,
-    source: 'an account and Region by default (Systems Manager: quotas)',
-  },
+  limited('S3 GET, HEAD and LIST', /^s3:(Get|Head|List)/, 5_500, S3_SOURCE),
+  limited('S3 PUT and DELETE', /^s3:(Put|Delete)/, 3_500, 'the same'),
+  limited(
+    'SQS receive, send, delete, visibility',
+    /^sqs:(Receive|Send|Delete|Change)/,
+    null,
+    'nearly unlimited (SQS: quotas-messages)',
+  ),
+  limited('SQS GetQueueAttributes, GetQueueUrl', /^sqs:Get/, null, 'none is published'),
+  limited('Auto Scaling Describe*', /^autoscaling:Describe/, null, SHARED),
+  limited('Auto Scaling, what changes', /^autoscaling:(?!Describe)/, null, SHARED),
+  limited('STS GetCallerIdentity', /^sts:/, 600, 'an account and Region (IAM: reference_iam-quotas)'),
+  limited('SSM GetParameter', /^ssm:/, 40, 'an account and Region by default (Systems Manager: quotas)'),
 ];
 
 /** The result of a scenario. */
@@ -60,9 +44,9 @@ export interface Figures {
   readonly name: string;
   readonly published: number;
   readonly state: string;
-  /** Attempts beyond one a task. */
+  /** Attempts beyond one per task. */
   readonly reruns: number;
-  /** Deliveries that were given back. */
+  /** Released deliveries. */
   readonly released: number;
   readonly interrupted: number;
   readonly launched: number;
@@ -70,17 +54,17 @@ export interface Figures {
   readonly makespan: number;
   readonly hours: number;
   readonly leastHours: number;
-  /** By `what` of the limits: the most in a second, on the mean of ten. */
+  /** By `what` of the limits: the highest rate per second, as a mean over ten. */
   readonly peaks: ReadonlyMap<string, number>;
   readonly totals: ReadonlyMap<string, number>;
-  /** Requests by their kind. */
+  /** The number of requests by kind. */
   readonly kinds: ReadonlyMap<string, number>;
-  /** US dollars of S3 and SQS. */
+  /** US dollars for S3 and SQS. */
   readonly requestCost: number;
   readonly failures: readonly string[];
 }
 
-/** US dollars a million requests (S3 and SQS pricing, us-east-1). */
+/** US dollars per million requests (S3 and SQS pricing, us-east-1). */
 const PRICES: readonly (readonly [RegExp, number])[] = [
   [/^s3:(Put|List)/, 5],
   [/^s3:(Get|Head)/, 0.4],
@@ -89,7 +73,7 @@ const PRICES: readonly (readonly [RegExp, number])[] = [
 const STEP = 10;
 const LONGEST = 4 * 3_600;
 
-/** Runs a scenario to its end: until every task is published and every instance gone. */
+/** Runs a scenario until every task is published and every instance has ended. */
 export async function runScenario({ options, name, happens }: Scenario): Promise<Figures> {
   const fleet = new Fleet(options);
   try {
@@ -108,11 +92,16 @@ export async function runScenario({ options, name, happens }: Scenario): Promise
     const of = (kinds: RegExp): readonly string[] => requests.kinds.filter((kind) => kinds.test(kind));
     const cost = PRICES.map(([kinds, usd]) => (requests.total(of(kinds)) * usd) / 1e6);
     return {
-      ...{ name, published: fleet.published, state: await fleet.state(), reruns: fleet.attempts - options.tasks },
+      name,
+      published: fleet.published,
+      state: await fleet.state(),
+      reruns: fleet.attempts - options.tasks,
       released: fleet.queue.released,
       interrupted: [...fleet.scaling.instances.values()].filter(({ taken }) => taken).length,
       launched: fleet.scaling.instances.size,
-      ...{ makespan, hours: fleet.hours, leastHours: fleet.leastHours },
+      makespan,
+      hours: fleet.hours,
+      leastHours: fleet.leastHours,
       peaks: new Map(LIMITS.map(({ what, kinds }) => [what, requests.peak(of(kinds), STEP)])),
       totals: new Map(LIMITS.map(({ what, kinds }) => [what, requests.total(of(kinds))])),
       kinds: new Map(requests.kinds.map((kind) => [kind, requests.total([kind])])),
@@ -124,28 +113,31 @@ export async function runScenario({ options, name, happens }: Scenario): Promise
   }
 }
 
-/** So many machines, and a part of the tasks, of each scenario. */
+/** The scenarios, each with this number of machines and tasks. */
 export function scenarios(machines: number, tasks: number): readonly Scenario[] {
   const options = { machines, slots: 2, tasks, seconds: 12 };
   const inService = (fleet: Fleet) => fleet.scaling.up.filter(({ state }) => state === 'InService');
   return [
     { name: 'calm', options },
     {
-      ...{ name: '20 % interrupted an hour', options },
+      name: '20 % interrupted an hour',
+      options,
       happens: (fleet) => {
         for (const instance of inService(fleet))
           if (instance.action === null && Math.random() < (0.2 * STEP) / 3_600) fleet.scaling.take(instance);
       },
     },
     {
-      ...{ name: 'rebalance: all are told at once', options },
+      name: 'rebalance: all are told at once',
+      options,
       happens: (fleet, at) => {
         if (at !== 180) return;
         for (const instance of inService(fleet)) instance.rebalance = '{"noticeTime":"2026-11-30T06:03:00Z"}';
       },
     },
     {
-      ...{ name: 'S3 SlowDown, 10 minutes', options },
+      name: 'S3 SlowDown, 10 minutes',
+      options,
       happens: (fleet, at) => {
         fleet.bucket.slowDown = () => (at >= 150 && at < 750 ? 0.7 : 0);
       },

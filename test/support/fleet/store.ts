@@ -6,17 +6,17 @@ import { MemoryStore } from '../memory-store.ts';
 import { wrapStore } from '../wrap-store.ts';
 import type { Requests } from './requests.ts';
 
-/** Keys in an answer of S3 (ListObjectsV2). */
+/** Keys per answer of S3 (ListObjectsV2). */
 const PAGE = 1_000;
-/** Milliseconds that S3 takes to answer, about. */
+/** Milliseconds that S3 takes to answer, approximately. */
 const TAKES = { GetObject: 20, HeadObject: 20, PutObject: 40, ListObjectsV2: 60, DeleteObjects: 40 } as const;
 /** Attempts of a client (src/adapters/aws/clients.ts). */
 const ATTEMPTS = 8;
 
-/** A bucket that all of a simulation share. */
+/** The bucket of a simulation. */
 export class FleetBucket {
   readonly objects: MemoryStore;
-  /** The part of requests that are answered `503 SlowDown` now. */
+  /** The current share of requests that are answered `503 SlowDown`. */
   slowDown: () => number = () => 0;
   readonly #requests: Requests;
 
@@ -26,30 +26,30 @@ export class FleetBucket {
   }
 
   /**
-   * The bucket as one process sees it: each request is counted, takes its time, and is tried again as our clients do.
-   * `alive` never resolves once the process is dead.
+   * The bucket for one process. Requests are counted, take time, and are retried as batchctl's clients do. `alive` never
+   * resolves if the process is dead.
    */
   storeFor(alive: () => Promise<void>): ObjectStore {
     const { objects } = this;
-    const ask = (action: keyof typeof TAKES, key: string): Promise<void> => this.#ask(action, key, alive);
+    const request = (action: keyof typeof TAKES, key: string): Promise<void> => this.#request(action, key, alive);
     async function* list(prefix: string, options: ListOptions = {}) {
-      await ask('ListObjectsV2', prefix);
+      await request('ListObjectsV2', prefix);
       let listed = 0;
       for await (const entry of objects.list(prefix, options)) {
-        if (listed > 0 && listed % PAGE === 0) await ask('ListObjectsV2', prefix);
+        if (listed > 0 && listed % PAGE === 0) await request('ListObjectsV2', prefix);
         listed += 1;
         yield entry;
       }
     }
     return wrapStore(objects, {
-      put: (key, body, options) => ask('PutObject', key).then(() => objects.put(key, body, options)),
-      read: (key, options) => ask('GetObject', key).then(() => objects.read(key, options)),
-      get: (key, options) => ask('GetObject', key).then(() => objects.get(key, options)),
-      head: (key) => ask('HeadObject', key).then(() => objects.head(key)),
-      copy: (from, to, options) => ask('PutObject', to).then(() => objects.copy(from, to, options)),
+      put: (key, body, options) => request('PutObject', key).then(() => objects.put(key, body, options)),
+      read: (key, options) => request('GetObject', key).then(() => objects.read(key, options)),
+      get: (key, options) => request('GetObject', key).then(() => objects.get(key, options)),
+      head: (key) => request('HeadObject', key).then(() => objects.head(key)),
+      copy: (from, to, options) => request('PutObject', to).then(() => objects.copy(from, to, options)),
       delete: async (keys) => {
         if (keys.length === 0) return;
-        await ask('DeleteObjects', keys[0] ?? '');
+        await request('DeleteObjects', keys[0] ?? '');
         await objects.delete(keys);
       },
       list,
@@ -59,7 +59,7 @@ export class FleetBucket {
     });
   }
 
-  async #ask(action: keyof typeof TAKES, key: string, alive: () => Promise<void>): Promise<void> {
+  async #request(action: keyof typeof TAKES, key: string, alive: () => Promise<void>): Promise<void> {
     await alive();
     const retries = new QuotaFreeRetries(ATTEMPTS);
     for (let token = await retries.acquireInitialRetryToken(); ; ) {
@@ -77,7 +77,7 @@ export class FleetBucket {
   }
 }
 
-/** What a key is about: the ledger's, a job's outputs ... */
+/** The kind of data under a key: the ledger's, a job's outputs ... */
 function placeOf(key: string): string {
   const [first = '', second = '', ...rest] = key.split('/');
   if (first === 'ledger')

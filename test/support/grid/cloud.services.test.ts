@@ -1,189 +1,148 @@
 // Protects: the emulated AWS answers, delays and fails as AWS does, so that grid tests can be trusted.
-import {
-  AllocateAddressCommand,
-  AssociateAddressCommand,
-  CreateLaunchTemplateVersionCommand,
-  CreateSecurityGroupCommand,
-  DeleteLaunchTemplateVersionsCommand,
-  DeleteSecurityGroupCommand,
-  DescribeAddressesCommand,
-  DescribeInstancesCommand,
-  DescribeLaunchTemplatesCommand,
-  DescribeLaunchTemplateVersionsCommand,
-  DescribeNetworkInterfacesCommand,
-  DescribeVolumesCommand,
-  ModifyLaunchTemplateCommand,
-  ReleaseAddressCommand,
-} from '@aws-sdk/client-ec2';
-import { CreateBucketCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
-import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
-import { CREDENTIALS } from '../aws-keys.ts';
 import { forSuite } from '../fixture.ts';
 import { rejection } from '../rejection.ts';
 import { until } from '../until.ts';
+import { addressHolder } from './account-clients.ts';
 import { openAccount } from './emulated-account.ts';
 
 describe('the emulated cloud', () => {
-  const account = forSuite(() => openAccount({ sqs: 'own', profileDelay: 400, pace: { notice: 20 } }));
+  let isNewProfile = false;
+  const account = forSuite(() => openAccount({ sqs: 'own', isNewProfile: () => isNewProfile, pace: { notice: 20 } }));
   const work = { LaunchTemplateName: 'work' };
+  const errorName = async (request: Promise<unknown>): Promise<string> => (await rejection(request)).name;
 
-  const name = async (asked: Promise<unknown>): Promise<string> => (await rejection(asked)).name;
-  const client = () => ({
-    ...{ region: 'us-east-1', endpoint: account.cloud.url, maxAttempts: 1, forcePathStyle: true },
-    credentials: CREDENTIALS,
-  });
-
-  it('answers for every service at one address, and records who asked what', async () => {
-    const [s3, sqs] = [new S3Client(client()), new SQSClient(client())];
+  it('answers for every service at one address, and records requests and their callers', async () => {
+    const { s3, sqs } = account;
     account.cloud.takeCalls();
-    await s3.send(new CreateBucketCommand({ Bucket: 'some' }));
-    await sqs.send(new CreateQueueCommand({ QueueName: 'some' }));
-    await account.ec2.send(new DescribeAddressesCommand({}));
-    expect((await s3.send(new ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name)).to.deep.equal(['some']);
-    const seen = account.cloud
-      .takeCalls()
-      .map(({ service, action, status, accessKeyId }) => [service, action, status, accessKeyId]);
-    expect(seen).to.deep.equal([
+    await s3.createBucket({ Bucket: 'some' });
+    await sqs.createQueue({ QueueName: 'some' });
+    await account.ec2.describeAddresses({});
+    expect((await s3.listBuckets({})).Buckets?.map(({ Name }) => Name)).to.deep.equal(['some']);
+    const calls = account.cloud.takeCalls();
+    expect(
+      calls.map(({ service, action, status, accessKeyId }) => [service, action, status, accessKeyId]),
+    ).to.deep.equal([
       ['s3', 'PUT', 200, 'AKIDEXAMPLE'],
       ['sqs', 'CreateQueue', 200, 'AKIDEXAMPLE'],
       ['ec2', 'DescribeAddresses', 200, 'AKIDEXAMPLE'],
       ['s3', 'GET', 200, 'AKIDEXAMPLE'],
     ]);
-    s3.destroy();
-    sqs.destroy();
   });
 
-  it('lets groups use an instance profile only some time after it was made', async () => {
-    const refused = await until('it is refused', async () => {
-      try {
-        await account.makeGroup('early', 0);
-        return 'made';
-      } catch (error) {
-        return error instanceof Error ? error.message : '';
-      }
-    });
-    // Made just before: within the time, unless the machine was slow to come here.
-    if (refused !== 'made') expect(refused).to.include('Invalid IAM Instance Profile name');
-    await until('it is known', () =>
-      account.makeGroup('early', 0).then(
-        () => true,
-        () => refused === 'made',
-      ),
-    );
+  it('refuses groups with an instance profile that EC2 does not know yet', async () => {
+    isNewProfile = true;
+    const { message } = await rejection(account.makeGroup('early', 0));
+    isNewProfile = false;
+    expect(message).to.include('Invalid IAM Instance Profile name');
+    await account.makeGroup('early', 0);
   });
 
   it('keeps versions of a launch template: their numbers, the default, what they inherit', async () => {
-    const make = new CreateLaunchTemplateVersionCommand({
-      ...{ ...work, SourceVersion: '1', VersionDescription: 'second' },
+    const { ec2 } = account;
+    const { LaunchTemplateVersion: created } = await ec2.createLaunchTemplateVersion({
+      ...work,
+      SourceVersion: '1',
+      VersionDescription: 'second',
       LaunchTemplateData: { ImageId: 'ami-2' },
     });
-    const { LaunchTemplateVersion: made } = await account.ec2.send(make);
-    expect(made?.VersionNumber).to.equal(2);
-    expect(made?.LaunchTemplateData).to.deep.include({ ImageId: 'ami-2', InstanceType: 'c7g.large' });
-    expect(made?.LaunchTemplateData?.BlockDeviceMappings?.[0]?.Ebs).to.include({ VolumeSize: 30, Encrypted: true });
-    expect(made?.LaunchTemplateData?.TagSpecifications?.map(({ ResourceType }) => ResourceType)).to.deep.equal([
-      ...['instance', 'volume', 'network-interface'],
-    ]);
-    await account.ec2.send(new ModifyLaunchTemplateCommand({ ...work, DefaultVersion: '2' }));
-    const gone = await account.ec2.send(
-      new DeleteLaunchTemplateVersionsCommand({ ...work, Versions: ['1', '2', '9'] }),
-    );
-    expect(gone.SuccessfullyDeletedLaunchTemplateVersions?.map(({ VersionNumber }) => VersionNumber)).to.deep.equal([
-      1,
-    ]);
-    expect(gone.UnsuccessfullyDeletedLaunchTemplateVersions?.map((one) => one.ResponseError?.Code)).to.deep.equal([
-      ...['unexpectedError', 'launchTemplateVersionDoesNotExist'],
-    ]);
+    expect(created?.VersionNumber).to.equal(2);
+    const { BlockDeviceMappings, TagSpecifications, ...data } = created?.LaunchTemplateData ?? {};
+    expect(data).to.deep.include({ ImageId: 'ami-2', InstanceType: 'c7g.large' });
+    expect(BlockDeviceMappings?.[0]?.Ebs).to.include({ VolumeSize: 30, Encrypted: true });
+    const tagged = TagSpecifications?.map(({ ResourceType }) => ResourceType);
+    expect(tagged).to.deep.equal(['instance', 'volume', 'network-interface']);
+    await ec2.modifyLaunchTemplate({ ...work, DefaultVersion: '2' });
+    const deletion = await ec2.deleteLaunchTemplateVersions({ ...work, Versions: ['1', '2', '9'] });
+    const deleted = deletion.SuccessfullyDeletedLaunchTemplateVersions?.map(({ VersionNumber }) => VersionNumber);
+    expect(deleted).to.deep.equal([1]);
+    const errors = deletion.UnsuccessfullyDeletedLaunchTemplateVersions?.map((one) => one.ResponseError?.Code);
+    expect(errors).to.deep.equal(['unexpectedError', 'launchTemplateVersionDoesNotExist']);
     // A number is never used twice.
-    const source = new CreateLaunchTemplateVersionCommand({ ...work, SourceVersion: '2', LaunchTemplateData: {} });
-    expect((await account.ec2.send(source)).LaunchTemplateVersion?.VersionNumber).to.equal(3);
-    const look = new DescribeLaunchTemplateVersionsCommand({ ...work, Versions: ['1'] });
-    expect(await name(account.ec2.send(look))).to.equal('InvalidLaunchTemplateId.VersionNotFound');
-    const all = await account.ec2.send(new DescribeLaunchTemplateVersionsCommand(work));
-    expect(
-      all.LaunchTemplateVersions?.map(({ VersionNumber, DefaultVersion }) => [VersionNumber, DefaultVersion]),
-    ).to.deep.equal([
+    const third = await ec2.createLaunchTemplateVersion({ ...work, SourceVersion: '2', LaunchTemplateData: {} });
+    expect(third.LaunchTemplateVersion?.VersionNumber).to.equal(3);
+    expect(await errorName(ec2.describeLaunchTemplateVersions({ ...work, Versions: ['1'] }))).to.equal(
+      'InvalidLaunchTemplateId.VersionNotFound',
+    );
+    const all = await ec2.describeLaunchTemplateVersions(work);
+    const numbers = all.LaunchTemplateVersions?.map(({ VersionNumber, DefaultVersion }) => [
+      VersionNumber,
+      DefaultVersion,
+    ]);
+    expect(numbers).to.deep.equal([
       [3, false],
       [2, true],
     ]);
-    const { LaunchTemplates } = await account.ec2.send(
-      new DescribeLaunchTemplatesCommand({ LaunchTemplateNames: ['work'] }),
-    );
+    const { LaunchTemplates } = await ec2.describeLaunchTemplates({ LaunchTemplateNames: ['work'] });
     expect(LaunchTemplates?.[0]).to.include({ DefaultVersionNumber: 2, LatestVersionNumber: 3 });
-    const unknown = new DescribeLaunchTemplatesCommand({ LaunchTemplateNames: ['none'] });
-    expect(await name(account.ec2.send(unknown))).to.equal('InvalidLaunchTemplateName.NotFoundException');
+    expect(await errorName(ec2.describeLaunchTemplates({ LaunchTemplateNames: ['none'] }))).to.equal(
+      'InvalidLaunchTemplateName.NotFoundException',
+    );
   });
 
-  it('ends what belongs to an instance with it, and keeps in place what is in use', async () => {
-    const made = await account.ec2.send(new CreateSecurityGroupCommand({ GroupName: 'doors', Description: 'doors' }));
-    const GroupId = made.GroupId ?? '';
-    await account.ec2.send(
-      new CreateLaunchTemplateVersionCommand({
-        ...{ ...work, SourceVersion: '$Latest' },
-        LaunchTemplateData: { NetworkInterfaces: [{ DeviceIndex: 0, Groups: [GroupId], DeleteOnTermination: true }] },
-      }),
-    );
-    const [one, two] = await account.makeGroup('used', 2, {
-      ...{ LaunchTemplate: { ...work, Version: '$Latest' }, LifecycleHookSpecificationList: [] },
+  it('ends what belongs to an instance with it, and refuses to remove what is in use', async () => {
+    const { ec2 } = account;
+    const { GroupId = '' } = await ec2.createSecurityGroup({ GroupName: 'doors', Description: 'doors' });
+    await ec2.createLaunchTemplateVersion({
+      ...work,
+      SourceVersion: '$Latest',
+      LaunchTemplateData: { NetworkInterfaces: [{ DeviceIndex: 0, Groups: [GroupId], DeleteOnTermination: true }] },
     });
-    const seen = await account.ec2.send(new DescribeInstancesCommand({ InstanceIds: [one?.id ?? ''] }));
-    const instance = seen.Reservations?.[0]?.Instances?.[0];
+    const [one, two] = await account.makeGroup('used', 2, {
+      LaunchTemplate: { ...work, Version: '$Latest' },
+      LifecycleHookSpecificationList: [],
+    });
+    const { Reservations } = await ec2.describeInstances({ InstanceIds: [one?.id ?? ''] });
+    const instance = Reservations?.[0]?.Instances?.[0];
     expect(instance?.SecurityGroups?.map((group) => group.GroupId)).to.deep.equal([GroupId]);
-    const drop = new DeleteSecurityGroupCommand({ GroupId });
-    expect(await name(account.ec2.send(drop))).to.equal('DependencyViolation');
-    const { AllocationId } = await account.ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
-    const take = (InstanceId = '', AllowReassociation?: boolean) =>
-      account.ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId, AllowReassociation }));
-    const holder = async () =>
-      (await account.ec2.send(new DescribeAddressesCommand({ AllocationIds: [AllocationId ?? ''] }))).Addresses?.[0]
-        ?.InstanceId;
-    await take(one?.id);
-    expect(await name(take(two?.id, false))).to.equal('Resource.AlreadyAssociated');
+    expect(await errorName(ec2.deleteSecurityGroup({ GroupId }))).to.equal('DependencyViolation');
+    const { AllocationId = '' } = await ec2.allocateAddress({ Domain: 'vpc' });
+    const associate = (InstanceId = '', AllowReassociation?: boolean) =>
+      ec2.associateAddress({ AllocationId, InstanceId, AllowReassociation });
+    const holder = () => addressHolder(account, AllocationId);
+    await associate(one?.id);
+    expect(await errorName(associate(two?.id, false))).to.equal('Resource.AlreadyAssociated');
     expect(await holder()).to.equal(one?.id);
-    await take(two?.id);
+    await associate(two?.id);
     expect(await holder()).to.equal(two?.id);
-    expect(await name(account.ec2.send(new ReleaseAddressCommand({ AllocationId })))).to.equal(
-      'InvalidIPAddress.InUse',
-    );
+    expect(await errorName(ec2.releaseAddress({ AllocationId }))).to.equal('InvalidIPAddress.InUse');
     await account.resize('used', 0);
     for (const each of [one, two]) account.cloud.grid.kill(each?.id ?? '');
     await account.serves('used', 0);
-    await until('it has let the address go', async () => ((await holder()) ?? '') === '');
-    await account.ec2.send(new ReleaseAddressCommand({ AllocationId }));
+    await until('the address is free', async () => ((await holder()) ?? '') === '');
+    await ec2.releaseAddress({ AllocationId });
     await until('interfaces and volumes are gone', async () => {
-      const nics = await account.ec2.send(new DescribeNetworkInterfacesCommand({}));
-      const volumes = await account.ec2.send(new DescribeVolumesCommand({}));
-      return nics.NetworkInterfaces?.length === 0 && volumes.Volumes?.length === 0;
+      const { NetworkInterfaces } = await ec2.describeNetworkInterfaces({});
+      const { Volumes } = await ec2.describeVolumes({});
+      return NetworkInterfaces?.length === 0 && Volumes?.length === 0;
     });
-    await account.ec2.send(drop);
+    await ec2.deleteSecurityGroup({ GroupId });
   });
 
-  it('answers nothing after a cut, and carries out the last request or not, as the test says', async () => {
-    const make = (GroupName: string) =>
-      account.ec2.send(new CreateSecurityGroupCommand({ GroupName, Description: 'doors' }));
+  it('answers no request after a cut, and carries out the last one if it is lost', async () => {
+    const create = (GroupName: string) => account.ec2.createSecurityGroup({ GroupName, Description: 'doors' });
     const cut = account.cloud.cutAfter(1);
-    await make('one');
-    expect(await name(make('two'))).to.equal('CutOff');
+    await create('one');
+    expect(await errorName(create('two'))).to.equal('CutOff');
     expect((await cut.met).action).to.equal('CreateSecurityGroup');
     cut.end();
-    await make('two');
+    await create('two');
     const lost = account.cloud.cutAfter(0, 'lost');
-    const third = rejection(make('three'));
+    const third = rejection(create('three'));
     await lost.met;
-    await until('it was done', () => account.cloud.calls.some(({ body }) => body.includes('GroupName=three')));
+    await until('the request is carried out', () =>
+      account.cloud.calls.some(({ body }) => body.includes('GroupName=three')),
+    );
     lost.end();
     await third;
-    expect(await name(make('three'))).to.equal('InvalidGroup.Duplicate');
+    expect(await errorName(create('three'))).to.equal('InvalidGroup.Duplicate');
   });
 
   it('fails the next requests that match, in the error format of their service', async () => {
     account.cloud.failNext('ec2:DescribeAddresses', 503, 'RequestLimitExceeded', 'slow down');
-    expect(await name(account.ec2.send(new DescribeAddressesCommand({})))).to.equal('RequestLimitExceeded');
-    await account.ec2.send(new DescribeAddressesCommand({}));
+    expect(await errorName(account.ec2.describeAddresses({}))).to.equal('RequestLimitExceeded');
+    await account.ec2.describeAddresses({});
     account.cloud.failNext(({ service }) => service === 'sqs', 400, 'AccessDenied', 'no');
-    const sqs = new SQSClient(client());
-    expect(await name(sqs.send(new CreateQueueCommand({ QueueName: 'other' })))).to.equal('AccessDenied');
-    sqs.destroy();
+    expect(await errorName(account.sqs.createQueue({ QueueName: 'other' }))).to.equal('AccessDenied');
   });
 });

@@ -2,9 +2,8 @@ import { installed } from '../run/lacking.ts';
 import { type Fauxqs, sharedFauxqs, startFauxqs } from '../servers/fauxqs.ts';
 import { sharedForks } from '../servers/forks.ts';
 import { startMotoScript } from '../servers/moto.ts';
-import type { Cut, CutKind, Match } from './faults.ts';
-import { Faults } from './faults.ts';
-import { type CloudCall, startFront } from './front.ts';
+import { type Cut, type CutKind, Faults, type Match } from './faults.ts';
+import { type CloudCall, isChange, startFront } from './front.ts';
 import { Grid } from './grid.ts';
 import { AccountFacts } from './known.ts';
 import type { Pace } from './scaling/engine.ts';
@@ -12,17 +11,17 @@ import { Scaling } from './scaling/scaling.ts';
 
 export interface CloudOptions {
   /**
-   * Who answers for SQS: the run's fauxqs, right about leases and volume (unless given), one of this account alone, for those
-   * who count all its queues or name them as others do, or moto.
+   * What answers for SQS. `shared` (the default): the run's fauxqs, which emulates leases correctly and is fast. `own`: a
+   * fauxqs of this account, for tests that list all queues or use fixed names. `moto`: moto.
    */
   readonly sqs?: 'shared' | 'own' | 'moto';
-  /** How fast things go; a hook's timeouts take real seconds unless given. */
+  /** How fast Auto Scaling works. By default, the seconds of a hook's timeout are real ones. */
   readonly pace?: Partial<Pace>;
-  /** Milliseconds during which EC2 doesn't know a new instance profile. */
-  readonly profileDelay?: number;
-  /** A SimpleDB in place of moto's, which knows little of it. */
+  /** Whether EC2 doesn't know an instance profile yet that exists in IAM; by default, it knows all at once. */
+  readonly isNewProfile?: (name: string) => boolean;
+  /** The URL of a SimpleDB in place of moto's, which lacks most operations. */
   readonly simpledb?: string;
-  /** Calls say what the account knew of what they name: tags, boundaries (`CloudCall.known`). A look more for each change. */
+  /** Records the tags and boundaries of what calls name (`CloudCall.known`), which costs another request per change. */
   readonly facts?: boolean;
 }
 
@@ -32,18 +31,19 @@ export interface Cloud {
   readonly url: string;
   readonly account: string;
   readonly grid: Grid;
-  /** Every request that was answered, oldest first. Those of the emulation itself are not among them. */
+  /** Every answered request, oldest first, without those of the emulation itself. */
   readonly calls: readonly CloudCall[];
-  /** The requests since the last time. */
+  /** The requests since the last call of this method or of `takeChanges`. */
   takeCalls(): readonly CloudCall[];
-  /** Nothing goes through after so many further requests, until its `end`. */
+  /** Those of `takeCalls` that create, change or remove something. */
+  takeChanges(): readonly CloudCall[];
+  /** Lets `requests` more requests through, and none after them until its `end`. */
   cutAfter(requests: number, kind?: CutKind): Cut;
   /** Answers the next requests that match (`ec2:DeleteSecurityGroup`, or a function) with an error, and does nothing. */
   failNext(match: Match, status: number, code: string, message?: string, times?: number): void;
-  /** Requests that are kept without an answer now. */
+  /** The number of requests that wait for an answer that `cutAfter` or `Grid.partition` withholds. */
   held(): number;
-  /** What moto wrote: where an answer makes no sense, its traceback. */
-  motoLog(): string;
+
   close(): Promise<void>;
 }
 
@@ -53,8 +53,8 @@ const ACCOUNT = '123456789012';
 const PACE: Pace = { second: 1_000, boot: 5, wait: 5, end: 5, notice: 5, retry: 250 };
 
 /**
- * moto answers for most (mended: moto-grid.py), fauxqs for SQS, and Auto Scaling is emulated here, since moto's groups
- * know no lifecycle, no protection, no bounds and no failure. Takes some seconds to start.
+ * moto answers for most services (corrected by moto-grid.py), fauxqs for SQS. Auto Scaling is emulated here, because moto's
+ * groups have no lifecycle, protection, bounds or failures. It takes some seconds to start.
  */
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
@@ -62,11 +62,10 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   const aws = installed('awscli');
   const [moto, sqs] = await Promise.all([
     startMotoScript('moto-grid.py'),
-    queuesOf(options.sqs),
-    // For the instances' boots. Of another than Debian's the Python isn't known: that is loaded each time.
+    startQueues(options.sqs),
+    // For the boots of instances. Another AWS CLI than Debian's is loaded each time, because its Python is unknown.
     aws === '/usr/bin/aws' ? sharedForks('aws-forks', '/usr/bin/python3') : null,
   ]);
-  const profiles = new Map<string, number>();
   const calls: CloudCall[] = [];
   const faults = new Faults((accessKeyId) => grid.partitioned.has(accessKeyId));
   const grid: Grid = new Grid(
@@ -75,12 +74,14 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     (accessKeyId) => faults.drop((call) => call.accessKeyId === accessKeyId),
   );
   const scaling = new Scaling({
-    ...{ url: moto.url, account: ACCOUNT, watchers: grid, pace: { ...PACE, ...options.pace } },
-    isNewProfile: (name) =>
-      performance.now() < (profiles.get(name) ?? Number.NEGATIVE_INFINITY) + (options.profileDelay ?? 0),
+    url: moto.url,
+    account: ACCOUNT,
+    watchers: grid,
+    pace: { ...PACE, ...options.pace },
+    isNewProfile: options.isNewProfile ?? (() => false),
   });
-  const looksUp = { moto: moto.url, sqs: sqs?.url ?? moto.url, scaling: () => scaling };
-  const facts = options.facts === true ? new AccountFacts(looksUp) : null;
+  const sources = { moto: moto.url, sqs: sqs?.url ?? moto.url, scaling: () => scaling };
+  const facts = options.facts === true ? new AccountFacts(sources) : null;
   const front = await startFront({
     faults,
     ...(facts !== null && { knownOf: (call) => facts.of(call) }),
@@ -98,26 +99,28 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       if (call.status < 300) notice(call);
     },
   });
-  /** What others do to what groups hold, or launch with. */
+  /** Notices instances that someone terminates in EC2. */
   const notice = ({ service, action, body }: CloudCall): void => {
-    if (service !== 'ec2' && service !== 'iam') return;
-    const form = new URLSearchParams(body);
-    if (action === 'AddRoleToInstanceProfile') profiles.set(form.get('InstanceProfileName') ?? '', performance.now());
-    if (action !== 'TerminateInstances') return;
-    for (const [name, value] of form) if (name.startsWith('InstanceId.')) grid.ended(value);
+    if (service !== 'ec2' || action !== 'TerminateInstances') return;
+    for (const [name, value] of new URLSearchParams(body)) if (name.startsWith('InstanceId.')) grid.ended(value);
   };
   let taken = 0;
+  const takeCalls = (): readonly CloudCall[] => {
+    const fresh = calls.slice(taken);
+    taken = calls.length;
+    return fresh;
+  };
   return {
-    ...{ url: front.url, account: ACCOUNT, grid, calls },
-    takeCalls: () => {
-      const fresh = calls.slice(taken);
-      taken = calls.length;
-      return fresh;
-    },
+    url: front.url,
+    account: ACCOUNT,
+    grid,
+    calls,
+    takeCalls,
+    takeChanges: () => takeCalls().filter(isChange),
     cutAfter: (requests, kind = 'refuse') => faults.cutAfter(requests, kind),
     failNext: (match, status, code, message = code, times = 1) => faults.failNext(match, status, code, message, times),
     held: () => faults.held,
-    motoLog: () => moto.log(),
+
     close: async () => {
       scaling.close();
       facts?.close();
@@ -128,8 +131,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   };
 }
 
-async function queuesOf(which: CloudOptions['sqs'] = 'shared'): Promise<Pick<Fauxqs, 'url' | 'stop'> | null> {
-  if (which === 'moto') return null;
-  if (which === 'own') return startFauxqs();
+async function startQueues(kind: CloudOptions['sqs'] = 'shared'): Promise<Pick<Fauxqs, 'url' | 'stop'> | null> {
+  if (kind === 'moto') return null;
+  if (kind === 'own') return startFauxqs();
   return { ...(await sharedFauxqs()), stop: async () => undefined };
 }

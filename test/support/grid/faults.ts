@@ -3,7 +3,7 @@ import type { Asked, Reply } from './front.ts';
 import { escapeXml } from './query.ts';
 import { errorXml } from './scaling/scaling.ts';
 
-/** What becomes of a request: it passes, it is answered so, it is never answered, or done and never answered. */
+/** What happens to a request. `hang`: it is never answered. `lost`: it is carried out, and never answered. */
 type Fault =
   | { readonly kind: 'none' | 'hang' | 'lost' }
   | { readonly kind: 'answer'; readonly status: number; readonly code: string; readonly message: string };
@@ -11,28 +11,26 @@ type Fault =
 export type Match = string | ((call: Asked) => boolean);
 
 /**
- * From some request on nothing goes through. `refuse`: it is answered with an error that no one tries again; `hang`: it
- * is never answered; `lost`: the first one is done, and not answered, and the others hang.
+ * From some request on, none passes. `refuse`: they are answered with an error that clients don't retry. `hang`: they are
+ * never answered. `lost`: the first one is carried out but not answered, and the others hang.
  */
 export type CutKind = 'refuse' | 'hang' | 'lost';
 
 export interface Cut {
-  /** Once a request has met it. */
+  /** The first request that did not pass. */
   readonly met: Promise<Asked>;
-  /** Requests that passed it. */
-  readonly passed: () => number;
+
   end(): void;
 }
 
 interface CutState {
   left: number;
-  passed: number;
   hit: boolean;
   readonly kind: CutKind;
   readonly meet: (call: Asked) => void;
 }
 
-/** What goes wrong between callers and services. */
+/** Faults between callers and services. */
 export class Faults {
   readonly #isCutOff: (accessKeyId: string) => boolean;
   readonly #held = new Set<{ readonly call: Asked; readonly answer: ServerResponse }>();
@@ -49,7 +47,6 @@ export class Faults {
     if (cut !== null) {
       if (cut.left <= 0) return this.#refuse(call, cut);
       cut.left -= 1;
-      cut.passed += 1;
     }
     const rule = this.#failing.find(({ left, match }) => left > 0 && matches(match, call));
     if (rule === undefined) return { kind: 'none' };
@@ -61,14 +58,14 @@ export class Faults {
     return this.#held.size;
   }
 
-  /** Keeps an answer back until its caller is let through again, or all ends. */
+  /** Withholds an answer until its connection is dropped. */
   hold(call: Asked, answer: ServerResponse): void {
     const held = { call, answer };
     this.#held.add(held);
     answer.once('close', () => this.#held.delete(held));
   }
 
-  /** Ends what is held of such callers: their connections break. */
+  /** Breaks the connections of held requests that match. */
   drop(matching: (call: Asked) => boolean): void {
     for (const { call, answer } of this.#held) if (matching(call)) answer.destroy();
   }
@@ -78,13 +75,13 @@ export class Faults {
     const met = new Promise<Asked>((resolve) => {
       meet = resolve;
     });
-    const cut: CutState = { left: requests, passed: 0, kind, meet, hit: false };
+    const cut: CutState = { left: requests, kind, meet, hit: false };
     this.#cut = cut;
     const end = (): void => {
       if (this.#cut === cut) this.#cut = null;
       this.drop(() => true);
     };
-    return { met, passed: () => cut.passed, end };
+    return { met, end };
   }
 
   failNext(match: Match, status: number, code: string, message: string, times: number): void {
@@ -100,29 +97,23 @@ export class Faults {
   }
 }
 
-/** By `service:Action`, or by a function. */
+/** A match is `service:Action`, or a function. */
 const matches = (match: Match, call: Asked): boolean =>
   typeof match === 'string' ? match === `${call.service}:${call.action}` : match(call);
 
 const JSON_SERVICES = ['sqs', 'ssm', 'secretsmanager', 'kms', 'monitoring', 'events', 'scheduler', 'servicequotas'];
 
-/** An error as that service writes it. */
+/** An error in the format of the service. */
 export function errorFor(service: string, status: number, code: string, message: string): Reply {
   if (JSON_SERVICES.includes(service)) {
     const body = Buffer.from(JSON.stringify({ __type: code, message }));
-    // The query-compatible services say the older code in a header (AWS JSON 1.0).
+    // Query-compatible services send the older code in a header (AWS JSON 1.0).
     const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amzn-query-error': `${code};Sender` };
     return { status, headers, body };
   }
-  const one = `<Error><Code>${code}</Code><Message>${escapeXml(message)}</Message></Error>`;
-  const bodies: Readonly<Record<string, string>> = {
-    s3: one,
-    ec2: `<Response><Errors>${one}</Errors><RequestID>r</RequestID></Response>`,
-    sdb: `<Response><Errors>${one}</Errors><RequestID>r</RequestID></Response>`,
-  };
-  return {
-    status,
-    headers: { 'content-type': 'text/xml' },
-    body: Buffer.from(bodies[service] ?? errorXml(code, message)),
-  };
+  const error = `<Error><Code>${code}</Code><Message>${escapeXml(message)}</Message></Error>`;
+  const response = `<Response><Errors>${error}</Errors><RequestID>r</RequestID></Response>`;
+  const bodies: Readonly<Record<string, string>> = { s3: error, ec2: response, sdb: response };
+  const body = Buffer.from(bodies[service] ?? errorXml(code, message));
+  return { status, headers: { 'content-type': 'text/xml' }, body };
 }

@@ -3,35 +3,40 @@ import { type Listening, listen } from '../servers/listen.ts';
 import { errorFor, type Faults } from './faults.ts';
 import { Form } from './query.ts';
 
-/** A request that came, by what it asks of whom, and how it was answered. */
+/** A request to a service, and the status of its answer. */
 export interface CloudCall {
   readonly method: string;
   readonly url: URL;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
   readonly status: number;
-  /** As the signature's scope names it: `autoscaling`, `ec2`, `s3`. */
+  /** As in the scope of the signature: `autoscaling`, `ec2`, `s3`. */
   readonly service: string;
-  /** `CreateAutoScalingGroup`, `SendMessage`; of S3 the method. */
+  /** `CreateAutoScalingGroup`, `SendMessage`; for S3 the method. */
   readonly action: string;
   readonly region: string;
-  /** Whose credentials signed it. */
+
   readonly accessKeyId: string;
-  /** What the account knew of what it names, before the answer; absent where nobody looked. */
+  /** What the account knew about the named resources before the answer; absent unless `knownOf` looked. */
   readonly known?: Known;
 }
 
+/** Whether a request creates, changes or removes something. */
+export const isChange = ({ service, action }: Pick<CloudCall, 'service' | 'action'>): boolean =>
+  service === 's3' ? !['GET', 'HEAD'].includes(action) : !/^(Describe|Get|List|Select)/.test(action);
+
 export interface Known {
-  /** Of each thing that the request names, by its id or name. */
+  /** The tags of each resource that the request names, by its id or name. */
   readonly tags?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Of the role: its permissions boundary. */
+  /** The permissions boundary of the role. */
   readonly boundary?: string | null;
   /** The Auto Scaling group that is named, or that holds the instance. */
   readonly group?: string;
-  /** The tags that what the group launches is made with, by its kind: `volume`. */
+  /** The tags of what the group launches, by kind: `volume`. */
   readonly launches?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
+/** A request before its answer. */
 export type Asked = Omit<CloudCall, 'status' | 'known'>;
 
 export interface Reply {
@@ -41,27 +46,27 @@ export interface Reply {
 }
 
 interface FrontOptions {
-  /** Who answers a request: a server that it is passed to, or a function. */
+  /** What answers a request: the URL of a server, or a function. */
   backendOf(call: Asked): string | ((call: Asked) => Promise<Reply>);
   readonly faults?: Faults;
-  /** What is known of what a request names, before it is answered. */
+  /** Called before a request is answered, for `CloudCall.known`. */
   knownOf?(call: Asked): Promise<Known | undefined>;
-  /** An answer in place of the backend's; null: it is asked. */
+  /** An answer in place of the backend's; null: the backend answers. */
   readonly refuse?: (call: Asked) => Reply | null;
-  /** What the caller is told of what the backend answered. */
+  /** Changes the backend's answer. */
   readonly amend?: (call: Asked, reply: Reply) => Reply;
   /** After each answer. */
   onAnswer(call: CloudCall): void;
 }
 
-/** One endpoint for every service: it tells them apart by the signature's scope. Bodies are held whole. */
+/** One endpoint for every service: the scope of the signature tells them apart. Bodies are held in memory. */
 export async function startFront(options: FrontOptions): Promise<Listening> {
   const agent = new HttpAgent({ keepAlive: true, maxSockets: 64 });
   const server = createServer({ keepAliveTimeout: 60_000 });
   const listening = await listen(server);
-  const way = { ...options, agent, url: listening.url };
+  const route = { ...options, agent, url: listening.url };
   server.on('request', (incoming: IncomingMessage, answer: ServerResponse) => {
-    pass(incoming, answer, way).catch(() => answer.destroy());
+    pass(incoming, answer, route).catch(() => answer.destroy());
   });
   return {
     ...listening,
@@ -72,11 +77,11 @@ export async function startFront(options: FrontOptions): Promise<Listening> {
   };
 }
 
-/** Stands between clients and a server, changes nothing, and keeps what was asked. */
+/** A proxy that changes nothing and records the requests. */
 export interface Recorder extends Listening {
-  /** What was asked since the last time. */
+  /** The requests since the last call. */
   take(): readonly CloudCall[];
-  /** Whether anything was asked, since what was taken, that matches. */
+  /** Whether a request matches, of those since the last `take`. */
   saw(matches: (call: CloudCall) => boolean): boolean;
 }
 
@@ -89,44 +94,47 @@ export async function startRecorder(target: string): Promise<Recorder> {
   };
 }
 
-interface Way extends FrontOptions {
+interface Route extends FrontOptions {
   readonly agent: HttpAgent;
   readonly url: string;
 }
 
-async function pass(incoming: IncomingMessage, answer: ServerResponse, way: Way): Promise<void> {
+async function pass(incoming: IncomingMessage, answer: ServerResponse, route: Route): Promise<void> {
   const body = await bodyOf(incoming);
-  const call = understand(incoming, body, way.url);
-  const fault = way.faults?.meet(call) ?? { kind: 'none' };
+  const call = parseCall(incoming, body, route.url);
+  const fault = route.faults?.meet(call) ?? { kind: 'none' };
   if (fault.kind === 'hang') {
-    way.faults?.hold(call, answer);
+    route.faults?.hold(call, answer);
     return;
   }
-  const known = await way.knownOf?.(call);
-  const give = (reply: Reply): void => {
-    way.onAnswer({ ...call, status: reply.status, ...(known !== undefined && { known }) });
+  const known = await route.knownOf?.(call);
+  const send = (reply: Reply): void => {
+    route.onAnswer({ ...call, status: reply.status, ...(known !== undefined && { known }) });
     if (fault.kind === 'lost') {
-      way.faults?.hold(call, answer);
+      route.faults?.hold(call, answer);
       return;
     }
     answer.writeHead(reply.status, reply.headers);
     answer.end(reply.body);
   };
-  if (fault.kind === 'answer') return give(errorFor(call.service, fault.status, fault.code, fault.message));
-  const refused = way.refuse?.(call) ?? null;
-  if (refused !== null) return give(refused);
-  const backend = way.backendOf(call);
+  if (fault.kind === 'answer') return send(errorFor(call.service, fault.status, fault.code, fault.message));
+  const refused = route.refuse?.(call) ?? null;
+  if (refused !== null) return send(refused);
+  const backend = route.backendOf(call);
   const reply =
-    typeof backend === 'string' ? await ask(incoming, body, new URL(backend), way.agent) : await backend(call);
-  give(way.amend?.(call, reply) ?? reply);
+    typeof backend === 'string' ? await forward(incoming, body, new URL(backend), route.agent) : await backend(call);
+  send(route.amend?.(call, reply) ?? reply);
 }
 
-async function ask(incoming: IncomingMessage, body: Buffer, target: URL, agent: HttpAgent): Promise<Reply> {
-  const { hostname, port } = target;
-  // The body is here: nothing is to be waited for, and its length is known. `host` stays as it was signed.
+async function forward(incoming: IncomingMessage, body: Buffer, target: URL, agent: HttpAgent): Promise<Reply> {
+  // The whole body is known, so it is sent with its length. `host` stays as it was signed.
   const { expect: _expect, 'transfer-encoding': _chunked, ...headers } = incoming.headers;
   const outgoing = request({
-    ...{ hostname, port, agent, method: incoming.method, path: incoming.url },
+    hostname: target.hostname,
+    port: target.port,
+    agent,
+    method: incoming.method,
+    path: incoming.url,
     headers: { ...headers, 'content-length': String(body.length) },
   });
   const reply = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -136,7 +144,7 @@ async function ask(incoming: IncomingMessage, body: Buffer, target: URL, agent: 
   return { status: reply.statusCode ?? 0, headers: own, body: await bodyOf(reply) };
 }
 
-/** By events: an iterator of a stream costs as much CPU as the rest of a small request. */
+/** Uses events, because an iterator over the stream costs as much CPU as the rest of a small request. */
 function bodyOf(message: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -146,20 +154,20 @@ function bodyOf(message: IncomingMessage): Promise<Buffer> {
   });
 }
 
-/** The scope of a signature of version 4, in the header or in a presigned address. */
+/** The scope of a version 4 signature, in the header or in a presigned URL. */
 const SCOPE = /Credential=([^/]+)\/\d+\/([^/]+)\/([^/]+)\/aws4_request/;
 
-function understand({ method = 'GET', url = '/', headers }: IncomingMessage, body: Buffer, base: string): Asked {
-  const at = new URL(url, base);
-  const signed = headers.authorization ?? `Credential=${at.searchParams.get('X-Amz-Credential') ?? ''}`;
+function parseCall({ method = 'GET', url = '/', headers }: IncomingMessage, body: Buffer, base: string): Asked {
+  const address = new URL(url, base);
+  const signed = headers.authorization ?? `Credential=${address.searchParams.get('X-Amz-Credential') ?? ''}`;
   const [, accessKeyId = '', region = 'us-east-1', scope] = SCOPE.exec(signed) ?? [];
-  // Bodies of objects that are large stay out of the record.
+  // Large objects are not recorded.
   const text = body.length > 1_000_000 ? '' : body.toString('latin1');
   const target = headers['x-amz-target'];
   const isForm = headers['content-type']?.startsWith('application/x-www-form-urlencoded') === true;
   const form = isForm ? Form.parse(text) : null;
-  // SimpleDB's requests are signed by version 2, which has no scope.
+  // Requests to SimpleDB have a version 2 signature, which has no scope.
   const service = scope ?? (form?.text('Version') === '2009-04-15' ? 'sdb' : 's3');
-  const named = typeof target === 'string' ? target.replace(/^.*\./, '') : form?.text('Action');
-  return { method, url: at, headers, body: text, service, region, accessKeyId, action: named ?? method };
+  const action = typeof target === 'string' ? target.replace(/^.*\./, '') : form?.text('Action');
+  return { method, url: address, headers, body: text, service, region, accessKeyId, action: action ?? method };
 }

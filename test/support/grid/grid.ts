@@ -5,25 +5,25 @@ import type { EndKind, LaunchFailure, Watchers } from './scaling/engine.ts';
 import type { Member } from './scaling/groups.ts';
 import type { Scaling } from './scaling/scaling.ts';
 
-/** An instance of a group, as it is at that moment. */
+/** A snapshot of a group's instance. */
 export interface GridInstance {
   readonly id: string;
   readonly group: string;
   readonly type: string;
   readonly zone: string;
   readonly lifeCycle: 'spot' | 'on-demand';
-  /** The launch template's version that it was started from. */
+  /** The version of the launch template. */
   readonly version: string;
-  /** The group's word for where it is: `InService`, `Terminating:Wait`. */
+  /** The lifecycle state: `InService`, `Terminating:Wait`. */
   readonly state: string;
   readonly protected: boolean;
-  /** EC2 has ended it. */
+  /** EC2 has terminated it. */
   readonly gone: boolean;
   readonly role: string | null;
   readonly tags: Readonly<Record<string, string>>;
-  /** As cloud-init unpacks it. */
+  /** Decompressed. */
   readonly userData: string;
-  /** Of the credentials that its metadata gives: who calls is told by it. */
+  /** Of the credentials in its metadata, by which `CloudCall.accessKeyId` identifies it. */
   readonly accessKeyId: string;
 }
 
@@ -31,7 +31,7 @@ type OnLaunch = (instance: GridInstance) => unknown;
 type OnEnd = (instance: GridInstance, how: EndKind) => unknown;
 type Named = string | { readonly id: string };
 
-/** What happens to instances, at a test's word. */
+/** The instances of an emulated account, and what a test lets happen to them. */
 export class Grid implements Watchers {
   /** Access keys of instances that reach no service. */
   readonly partitioned = new Set<string>();
@@ -49,28 +49,28 @@ export class Grid implements Watchers {
     this.#heal = heal;
   }
 
-  /** Those that groups hold, the ending ones too; those of one group if it is named. */
+  /** The instances of all groups, or of one, including those that are ending. */
   instances(group?: string): readonly GridInstance[] {
     const groups = [...this.#scaling().groups.values()].filter(({ name }) => group === undefined || name === group);
-    return groups.flatMap(({ members }) => [...members.values()].map(seen));
+    return groups.flatMap(({ members }) => [...members.values()].map(snapshot));
   }
 
-  /** Waits until a group holds so many in service, and none besides. */
+  /** Waits until a group has exactly `count` instances, all in service. */
   serves(group: string, count: number): Promise<readonly GridInstance[]> {
     return until(`${group} has ${count} in service`, () => {
-      const there = this.instances(group);
-      return there.length === count && there.every(({ state }) => state === 'InService') && there;
+      const instances = this.instances(group);
+      return instances.length === count && instances.every(({ state }) => state === 'InService') && instances;
     });
   }
 
-  /** An instance that is or was. */
+  /** An instance that exists or existed. */
   instance(named: Named): GridInstance {
-    return seen(this.#member(named));
+    return snapshot(this.#member(named));
   }
 
   /**
-   * Launches fail from now on, as AWS words it for such a cause, or with the message given; `null`: they succeed again.
-   * `only` says for which: a group, or a kind of instances.
+   * Lets launches fail from now on, with AWS's message for the cause or with `message`; `null`: they succeed again. `only`
+   * limits it to a group or to a kind of instances.
    */
   failLaunches(
     code: LaunchFailure | (string & {}) | null,
@@ -86,7 +86,7 @@ export class Grid implements Watchers {
     }
   }
 
-  /** EC2 takes a spot instance back in so many seconds: the notice stands in its metadata until then. */
+  /** EC2 reclaims a spot instance after `seconds`. Until then, the notice is in its metadata. */
   interrupt(named: Named, seconds = 120): void {
     const member = this.#member(named);
     member.interruptedAt = new Date(Date.now() + seconds * 1_000);
@@ -94,23 +94,23 @@ export class Grid implements Watchers {
     engine.timers.after(seconds * 1_000, () => engine.lost(member, 'terminate'));
   }
 
-  /** EC2 says that it may soon take it back. */
+  /** Adds a rebalance recommendation to its metadata. */
   rebalance(named: Named): void {
     this.#member(named).rebalancedAt = new Date();
   }
 
-  /** It is gone at once, and no notice came before. */
+  /** Ends an instance at once, without notice. */
   kill(named: Named): void {
     this.#scaling().engine.lost(this.#member(named), 'kill');
   }
 
-  /** Someone ended it in EC2, past its group. */
+  /** Called when someone has terminated it in EC2, without its group. */
   ended(instance: string): void {
     const member = this.#members.get(instance);
     if (member !== undefined) this.#scaling().engine.lost(member, 'terminate');
   }
 
-  /** Its requests reach no service, and are never answered, while it is on; its metadata stay near. */
+  /** While `on`, its requests to services are never answered. Its metadata stay available. */
   partition(named: Named, on = true): void {
     const { accessKeyId } = this.#member(named);
     if (on) this.partitioned.add(accessKeyId);
@@ -118,7 +118,7 @@ export class Grid implements Watchers {
     if (!on) this.#heal(accessKeyId);
   }
 
-  /** What its metadata says of where its group moves it: `Standby`, `Warmed:Stopped`; the group itself does nothing. */
+  /** Sets the target state in its metadata (`Standby`, `Warmed:Stopped`); its group does nothing. */
   target(named: Named, state: string | null): void {
     this.#member(named).target = state;
   }
@@ -147,11 +147,11 @@ export class Grid implements Watchers {
 
   onLaunched(member: Member): void {
     this.#members.set(member.id, member);
-    for (const call of this.#onLaunch) call(seen(member));
+    for (const call of this.#onLaunch) call(snapshot(member));
   }
 
   onEnded(member: Member, how: EndKind): void {
-    for (const call of this.#onEnd) call(seen(member), how);
+    for (const call of this.#onEnd) call(snapshot(member), how);
   }
 
   async close(): Promise<void> {
@@ -166,12 +166,22 @@ export class Grid implements Watchers {
   }
 }
 
-const seen = (member: Member): GridInstance => {
+const snapshot = (member: Member): GridInstance => {
   const { id, group, type, zone, lifeCycle, version, state, gone, role, tags, accessKeyId } = member;
   return {
-    ...{ id, group: group.name, type, zone, lifeCycle, version, state, protected: member.protected },
-    ...{ gone, role, tags, accessKeyId },
-    // Few who look at an instance want it, and many look every few milliseconds.
+    id,
+    group: group.name,
+    type,
+    zone,
+    lifeCycle,
+    version,
+    state,
+    protected: member.protected,
+    gone,
+    role,
+    tags,
+    accessKeyId,
+    // Decoded only on request, because many callers look every few milliseconds.
     get userData() {
       return decodeUserData(member.userData);
     },

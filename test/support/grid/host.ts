@@ -18,12 +18,12 @@ export interface HostOptions {
 }
 
 const UNITS = ['batchctl-worker.service', 'batchctl-manager.service'] as const;
-/** In the environment of all that runs on a host: what is found by it ends with the host. */
+/** A variable of all processes on a host, by which they are found and killed when the host ends. */
 const MARK = 'BATCHCTL_TEST_HOST';
-/** systemd waits for seconds before it starts a unit again; here it is sooner. */
+/** Restart delays and start limits last this part of the time that the unit says. */
 const RESTART_SHARE = 0.025;
 
-/** What stands for an instance here. */
+/** What runs the programs of an emulated instance. */
 export interface Instance {
   readonly starts: number;
   console(): string;
@@ -34,7 +34,7 @@ export interface Instance {
 
 /** One instance: its boot, then its units as systemd runs them. */
 export class Host implements Instance {
-  /** How often a unit's program was started. */
+  /** The number of starts of its units' programs. */
   starts = 0;
   readonly #options: HostOptions;
   readonly #ended = new AbortController();
@@ -51,24 +51,24 @@ export class Host implements Instance {
     return this.#console;
   }
 
-  /** Resolves when nothing of it runs any more. */
+  /** Resolves when none of its processes is left. */
   run(): Promise<void> {
     this.#running ??= this.#boot();
     return this.#running;
   }
 
-  /** Its unit's program is killed, as by a bug or the kernel; the instance stays. */
+  /** Kills the program of its unit, as a bug or the kernel may; the instance stays. */
   killProgram(): void {
     this.#main?.kill('SIGKILL');
   }
 
-  /** Its system gets a signal, and after so many milliseconds it is gone, whatever runs. */
+  /** Sends SIGTERM, and kills all processes after `grace` milliseconds. */
   async end(grace: number): Promise<void> {
     this.#ended.abort();
     const main = this.#main;
     if (grace > 0 && main !== null && main.exitCode === null && main.signalCode === null) {
       const over = once(main, 'exit');
-      // KillMode=mixed: the first signal is the main process' alone (systemd.kill).
+      // KillMode=mixed: only the main process gets the first signal (systemd.kill).
       main.kill('SIGTERM');
       await Promise.race([over, sleep(grace)]);
     }
@@ -85,7 +85,7 @@ export class Host implements Instance {
     const over = ended.finally(() => {
       booting = false;
     });
-    // A unit starts while the boot goes on.
+    // A unit starts before the boot ends.
     while (this.#started() === null && booting && !this.#ended.signal.aborted) await sleep(20);
     const started = this.#started();
     if (started !== null) await this.#serve(started);
@@ -96,12 +96,12 @@ export class Host implements Instance {
     return UNITS.find((name) => readUnit(this.#options.directory, name) !== null) ?? null;
   }
 
-  /** Until it ends well, or failed for good: then what its unit names for that (systemd.unit: OnFailure). */
+  /** Runs a unit until it succeeds, or fails for good: then its OnFailure unit (systemd.unit: OnFailure). */
   async #serve(name: string): Promise<void> {
     const state = (word: string): void => writeFileSync(join(this.#options.directory, `${name}.state`), `${word}\n`);
     const begun: number[] = [];
     while (!this.#ended.signal.aborted) {
-      // Stopped meanwhile, or written anew by another boot.
+      // It may have been stopped, or rewritten by another boot.
       const unit = readUnit(this.#options.directory, name);
       if (unit === null) return;
       if (isSpent(unit, begun)) {
@@ -146,7 +146,9 @@ export class Host implements Instance {
   async #exec([command = '', ...args]: readonly string[], { cwd, env }: Unit): Promise<number | string> {
     if (this.#ended.signal.aborted) return 'SIGKILL';
     const child = spawn(command, args, {
-      ...{ cwd: cwd || '/', detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
+      cwd: cwd || '/',
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...this.#environment(), ...env, ...commandUser(env) },
     });
     this.#main = child;
@@ -159,7 +161,7 @@ export class Host implements Instance {
     return code ?? signal ?? 'unknown';
   }
 
-  /** What systemd gives every program, and where this instance's services are. */
+  /** The environment of every program: systemd's own variables, and the addresses of this instance's services. */
   #environment(): Readonly<Record<string, string>> {
     const { directory, env, id } = this.#options;
     const path = `${join(import.meta.dirname, '../boot/bin')}:${process.env.PATH}`;
@@ -180,19 +182,19 @@ export class Host implements Instance {
 
 const COMPILED = join(import.meta.dirname, '../../../dist/compiled.bin');
 
-/** Gives a program the code that V8 compiled at its build, which bundles leave out: a start takes a third less CPU. */
+/** Links the code that V8 compiled at the build, which bundles leave out, so that a start takes a third less CPU. */
 function compile(argv: readonly string[]): void {
   const program = argv.find((word) => word.endsWith('/bin/batchctl.js')) ?? '';
   const file = join(dirname(program), '../dist/compiled.bin');
   if (existsSync(dirname(file)) && existsSync(COMPILED) && !existsSync(file)) symlinkSync(COMPILED, file);
 }
 
-/** Started so often already that it is not started again (systemd.unit: StartLimitBurst). */
+/** Whether it was started too often to be started again (systemd.unit: StartLimitBurst). */
 const isSpent = ({ limit }: Unit, begun: readonly number[]): boolean =>
   limit !== null &&
   begun.filter((at) => performance.now() - at < limit.seconds * 1_000 * RESTART_SHARE).length >= limit.starts;
 
-/** No user was made here: whom the stand-in for `id` names takes its place, if this process may. */
+/** Boots create no user here. Root runs commands as `nobody`, which the stand-in for `id` also names. */
 function commandUser(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   if (env.BATCHCTL_COMMAND_USER === undefined) return {};
   return { BATCHCTL_COMMAND_USER: process.getuid?.() === 0 ? 'nobody' : '' };

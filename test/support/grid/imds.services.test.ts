@@ -1,5 +1,4 @@
 // Protects: the emulated instance metadata behaves as EC2's does, so that tests of spot notices can be trusted.
-import { CreateOrUpdateTagsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { forSuite } from '../fixture.ts';
 import { until } from '../until.ts';
@@ -13,9 +12,7 @@ describe("the emulated instances' metadata", () => {
   let token: string;
   beforeEach(async () => {
     const name = `seen-${Math.random().toString(36).slice(2)}`;
-    const [first] = await account.makeGroup(name, 1, { LifecycleHookSpecificationList: [] });
-    if (first === undefined) throw new Error('no instance');
-    one = first;
+    one = await account.makeInstance(name, { LifecycleHookSpecificationList: [] });
     url = await account.cloud.grid.imdsUrl(one);
     token = await (await put('600')).text();
   });
@@ -25,12 +22,12 @@ describe("the emulated instances' metadata", () => {
       method: 'PUT',
       headers: { 'x-aws-ec2-metadata-token-ttl-seconds': ttl, ...headers },
     });
-  const get = (path: string, with_ = token): Promise<Response> =>
-    fetch(`${url}/latest/${path}`, { headers: { 'x-aws-ec2-metadata-token': with_ } });
+  const get = (path: string, sent = token): Promise<Response> =>
+    fetch(`${url}/latest/${path}`, { headers: { 'x-aws-ec2-metadata-token': sent } });
   const text = async (path: string): Promise<string> => (await get(path)).text();
   const status = async (path: string): Promise<number> => (await get(path)).status;
 
-  it('gives tokens that expire, not through proxies, and answers nothing without one', async () => {
+  it('issues tokens that expire, but not through proxies, and requires one for data', async () => {
     expect((await put('0')).status).to.equal(400);
     expect((await put('21601')).status).to.equal(400);
     expect((await put('600', { 'x-forwarded-for': '10.0.0.1' })).status).to.equal(403);
@@ -41,7 +38,7 @@ describe("the emulated instances' metadata", () => {
     expect(await status('meta-data/instance-id')).to.equal(401);
   });
 
-  it('tells who the instance is, what it was started with, and its credentials', async () => {
+  it('returns the facts of the instance, its user-data and its credentials', async () => {
     expect(await text('meta-data/instance-type')).to.equal('c7g.large');
     expect(await text('meta-data/placement/region')).to.equal('us-east-1');
     expect(await text('meta-data/placement/availability-zone')).to.equal(one.zone);
@@ -69,17 +66,17 @@ describe("the emulated instances' metadata", () => {
     const action = JSON.parse(await text('meta-data/spot/instance-action'));
     expect(action.action).to.equal('terminate');
     expect(action.time).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
-    await until('it is ended and replaced', () =>
+    await until('the instance is replaced', () =>
       account.cloud.grid.instances(one.group).some(({ id, state }) => id !== one.id && state === 'InService'),
     );
     expect(ends).to.deep.equal([`${one.id} terminate`]);
     expect(await text('meta-data/autoscaling/target-lifecycle-state')).to.equal('Terminated');
   });
 
-  it('lets no request of a cut-off instance through, and tells callers apart by their key', async () => {
+  it('answers no request of a partitioned instance, and identifies callers by their keys', async () => {
     const tag = { ResourceId: one.group, ResourceType: 'auto-scaling-group', Key: 'by', Value: 'it' };
     const own = { accessKeyId: one.accessKeyId, secretAccessKey: 'secret', sessionToken: 'token' };
-    const ask = () => account.scaling.send(new CreateOrUpdateTagsCommand({ Tags: [tag] }));
+    const ask = () => account.scaling.createOrUpdateTags({ Tags: [tag] });
     const theirs = account.scaling.config.credentials;
     account.scaling.config.credentials = async () => own;
     try {
@@ -93,7 +90,7 @@ describe("the emulated instances' metadata", () => {
       );
       expect(await text('meta-data/instance-id')).to.equal(one.id);
       expect(account.cloud.calls).to.have.length(before);
-      await until('the request came', () => account.cloud.held() === 1);
+      await until('the request has arrived', () => account.cloud.held() === 1);
       account.cloud.grid.partition(one, false);
       expect(await asked).to.equal('broken');
       await ask();
@@ -102,7 +99,7 @@ describe("the emulated instances' metadata", () => {
     }
   });
 
-  it('is silent when told to', async () => {
+  it('answers nothing while it is silent', async () => {
     const imds = await account.cloud.grid.imds(one);
     imds.silent = true;
     const asked = fetch(`${url}/latest/api/token`, { method: 'PUT', signal: AbortSignal.timeout(100) });

@@ -9,16 +9,15 @@ interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What paths begin with; programs ask for the version that they were written for. */
+/** The version at the beginning of a path. */
 const VERSION = /^\/(latest|\d{4}-\d\d-\d\d)\//;
 const TTL = 'x-aws-ec2-metadata-token-ttl-seconds';
 
-/** The metadata service of one instance, version 2 alone (EC2 User Guide: Use the Instance Metadata Service). */
+/** The metadata service of one instance, only version 2 (EC2 User Guide: Use the Instance Metadata Service). */
 export class Imds {
   readonly url: string;
-  /** Requests that were answered with data, by path. */
-  readonly asked: string[] = [];
-  /** Answers nothing while true. */
+
+  /** If true, no request is answered. */
   silent = false;
   readonly close: () => Promise<void>;
   readonly #member: Member;
@@ -39,7 +38,7 @@ export class Imds {
     return imds;
   }
 
-  /** Tokens that were given are good for nothing any more. */
+  /** Invalidates all tokens. */
   expireTokens(): void {
     this.#tokens.clear();
   }
@@ -55,7 +54,7 @@ export class Imds {
   #reply({ method, url = '', headers }: IncomingMessage): Reply {
     const path = url.replace(/\?.*$/, '');
     if (path === '/latest/api/token') {
-      // A token isn't given through a proxy, and lives 1 s to 6 h.
+      // No token is issued through a proxy. A token lives 1 s to 6 h.
       if (method !== 'PUT') return { status: 405, text: '' };
       if (headers['x-forwarded-for'] !== undefined) return { status: 403, text: '' };
       return this.#token(Number(headers[TTL]));
@@ -65,9 +64,7 @@ export class Imds {
     if (end === undefined || end < performance.now()) return { status: 401, text: 'Unauthorized' };
     if (method !== 'GET') return { status: 405, text: '' };
     const text = this.#look(path.replace(VERSION, ''));
-    if (text === null) return { status: 404, text: 'Not Found' };
-    this.asked.push(path);
-    return { status: 200, text };
+    return text === null ? { status: 404, text: 'Not Found' } : { status: 200, text };
   }
 
   #token(ttl: number): Reply {
@@ -85,17 +82,17 @@ export class Imds {
     return FACTS[path]?.(this.#member, this.#account) ?? this.#list(path);
   }
 
-  /** What stands below a path, a line each; null for nothing. */
+  /** The names below a path, one per line; null if there are none. */
   #list(path: string): string | null {
     const above = path.replace(/\/?$/, '/');
-    const there = Object.entries(FACTS).filter(
+    const present = Object.entries(FACTS).filter(
       ([name, look]) => name.startsWith(above) && look(this.#member, this.#account) !== null,
     );
-    const names = there.map(([name]) => name.slice(above.length).replace(/\/.+$/, '/')).filter(Boolean);
+    const names = present.map(([name]) => name.slice(above.length).replace(/\/.+$/, '/')).filter(Boolean);
     return names.length === 0 ? null : [...new Set(names)].join('\n');
   }
 
-  /** Only if the launch template says so (InstanceMetadataTags: disabled unless given). */
+  /** Only if the launch template enables them (InstanceMetadataTags, disabled by default). */
   #tag(key: string): string | null {
     const { tags, tagsInMetadata } = this.#member;
     if (!tagsInMetadata) return null;
@@ -103,7 +100,7 @@ export class Imds {
   }
 }
 
-/** What is there by path; null is a 404, as for what hasn't come yet. */
+/** The data by path; null is a 404, as for a notice that has not come yet. */
 const FACTS: Readonly<Record<string, (member: Member, account: string) => string | Buffer | null>> = {
   'meta-data/instance-id': ({ id }) => id,
   'meta-data/instance-type': ({ type }) => type,
@@ -114,15 +111,15 @@ const FACTS: Readonly<Record<string, (member: Member, account: string) => string
   'meta-data/placement/availability-zone': ({ zone }) => zone,
   'meta-data/services/domain': () => 'amazonaws.com',
   'meta-data/services/partition': () => 'aws',
-  // Where the group moves it; 404 before the group said so (Retrieve the target lifecycle state).
+  // 404 before the group has set it (Retrieve the target lifecycle state).
   'meta-data/autoscaling/target-lifecycle-state': ({ target }) => target,
   // 404 until the notice comes (Spot interruption notices).
   'meta-data/spot/instance-action': ({ interruptedAt }) =>
-    interruptedAt && JSON.stringify({ action: 'terminate', time: whole(interruptedAt) }),
-  'meta-data/spot/termination-time': ({ interruptedAt }) => interruptedAt && whole(interruptedAt),
+    interruptedAt && JSON.stringify({ action: 'terminate', time: timeText(interruptedAt) }),
+  'meta-data/spot/termination-time': ({ interruptedAt }) => interruptedAt && timeText(interruptedAt),
   // 404 until it comes (EC2 instance rebalance recommendations).
   'meta-data/events/recommendations/rebalance': ({ rebalancedAt }) =>
-    rebalancedAt && JSON.stringify({ noticeTime: whole(rebalancedAt) }),
+    rebalancedAt && JSON.stringify({ noticeTime: timeText(rebalancedAt) }),
   'meta-data/iam/security-credentials/': ({ role }) => role,
   'meta-data/iam/security-credentials': ({ role }) => role,
   'meta-data/iam/info': ({ role }, account) =>
@@ -130,19 +127,30 @@ const FACTS: Readonly<Record<string, (member: Member, account: string) => string
   'user-data': ({ userData }) => (userData === '' ? null : Buffer.from(userData, 'base64')),
   'dynamic/instance-identity/document': (member, account) =>
     JSON.stringify({
-      ...{ accountId: account, region: member.group.region, availabilityZone: member.zone, instanceId: member.id },
-      ...{ instanceType: member.type, imageId: member.image, privateIp: member.address, architecture: 'x86_64' },
-      ...{ pendingTime: whole(new Date(member.launchedAt)), version: '2017-09-30' },
+      accountId: account,
+      region: member.group.region,
+      availabilityZone: member.zone,
+      instanceId: member.id,
+      instanceType: member.type,
+      imageId: member.image,
+      privateIp: member.address,
+      architecture: 'x86_64',
+      pendingTime: timeText(new Date(member.launchedAt)),
+      version: '2017-09-30',
     }),
 };
 
-/** Of an instance's role, for six hours; the key's id is the instance's own, so that a caller is known by it. */
+/** Credentials of an instance's role, for six hours. The access key identifies the instance. */
 const credentials = ({ accessKeyId }: Member): string =>
   JSON.stringify({
-    ...{ Code: 'Success', Type: 'AWS-HMAC', LastUpdated: whole(new Date()) },
-    ...{ AccessKeyId: accessKeyId, SecretAccessKey: `secret-of-${accessKeyId}`, Token: `token-of-${accessKeyId}` },
-    Expiration: whole(new Date(Date.now() + 6 * 3_600_000)),
+    Code: 'Success',
+    Type: 'AWS-HMAC',
+    LastUpdated: timeText(new Date()),
+    AccessKeyId: accessKeyId,
+    SecretAccessKey: `secret-of-${accessKeyId}`,
+    Token: `token-of-${accessKeyId}`,
+    Expiration: timeText(new Date(Date.now() + 6 * 3_600_000)),
   });
 
-/** To the second, as the service writes its times. */
-const whole = (at: Date): string => at.toISOString().replace(/\.\d+Z$/, 'Z');
+/** A time in seconds, in the service's format. */
+const timeText = (at: Date): string => at.toISOString().replace(/\.\d+Z$/, 'Z');

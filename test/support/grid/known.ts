@@ -1,40 +1,35 @@
-import {
-  DescribeAddressesCommand,
-  DescribeLaunchTemplateVersionsCommand,
-  DescribeNetworkInterfacesCommand,
-  DescribeTagsCommand,
-  EC2Client,
-} from '@aws-sdk/client-ec2';
-import { GetRoleCommand, IAMClient } from '@aws-sdk/client-iam';
-import { ListQueueTagsCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { EC2 } from '@aws-sdk/client-ec2';
+import { IAM } from '@aws-sdk/client-iam';
+import { SQS } from '@aws-sdk/client-sqs';
+import { fromTagList } from '../../../src/infra/tags.ts';
 import type { Asked, Known } from './front.ts';
 import type { Scaling } from './scaling/scaling.ts';
 
 type Tags = Readonly<Record<string, string>>;
 
 interface KnownOptions {
-  /** Who answers for EC2 and IAM, and for SQS. */
+  /** The URLs of what answers for EC2 and IAM, and for SQS. */
   readonly moto: string;
   readonly sqs: string;
   readonly scaling: () => Scaling;
 }
 
 /**
- * What an account knows of the things that a request names, before it is answered: IAM judges by that, and not by what the
- * asker takes for true. Nothing for requests that only look, and for services whose policies have no such conditions.
+ * The facts about the resources that a request names, before it is answered: IAM judges by these, not by what the caller
+ * believes. There are none for requests that only read, and for services whose policies have no such conditions.
  */
 export class AccountFacts {
   readonly #options: KnownOptions;
-  readonly #ec2: EC2Client;
-  readonly #iam: IAMClient;
-  readonly #sqs: SQSClient;
+  readonly #ec2: EC2;
+  readonly #iam: IAM;
+  readonly #sqs: SQS;
 
   constructor(options: KnownOptions) {
     this.#options = options;
     const at = { region: 'us-east-1', credentials: { accessKeyId: 'AKIDFACTS', secretAccessKey: 's' } };
-    this.#ec2 = new EC2Client({ ...at, endpoint: options.moto });
-    this.#iam = new IAMClient({ ...at, endpoint: options.moto });
-    this.#sqs = new SQSClient({ ...at, endpoint: options.sqs });
+    this.#ec2 = new EC2({ ...at, endpoint: options.moto });
+    this.#iam = new IAM({ ...at, endpoint: options.moto });
+    this.#sqs = new SQS({ ...at, endpoint: options.sqs });
   }
 
   async of({ service, action, body }: Asked): Promise<Known | undefined> {
@@ -56,21 +51,18 @@ export class AccountFacts {
       .filter((value) => /^(sg|lt|eipalloc|i|eni)-[0-9a-f]+$/.test(value));
     const Values = [...named, ...(await this.#behindAddress(action, form))];
     if (Values.length === 0) return {};
-    const asked = new DescribeTagsCommand({ Filters: [{ Name: 'resource-id', Values }] });
-    const { Tags: found = [] } = await this.#ec2.send(asked);
-    const ofOne = (id: string): Tags =>
-      Object.fromEntries(
-        found.filter(({ ResourceId }) => ResourceId === id).map(({ Key, Value }) => [Key, Value ?? '']),
-      );
-    return Object.fromEntries(Values.map((id) => [id, ofOne(id)]));
+    const { Tags: found = [] } = await this.#ec2.describeTags({ Filters: [{ Name: 'resource-id', Values }] });
+    return Object.fromEntries(
+      Values.map((id) => [id, fromTagList(found.filter(({ ResourceId }) => ResourceId === id))]),
+    );
   }
 
-  /** An address is judged together with the interface that has it, or gets it, and is not named. */
+  /** IAM also judges the network interface of an address, which the request does not name. */
   async #behindAddress(action: string, form: URLSearchParams): Promise<readonly string[]> {
     if (action === 'AssociateAddress') return this.#interfacesOf(form.get('InstanceId'));
     if (action !== 'DisassociateAddress') return [];
     const Filters = [{ Name: 'association-id', Values: [form.get('AssociationId') ?? ''] }];
-    const { Addresses: [address] = [] } = await this.#ec2.send(new DescribeAddressesCommand({ Filters }));
+    const { Addresses: [address] = [] } = await this.#ec2.describeAddresses({ Filters });
     if (address?.AllocationId === undefined) return [];
     return [address.AllocationId, ...(await this.#interfacesOf(address.InstanceId ?? null))];
   }
@@ -78,23 +70,23 @@ export class AccountFacts {
   async #interfacesOf(instance: string | null): Promise<readonly string[]> {
     if (instance === null) return [];
     const Filters = [{ Name: 'attachment.instance-id', Values: [instance] }];
-    const { NetworkInterfaces = [] } = await this.#ec2.send(new DescribeNetworkInterfacesCommand({ Filters }));
+    const { NetworkInterfaces = [] } = await this.#ec2.describeNetworkInterfaces({ Filters });
     return NetworkInterfaces.flatMap(({ NetworkInterfaceId }) => NetworkInterfaceId ?? []);
   }
 
   async #ofQueue(body: string): Promise<Readonly<Record<string, Tags>>> {
     const { QueueUrl = '' }: { QueueUrl?: string } = JSON.parse(body);
-    const found = await this.#sqs.send(new ListQueueTagsCommand({ QueueUrl })).catch(() => ({ Tags: {} }));
+    const found = await this.#sqs.listQueueTags({ QueueUrl }).catch(() => ({ Tags: {} }));
     return { [QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1)]: found.Tags ?? {} };
   }
 
   async #boundaryOf(RoleName: string | null): Promise<string | null> {
     if (RoleName === null) return null;
-    const found = await this.#iam.send(new GetRoleCommand({ RoleName })).catch(() => null);
+    const found = await this.#iam.getRole({ RoleName }).catch(() => null);
     return found?.Role?.PermissionsBoundary?.PermissionsBoundaryArn ?? null;
   }
 
-  /** Of a group that is not there yet, no tags. An instance is judged by its group. */
+  /** A group that does not exist yet has no tags. An instance is judged by its group. */
   async #ofGroup(form: URLSearchParams): Promise<Known> {
     const named = form.get('AutoScalingGroupName') ?? form.get('Tags.member.1.ResourceId');
     const instance = form.get('InstanceId') ?? form.get('InstanceIds.member.1');
@@ -106,20 +98,14 @@ export class AccountFacts {
     return { ...(group !== undefined && { group: name }), tags: { [name]: Object.fromEntries(tags) }, launches };
   }
 
-  /** A launch template's own tags alone: those of a group reach what it launches by other rights. */
+  /** Only the tags of the launch template: those of the group need other permissions. */
   async #launchesOf(form: URLSearchParams): Promise<Readonly<Record<string, Tags>>> {
-    const of = (field: string): string | undefined => [...form].find(([name]) => name.endsWith(`.${field}`))?.[1];
-    const LaunchTemplateId = of('LaunchTemplateId');
+    const value = (field: string): string | undefined => [...form].find(([name]) => name.endsWith(`.${field}`))?.[1];
+    const LaunchTemplateId = value('LaunchTemplateId');
     if (LaunchTemplateId === undefined) return {};
-    const Versions = [of('Version') ?? '$Default'];
-    const asked = new DescribeLaunchTemplateVersionsCommand({ LaunchTemplateId, Versions });
-    const found = await this.#ec2.send(asked).catch(() => null);
+    const Versions = [value('Version') ?? '$Default'];
+    const found = await this.#ec2.describeLaunchTemplateVersions({ LaunchTemplateId, Versions }).catch(() => null);
     const specified = found?.LaunchTemplateVersions?.[0]?.LaunchTemplateData?.TagSpecifications ?? [];
-    return Object.fromEntries(
-      specified.map(({ ResourceType = '', Tags: tags = [] }) => [
-        ResourceType,
-        Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value ?? ''])),
-      ]),
-    );
+    return Object.fromEntries(specified.map(({ ResourceType = '', Tags }) => [ResourceType, fromTagList(Tags)]));
   }
 }

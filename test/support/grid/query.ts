@@ -1,4 +1,4 @@
-/** A request of the query protocol as a service refuses it. */
+/** The refusal of a request by a service of the query protocol. */
 export class QueryError extends Error {
   readonly code: string;
   readonly status: number;
@@ -12,7 +12,7 @@ export class QueryError extends Error {
 
 export const invalid = (message: string): QueryError => new QueryError('ValidationError', message);
 
-/** Parameters as the query protocol writes them: `Tags.member.1.Key`. */
+/** Parameters of the query protocol: `Tags.member.1.Key`. */
 export class Form {
   readonly #values: ReadonlyMap<string, string>;
   readonly #prefix: string;
@@ -30,6 +30,7 @@ export class Form {
     return this.#values.get(this.#prefix + name);
   }
 
+  /** The value of a required parameter. */
   need(name: string): string {
     const value = this.text(name);
     if (value === undefined || value === '') throw invalid(`Value null at '${name}' failed to satisfy constraint`);
@@ -55,7 +56,7 @@ export class Form {
     return this.#members(name).map((prefix) => new Form(this.#values, `${prefix}.`));
   }
 
-  /** A structure; undefined if nothing of it was given. */
+  /** A structure; undefined if none of its fields is given. */
   at(name: string): Form | undefined {
     const prefix = `${this.#prefix}${name}.`;
     return this.#has(prefix) ? new Form(this.#values, prefix) : undefined;
@@ -76,7 +77,7 @@ export class Form {
   }
 }
 
-/** What an answer holds: structures, lists, and what stands as text. Undefined and null are left out. */
+/** An answer: structures, lists and scalars. Undefined and null are left out. */
 export type Shape =
   | undefined
   | null
@@ -87,7 +88,7 @@ export type Shape =
   | readonly Shape[]
   | { readonly [name: string]: Shape };
 
-/** A list is `<member>`s, a time ISO 8601 in UTC. */
+/** Writes a list as `<member>` elements, and a time as ISO 8601 in UTC. */
 export function toXml(shape: Shape): string {
   if (shape === undefined || shape === null) return '';
   if (shape instanceof Date) return shape.toISOString();

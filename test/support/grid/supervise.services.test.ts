@@ -1,7 +1,6 @@
 // Protects: emulated instances boot, restart and end programs as real ones do, so that grid tests can be trusted.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { CreateLaunchTemplateVersionCommand } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { isAlive } from '../../../src/lib/leftovers.ts';
 import { forEachTest, forSuite } from '../fixture.ts';
@@ -9,14 +8,15 @@ import { until } from '../until.ts';
 import { openAccount } from './emulated-account.ts';
 import { readDisk, Supervisor } from './supervise.ts';
 
-/** What stands in the unit besides, and what the unit `after.service` runs. */
-interface More {
+interface Units {
+  /** Further settings of the worker's unit. */
   readonly unit: string;
+  /** The program of the unit `after.service`. */
   readonly after: string;
 }
 
-/** Writes a unit, and starts it as an instance's boot does. */
-const bootOf = (program: string, { unit, after }: More): string => `#!/bin/bash
+/** A boot that writes a unit and starts it. */
+const bootScript = (program: string, { unit, after }: Units): string => `#!/bin/bash
 set -eu
 mkdir -p "$BATCHCTL_ROOT/etc/systemd/system" "$BATCHCTL_ROOT/opt"
 cat >"$BATCHCTL_ROOT/opt/run" <<'RUN'
@@ -58,70 +58,69 @@ describe('the supervisor of emulated instances', () => {
   });
 
   /** A group of one instance that runs the program. */
-  const runs = async (program: string, more: More = { unit: '', after: '' }): Promise<string> => {
+  const launch = async (program: string, units: Units = { unit: '', after: '' }): Promise<string> => {
     number += 1;
-    const { LaunchTemplateVersion } = await account.ec2.send(
-      new CreateLaunchTemplateVersionCommand({
-        ...{ LaunchTemplateName: 'work', SourceVersion: '1' },
-        LaunchTemplateData: { UserData: Buffer.from(bootOf(program, more)).toString('base64') },
-      }),
-    );
-    const [one] = await account.makeGroup(`run-${number}`, 1, {
+    const { LaunchTemplateVersion } = await account.ec2.createLaunchTemplateVersion({
+      LaunchTemplateName: 'work',
+      SourceVersion: '1',
+      LaunchTemplateData: { UserData: Buffer.from(bootScript(program, units)).toString('base64') },
+    });
+    const { id } = await account.makeInstance(`run-${number}`, {
       LaunchTemplate: { LaunchTemplateName: 'work', Version: String(LaunchTemplateVersion?.VersionNumber) },
       NewInstancesProtectedFromScaleIn: false,
       LifecycleHookSpecificationList: [],
     });
-    return one?.id ?? '';
+    return id;
   };
-  const wrote = (instance: string, file: string) =>
-    until(`${file} is there`, () => readDisk(supervisor, instance, file) || null);
+  const written = (instance: string, file: string) =>
+    until(`${file} is written`, () => readDisk(supervisor, instance, file) || null);
 
   it("boots by the instance's own user-data, and runs its unit with the unit's environment", async () => {
-    const id = await runs('echo "$GREETING $BATCHCTL_TEST_WORD $AWS_ENDPOINT_URL" >"$BATCHCTL_ROOT/said"');
-    expect(await wrote(id, 'said')).to.equal(`hello word ${account.cloud.url}\n`);
-    await until('both are over', () => supervisor.console(id).includes('unit batchctl-worker.service ended: 0'));
+    const id = await launch('echo "$GREETING $BATCHCTL_TEST_WORD $AWS_ENDPOINT_URL" >"$BATCHCTL_ROOT/output"');
+    expect(await written(id, 'output')).to.equal(`hello word ${account.cloud.url}\n`);
+    await until('the unit has ended', () => supervisor.console(id).includes('unit batchctl-worker.service ended: 0'));
     expect(supervisor.console(id)).to.include(`boot of ${await account.cloud.grid.imdsUrl(id)}`);
     expect(supervisor.starts).to.equal(1);
   });
 
   it('starts a unit again that failed, unless with the exit code that forbids it', async () => {
-    const id = await runs(
+    const id = await launch(
       'echo x >>"$BATCHCTL_ROOT/starts"; [[ $(wc -l <"$BATCHCTL_ROOT/starts") -lt 3 ]] && kill -9 $$; exit 7',
     );
-    await until('it is not started again', () => supervisor.console(id).includes('ended: 7'));
+    await until('the unit has failed', () => supervisor.console(id).includes('ended: 7'));
     expect(readDisk(supervisor, id, 'starts')).to.equal('x\nx\nx\n');
     expect(readDisk(supervisor, id, 'batchctl-worker.service.state')).to.equal('failed\n');
   });
 
   it('starts the OnFailure unit after too many starts, again and again until it ends well', async () => {
-    const id = await runs('echo x >>"$BATCHCTL_ROOT/starts"; exit 1', {
+    const id = await launch('echo x >>"$BATCHCTL_ROOT/starts"; exit 1', {
       unit: 'OnFailure=after.service\nStartLimitIntervalSec=3600\nStartLimitBurst=4',
       after:
         'echo x >>"$BATCHCTL_ROOT/tried"; [[ $(wc -l <"$BATCHCTL_ROOT/tried") -gt 1 ]] && touch "$BATCHCTL_ROOT/given-up"',
     });
-    await until('it gave up', () => existsSync(join(supervisor.disk(id), 'given-up')));
+    await until('the unit after it has succeeded', () => existsSync(join(supervisor.disk(id), 'given-up')));
     expect(readDisk(supervisor, id, 'starts')).to.equal('x\n'.repeat(4));
     expect(readDisk(supervisor, id, 'tried')).to.equal('x\nx\n');
   });
 
-  it("signals an ending instance's program first, and then leaves nothing of it", async () => {
-    const id = await runs(
-      'trap "echo told >\\"$BATCHCTL_ROOT/told\\"" TERM; setsid sleep 300 & echo $! >"$BATCHCTL_ROOT/pid"; while :; do wait; done',
+  it("signals an ending instance's program, and then kills all its processes", async () => {
+    const id = await launch(
+      'trap "echo signalled >\\"$BATCHCTL_ROOT/signal\\"" TERM; setsid sleep 300 & echo $! >"$BATCHCTL_ROOT/pid"; while :; do wait; done',
     );
-    const pid = Number(await wrote(id, 'pid'));
+    const pid = Number(await written(id, 'pid'));
     await account.resize(`run-${number}`, 0);
-    await wrote(id, 'told');
-    await until('its child is gone', () => !isAlive(pid));
+    await written(id, 'signal');
+    await until('the child has ended', () => !isAlive(pid));
   });
 
   it('kills a lost instance at once', async () => {
-    const id = await runs(
-      'trap "echo told >\\"$BATCHCTL_ROOT/told\\"" TERM; echo $$ >"$BATCHCTL_ROOT/pid"; while :; do sleep 0.05; done',
+    const id = await launch(
+      'trap "echo signalled >\\"$BATCHCTL_ROOT/signal\\"" TERM; echo $$ >"$BATCHCTL_ROOT/pid"; while :; do sleep 0.05; done',
     );
-    const pid = Number(await wrote(id, 'pid'));
+    const pid = Number(await written(id, 'pid'));
     account.cloud.grid.kill(id);
-    await until('it is gone', () => !isAlive(pid));
-    expect(readDisk(supervisor, id, 'told')).to.equal('');
-    await until('another runs', () => supervisor.starts === 2);
+    await until('the program has ended', () => !isAlive(pid));
+    expect(readDisk(supervisor, id, 'signal')).to.equal('');
+    await until('a replacement runs', () => supervisor.starts === 2);
   });
 });

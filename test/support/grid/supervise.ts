@@ -7,15 +7,15 @@ import { Host, type HostOptions, type Instance } from './host.ts';
 
 export interface SupervisorOptions {
   readonly cloud: Cloud;
-  /** For every instance's boot and programs, besides where its services and its metadata are. */
+  /** The environment of all boots and programs, in addition to the addresses of services and metadata. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What runs an instance in place of a directory and the processes of this machine. */
+  /** Creates an instance; by default a directory with processes of this machine. */
   readonly instance?: (options: HostOptions) => Instance;
 }
 
 /**
- * Runs every instance of the emulated groups on this machine: a directory for its disk, its real user-data as its boot,
- * and what its units say as its programs. When the group ends an instance, they end as EC2 would end them.
+ * Runs every instance of the emulated groups on this machine: a directory is its disk, its real user-data is its boot, and
+ * its programs are those of its units. When the group ends an instance, its programs end as on EC2.
  */
 export class Supervisor {
   readonly directory: string;
@@ -29,7 +29,7 @@ export class Supervisor {
 
   constructor({ cloud, env = {}, instance = (options) => new Host(options) }: SupervisorOptions) {
     this.directory = mkdtempSync(join(tmpdir(), 'batchctl-grid-'));
-    // Commands of another user pass through.
+    // Commands that run as another user need access.
     chmodSync(this.directory, 0o755);
     this.#cloud = cloud;
     this.#env = env;
@@ -41,37 +41,37 @@ export class Supervisor {
     });
   }
 
-  /** An instance's directory, which stays when the instance ends. */
+  /** An instance's directory, which remains when the instance ends. */
   disk(instance: string): string {
     return join(this.directory, instance);
   }
 
-  /** What an instance said: its boot and its programs. */
+  /** The output of an instance's boot and programs. */
   console(instance: string): string {
     return this.#hosts.get(instance)?.console() ?? '';
   }
 
-  /** Kills what an instance's unit runs: systemd starts it again. */
+  /** Kills the program of an instance's unit, which is then started again. */
   killProgram(instance: string): void {
     this.#hosts.get(instance)?.killProgram();
   }
 
-  /** Every instance's console, by its id, in the order of their launches. */
-  get said(): readonly (readonly [string, string])[] {
+  /** The consoles of all instances by their ids, in the order of their launches. */
+  get consoles(): readonly (readonly [string, string])[] {
     return [...this.#hosts].map(([id, host]) => [id, host.console()]);
   }
 
-  /** What went wrong in running instances, not on them. */
+  /** Errors of this class, not of programs on instances. */
   get troubles(): readonly unknown[] {
     return this.#troubles;
   }
 
-  /** How often programs were started, all instances together. */
+  /** The number of starts of programs on all instances. */
   get starts(): number {
     return [...this.#hosts.values()].reduce((sum, { starts }) => sum + starts, 0);
   }
 
-  /** Ends all at once, and removes their disks. */
+  /** Kills all instances and removes their disks. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#hosts.values()].map((host) => host.end(0)));
@@ -83,7 +83,10 @@ export class Supervisor {
     const imds = await this.#cloud.grid.imdsUrl(instance);
     if (this.#closed || this.#cloud.grid.instance(instance).gone) return;
     const host = this.#instance({
-      ...{ id: instance.id, group: instance.group, directory: this.disk(instance.id), userData: instance.userData },
+      id: instance.id,
+      group: instance.group,
+      directory: this.disk(instance.id),
+      userData: instance.userData,
       env: { AWS_ENDPOINT_URL: this.#cloud.url, AWS_EC2_METADATA_SERVICE_ENDPOINT: imds, ...this.#env },
     });
     this.#hosts.set(instance.id, host);
@@ -99,10 +102,10 @@ export class Supervisor {
   }
 }
 
-/** Milliseconds from SIGTERM to SIGKILL: EC2 gives a system a while to shut down (EC2: TerminateInstances). */
+/** Milliseconds from SIGTERM to SIGKILL. EC2 gives a system some time to shut down (EC2: TerminateInstances). */
 const GRACE = 2_000;
 
-/** A file of an instance's disk; empty if it isn't there. */
+/** A file on an instance's disk; empty if it does not exist. */
 export function readDisk(supervisor: Supervisor, instance: string, path: string): string {
   const file = join(supervisor.disk(instance), path);
   return existsSync(file) ? readFileSync(file, 'utf8') : '';

@@ -17,14 +17,27 @@ import {
 import type { Actions, Estate } from './scaling.ts';
 
 const METRICS = [
-  ...['GroupMinSize', 'GroupMaxSize', 'GroupDesiredCapacity', 'GroupInServiceInstances', 'GroupPendingInstances'],
-  ...['GroupStandbyInstances', 'GroupTerminatingInstances', 'GroupTotalInstances'],
+  'GroupMinSize',
+  'GroupMaxSize',
+  'GroupDesiredCapacity',
+  'GroupInServiceInstances',
+  'GroupPendingInstances',
+  'GroupStandbyInstances',
+  'GroupTerminatingInstances',
+  'GroupTotalInstances',
 ];
-/** Settings that are shown as they were given. */
+/** Settings that have no effect here, and are returned as they were given. */
 const KEPT = ['HealthCheckType', 'HealthCheckGracePeriod', 'CapacityRebalance', 'DefaultInstanceWarmup'];
 const PROCESSES = [
-  ...['Launch', 'Terminate', 'AddToLoadBalancer', 'AlarmNotification', 'AZRebalance', 'HealthCheck', 'InstanceRefresh'],
-  ...['ReplaceUnhealthy', 'ScheduledActions'],
+  'Launch',
+  'Terminate',
+  'AddToLoadBalancer',
+  'AlarmNotification',
+  'AZRebalance',
+  'HealthCheck',
+  'InstanceRefresh',
+  'ReplaceUnhealthy',
+  'ScheduledActions',
 ];
 
 /** Actions on groups (Auto Scaling API Reference, by the name of each). */
@@ -41,11 +54,27 @@ const groupActions: Actions = {
     }
     const [min, max] = [Number(form.need('MinSize')), Number(form.need('MaxSize'))];
     const group: Group = {
-      ...{ name, region, min, max, desired: form.number('DesiredCapacity') ?? min, created: new Date() },
+      name,
+      region,
+      min,
+      max,
+      desired: form.number('DesiredCapacity') ?? min,
+      created: new Date(),
       arn: `arn:aws:autoscaling:${region}:${estate.account}:autoScalingGroup:${randomUUID()}:autoScalingGroupName/${name}`,
-      ...{ members: new Map(), hooks: new Map(), tags: new Map(), suspended: new Set(), metrics: new Set() },
-      ...{ activities: [], template: null, mixed: null, subnets: [], protectNew: false, kept: {} },
-      ...{ status: undefined, cause: '', patience: estate.engine.pace.retry },
+      members: new Map(),
+      hooks: new Map(),
+      tags: new Map(),
+      suspended: new Set(),
+      metrics: new Set(),
+      activities: [],
+      template: null,
+      mixed: null,
+      subnets: [],
+      protectNew: false,
+      kept: {},
+      status: undefined,
+      cause: '',
+      patience: estate.engine.pace.retry,
     };
     if (form.text('VPCZoneIdentifier') === undefined && form.list('AvailabilityZones').length === 0) {
       throw invalid('At least one Availability Zone or VPC Subnet is required.');
@@ -99,7 +128,7 @@ const groupActions: Actions = {
     }
     group.status = 'Delete in progress';
     Object.assign(group, { min: 0, max: 0, desired: 0 });
-    // With force no hook is waited for (DeleteAutoScalingGroup: ForceDelete).
+    // With force, hooks are skipped (DeleteAutoScalingGroup: ForceDelete).
     for (const member of group.members.values()) {
       if (member.hold !== null) member.hold.release();
       else estate.engine.end(member, true);
@@ -118,7 +147,7 @@ const groupActions: Actions = {
       (group) =>
         (names.length === 0 || names.includes(group.name)) && form.each('Filters').every((one) => meets(group, one)),
     );
-    // 50 a page, 100 at most (DescribeAutoScalingGroups: MaxRecords).
+    // 50 per page by default, at most 100 (DescribeAutoScalingGroups: MaxRecords).
     const { items, NextToken } = page(found, form, 50);
     const zones = async (group: Group) =>
       new Set(await estate.launcher.zones(group.region, group.subnets).catch(() => []));
@@ -128,30 +157,33 @@ const groupActions: Actions = {
 
   EnableMetricsCollection(estate, form) {
     if (form.need('Granularity') !== '1Minute') throw invalid('Granularity must be 1Minute');
-    const asked = form.list('Metrics');
-    for (const metric of asked.length > 0 ? asked : METRICS) estate.need(form).metrics.add(metric);
+    for (const metric of listOr(form, 'Metrics', METRICS)) estate.need(form).metrics.add(metric);
   },
 
   DisableMetricsCollection(estate, form) {
-    const asked = form.list('Metrics');
-    for (const metric of asked.length > 0 ? asked : METRICS) estate.need(form).metrics.delete(metric);
+    for (const metric of listOr(form, 'Metrics', METRICS)) estate.need(form).metrics.delete(metric);
   },
 
   SuspendProcesses(estate, form) {
-    const asked = form.list('ScalingProcesses');
-    for (const process of asked) if (!PROCESSES.includes(process)) throw invalid(`${process} is not a valid process.`);
-    for (const process of asked.length > 0 ? asked : PROCESSES) estate.need(form).suspended.add(process);
+    const processes = listOr(form, 'ScalingProcesses', PROCESSES);
+    for (const each of processes) if (!PROCESSES.includes(each)) throw invalid(`${each} is not a valid process.`);
+    for (const each of processes) estate.need(form).suspended.add(each);
   },
 
   ResumeProcesses(estate, form) {
     const group = estate.need(form);
-    const asked = form.list('ScalingProcesses');
-    for (const process of asked.length > 0 ? asked : PROCESSES) group.suspended.delete(process);
+    for (const process of listOr(form, 'ScalingProcesses', PROCESSES)) group.suspended.delete(process);
     estate.engine.kick(group);
   },
 };
 
-/** One that is being deleted takes no more changes (UpdateAutoScalingGroup: ScalingActivityInProgress). */
+/** A list of the request; if it is empty, all. */
+function listOr(form: Form, name: string, all: readonly string[]): readonly string[] {
+  const named = form.list(name);
+  return named.length > 0 ? named : all;
+}
+
+/** A group that is being deleted can't be changed (UpdateAutoScalingGroup: ScalingActivityInProgress). */
 function needLasting(estate: Estate, form: Form): Group {
   const group = estate.need(form);
   if (group.status === undefined) return group;
@@ -162,7 +194,7 @@ function resize(estate: Estate, group: Group, desired: number): void {
   const before = group.desired;
   group.desired = desired;
   group.cause = changed(group, before);
-  // A person's word starts anew what failed before.
+  // A request of a person ends the delay after failed launches.
   group.patience = estate.engine.pace.retry;
   estate.engine.kick(group);
 }
@@ -178,7 +210,7 @@ function page<T>(
   return { items: all.slice(start, end), NextToken: end < all.length ? String(end) : undefined };
 }
 
-/** What creating and changing a group have in common. */
+/** The settings that requests to create and to change a group have in common. */
 async function settings(estate: Estate, group: Group, form: Form): Promise<void> {
   const subnets = form
     .text('VPCZoneIdentifier')
@@ -187,27 +219,27 @@ async function settings(estate: Estate, group: Group, form: Form): Promise<void>
   if (subnets !== undefined) await estate.launcher.zones(group.region, subnets);
   const mixed = form.at('MixedInstancesPolicy');
   const alone = form.at('LaunchTemplate');
-  const full = (template: TemplateRef): Promise<TemplateRef> => checkTemplate(estate, group.region, template);
+  const checked = (template: TemplateRef): Promise<TemplateRef> => checkTemplate(estate, group.region, template);
   if (mixed !== undefined) {
     const read = readMixed(mixed, group.mixed);
-    Object.assign(group, { mixed: { ...read, template: await full(read.template) }, template: null });
+    Object.assign(group, { mixed: { ...read, template: await checked(read.template) }, template: null });
   } else if (alone !== undefined) {
-    Object.assign(group, { template: await full(readTemplate(alone)), mixed: null });
+    Object.assign(group, { template: await checked(readTemplate(alone)), mixed: null });
   }
   Object.assign(group, {
     subnets: subnets ?? group.subnets,
-    // Those that are there stay as they are (UpdateAutoScalingGroup: NewInstancesProtectedFromScaleIn).
+    // Existing instances don't change (UpdateAutoScalingGroup: NewInstancesProtectedFromScaleIn).
     protectNew: form.flag('NewInstancesProtectedFromScaleIn') ?? group.protectNew,
     kept: { ...group.kept, ...Object.fromEntries(KEPT.map((name) => [name, form.text(name) ?? group.kept[name]])) },
   });
 }
 
-/** The group's creator must name what can be launched: a version that is there, a profile that EC2 knows by now. */
+/** A group must be able to launch: the version of its template exists, and EC2 knows the instance profile. */
 async function checkTemplate(estate: Estate, region: string, template: TemplateRef): Promise<TemplateRef> {
   const version = await estate.launcher.version(region, template);
   const profile = version.LaunchTemplateData?.IamInstanceProfile;
   const name = profile?.Name ?? profile?.Arn?.split('/').at(-1);
-  // A new profile isn't known everywhere at once (IAM: eventual consistency; as the Terraform provider retries it).
+  // EC2 learns of a new profile with a delay (IAM: eventual consistency; the Terraform provider retries, too).
   if (name !== undefined && (estate.isNewProfile(name) || !(await estate.launcher.roleOf(name)))) {
     throw invalid(
       `You must use a valid fully-formed launch template. Value (${name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`,
@@ -226,14 +258,14 @@ function checkSizes(min: number, max: number, desired: number): void {
 function changed({ min, max, desired, members }: Group, before: number): string {
   const at = new Date().toISOString();
   const change = before === desired ? '' : ` changing the desired capacity from ${before} to ${desired}`;
-  const there = active({ members } as Group).length;
-  return `At ${at} a user request update of AutoScalingGroup constraints to min: ${min}, max: ${max}, desired: ${desired}${change}.  At ${at} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from ${there} to ${desired}.`;
+  const current = active({ members }).length;
+  return `At ${at} a user request update of AutoScalingGroup constraints to min: ${min}, max: ${max}, desired: ${desired}${change}.  At ${at} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from ${current} to ${desired}.`;
 }
 
 function meets(group: Group, filter: Form): boolean {
   const [name, values] = [filter.need('Name'), filter.list('Values')];
   if (name.startsWith('tag:')) return values.includes(group.tags.get(name.slice(4))?.value ?? '');
-  throw invalid(`this server knows no filter ${name}`);
+  throw invalid(`the filter ${name} is not implemented`);
 }
 
 /** Lifecycle hooks (Auto Scaling API Reference, by the name of each action). */
@@ -245,8 +277,11 @@ const hookActions: Actions = {
   DescribeLifecycleHooks(estate, form) {
     const group = estate.need(form);
     const LifecycleHooks = [...group.hooks.values()].map(({ name, transition, timeout, result }) => ({
-      ...{ LifecycleHookName: name, AutoScalingGroupName: group.name, LifecycleTransition: transition },
-      ...{ HeartbeatTimeout: timeout, DefaultResult: result },
+      LifecycleHookName: name,
+      AutoScalingGroupName: group.name,
+      LifecycleTransition: transition,
+      HeartbeatTimeout: timeout,
+      DefaultResult: result,
     }));
     return { LifecycleHooks };
   },
@@ -255,7 +290,7 @@ const hookActions: Actions = {
     const group = estate.need(form);
     const name = form.need('LifecycleHookName');
     if (!group.hooks.delete(name)) throw invalid(`No Lifecycle Hook found with name: ${name}`);
-    // Those that wait for it go on (DeleteLifecycleHook: outstanding actions are completed).
+    // Instances stop waiting for it (DeleteLifecycleHook: outstanding actions are completed).
     for (const { hold } of group.members.values()) hold?.release();
   },
 
@@ -279,12 +314,12 @@ function putHook(group: Group, form: Form): void {
   if (timeout < 30 || timeout > 7_200) throw invalid('HeartbeatTimeout must be between 30 and 7200 seconds.');
   const result = form.text('DefaultResult') ?? known?.result ?? 'ABANDON';
   if (result !== 'CONTINUE' && result !== 'ABANDON') throw invalid(`Invalid default result ${result}`);
-  // 50 hooks a group (Auto Scaling: quotas).
+  // A group can have 50 hooks (Auto Scaling: quotas).
   if (known === undefined && group.hooks.size >= 50) throw invalid('The group has 50 lifecycle hooks.');
   group.hooks.set(name, { name, transition, timeout, result });
 }
 
-/** By the instance: a token isn't needed with it (CompleteLifecycleAction: InstanceId). */
+/** The instance that waits for a hook; a token is not needed (CompleteLifecycleAction: InstanceId). */
 function waiting(estate: Estate, form: Form): Member & { readonly hold: NonNullable<Member['hold']> } {
   const group = estate.need(form);
   const name = form.need('LifecycleHookName');
@@ -326,7 +361,7 @@ function tagMeets(group: Group, tag: GroupTag, filter: Form): boolean {
   const [name, values] = [filter.need('Name'), filter.list('Values')];
   if (name === 'auto-scaling-group') return values.includes(group.name);
   if (name === 'key') return values.includes(tag.key);
-  throw invalid(`this server knows no filter ${name}`);
+  throw invalid(`the filter ${name} is not implemented`);
 }
 
 /** Actions on instances of groups (Auto Scaling API Reference, by the name of each). */
@@ -334,7 +369,7 @@ const memberActions: Actions = {
   SetInstanceProtection(estate, form) {
     const group = estate.need(form);
     const ids = form.list('InstanceIds');
-    // 50 a call (SetInstanceProtection).
+    // At most 50 per request (SetInstanceProtection).
     if (ids.length > 50) throw invalid('The number of instance ids exceeds the limit of 50.');
     const members = ids.map((id) => {
       const member = group.members.get(id);
@@ -346,7 +381,7 @@ const memberActions: Actions = {
     });
     const on = form.need('ProtectedFromScaleIn') === 'true';
     for (const member of members) member.protected = on;
-    // What could not be taken before, can be now.
+    // The group may be waiting for instances that it can terminate.
     if (!on) estate.engine.kick(group);
   },
 
@@ -378,7 +413,7 @@ const memberActions: Actions = {
     const shapes = items.map((member) => ({
       ...memberShape(member),
       AutoScalingGroupName: member.group.name,
-      // In capitals here, and not in DescribeAutoScalingGroups (AutoScalingInstanceDetails: HealthStatus).
+      // Upper case, unlike in DescribeAutoScalingGroups (AutoScalingInstanceDetails: HealthStatus).
       HealthStatus: member.healthy ? 'HEALTHY' : 'UNHEALTHY',
     }));
     return { AutoScalingInstances: shapes, NextToken };
@@ -387,7 +422,7 @@ const memberActions: Actions = {
   DescribeScalingActivities(estate, form) {
     const named = form.text('AutoScalingGroupName');
     const groups = named === undefined ? [...estate.groups.values()] : [estate.need(form)];
-    // 100 a page; those of the last six weeks (DescribeScalingActivities).
+    // 100 per page, of the last six weeks (DescribeScalingActivities).
     const { items, NextToken } = page(
       groups.flatMap(({ activities }) => activities),
       form,
@@ -406,9 +441,17 @@ function needMember(estate: Estate, id: string): Member {
 }
 
 const activityShape = ({ id, group, description, cause, start, end, code, message }: Activity): Shape => ({
-  ...{ ActivityId: id, AutoScalingGroupName: group.name, AutoScalingGroupARN: group.arn },
-  ...{ Description: description, Cause: cause, StartTime: start, EndTime: end, StatusCode: code },
-  ...{ StatusMessage: message, Progress: end === undefined ? 50 : 100, Details: '{}' },
+  ActivityId: id,
+  AutoScalingGroupName: group.name,
+  AutoScalingGroupARN: group.arn,
+  Description: description,
+  Cause: cause,
+  StartTime: start,
+  EndTime: end,
+  StatusCode: code,
+  StatusMessage: message,
+  Progress: end === undefined ? 50 : 100,
+  Details: '{}',
 });
 
 export const ACTIONS: Actions = { ...groupActions, ...memberActions, ...hookActions, ...tagActions };

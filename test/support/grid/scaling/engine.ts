@@ -4,7 +4,7 @@ import { type Activity, active, type Group, type Member, type MixedPolicy, type 
 import { type Launcher, tagsFor } from './launcher.ts';
 
 export interface Pace {
-  /** Milliseconds that a second of the service's own timers lasts: a hook's heartbeat timeout. */
+  /** Milliseconds for each second of a hook's heartbeat timeout. The others are milliseconds, too. */
   readonly second: number;
   /** From an instance's start until it is in service. */
   readonly boot: number;
@@ -14,11 +14,11 @@ export interface Pace {
   readonly end: number;
   /** Until the group notices that an instance is gone. */
   readonly notice: number;
-  /** Before a failed launch is tried again; doubles each time. */
+  /** Until a failed launch is retried; doubles each time. */
   readonly retry: number;
 }
 
-/** `terminate`: EC2 ends it, its system gets a signal first. `kill`: it is gone at once. */
+/** `terminate`: EC2 shuts its system down. `kill`: it is gone at once. */
 export type EndKind = 'terminate' | 'kill';
 
 export interface Watchers {
@@ -26,7 +26,7 @@ export interface Watchers {
   onEnded(member: Member, how: EndKind): void;
 }
 
-/** Which launches fail: all, or those of a group or of a kind. */
+/** The launches that fail: all, or those of a group or of a kind of instances. */
 interface Refusal {
   readonly code: LaunchFailure | string;
   readonly message: string | undefined;
@@ -34,14 +34,14 @@ interface Refusal {
   readonly lifeCycle: 'spot' | 'on-demand' | undefined;
 }
 
-/** Brings what a group holds to what it should hold, one step after another for each group. */
+/** Brings the instances of a group to the desired number, one step at a time. */
 export class Engine {
   readonly pace: Pace;
   readonly timers = new Timers();
   refusal: Refusal | null = null;
   readonly #launcher: Launcher;
   readonly #watchers: Watchers;
-  /** Groups at work; true: look again afterwards. */
+  /** The groups that are being changed; true: they have to be checked again afterwards. */
   readonly #working = new Map<Group, boolean>();
 
   constructor(launcher: Launcher, watchers: Watchers, pace: Pace) {
@@ -50,7 +50,7 @@ export class Engine {
     this.pace = pace;
   }
 
-  /** Soon: whoever asked gets the answer first. */
+  /** Checks a group soon, after the current request is answered. */
   kick(group: Group): void {
     if (this.#working.has(group)) {
       this.#working.set(group, true);
@@ -61,19 +61,25 @@ export class Engine {
   }
 
   record(group: Group, description: string, code = 'InProgress'): Activity {
-    const made: Activity = {
-      ...{ id: randomUUID(), group, description, cause: group.cause, start: new Date(), code },
-      ...{ end: undefined, message: undefined },
+    const activity: Activity = {
+      id: randomUUID(),
+      group,
+      description,
+      cause: group.cause,
+      start: new Date(),
+      code,
+      end: undefined,
+      message: undefined,
     };
-    group.activities.unshift(made);
-    return made;
+    group.activities.unshift(activity);
+    return activity;
   }
 
   finish(activity: Activity, code: string, message?: string): void {
     Object.assign(activity, { code, message, end: new Date() });
   }
 
-  /** The way out of a group: the hook first, unless it is skipped, then EC2. Answers the activity. */
+  /** Ends an instance: the hook first, unless it is skipped, then EC2. Returns the activity. */
   end(member: Member, skipHook = false): Activity {
     const { group } = member;
     if (member.state.startsWith('Terminat')) return member.activity;
@@ -86,7 +92,7 @@ export class Engine {
     return member.activity;
   }
 
-  /** EC2 has ended it, or it was lost: the group replaces it (Health checks: an instance that is not running). */
+  /** Called when EC2 has ended an instance: the group replaces it (Health checks: an instance that is not running). */
   lost(member: Member, how: EndKind): void {
     if (member.gone) return;
     member.gone = true;
@@ -101,7 +107,7 @@ export class Engine {
     });
   }
 
-  /** Waits for the hook: to its timeout, each heartbeat anew, or until it is let go (Lifecycle hooks: how they work). */
+  /** Waits until the hook's action is completed, or its timeout after the last heartbeat (Lifecycle hooks: how they work). */
   #hold(member: Member, seconds: number): void {
     if (member.state !== 'Terminating') return;
     member.state = 'Terminating:Wait';
@@ -112,7 +118,7 @@ export class Engine {
       member.state = 'Terminating:Proceed';
       void this.#terminate(member);
     };
-    // CONTINUE and ABANDON both end it (Lifecycle hooks: DefaultResult).
+    // Both CONTINUE and ABANDON end the instance (Lifecycle hooks: DefaultResult).
     const start = (): (() => void) => this.timers.after(seconds * this.pace.second, release);
     let stop = start();
     const renew = (): void => {
@@ -152,9 +158,9 @@ export class Engine {
   }
 
   async #launch(group: Group, count: number): Promise<boolean> {
-    for (const alike of planLaunch(group, count).values()) {
-      const [first] = alike;
-      if (first !== undefined && !(await this.#launchAlike(group, first, alike.length))) {
+    for (const equal of planLaunch(group, count).values()) {
+      const [first] = equal;
+      if (first !== undefined && !(await this.#launchEqual(group, first, equal.length))) {
         this.timers.after(group.patience, () => this.kick(group));
         group.patience = Math.min(group.patience * 2, 60_000);
         return false;
@@ -164,7 +170,7 @@ export class Engine {
     return true;
   }
 
-  async #launchAlike(group: Group, planned: Planned, count: number): Promise<boolean> {
+  async #launchEqual(group: Group, planned: Planned, count: number): Promise<boolean> {
     const refuse = (code: string, message: string): false => {
       const failed = this.record(group, `Launching a new EC2 instance.  Status Reason: ${message}`);
       this.finish(failed, failureStatus(code), message);
@@ -194,20 +200,35 @@ export class Engine {
       const started = await this.#launcher.run({ ...planned, region, version, type, tags, count });
       for (const { id, zone, address } of started) {
         const member: Member = {
-          ...{ id, group, type, zone, address, role, template, tags: { ...tags } },
-          ...{ subnet: planned.subnet, lifeCycle: planned.lifeCycle, version: String(version.VersionNumber) },
+          id,
+          group,
+          type,
+          zone,
+          address,
+          role,
+          template,
+          tags: { ...tags },
+          subnet: planned.subnet,
+          lifeCycle: planned.lifeCycle,
+          version: String(version.VersionNumber),
           image: data.ImageId ?? '',
           userData: data.UserData ?? '',
           accessKeyId: `ASIA${createHash('sha256').update(id).digest('hex').slice(0, 16).toUpperCase()}`,
           launchedAt: Date.now(),
           tagsInMetadata: data.MetadataOptions?.InstanceMetadataTags === 'enabled',
-          ...{ state: 'Pending', protected: false, healthy: true, target: 'InService' },
-          ...{ interruptedAt: null, rebalancedAt: null, gone: false, hold: null },
+          state: 'Pending',
+          protected: false,
+          healthy: true,
+          target: 'InService',
+          interruptedAt: null,
+          rebalancedAt: null,
+          gone: false,
+          hold: null,
           activity: this.record(group, `Launching a new EC2 instance: ${id}`, 'PreInService'),
         };
         group.members.set(id, member);
         this.#watchers.onLaunched(member);
-        // Its group was deleted meanwhile (DeleteAutoScalingGroup: ForceDelete takes pending launches too).
+        // Its group may have been deleted meanwhile (DeleteAutoScalingGroup: ForceDelete also ends pending launches).
         if (group.status !== undefined) this.end(member, true);
         this.timers.after(this.pace.boot, () => this.#serve(member));
       }
@@ -218,7 +239,7 @@ export class Engine {
     }
   }
 
-  /** New instances are protected as they come into service (Instance scale-in protection). */
+  /** New instances are protected when they come into service (Instance scale-in protection). */
   #serve(member: Member): void {
     if (member.state !== 'Pending') return;
     member.state = 'InService';
@@ -227,7 +248,7 @@ export class Engine {
     this.kick(member.group);
   }
 
-  /** What the service itself tags instances with, and the group's tags that propagate: those win (Tag Auto Scaling groups). */
+  /** The template's tags, the group's tags that propagate, which win, and the service's own (Tag Auto Scaling groups). */
   #tagsOf(group: Group, template: string, version: string, own: readonly Tag[]) {
     const spread = [...group.tags.values()].filter(({ propagate }) => propagate);
     return {
@@ -239,18 +260,18 @@ export class Engine {
     };
   }
 
-  /** Takes unprotected ones in service, the oldest first; what is protected stays, whatever is desired. */
+  /** Ends unprotected instances in service, the oldest first. Protected ones stay, whatever is desired. */
   #scaleIn(group: Group, count: number): boolean {
     const serving = active(group).filter(({ state }) => state === 'InService');
     const victims = serving.filter((one) => !one.protected).slice(0, count);
     for (const victim of victims) this.end(victim);
-    if (victims.length < count && serving.length === active(group).length) this.#say(group);
+    if (victims.length < count && serving.length === active(group).length) this.#recordProtected(group);
     return victims.length > 0;
   }
 
-  #say(group: Group): void {
+  #recordProtected(group: Group): void {
     const text = 'Could not scale to desired capacity because all remaining instances are protected from scale-in.';
-    // Once, until something else happens.
+    // Recorded once, until there is another activity.
     if (group.activities[0]?.description === text) return;
     this.finish(this.record(group, text), 'Failed', text);
   }
@@ -263,12 +284,12 @@ function meets(refusal: Refusal, group: Group, planned: Planned): boolean {
   return refusal.lifeCycle === undefined || refusal.lifeCycle === planned.lifeCycle;
 }
 
-/** What happens later, ended in one place. */
+/** Timers that can all be cancelled together. */
 class Timers {
   readonly #running = new Set<NodeJS.Timeout>();
   #closed = false;
 
-  /** Calls after so many milliseconds, and answers how to forget it. */
+  /** Calls after `ms` milliseconds. Returns a function that cancels it. */
   after(ms: number, call: () => void): () => void {
     if (this.#closed) return () => undefined;
     const timer = setTimeout(() => {
@@ -301,33 +322,33 @@ const templateOf = (group: Group): TemplateRef => {
   return template;
 };
 
-/** What the next `count` instances are: like ones together. A null type is the template's own. */
+/** The next `count` instances, equal ones together. A null type is the template's. */
 function planLaunch(group: Group, count: number): ReadonlyMap<string, readonly Planned[]> {
-  const there = active(group);
+  const current = active(group);
   const planned: Planned[] = [];
   for (let one = 0; one < count; one += 1) {
-    const total = there.length + planned.length + 1;
-    const onDemand = [...there, ...planned].filter(({ lifeCycle }) => lifeCycle === 'on-demand').length;
+    const total = current.length + planned.length + 1;
+    const onDemand = [...current, ...planned].filter(({ lifeCycle }) => lifeCycle === 'on-demand').length;
     const lifeCycle = group.mixed === null || onDemand < onDemandOf(group.mixed, total) ? 'on-demand' : 'spot';
     const types = group.mixed?.types ?? [];
-    // AWS chooses by capacity and price; here they take turns.
+    // AWS chooses by capacity and price; here, types take turns.
     const type = types[(total - 1) % types.length] ?? null;
-    planned.push({ type, lifeCycle, subnet: emptiest(group.subnets, [...there, ...planned]) });
+    planned.push({ type, lifeCycle, subnet: emptiest(group.subnets, [...current, ...planned]) });
   }
-  return groupBy(planned);
+  return groupEqual(planned);
 }
 
-/** Base first, then the share of what is above it, rounded up (InstancesDistribution). */
+/** The base, and the percentage of what is above it, rounded up (InstancesDistribution). */
 const onDemandOf = ({ base, percentage }: MixedPolicy, total: number): number =>
   Math.min(total, base) + Math.ceil((Math.max(0, total - base) * percentage) / 100);
 
 /** Instances are spread evenly over the zones (Auto Scaling: Distribution). */
-function emptiest(subnets: readonly string[], there: readonly (Planned | Member)[]): string {
-  const count = (subnet: string): number => there.filter((one) => one.subnet === subnet).length;
+function emptiest(subnets: readonly string[], instances: readonly (Planned | Member)[]): string {
+  const count = (subnet: string): number => instances.filter((one) => one.subnet === subnet).length;
   return subnets.reduce((least, subnet) => (count(subnet) < count(least) ? subnet : least), subnets[0] ?? '');
 }
 
-function groupBy(planned: readonly Planned[]): ReadonlyMap<string, readonly Planned[]> {
+function groupEqual(planned: readonly Planned[]): ReadonlyMap<string, readonly Planned[]> {
   const groups = new Map<string, Planned[]>();
   for (const one of planned) {
     const key = JSON.stringify(one);
@@ -336,8 +357,9 @@ function groupBy(planned: readonly Planned[]): ReadonlyMap<string, readonly Plan
   return groups;
 }
 
-/** Why a launch fails, by what mends it. */
-export type LaunchFailure = 'capacity' | 'quota' | 'price' | 'key' | 'image' | 'permission' | 'network';
+const FAILURES = ['capacity', 'quota', 'price', 'key', 'image', 'permission', 'network'] as const;
+/** Why a launch fails, by what fixes it. */
+export type LaunchFailure = (typeof FAILURES)[number];
 
 interface Launch {
   readonly type: string;
@@ -347,7 +369,7 @@ interface Launch {
   readonly lifeCycle: 'spot' | 'on-demand';
 }
 
-/** What a scaling activity says of it, as AWS words it (Auto Scaling User Guide: Troubleshoot; EC2 API: Error codes). */
+/** The message of a scaling activity, in AWS's words (Auto Scaling User Guide: Troubleshoot; EC2 API: Error codes). */
 function failureMessage(code: LaunchFailure, { type, zone, subnet, image, lifeCycle }: Launch): string {
   const spot = lifeCycle === 'spot';
   const kind = spot ? 'Could not launch Spot Instances.' : 'Could not launch On-Demand Instances.';
@@ -363,7 +385,7 @@ function failureMessage(code: LaunchFailure, { type, zone, subnet, image, lifeCy
     case 'price':
       return `${kind} SpotMaxPriceTooLow - Your Spot request price of 0.01 is lower than the minimum required Spot request fulfillment price of 0.0255. Launching EC2 instance failed.`;
     case 'key':
-      // It starts, and ends itself: the root volume can't be decrypted (Troubleshoot: Client.InternalError).
+      // It starts and terminates, because its root volume can't be decrypted (Troubleshoot: Client.InternalError).
       return 'Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: Client.InternalError: Client error on launch';
     case 'image':
       return `The image id '[${image}]' does not exist. Launching EC2 instance failed.`;
@@ -374,9 +396,7 @@ function failureMessage(code: LaunchFailure, { type, zone, subnet, image, lifeCy
   }
 }
 
-const CODES = ['capacity', 'quota', 'price', 'key', 'image', 'permission', 'network'] as const;
+const isLaunchFailure = (code: string): code is LaunchFailure => FAILURES.some((each) => each === code);
 
-const isLaunchFailure = (code: string): code is LaunchFailure => CODES.some((each) => each === code);
-
-/** A launch that came to nothing because of its key was cancelled; the others failed (DescribeScalingActivities). */
+/** A launch that failed because of its key is `Cancelled` (DescribeScalingActivities). */
 const failureStatus = (code: string): string => (code === 'key' ? 'Cancelled' : 'Failed');

@@ -1,6 +1,6 @@
 import { type Form, invalid, type Shape } from '../query.ts';
 
-/** A launch template as a group names it. */
+/** A group's reference to a launch template. */
 export interface TemplateRef {
   readonly id: string;
   readonly name: string;
@@ -11,9 +11,9 @@ export interface TemplateRef {
 export interface MixedPolicy {
   readonly template: TemplateRef;
   readonly types: readonly string[];
-  /** OnDemandBaseCapacity: 0 unless given (CreateAutoScalingGroup: InstancesDistribution). */
+  /** OnDemandBaseCapacity: 0 by default (CreateAutoScalingGroup: InstancesDistribution). */
   readonly base: number;
-  /** OnDemandPercentageAboveBaseCapacity: 100 unless given (same page). */
+  /** OnDemandPercentageAboveBaseCapacity: 100 by default (same page). */
   readonly percentage: number;
   readonly onDemandStrategy: string;
   readonly spotStrategy: string;
@@ -29,9 +29,9 @@ interface Hook {
   readonly name: string;
   /** Only `autoscaling:EC2_INSTANCE_TERMINATING` has an effect here. */
   readonly transition: string;
-  /** Seconds: 30 to 7,200; 3,600 unless given (PutLifecycleHook). */
+  /** Seconds: 30 to 7,200, 3,600 by default (PutLifecycleHook). */
   readonly timeout: number;
-  /** `ABANDON` unless given (same page). */
+  /** `ABANDON` by default (same page). */
   readonly result: string;
 }
 
@@ -55,31 +55,31 @@ export interface Member {
   readonly subnet: string;
   readonly lifeCycle: 'spot' | 'on-demand';
   readonly template: TemplateRef;
-  /** The number of the template's version that it was launched from. */
+  /** The number of the template's version. */
   readonly version: string;
   readonly image: string;
   readonly address: string;
-  /** As it was given to EC2, in base64. */
+  /** In base64. */
   readonly userData: string;
-  /** Of its instance profile; null if it has none. */
+  /** The role of its instance profile; null if it has none. */
   readonly role: string | null;
-  /** Of the credentials that its metadata gives, so that a caller can be told by them. */
+  /** Of the credentials in its metadata, by which its requests are identified. */
   readonly accessKeyId: string;
   readonly launchedAt: number;
   readonly tags: Record<string, string>;
-  /** Whether its metadata tells its tags (InstanceMetadataTags). */
+  /** Whether its tags are in its metadata (InstanceMetadataTags). */
   readonly tagsInMetadata: boolean;
   state: string;
   protected: boolean;
   healthy: boolean;
-  /** What its metadata says of where it goes; null before the group said it. */
+  /** The target lifecycle state in its metadata; null before the group has set one. */
   target: string | null;
-  /** The spot interruption notice, and its instant. */
+  /** When EC2 reclaims it, according to the spot interruption notice. */
   interruptedAt: Date | null;
   rebalancedAt: Date | null;
-  /** EC2 ended it, or it vanished. */
+  /** EC2 has ended it. */
   gone: boolean;
-  /** Resolves its wait for a hook, while it waits. */
+  /** Its wait for a hook. */
   hold: { readonly activity: Activity; renew(): void; release(): void } | null;
   activity: Activity;
 }
@@ -103,40 +103,41 @@ export interface Group {
   mixed: MixedPolicy | null;
   subnets: readonly string[];
   protectNew: boolean;
-  /** What is kept and shown, and has no effect here. */
+  /** Settings that have no effect here. */
   kept: { readonly [name: string]: string | undefined };
-  /** `Delete in progress` once it is to go. */
+  /** `Delete in progress` while it is being deleted. */
   status: string | undefined;
-  /** Why the next activities happen, as AWS words it. */
+  /** Why the next activities happen, in AWS's words. */
   cause: string;
-  /** Milliseconds until a failed launch is tried again. */
+  /** Milliseconds until a failed launch is retried. */
   patience: number;
 }
 
-/** Those that count for the desired capacity: the ending ones do not. */
-export const active = (group: Group): readonly Member[] =>
-  [...group.members.values()].filter(({ state }) => !state.startsWith('Terminat'));
+/** The instances that count for the desired capacity: those that are not ending. */
+export const active = ({ members }: Pick<Group, 'members'>): readonly Member[] =>
+  [...members.values()].filter(({ state }) => !state.startsWith('Terminat'));
 
 export function readTemplate(form: Form): TemplateRef {
   const [id, name] = [form.text('LaunchTemplateId') ?? '', form.text('LaunchTemplateName') ?? ''];
   if ((id === '') === (name === '')) {
     throw invalid('Valid requests must contain either launchTemplateId or LaunchTemplateName');
   }
-  // Unless it is given, the default version (LaunchTemplateSpecification).
+  // The default version, unless one is given (LaunchTemplateSpecification).
   return { id, name, version: form.text('Version') ?? '$Default' };
 }
 
-/** What an update of a group with such a policy leaves out stays (UpdateAutoScalingGroup). */
+/** An update keeps what it does not mention (UpdateAutoScalingGroup). */
 export function readMixed(form: Form, known: MixedPolicy | null = null): MixedPolicy {
   const template = form.at('LaunchTemplate.LaunchTemplateSpecification');
   const ref = template === undefined ? known?.template : readTemplate(template);
   if (ref === undefined) throw invalid('A mixed instances policy must name a launch template.');
   const distribution = form.at('InstancesDistribution');
   const types = form.each('LaunchTemplate.Overrides').map((one) => one.need('InstanceType'));
-  // 40 at most (LaunchTemplate: Overrides).
+  // At most 40 (LaunchTemplate: Overrides).
   if (types.length > 40) throw invalid('A mixed instances policy takes at most 40 overrides.');
   return {
-    ...{ template: ref, types: template === undefined ? (known?.types ?? []) : types },
+    template: ref,
+    types: template === undefined ? (known?.types ?? []) : types,
     base: distribution?.number('OnDemandBaseCapacity') ?? 0,
     percentage: distribution?.number('OnDemandPercentageAboveBaseCapacity') ?? 100,
     onDemandStrategy: distribution?.text('OnDemandAllocationStrategy') ?? 'prioritized',
@@ -172,12 +173,18 @@ const mixedShape = (mixed: MixedPolicy): Shape => ({
 });
 
 export const tagShape = (group: Group, { key, value, propagate }: GroupTag): Shape => ({
-  ...{ ResourceId: group.name, ResourceType: 'auto-scaling-group', Key: key, Value: value },
+  ResourceId: group.name,
+  ResourceType: 'auto-scaling-group',
+  Key: key,
+  Value: value,
   PropagateAtLaunch: propagate,
 });
 
 export const memberShape = (member: Member): { readonly [name: string]: Shape } => ({
-  ...{ InstanceId: member.id, InstanceType: member.type, AvailabilityZone: member.zone, LifecycleState: member.state },
+  InstanceId: member.id,
+  InstanceType: member.type,
+  AvailabilityZone: member.zone,
+  LifecycleState: member.state,
   HealthStatus: member.healthy ? 'Healthy' : 'Unhealthy',
   LaunchTemplate: templateShape({ ...member.template, version: member.version }),
   ProtectedFromScaleIn: member.protected,
@@ -185,8 +192,12 @@ export const memberShape = (member: Member): { readonly [name: string]: Shape } 
 
 export function groupShape(group: Group, zones: readonly string[]): Shape {
   return {
-    ...{ AutoScalingGroupName: group.name, AutoScalingGroupARN: group.arn, CreatedTime: group.created },
-    ...{ MinSize: group.min, MaxSize: group.max, DesiredCapacity: group.desired },
+    AutoScalingGroupName: group.name,
+    AutoScalingGroupARN: group.arn,
+    CreatedTime: group.created,
+    MinSize: group.min,
+    MaxSize: group.max,
+    DesiredCapacity: group.desired,
     LaunchTemplate: group.template === null ? undefined : templateShape(group.template),
     MixedInstancesPolicy: group.mixed === null ? undefined : mixedShape(group.mixed),
     AvailabilityZones: zones,

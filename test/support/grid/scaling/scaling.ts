@@ -5,7 +5,7 @@ import { Engine, type Pace, type Watchers } from './engine.ts';
 import type { Group } from './groups.ts';
 import { Launcher } from './launcher.ts';
 
-/** What an action works on. */
+/** What actions read and change. */
 export interface Estate {
   readonly account: string;
   readonly groups: Map<string, Group>;
@@ -14,14 +14,14 @@ export interface Estate {
   /** The group that `AutoScalingGroupName` names. */
   need(form: Form): Group;
   needNamed(name: string): Group;
-  /** Whether EC2 doesn't know a profile yet, though IAM does. */
+  /** Whether EC2 doesn't know an instance profile yet that exists in IAM. */
   isNewProfile(name: string): boolean;
 }
 
 export type Actions = Readonly<Record<string, (estate: Estate, form: Form, region: string) => Shape | Promise<Shape>>>;
 
 interface ScalingOptions {
-  /** Of the EC2 and IAM behind it. */
+  /** The URL of EC2 and IAM. */
   readonly url: string;
   readonly account: string;
   readonly pace: Pace;
@@ -34,7 +34,7 @@ interface QueryAnswer {
   readonly body: string;
 }
 
-/** Amazon EC2 Auto Scaling, by its query API of 2011-01-01. */
+/** Amazon EC2 Auto Scaling, with its query API of 2011-01-01. */
 export class Scaling implements Estate {
   readonly account: string;
   readonly groups = new Map<string, Group>();
@@ -83,7 +83,7 @@ export class Scaling implements Estate {
   }
 }
 
-/** An error as services of the query protocol write it. */
+/** An error in the format of the query protocol. */
 export const errorXml = (code: string, message: string): string =>
   wrap(
     'ErrorResponse',
