@@ -42,7 +42,11 @@ function scoreOf(workload: Workload, best: Perfect, played: Played): Score {
   );
   const missed = due.filter((late) => late > 0);
   return {
-    ...{ regret: regretOf(workload, best, played).regret, hours: paidHours(played), best: best.hours },
-    ...{ due: due.length, missed: missed.length, late: Math.max(0, ...missed) },
+    regret: regretOf(workload, best, played).regret,
+    hours: paidHours(played),
+    best: best.hours,
+    due: due.length,
+    missed: missed.length,
+    late: Math.max(0, ...missed),
   };
 }

@@ -36,7 +36,10 @@ function drawn(n: number, scale: number, random: Random): Workload {
     const tasks = Math.max(10, Math.round(spread(200, 12_000) * scale));
     const job = jobOf(
       {
-        ...{ name: `job ${index}`, at: index === 0 ? 0 : between(0, 5 * HOUR), tasks, draw },
+        name: `job ${index}`,
+        at: index === 0 ? 0 : between(0, 5 * HOUR),
+        tasks,
+        draw,
         // Half of the estimates are wrong by more than a factor of 1.6, in either direction.
         ...(chance(0.75) && { earlier: real * Math.exp(between(-1, 1)) }),
       },

@@ -58,7 +58,10 @@ export interface Policy {
 export function ours({ slots, max }: Workload, idleExit = IDLE_EXIT): Policy {
   const paceOf = ({ boots }: Sight) => ({ ...DEFAULT_SIZING_TIMES, boot: bootSecondsOf(boots) });
   return {
-    ...{ name: 'batchctl', min: 0, idleExit, atOnce: true },
+    name: 'batchctl',
+    min: 0,
+    idleExit,
+    atOnce: true,
     decide: (sight) => {
       const { desired } = sight;
       const fleet = { slots, current: desired, min: 0, max };
@@ -75,7 +78,10 @@ export function ours({ slots, max }: Workload, idleExit = IDLE_EXIT): Policy {
 const loadsOf = ({ jobs }: Sight): readonly Load[] =>
   jobs.map(
     ({ name, in: left, ready, seconds, deviation }): Load => ({
-      ...{ tasks: ready, seconds, slots: 1, atOnce: null },
+      tasks: ready,
+      seconds,
+      slots: 1,
+      atOnce: null,
       ...(left === null ? {} : { due: { job: name, in: left, coming: 0, deviation, after: 0 } }),
     }),
   );
@@ -90,7 +96,10 @@ export function targetTracking({ slots, max, tuned }: Workload, latency = DEFAUL
   const target = (latency / tuned) * slots;
   let [above, below] = [0, 0];
   return {
-    ...{ name: 'target tracking', min: 1, idleExit: null, atOnce: false },
+    name: 'target tracking',
+    min: 1,
+    idleExit: null,
+    atOnce: false,
     decide: ({ desired, inService, visible }) => {
       if (inService === 0) return desired;
       const metric = visible / inService;

@@ -1,5 +1,5 @@
 import { type Random, randomNormal, seededRandom } from '../../src/model/forecast/section.ts';
-import { Agenda } from './heap.ts';
+import { Agenda } from './agenda.ts';
 import type { Policy } from './policies.ts';
 import { JobState, Queue, type Unit } from './queue.ts';
 import type { Job, Workload } from './workloads.ts';
@@ -146,11 +146,17 @@ class World {
     const up = [...this.#machines].filter(({ state }) => state === 'up').length;
     const open = this.#queue.jobs.filter(({ endedAt }) => endedAt === null);
     const sight = {
-      ...{ now: this.#now, desired: this.#desired, inService: up, visible: this.#queue.visible },
-      ...{ up: [...this.#machines].filter(({ state }) => state !== 'leaving').length, boots: this.#boots.slice(-20) },
+      now: this.#now,
+      desired: this.#desired,
+      inService: up,
+      visible: this.#queue.visible,
+      up: [...this.#machines].filter(({ state }) => state !== 'leaving').length,
+      boots: this.#boots.slice(-20),
       jobs: open.map((job) => job.sight(this.#now)),
       spot: {
-        ...{ base: this.#base, since: this.#baseAt === null ? null : this.#now - this.#baseAt, refused: this.#refused },
+        base: this.#base,
+        since: this.#baseAt === null ? null : this.#now - this.#baseAt,
+        refused: this.#refused,
         takenBack: this.#takenAt.filter((at) => this.#now - at < LATELY).length,
       },
     };

@@ -90,7 +90,9 @@ export function workloads(scale: number): readonly Workload[] {
   const of = (name: string, plans: readonly JobPlan[], more: Partial<Omit<Workload, 'jobs'>> = {}): Workload => {
     let jobs: readonly Job[] | null = null;
     return {
-      ...{ name, ...SLOTS, ...more },
+      name,
+      ...SLOTS,
+      ...more,
       // Drawn when they are first needed: ten million tasks take a second, and a caller may want others.
       get jobs() {
         jobs ??= plans.map((plan, index) => jobOf(plan, 1_000 * index + name.length));
@@ -140,9 +142,9 @@ export function workloads(scale: number): readonly Workload[] {
     of('nothing known, due in 3 h', [{ tasks: n(5_000), draw: lognormal(120, 0.5), within: 3 * HOUR }]),
     of(
       'ten jobs, one each hour',
-      Array.from({ length: 10 }, (_, hour) => ({
-        ...{ name: `job ${hour}`, at: hour * HOUR, tasks: n(600), draw: usual, earlier: 60 },
-      })),
+      Array.from({ length: 10 }, (_, hour) => {
+        return { name: `job ${hour}`, at: hour * HOUR, tasks: n(600), draw: usual, earlier: 60 };
+      }),
     ),
     of('recorded: mails, due in 30 min', [{ ...asRecorded, draw: inTurn(mails.seconds), within: HOUR / 2 }], {
       tuned: mails.earlier,

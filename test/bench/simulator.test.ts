@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { Agenda } from '../../bench/simulator/heap.ts';
+import { Agenda } from '../../bench/simulator/agenda.ts';
 import { ours, type Policy } from '../../bench/simulator/policies.ts';
 import { recorded } from '../../bench/simulator/recorded.ts';
 import { paidHours, perfect, regretOf } from '../../bench/simulator/regret.ts';

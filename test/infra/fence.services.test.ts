@@ -11,10 +11,10 @@ import { installed, needsRoot } from '../support/run/lacking.ts';
 const STAND_INS = join(import.meta.dirname, '../support/boot/bin');
 
 /**
- * Runs `rest` in a network namespace, with another behind it where 169.254.169.254 answers: like an instance and its
- * metadata service.
+ * Runs `steps` in a network namespace that reaches another one, where 169.254.169.254 answers: like an instance and its
+ * metadata service. `ask` asks it as root, `ask_as_nobody` as another user.
  */
-const network = (rest: string): string => `
+const network = (steps: string): string => `
 set -e
 ip link set lo up
 unshare -n sleep 60 & far=$!
@@ -29,8 +29,8 @@ nsenter -t $far -n "$NODE" -e 'require("http").createServer((q, a) => a.end("me"
 trap 'kill $far $server' EXIT
 ask() { curl -s -m 2 --noproxy '*' http://169.254.169.254/ || true; }
 until [ "$(ask)" = me ]; do :; done
-nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups curl -s -m 2 --noproxy '*' http://169.254.169.254/ || echo refused; }
-${rest}
+ask_as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups curl -s -m 2 --noproxy '*' http://169.254.169.254/ || echo refused; }
+${steps}
 `;
 
 describe('the fence around the metadata of an instance', () => {
@@ -55,7 +55,10 @@ describe('the fence around the metadata of an instance', () => {
       `set -euo pipefail\nROOT=${root} COMMAND_USER=batchctl-task BATCHCTL_ROOT=${root}\nexport BATCHCTL_ROOT\n` +
         `id() { ${STAND_INS}/id "$@"; }\nuseradd() { ${STAND_INS}/useradd "$@"; }\n${fence}\nfence\n`,
     );
-    const steps = `echo "before: $(nobody)"\nbash ${root}/put-up.sh\n${root}/opt/batchctl/fence\necho "after: $(nobody), root: $(ask)"`;
+    const steps = `echo "before: $(ask_as_nobody)"
+bash ${root}/put-up.sh
+${root}/opt/batchctl/fence
+echo "after: $(ask_as_nobody), root: $(ask)"`;
     const { stdout, stderr } = spawnSync('unshare', ['-n', 'bash', '-c', network(steps)], {
       encoding: 'utf8',
       timeout: 250_000,

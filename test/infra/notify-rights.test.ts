@@ -20,8 +20,8 @@ describe('the permissions to notify people and to publish metrics', () => {
     profile = await awsProfile({ notify: NOTIFY, metrics: true });
   });
 
-  const statement = (role: PolicyRole, sid: string, of = profile) =>
-    policyFor(role, of).Statement.find(({ Sid }) => Sid === sid);
+  const statement = (role: PolicyRole, sid: string) =>
+    policyFor(role, profile).Statement.find(({ Sid }) => Sid === sid);
 
   for (const role of POLICY_ROLES.filter((each) => each !== 'admin')) {
     it(`let the ${role} publish to the topics that the profile names, and read the secrets that sign`, () => {

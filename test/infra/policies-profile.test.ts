@@ -1,4 +1,4 @@
-// Protects: what a role may do follows from the profile: who owns the bucket, and how users sign in to the ledger.
+// Protects: the permissions of a role depend on the profile: who owns the bucket, and how users sign in to the ledger.
 import { expect } from 'chai';
 import { adminPolicyFor, POLICY_ROLES, policyFor } from '../../src/infra/policies.ts';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
@@ -18,25 +18,25 @@ describe('permissions that depend on the profile', () => {
   });
 
   it("an administrator deletes all data of the stack's own bucket or below its prefix, and only release files elsewhere", async () => {
-    const ITS = ['releases/0000.json', `releases/${'0a'.repeat(32)}.tar.gz`, `releases/setup-${'0a'.repeat(32)}`];
+    const RELEASES = ['releases/0000.json', `releases/${'0a'.repeat(32)}.tar.gz`, `releases/setup-${'0a'.repeat(32)}`];
     const DATA = ['data/a', 'jobs/j/job.json', 'releases/app-1.2.tar.gz', 'releases/notes.json', 'tokens/0a.json'];
     const mayDelete = async (bucket: object | string): Promise<readonly string[]> => {
       const { prefix = '' } = typeof bucket === 'string' ? {} : (bucket as { readonly prefix?: string });
       const policy = policyFor('admin', await awsProfile({ stack: 'month-end', account: ACCOUNT, bucket }));
-      return [...ITS, ...DATA].filter((key) =>
+      return [...RELEASES, ...DATA].filter((key) =>
         ['s3:DeleteObject', 's3:DeleteObjectVersion', 's3:AbortMultipartUpload'].some((action) =>
           allows(policy, { action, resource: `arn:aws:s3:::acme/${prefix}${key}`, context: {} }),
         ),
       );
     };
-    expect(await mayDelete('acme')).to.deep.equal([...ITS, ...DATA]);
-    expect(await mayDelete({ name: 'acme', existing: true, prefix: 'batch/' })).to.deep.equal([...ITS, ...DATA]);
-    expect(await mayDelete({ name: 'acme', existing: true })).to.deep.equal(ITS);
-    const shared = policyFor(
-      'admin',
-      await awsProfile({ stack: 'month-end', bucket: { name: 'acme', existing: true } }),
-    );
-    const actions = shared.Statement.flatMap(({ Action }) => Action);
-    expect(actions).not.to.include.oneOf(['s3:DeleteObjectVersion', 's3:AbortMultipartUpload', 's3:DeleteBucket']);
+    expect(await mayDelete('acme')).to.deep.equal([...RELEASES, ...DATA]);
+    expect(await mayDelete({ name: 'acme', existing: true, prefix: 'batch/' })).to.deep.equal([...RELEASES, ...DATA]);
+    expect(await mayDelete({ name: 'acme', existing: true })).to.deep.equal(RELEASES);
+    const shared = policyFor('admin', await awsProfile({ bucket: { name: 'acme', existing: true } }));
+    expect(actionsOf(shared)).not.to.include.oneOf([
+      's3:DeleteObjectVersion',
+      's3:AbortMultipartUpload',
+      's3:DeleteBucket',
+    ]);
   });
 });

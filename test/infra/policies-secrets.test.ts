@@ -5,12 +5,12 @@ import { CERTIFICATE_KEY, tokenKey } from '../../src/model/keys.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { allows } from '../support/iam.ts';
 
-/** What a role must not reach: access tokens, and the manager's certificate and key. */
+/** The keys of access tokens, and of the manager's certificate. */
 const SECRETS = [tokenKey('a'.repeat(64)), CERTIFICATE_KEY];
 const ACTIONS = ['s3:GetObject', 's3:GetObjectVersion', 's3:PutObject', 's3:DeleteObject', 's3:DeleteObjectVersion'];
 
 describe('the policies on tokens and the certificate of the manager', () => {
-  /** The actions that a role may do with a key, with any prefix of the bucket. */
+  /** The actions that a role may do with a key below a prefix. */
   async function may(role: PolicyRole, key: string, prefix: string): Promise<readonly string[]> {
     const policy = policyFor(role, await awsProfile({ manager: {}, bucket: { name: 'acme', prefix } }));
     const resource = `arn:aws:s3:::acme/${prefix}${key}`;

@@ -14,8 +14,8 @@ describe('tags', () => {
     for (const { status, mend } of all) expect([status, mend]).to.deep.equal(['fail', mend]);
     return all.map(({ message }) => message);
   };
-  const GIVEN = { iam: { workerProfile: 'theirs', managerProfile: 'theirs' } };
-  const EXISTING = { bucket: { name: 'acme', existing: true } };
+  const EXISTING_PROFILES = { iam: { workerProfile: 'theirs', managerProfile: 'theirs' } };
+  const EXISTING_BUCKET = { bucket: { name: 'acme', existing: true } };
 
   it('are accepted with every character that all services accept, and with empty values', async () => {
     const plain = { 'Cost Center/Zürich_1': 'a.b:c/d=e+f-g@h 東京', empty: '', ['k'.repeat(127)]: 'v'.repeat(256) };
@@ -26,8 +26,8 @@ describe('tags', () => {
     expect(await found({ 'R&D': 'a' })).to.deep.equal(['tags: the name "R&D" has "&", refused by IAM, S3']);
     expect(await found({ a: '#1' })).to.deep.equal(['tags: the value "#1" of a has "#", refused by IAM, S3']);
     expect(await found({ a: '#1' }, {}, 'data')).to.deep.equal(['tags: the value "#1" of a has "#", refused by S3']);
-    expect(await found({ a: '#1' }, GIVEN, 'iam')).to.deep.equal([]);
-    expect(await found({ a: '#1' }, { ...GIVEN, ...EXISTING, manager: {} })).to.deep.equal([]);
+    expect(await found({ a: '#1' }, EXISTING_PROFILES, 'iam')).to.deep.equal([]);
+    expect(await found({ a: '#1' }, { ...EXISTING_PROFILES, ...EXISTING_BUCKET, manager: {} })).to.deep.equal([]);
     expect(await found({ a: '#1' }, { iam: { workerProfile: 'theirs' }, manager: {} }, 'iam')).to.have.length(1);
     const control = ['tags: the value "\\u0001" of a has "\\u0001", refused by EC2'];
     expect(await found({ a: '\u0001' }, {}, 'grid')).to.deep.equal(control);

@@ -1,4 +1,4 @@
-import { Agenda } from '../../bench/simulator/heap.ts';
+import { Agenda } from '../../bench/simulator/agenda.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { seededRandom } from '../../src/model/forecast/section.ts';
 

@@ -1,31 +1,31 @@
 /**
  * Runs an instance's user-data in a directory of this machine.
  *
- * - `bootIn(directory, userData, env)` runs the real script with `bash`: all its paths are below `directory`, and
- *   `bin/` beside this file stands in for what would change the machine (dnf, systemctl, journalctl, useradd, ip). `aws` (once
- *   loaded, many times run), `curl`, `tar` and `node` are real. `env` says where the services are: `AWS_ENDPOINT_URL`, and the instance's own
- *   `AWS_EC2_METADATA_SERVICE_ENDPOINT`, from which the instance's id and credentials come.
- * - What the stand-ins were asked for is in `directory/calls.<program>`, a line each; the log is `bootLog(directory)`.
- * - `systemctl start UNIT` starts nothing. It leaves `directory/UNIT.started`; `readUnit` (`unit.ts`) then tells what
- *   systemd would run. `directory/UNIT.state` is what `systemctl is-active` answers; `active` without.
+ * - `bootIn(directory, userData, env)` runs the real script with `bash`. All its paths are below `directory`. The programs in
+ *   `bin/` replace those that would change the machine (dnf, systemctl, journalctl, useradd, ip). `aws` (loaded once), `curl`,
+ *   `tar` and `node` are real. `env` contains the addresses of the services, `AWS_ENDPOINT_URL`, and of the instance's
+ *   metadata, `AWS_EC2_METADATA_SERVICE_ENDPOINT`, from which it reads its id and credentials.
+ * - The calls of the replaced programs are in `directory/calls.<program>`, one per line; the log is `bootLog(directory)`.
+ * - `systemctl start UNIT` starts nothing. It creates `directory/UNIT.started`, and `readUnit` (`unit.ts`) then returns what
+ *   systemd would run. `systemctl is-active UNIT` prints `directory/UNIT.state`, by default `active`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Boot {
-  /** It leads a process group of its own. */
+  /** It leads its own process group. */
   readonly child: ChildProcess;
   readonly ended: Promise<BootEnd>;
 }
 
 interface BootEnd {
   readonly code: number | null;
-  /** What the instance's console would show. */
+  /** The output on the instance's console. */
   readonly console: string;
 }
 
-/** Starts a boot; a second one in the same directory is the same instance's. `words` are the script's own arguments. */
+/** Starts a boot. Another one in the same directory is of the same instance. `words` are the script's arguments. */
 export function bootIn(
   directory: string,
   userData: string,
@@ -62,13 +62,13 @@ export function bootIn(
   return { child, ended };
 }
 
-/** What the boot said so far; empty before it began. */
+/** The log of the boot so far; empty before it begins. */
 export function bootLog(directory: string): string {
   const path = join(directory, 'var/log/batchctl-boot.log');
   return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
-/** What a stand-in was asked for, a line each. */
+/** The arguments of each call of a replaced program. */
 export function callsOf(directory: string, program: string): readonly string[] {
   const path = join(directory, `calls.${program}`);
   return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];

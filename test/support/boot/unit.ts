@@ -1,30 +1,30 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What systemd would run of a unit. */
+/** A unit as systemd would run it. */
 export interface Unit {
-  /** Run before each start; the unit fails with it. */
+  /** Run before each start. If one fails, the unit fails. */
   readonly before: readonly string[];
   readonly argv: readonly string[];
   readonly cwd: string;
-  /** The unit's own, and that of its environment file. */
+  /** From the unit and from its environment file. */
   readonly env: Readonly<Record<string, string>>;
   readonly restart: string;
-  /** Exit codes after which it is not started again, besides 0. */
+  /** Exit codes after which it is not restarted, in addition to 0. */
   readonly noRestart: readonly number[];
   readonly restartSeconds: number;
-  /** So many starts in so many seconds, and it has failed for good; null: there is no limit. */
+  /** The starts in a number of seconds after which it has failed for good; null: no limit. */
   readonly limit: { readonly starts: number; readonly seconds: number } | null;
   /** The unit that is started when it has failed for good. */
   readonly onFailure: string | null;
 }
 
-/** A unit of a directory that `bootIn` booted; null until it was asked to start. */
+/** A unit of a directory that `bootIn` booted; null if it was not started. */
 export function readUnit(directory: string, name = 'batchctl-worker.service'): Unit | null {
   return existsSync(join(directory, `${name}.started`)) ? unitIn(directory, name) : null;
 }
 
-/** A unit of such a directory, whether or not anybody has started it. */
+/** A unit of such a directory, whether or not it was started. */
 export function unitIn(directory: string, name: string): Unit {
   const lines = readFileSync(join(directory, 'etc/systemd/system', name), 'utf8').split('\n');
   const all = (field: string): readonly string[] =>

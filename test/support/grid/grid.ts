@@ -5,26 +5,15 @@ import type { EndKind, LaunchFailure, Watchers } from './scaling/engine.ts';
 import type { Member } from './scaling/groups.ts';
 import type { Scaling } from './scaling/scaling.ts';
 
+type Shown = 'id' | 'type' | 'zone' | 'lifeCycle' | 'version' | 'state' | 'protected' | 'gone' | 'role' | 'accessKeyId';
+
 /** A snapshot of a group's instance. */
-export interface GridInstance {
-  readonly id: string;
+export interface GridInstance extends Readonly<Pick<Member, Shown>> {
+  /** The name of its group. */
   readonly group: string;
-  readonly type: string;
-  readonly zone: string;
-  readonly lifeCycle: 'spot' | 'on-demand';
-  /** The version of the launch template. */
-  readonly version: string;
-  /** The lifecycle state: `InService`, `Terminating:Wait`. */
-  readonly state: string;
-  readonly protected: boolean;
-  /** EC2 has terminated it. */
-  readonly gone: boolean;
-  readonly role: string | null;
   readonly tags: Readonly<Record<string, string>>;
   /** Decompressed. */
   readonly userData: string;
-  /** Of the credentials in its metadata, by which `CloudCall.accessKeyId` identifies it. */
-  readonly accessKeyId: string;
 }
 
 type OnLaunch = (instance: GridInstance) => unknown;
@@ -166,24 +155,11 @@ export class Grid implements Watchers {
   }
 }
 
-const snapshot = (member: Member): GridInstance => {
-  const { id, group, type, zone, lifeCycle, version, state, gone, role, tags, accessKeyId } = member;
-  return {
-    id,
-    group: group.name,
-    type,
-    zone,
-    lifeCycle,
-    version,
-    state,
-    protected: member.protected,
-    gone,
-    role,
-    tags,
-    accessKeyId,
-    // Decoded only on request, because many callers look every few milliseconds.
-    get userData() {
-      return decodeUserData(member.userData);
-    },
-  };
-};
+const snapshot = (member: Member): GridInstance => ({
+  ...member,
+  group: member.group.name,
+  // Decoded only on request, because many callers look every few milliseconds.
+  get userData() {
+    return decodeUserData(member.userData);
+  },
+});

@@ -1,4 +1,4 @@
-// forward.mjs ADDRESS=SOCKET...: passes on what comes to port 80 of the addresses.
+// forward.mjs ADDRESS=SOCKET...: forwards connections to port 80 of the addresses.
 import { connect, createServer } from 'node:net';
 
 for (const [address, socket] of process.argv.slice(2).map((word) => word.split('='))) {

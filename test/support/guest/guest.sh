@@ -1,10 +1,10 @@
 #!/bin/bash
 # Boots a guest in namespaces of its own: guest.sh BASE IMAGE DIRECTORY NODE METADATA SERVICES
-# BASE and IMAGE are its disk's layers; its own writes are in DIRECTORY/disk. METADATA and SERVICES are sockets, which it
-# reaches at 169.254.169.254 and 10.0.0.1. The caller starts it with `unshare --mount --net`.
+# BASE and IMAGE are the layers of its disk; its own writes are in DIRECTORY/disk. METADATA and SERVICES are sockets that it
+# reaches at 169.254.169.254 and 10.0.0.1. Start it with `unshare --mount --net`.
 set -euo pipefail
 base=$1 image=$2 directory=$3 node=$4 metadata=$5 services=$6
-# The system's view of this network, which udev does not look after, and version 2 of the control groups alone.
+# The guest's view of its network, which no udev manages, and only version 2 of the control groups.
 mount -t sysfs -o ro sysfs /sys
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 group=/sys/fs/cgroup/${directory##*/}

@@ -1,10 +1,10 @@
 /**
- * Machines of an emulated group as whole systems: systemd-nspawn boots Debian with systemd and cloud-init, which reads the
- * user-data from the instance's metadata and runs it (what of it is real: docs/testing.md).
+ * Instances of an emulated group as whole systems. systemd-nspawn boots Debian with systemd and cloud-init, which reads the
+ * user-data from the instance's metadata and runs it (docs/testing.md says which parts are real).
  *
- * - `GuestImages.make()` builds what they boot from, by mmdebstrap, once; `guest(options)` is for `GridWorld.open`.
- * - A guest has a network of its own, in which there are its metadata and the emulated account, and no more.
- * - What it writes is in its directory, below `disk`; `shared` is `/shared` of the guest.
+ * - `GuestImages.make()` builds the images with mmdebstrap; `guest(options)` is for `GridWorld.open`.
+ * - A guest has its own network, which contains only its metadata and the emulated account.
+ * - The files that it writes are in its directory, below `disk`; `shared` is `/shared` in the guest.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,32 +18,40 @@ import { installed, needsRoot } from '../run/lacking.ts';
 
 const run = promisify(execFile);
 
-/** Where the guest finds the services of its account. */
+/** The services of the account, in the guest's network. */
 const SERVICES = 'http://10.0.0.1';
-/** Named, as the program knows EC2 by its firmware. Version 2 of the AWS CLI wants the slash. */
+/** Set explicitly, because the program recognizes EC2 by its firmware. Version 2 of the AWS CLI needs the slash. */
 const METADATA = 'http://169.254.169.254/';
 const PACKAGES = ['systemd-sysv', 'dbus', 'cloud-init', 'awscli', 'curl', 'iproute2', 'ca-certificates'];
 
 /**
- * Nothing reads it, or it would take half the time (without py3compile and py_compile, Python's packages are compiled as they
- * are used). Of the AWS CLI these are half the files.
+ * Files that are not unpacked, because nothing reads them (the examples are half the files of the AWS CLI) or to save half
+ * the time (without py3compile and py_compile, Python compiles packages when they are used).
  */
-const LEFT_OUT = [
-  ...['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/bin/py3compile'],
-  ...['/usr/lib/python3.13/py_compile.py', '/usr/lib/python3/dist-packages/awscli/examples/*'],
+const EXCLUDED = [
+  '/usr/share/doc/*',
+  '/usr/share/man/*',
+  '/usr/share/locale/*',
+  '/usr/bin/py3compile',
+  '/usr/lib/python3.13/py_compile.py',
+  '/usr/lib/python3/dist-packages/awscli/examples/*',
 ];
 
-/** Run before the first package is taken: the lists, and what of them is kept (needed-packages.mjs says why). */
+/** Run before the first package is unpacked: reads the lists, and shortens them (needed-packages.mjs says why). */
 const SHORT_LISTS = `APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get update -q --error-on=any -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= &&
 '${process.execPath}' '${join(import.meta.dirname, 'needed-packages.mjs')}' "$1"/var/lib/apt/lists apt nodejs ${PACKAGES.join(' ')}`;
 
-/** What every boot uses of Python, compiled once for all. */
+/** The Python modules of every boot, which are compiled once. */
 const PYTHON = [
-  ...['cloudinit.cmd.main', 'cloudinit.sources.DataSourceEc2', 'awscli.clidriver'],
-  ...['awscli.customizations.s3.subcommands', 'botocore.session', 'botocore.credentials'],
+  'cloudinit.cmd.main',
+  'cloudinit.sources.DataSourceEc2',
+  'awscli.clidriver',
+  'awscli.customizations.s3.subcommands',
+  'botocore.session',
+  'botocore.credentials',
 ];
 
-/** As Debian's own images are, and as Amazon Linux 2023 is where it differs for a boot. */
+/** Like Debian's own images, or like Amazon Linux 2023 where it differs for a boot. */
 type GuestKind = 'debian' | 'amazon';
 
 export class GuestImages {
@@ -63,24 +71,28 @@ export class GuestImages {
     await run(
       'unshare',
       [
-        // What it mounts, this machine's /dev/shm among it, is gone with it: nothing that removes the directory gets there.
-        ...['--mount', mmdebstrap],
-        ...['--mode=root', '--variant=apt', '--quiet', `--include=${PACKAGES.join(',')}`, ...(await aptOptions())],
+        // Its mounts, which include this machine's /dev/shm, end with it, so that removing the directory can't reach them.
+        '--mount',
+        mmdebstrap,
+        '--mode=root',
+        '--variant=apt',
+        '--quiet',
+        `--include=${PACKAGES.join(',')}`,
+        ...(await aptOptions()),
         '--dpkgopt=force-unsafe-io',
-        // As --dpkgopt they would have every file of the first packages pass through Python, too.
-        `--setup-hook=mkdir -p "$1"/etc/dpkg/dpkg.cfg.d; printf 'path-exclude=%s\\n' ${LEFT_OUT.map((path) => `'${path}'`).join(' ')} >"$1"/etc/dpkg/dpkg.cfg.d/guest`,
-        ...[
-          '--skip=update,cleanup/apt',
-          `--setup-hook=${SHORT_LISTS}`,
-          // A package's script calls it, which fails where there is none.
-          '--essential-hook=mkdir -p "$1"/usr/lib/python3.13; touch "$1"/usr/lib/python3.13/py_compile.py',
-          '--customize-hook=chroot "$1" apt-get install -y --no-install-recommends --download-only nodejs',
-        ],
+        // With --dpkgopt, every file of the first packages would pass through Python.
+        `--setup-hook=mkdir -p "$1"/etc/dpkg/dpkg.cfg.d; printf 'path-exclude=%s\\n' ${EXCLUDED.map((path) => `'${path}'`).join(' ')} >"$1"/etc/dpkg/dpkg.cfg.d/guest`,
+        '--skip=update,cleanup/apt',
+        `--setup-hook=${SHORT_LISTS}`,
+        // The script of a package calls it, and would fail without it.
+        '--essential-hook=mkdir -p "$1"/usr/lib/python3.13; touch "$1"/usr/lib/python3.13/py_compile.py',
+        '--customize-hook=chroot "$1" apt-get install -y --no-install-recommends --download-only nodejs',
         '--customize-hook=chroot "$1" systemctl enable systemd-networkd',
         '--customize-hook=rm "$1/usr/sbin/dhcpcd"',
         `--customize-hook=sed -i s,/sys/hypervisor/uuid,/etc/hypervisor-uuid, "$1"/usr/lib/python3/dist-packages/cloudinit/sources/DataSourceEc2.py`,
         `--customize-hook=chroot "$1" python3 -c 'import ${PYTHON.join(', ')}; awscli.clidriver.create_clidriver()'`,
-        ...['trixie', base],
+        'trixie',
+        base,
       ],
       { maxBuffer: 1 << 26 },
     );
@@ -107,7 +119,7 @@ export class GuestImages {
   }
 }
 
-/** How this machine's apt reaches its packages, for mmdebstrap. */
+/** The settings with which this machine's apt reaches its servers, for mmdebstrap. */
 export async function aptOptions(): Promise<readonly string[]> {
   const { stdout } = await run('apt-config', ['dump']);
   const lines = stdout
@@ -119,13 +131,13 @@ export async function aptOptions(): Promise<readonly string[]> {
 const IMAGE = {
   'etc/systemd/network/10-eth0.network': '[Match]\nName=eth0\n[Network]\nAddress=10.0.0.2/24\nGateway=10.0.0.1\n',
   'etc/systemd/journald.conf.d/guest.conf': '[Journal]\nForwardToConsole=yes\nMaxLevelConsole=info\n',
-  // It reaches no server of packages: what apt-get installs lies in its cache.
+  // It reaches no package server: apt-get installs from its cache.
   'etc/apt/apt.conf.d/99guest': 'Acquire::Retries "0";\n',
-  // In place of DHCP, which cloud-init's local stage asks before networkd runs.
+  // Replaces DHCP, which cloud-init's local stage uses before networkd runs.
   'etc/systemd/system/guest-network.service':
     '[Unit]\nDefaultDependencies=no\nBefore=cloud-init-local.service\n[Service]\nType=oneshot\nExecStart=/bin/sh -c "ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.0.1"\n',
   'etc/systemd/system/cloud-init-local.service.d/guest.conf': '[Unit]\nWants=guest-network.service\n',
-  // No firmware says that it is on EC2.
+  // Replaces the firmware, which identifies EC2.
   'etc/hypervisor-uuid': 'ec2e1916-9099-7caf-fd21-012345abcdef\n',
   'etc/cloud/cloud.cfg.d/99-guest.cfg':
     'datasource_list: [Ec2]\nnetwork: {config: disabled}\napt: {preserve_sources_list: true}\n',
@@ -148,7 +160,7 @@ export class Guest implements Instance {
   #child: ChildProcess | null = null;
   #running: Promise<void> | null = null;
   #over = false;
-  /** How it ended: 0 if it was shut down in order. */
+  /** Its exit code: 0 after an orderly shutdown. */
   code: number | null = null;
 
   constructor(base: string, image: string, options: HostOptions) {
@@ -167,7 +179,7 @@ export class Guest implements Instance {
     return this.#console;
   }
 
-  /** A file that the guest wrote; empty if it is not there. */
+  /** A file that the guest wrote; empty if it does not exist. */
   read(path: string): string {
     const file = join(this.#options.directory, 'disk', path);
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
@@ -179,10 +191,10 @@ export class Guest implements Instance {
   }
 
   killProgram(): void {
-    throw new Error('not of a guest');
+    throw new Error('not implemented for a guest');
   }
 
-  /** As by the power button, and after so many milliseconds by pulling the plug. */
+  /** Shuts down as by the power button, and kills the guest after a minute; at once if `grace` is 0. */
   async end(grace: number): Promise<void> {
     this.#over = true;
     const child = this.#child;
@@ -208,14 +220,11 @@ export class Guest implements Instance {
     const conf = join(directory, 'disk/etc/systemd/system.conf.d/guest.conf');
     mkdirSync(dirname(conf), { recursive: true });
     writeFileSync(conf, `[Manager]\nDefaultEnvironment=${settings.join(' ')}\n`);
-    const doors = [
-      await door(join(directory, 'metadata'), metadata),
-      await door(join(directory, 'services'), services),
-    ];
+    const sockets = [join(directory, 'metadata'), join(directory, 'services')] as const;
+    const servers = [await forwardTo(metadata, sockets[0]), await forwardTo(services, sockets[1])];
     try {
       if (this.#over) return;
       const script = join(import.meta.dirname, 'guest.sh');
-      const sockets = [join(directory, 'metadata'), join(directory, 'services')];
       const child = spawn(
         'unshare',
         ['--mount', '--net', script, this.#base, this.#image, directory, process.execPath, ...sockets],
@@ -232,13 +241,13 @@ export class Guest implements Instance {
       this.code = code;
     } finally {
       this.#child = null;
-      for (const each of doors) each.close();
+      for (const server of servers) server.close();
     }
   }
 }
 
-/** A socket that leads to a server of this machine. */
-async function door(path: string, url: string): Promise<Server> {
+/** A socket that forwards to a server of this machine. */
+async function forwardTo(url: string, path: string): Promise<Server> {
   const { hostname, port } = new URL(url);
   const server = createServer({ allowHalfOpen: true }, (from) => {
     const to = connect({ host: hostname, port: Number(port), allowHalfOpen: true });

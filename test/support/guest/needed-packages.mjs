@@ -1,5 +1,5 @@
-// needed-packages.mjs LISTS PACKAGE...: leaves in apt's lists what these packages may need, and Debian's essential ones. Each run
-// of apt reads all packages in its lists, which takes two seconds for Debian's 70,000.
+// needed-packages.mjs LISTS PACKAGE...: removes all packages from apt's lists except these, those that they may need, and Debian's
+// essential ones. Each run of apt reads all packages in its lists, which takes two seconds for Debian's 70,000.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -14,7 +14,7 @@ import {
   type TemplateRef,
   tagShape,
 } from './groups.ts';
-import type { Actions, Estate } from './scaling.ts';
+import type { Actions, Scaling } from './scaling.ts';
 
 const METRICS = [
   'GroupMinSize',
@@ -42,9 +42,9 @@ const PROCESSES = [
 
 /** Actions on groups (Auto Scaling API Reference, by the name of each). */
 const groupActions: Actions = {
-  async CreateAutoScalingGroup(estate, form, region) {
+  async CreateAutoScalingGroup(scaling, form, region) {
     const name = form.need('AutoScalingGroupName');
-    const known = estate.groups.get(name);
+    const known = scaling.groups.get(name);
     if (known !== undefined) {
       const pending = known.status === undefined ? '' : ' and is pending delete';
       throw new QueryError(
@@ -60,7 +60,7 @@ const groupActions: Actions = {
       max,
       desired: form.number('DesiredCapacity') ?? min,
       created: new Date(),
-      arn: `arn:aws:autoscaling:${region}:${estate.account}:autoScalingGroup:${randomUUID()}:autoScalingGroupName/${name}`,
+      arn: `arn:aws:autoscaling:${region}:${scaling.account}:autoScalingGroup:${randomUUID()}:autoScalingGroupName/${name}`,
       members: new Map(),
       hooks: new Map(),
       tags: new Map(),
@@ -74,7 +74,7 @@ const groupActions: Actions = {
       kept: {},
       status: undefined,
       cause: '',
-      patience: estate.engine.pace.retry,
+      patience: scaling.engine.pace.retry,
     };
     if (form.text('VPCZoneIdentifier') === undefined && form.list('AvailabilityZones').length === 0) {
       throw invalid('At least one Availability Zone or VPC Subnet is required.');
@@ -85,26 +85,26 @@ const groupActions: Actions = {
       );
     }
     checkSizes(group.min, group.max, group.desired);
-    await settings(estate, group, form);
+    await settings(scaling, group, form);
     for (const tag of readTags(form)) group.tags.set(tag.key, tag);
     for (const hook of form.each('LifecycleHookSpecificationList')) putHook(group, hook);
     group.cause = changed(group, 0);
-    estate.groups.set(name, group);
-    estate.engine.kick(group);
+    scaling.groups.set(name, group);
+    scaling.engine.kick(group);
   },
 
-  async UpdateAutoScalingGroup(estate, form) {
-    const group = needLasting(estate, form);
+  async UpdateAutoScalingGroup(scaling, form) {
+    const group = needLasting(scaling, form);
     const [min, max] = [form.number('MinSize') ?? group.min, form.number('MaxSize') ?? group.max];
     // A desired capacity outside the new bounds follows them unless one is given (UpdateAutoScalingGroup: MinSize, MaxSize).
     const desired = form.number('DesiredCapacity') ?? Math.min(max, Math.max(min, group.desired));
     checkSizes(min, max, desired);
-    await settings(estate, group, form);
-    resize(estate, Object.assign(group, { min, max }), desired);
+    await settings(scaling, group, form);
+    resize(scaling, Object.assign(group, { min, max }), desired);
   },
 
-  SetDesiredCapacity(estate, form) {
-    const group = needLasting(estate, form);
+  SetDesiredCapacity(scaling, form) {
+    const group = needLasting(scaling, form);
     const desired = Number(form.need('DesiredCapacity'));
     if (desired < group.min)
       throw invalid(
@@ -114,11 +114,11 @@ const groupActions: Actions = {
       throw invalid(
         `New SetDesiredCapacity value ${desired} is above max value ${group.max} for the AutoScalingGroup.`,
       );
-    resize(estate, group, desired);
+    resize(scaling, group, desired);
   },
 
-  DeleteAutoScalingGroup(estate, form) {
-    const group = estate.need(form);
+  DeleteAutoScalingGroup(scaling, form) {
+    const group = scaling.need(form);
     const force = form.flag('ForceDelete') === true;
     if (!force && group.members.size > 0) {
       throw new QueryError(
@@ -131,49 +131,49 @@ const groupActions: Actions = {
     // With force, hooks are skipped (DeleteAutoScalingGroup: ForceDelete).
     for (const member of group.members.values()) {
       if (member.hold !== null) member.hold.release();
-      else estate.engine.end(member, true);
+      else scaling.engine.end(member, true);
     }
     const forget = (): void => {
-      if (group.members.size > 0) estate.engine.timers.after(estate.engine.pace.end, forget);
-      else if (estate.groups.get(group.name) === group) estate.groups.delete(group.name);
+      if (group.members.size > 0) scaling.engine.timers.after(scaling.engine.pace.end, forget);
+      else if (scaling.groups.get(group.name) === group) scaling.groups.delete(group.name);
     };
-    if (force) estate.engine.timers.after(estate.engine.pace.end, forget);
+    if (force) scaling.engine.timers.after(scaling.engine.pace.end, forget);
     else forget();
   },
 
-  async DescribeAutoScalingGroups(estate, form) {
+  async DescribeAutoScalingGroups(scaling, form) {
     const names = form.list('AutoScalingGroupNames');
-    const found = [...estate.groups.values()].filter(
+    const found = [...scaling.groups.values()].filter(
       (group) =>
         (names.length === 0 || names.includes(group.name)) && form.each('Filters').every((one) => meets(group, one)),
     );
     // 50 per page by default, at most 100 (DescribeAutoScalingGroups: MaxRecords).
     const { items, NextToken } = page(found, form, 50);
     const zones = async (group: Group) =>
-      new Set(await estate.launcher.zones(group.region, group.subnets).catch(() => []));
+      new Set(await scaling.launcher.zones(group.region, group.subnets).catch(() => []));
     const shapes = items.map(async (group) => groupShape(group, [...(await zones(group))]));
     return { AutoScalingGroups: await Promise.all(shapes), NextToken };
   },
 
-  EnableMetricsCollection(estate, form) {
+  EnableMetricsCollection(scaling, form) {
     if (form.need('Granularity') !== '1Minute') throw invalid('Granularity must be 1Minute');
-    for (const metric of listOr(form, 'Metrics', METRICS)) estate.need(form).metrics.add(metric);
+    for (const metric of listOr(form, 'Metrics', METRICS)) scaling.need(form).metrics.add(metric);
   },
 
-  DisableMetricsCollection(estate, form) {
-    for (const metric of listOr(form, 'Metrics', METRICS)) estate.need(form).metrics.delete(metric);
+  DisableMetricsCollection(scaling, form) {
+    for (const metric of listOr(form, 'Metrics', METRICS)) scaling.need(form).metrics.delete(metric);
   },
 
-  SuspendProcesses(estate, form) {
+  SuspendProcesses(scaling, form) {
     const processes = listOr(form, 'ScalingProcesses', PROCESSES);
     for (const each of processes) if (!PROCESSES.includes(each)) throw invalid(`${each} is not a valid process.`);
-    for (const each of processes) estate.need(form).suspended.add(each);
+    for (const each of processes) scaling.need(form).suspended.add(each);
   },
 
-  ResumeProcesses(estate, form) {
-    const group = estate.need(form);
+  ResumeProcesses(scaling, form) {
+    const group = scaling.need(form);
     for (const process of listOr(form, 'ScalingProcesses', PROCESSES)) group.suspended.delete(process);
-    estate.engine.kick(group);
+    scaling.engine.kick(group);
   },
 };
 
@@ -184,19 +184,19 @@ function listOr(form: Form, name: string, all: readonly string[]): readonly stri
 }
 
 /** A group that is being deleted can't be changed (UpdateAutoScalingGroup: ScalingActivityInProgress). */
-function needLasting(estate: Estate, form: Form): Group {
-  const group = estate.need(form);
+function needLasting(scaling: Scaling, form: Form): Group {
+  const group = scaling.need(form);
   if (group.status === undefined) return group;
   throw new QueryError('ScalingActivityInProgress', `The group ${group.name} is pending delete.`);
 }
 
-function resize(estate: Estate, group: Group, desired: number): void {
+function resize(scaling: Scaling, group: Group, desired: number): void {
   const before = group.desired;
   group.desired = desired;
   group.cause = changed(group, before);
   // A request of a person ends the delay after failed launches.
-  group.patience = estate.engine.pace.retry;
-  estate.engine.kick(group);
+  group.patience = scaling.engine.pace.retry;
+  scaling.engine.kick(group);
 }
 
 function page<T>(
@@ -211,15 +211,15 @@ function page<T>(
 }
 
 /** The settings that requests to create and to change a group have in common. */
-async function settings(estate: Estate, group: Group, form: Form): Promise<void> {
+async function settings(scaling: Scaling, group: Group, form: Form): Promise<void> {
   const subnets = form
     .text('VPCZoneIdentifier')
     ?.split(',')
     .map((one) => one.trim());
-  if (subnets !== undefined) await estate.launcher.zones(group.region, subnets);
+  if (subnets !== undefined) await scaling.launcher.zones(group.region, subnets);
   const mixed = form.at('MixedInstancesPolicy');
   const alone = form.at('LaunchTemplate');
-  const checked = (template: TemplateRef): Promise<TemplateRef> => checkTemplate(estate, group.region, template);
+  const checked = (template: TemplateRef): Promise<TemplateRef> => checkTemplate(scaling, group.region, template);
   if (mixed !== undefined) {
     const read = readMixed(mixed, group.mixed);
     Object.assign(group, { mixed: { ...read, template: await checked(read.template) }, template: null });
@@ -235,12 +235,12 @@ async function settings(estate: Estate, group: Group, form: Form): Promise<void>
 }
 
 /** A group must be able to launch: the version of its template exists, and EC2 knows the instance profile. */
-async function checkTemplate(estate: Estate, region: string, template: TemplateRef): Promise<TemplateRef> {
-  const version = await estate.launcher.version(region, template);
+async function checkTemplate(scaling: Scaling, region: string, template: TemplateRef): Promise<TemplateRef> {
+  const version = await scaling.launcher.version(region, template);
   const profile = version.LaunchTemplateData?.IamInstanceProfile;
   const name = profile?.Name ?? profile?.Arn?.split('/').at(-1);
   // EC2 learns of a new profile with a delay (IAM: eventual consistency; the Terraform provider retries, too).
-  if (name !== undefined && (estate.isNewProfile(name) || !(await estate.launcher.roleOf(name)))) {
+  if (name !== undefined && (scaling.isNewProfile(name) || !(await scaling.launcher.roleOf(name)))) {
     throw invalid(
       `You must use a valid fully-formed launch template. Value (${name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`,
     );
@@ -270,12 +270,12 @@ function meets(group: Group, filter: Form): boolean {
 
 /** Lifecycle hooks (Auto Scaling API Reference, by the name of each action). */
 const hookActions: Actions = {
-  PutLifecycleHook(estate, form) {
-    putHook(estate.need(form), form);
+  PutLifecycleHook(scaling, form) {
+    putHook(scaling.need(form), form);
   },
 
-  DescribeLifecycleHooks(estate, form) {
-    const group = estate.need(form);
+  DescribeLifecycleHooks(scaling, form) {
+    const group = scaling.need(form);
     const LifecycleHooks = [...group.hooks.values()].map(({ name, transition, timeout, result }) => ({
       LifecycleHookName: name,
       AutoScalingGroupName: group.name,
@@ -286,22 +286,22 @@ const hookActions: Actions = {
     return { LifecycleHooks };
   },
 
-  DeleteLifecycleHook(estate, form) {
-    const group = estate.need(form);
+  DeleteLifecycleHook(scaling, form) {
+    const group = scaling.need(form);
     const name = form.need('LifecycleHookName');
     if (!group.hooks.delete(name)) throw invalid(`No Lifecycle Hook found with name: ${name}`);
     // Instances stop waiting for it (DeleteLifecycleHook: outstanding actions are completed).
     for (const { hold } of group.members.values()) hold?.release();
   },
 
-  CompleteLifecycleAction(estate, form) {
+  CompleteLifecycleAction(scaling, form) {
     const result = form.need('LifecycleActionResult');
     if (result !== 'CONTINUE' && result !== 'ABANDON') throw invalid(`Invalid lifecycle action result ${result}`);
-    waiting(estate, form).hold.release();
+    waiting(scaling, form).hold.release();
   },
 
-  RecordLifecycleActionHeartbeat(estate, form) {
-    waiting(estate, form).hold.renew();
+  RecordLifecycleActionHeartbeat(scaling, form) {
+    waiting(scaling, form).hold.renew();
   },
 };
 
@@ -320,8 +320,8 @@ function putHook(group: Group, form: Form): void {
 }
 
 /** The instance that waits for a hook; a token is not needed (CompleteLifecycleAction: InstanceId). */
-function waiting(estate: Estate, form: Form): Member & { readonly hold: NonNullable<Member['hold']> } {
-  const group = estate.need(form);
+function waiting(scaling: Scaling, form: Form): Member & { readonly hold: NonNullable<Member['hold']> } {
+  const group = scaling.need(form);
   const name = form.need('LifecycleHookName');
   if (!group.hooks.has(name)) throw invalid(`No Lifecycle Hook found with name: ${name}`);
   const id = form.text('InstanceId') ?? '';
@@ -332,29 +332,31 @@ function waiting(estate: Estate, form: Form): Member & { readonly hold: NonNulla
 
 /** Tags of groups (Auto Scaling API Reference, by the name of each action). */
 const tagActions: Actions = {
-  CreateOrUpdateTags(estate, form) {
+  CreateOrUpdateTags(scaling, form) {
     const read = readTags(form);
     form.each('Tags').forEach((one, place) => {
       const tag = read[place];
-      if (tag !== undefined) needTagged(estate, one).tags.set(tag.key, tag);
+      if (tag !== undefined) needTagged(scaling, one).tags.set(tag.key, tag);
     });
   },
 
-  DeleteTags(estate, form) {
-    for (const one of form.each('Tags')) needTagged(estate, one).tags.delete(one.need('Key'));
+  DeleteTags(scaling, form) {
+    for (const one of form.each('Tags')) needTagged(scaling, one).tags.delete(one.need('Key'));
   },
 
-  DescribeTags(estate, form) {
-    const all = [...estate.groups.values()].flatMap((group) => [...group.tags.values()].map((tag) => ({ group, tag })));
+  DescribeTags(scaling, form) {
+    const all = [...scaling.groups.values()].flatMap((group) =>
+      [...group.tags.values()].map((tag) => ({ group, tag })),
+    );
     const found = all.filter(({ group, tag }) => form.each('Filters').every((filter) => tagMeets(group, tag, filter)));
     const { items, NextToken } = page(found, form, 50);
     return { Tags: items.map(({ group, tag }) => tagShape(group, tag)), NextToken };
   },
 };
 
-function needTagged(estate: Estate, one: Form): Group {
+function needTagged(scaling: Scaling, one: Form): Group {
   if (one.text('ResourceType') !== 'auto-scaling-group') throw invalid('ResourceType must be auto-scaling-group');
-  return estate.needNamed(one.need('ResourceId'));
+  return scaling.needNamed(one.need('ResourceId'));
 }
 
 function tagMeets(group: Group, tag: GroupTag, filter: Form): boolean {
@@ -366,8 +368,8 @@ function tagMeets(group: Group, tag: GroupTag, filter: Form): boolean {
 
 /** Actions on instances of groups (Auto Scaling API Reference, by the name of each). */
 const memberActions: Actions = {
-  SetInstanceProtection(estate, form) {
-    const group = estate.need(form);
+  SetInstanceProtection(scaling, form) {
+    const group = scaling.need(form);
     const ids = form.list('InstanceIds');
     // At most 50 per request (SetInstanceProtection).
     if (ids.length > 50) throw invalid('The number of instance ids exceeds the limit of 50.');
@@ -382,11 +384,11 @@ const memberActions: Actions = {
     const on = form.need('ProtectedFromScaleIn') === 'true';
     for (const member of members) member.protected = on;
     // The group may be waiting for instances that it can terminate.
-    if (!on) estate.engine.kick(group);
+    if (!on) scaling.engine.kick(group);
   },
 
-  TerminateInstanceInAutoScalingGroup(estate, form) {
-    const member = needMember(estate, form.need('InstanceId'));
+  TerminateInstanceInAutoScalingGroup(scaling, form) {
+    const member = needMember(scaling, form.need('InstanceId'));
     const { group } = member;
     const decrement = form.need('ShouldDecrementDesiredCapacity') === 'true';
     if (member.state.startsWith('Terminat')) return { Activity: activityShape(member.activity) };
@@ -400,14 +402,14 @@ const memberActions: Actions = {
       ? `At ${at} instance ${member.id} was taken out of service in response to a user request, shrinking the capacity from ${group.desired} to ${group.desired - 1}.`
       : `At ${at} instance ${member.id} was taken out of service in response to a user request.`;
     if (decrement) group.desired -= 1;
-    const activity = estate.engine.end(member);
-    estate.engine.kick(group);
+    const activity = scaling.engine.end(member);
+    scaling.engine.kick(group);
     return { Activity: activityShape(activity) };
   },
 
-  DescribeAutoScalingInstances(estate, form) {
+  DescribeAutoScalingInstances(scaling, form) {
     const ids = form.list('InstanceIds');
-    const all = [...estate.groups.values()].flatMap(({ members }) => [...members.values()]);
+    const all = [...scaling.groups.values()].flatMap(({ members }) => [...members.values()]);
     const found = all.filter(({ id }) => ids.length === 0 || ids.includes(id));
     const { items, NextToken } = page(found, form, 50);
     const shapes = items.map((member) => ({
@@ -419,9 +421,9 @@ const memberActions: Actions = {
     return { AutoScalingInstances: shapes, NextToken };
   },
 
-  DescribeScalingActivities(estate, form) {
+  DescribeScalingActivities(scaling, form) {
     const named = form.text('AutoScalingGroupName');
-    const groups = named === undefined ? [...estate.groups.values()] : [estate.need(form)];
+    const groups = named === undefined ? [...scaling.groups.values()] : [scaling.need(form)];
     // 100 per page, of the last six weeks (DescribeScalingActivities).
     const { items, NextToken } = page(
       groups.flatMap(({ activities }) => activities),
@@ -432,8 +434,8 @@ const memberActions: Actions = {
   },
 };
 
-function needMember(estate: Estate, id: string): Member {
-  for (const { members } of estate.groups.values()) {
+function needMember(scaling: Scaling, id: string): Member {
+  for (const { members } of scaling.groups.values()) {
     const member = members.get(id);
     if (member !== undefined) return member;
   }

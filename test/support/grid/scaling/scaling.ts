@@ -5,20 +5,9 @@ import { Engine, type Pace, type Watchers } from './engine.ts';
 import type { Group } from './groups.ts';
 import { Launcher } from './launcher.ts';
 
-/** What actions read and change. */
-export interface Estate {
-  readonly account: string;
-  readonly groups: Map<string, Group>;
-  readonly engine: Engine;
-  readonly launcher: Launcher;
-  /** The group that `AutoScalingGroupName` names. */
-  need(form: Form): Group;
-  needNamed(name: string): Group;
-  /** Whether EC2 doesn't know an instance profile yet that exists in IAM. */
-  isNewProfile(name: string): boolean;
-}
-
-export type Actions = Readonly<Record<string, (estate: Estate, form: Form, region: string) => Shape | Promise<Shape>>>;
+export type Actions = Readonly<
+  Record<string, (scaling: Scaling, form: Form, region: string) => Shape | Promise<Shape>>
+>;
 
 interface ScalingOptions {
   /** The URL of EC2 and IAM. */
@@ -26,6 +15,7 @@ interface ScalingOptions {
   readonly account: string;
   readonly pace: Pace;
   readonly watchers: Watchers;
+  /** Whether EC2 doesn't know an instance profile yet that exists in IAM. */
   isNewProfile(name: string): boolean;
 }
 
@@ -35,7 +25,7 @@ interface QueryAnswer {
 }
 
 /** Amazon EC2 Auto Scaling, with its query API of 2011-01-01. */
-export class Scaling implements Estate {
+export class Scaling {
   readonly account: string;
   readonly groups = new Map<string, Group>();
   readonly engine: Engine;
@@ -49,6 +39,7 @@ export class Scaling implements Estate {
     this.isNewProfile = isNewProfile;
   }
 
+  /** The group that `AutoScalingGroupName` names. */
   need(form: Form): Group {
     return this.needNamed(form.need('AutoScalingGroupName'));
   }
