@@ -59,19 +59,6 @@ describe("the administrator's policy", () => {
     expect(idleGrants(policy, calls)).to.deep.equal([]);
   });
 
-  it("may not tag a group of another stack, even if its name begins with this one's", () => {
-    const group = (name: string, context: Readonly<Record<string, string>>): Call => ({
-      action: 'autoscaling:CreateOrUpdateTags',
-      resource: `arn:aws:autoscaling:us-east-1:${cloud.account}:autoScalingGroup:1:autoScalingGroupName/${name}`,
-      context,
-    });
-    const { stack } = workspace;
-    const ofStack = (name: string) => ({ 'aws:ResourceTag/batchctl:stack': name });
-    expect(allows(policy, group(`${stack}-default`, {}))).to.equal(true);
-    expect(allows(policy, group(`${stack}-default`, ofStack(stack)))).to.equal(true);
-    expect(allows(policy, group(`${stack}-2-default`, ofStack(`${stack}-2`)))).to.equal(false);
-  });
-
   it('may delete only release files from an existing bucket without a prefix', async () => {
     const Bucket = `theirs-${randomId(6)}`;
     await strangers.clients.s3.createBucket({ Bucket });

@@ -27,10 +27,17 @@ interface Peer {
 }
 type PeerRule = Peer & { readonly IpProtocol: string };
 
+interface Policy {
+  readonly PolicyName: string;
+  readonly PolicyDocument: unknown;
+}
+
+type Text =
+  | ('Bucket' | 'BucketName' | 'QueueName' | 'RoleName' | 'Description' | 'InstanceProfileName' | 'GroupName')
+  | ('GroupDescription' | 'VpcId' | 'LaunchTemplateName' | 'AutoScalingGroupName' | 'MinSize' | 'MaxSize');
+
 /** The properties of all types together; each type has some of them. */
-interface Properties {
-  readonly Bucket: string;
-  readonly BucketName: string;
+interface Properties extends Readonly<Record<Text, string>>, Omit<Policy, 'PolicyName'> {
   readonly PublicAccessBlockConfiguration: s3.PublicAccessBlockConfiguration;
   readonly BucketEncryption: {
     readonly ServerSideEncryptionConfiguration: readonly {
@@ -41,27 +48,15 @@ interface Properties {
     readonly Rules: readonly { readonly Id: string; readonly Prefix?: string; readonly Status: 'Enabled' }[];
   };
   readonly Tags: Tag[];
-  readonly PolicyDocument: unknown;
-  readonly QueueName: string;
-  readonly RoleName: string;
-  readonly Description: string;
   readonly AssumeRolePolicyDocument: unknown;
-  readonly Policies: readonly { readonly PolicyName: string; readonly PolicyDocument: unknown }[];
+  readonly Policies: readonly Policy[];
   readonly PermissionsBoundary?: string;
-  readonly InstanceProfileName: string;
   readonly Roles: readonly string[];
-  readonly GroupName: string;
-  readonly GroupDescription: string;
-  readonly VpcId: string;
   readonly SecurityGroupIngress?: readonly PeerRule[];
   readonly SecurityGroupEgress: readonly PeerRule[];
   readonly Domain: ec2.DomainType;
-  readonly LaunchTemplateName: string;
   readonly LaunchTemplateData: ec2.RequestLaunchTemplateData;
   readonly TagSpecifications: ec2.TagSpecification[];
-  readonly AutoScalingGroupName: string;
-  readonly MinSize: string;
-  readonly MaxSize: string;
   readonly VPCZoneIdentifier: readonly string[];
   readonly MetricsCollection: readonly { readonly Granularity: string }[];
 }

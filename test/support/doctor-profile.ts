@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { S3 } from '@aws-sdk/client-s3';
+import { SQS } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
 import { createQueues } from '../../src/adapters/aws/sqs-queue.ts';
 import { AwsWorkspace } from './aws-workspace.ts';
+import { clientConfig } from './grid/account-clients.ts';
 import { FaultProxy } from './servers/fault-proxy.ts';
 import type { Endpoint } from './servers/shared.ts';
 import type { Ended } from './workspace.ts';
@@ -53,22 +56,26 @@ export class DoctorProfile {
     const workspace = await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url });
     const doctor = new DoctorProfile(workspace, await FaultProxy.start(moto.url), moto, sqs);
     await doctor.setAttributes(`${workspace.stack}-default`, { VisibilityTimeout: '30' });
-    const blocked = ['BlockPublicAcls', 'IgnorePublicAcls', 'BlockPublicPolicy', 'RestrictPublicBuckets'];
-    const block = blocked.map((name) => `<${name}>true</${name}>`).join('');
-    await doctor.#put('publicAccessBlock', `<PublicAccessBlockConfiguration>${block}</PublicAccessBlockConfiguration>`);
+    const s3 = new S3({ ...clientConfig(moto), forcePathStyle: true });
+    await s3.putPublicAccessBlock({
+      Bucket: workspace.stack,
+      PublicAccessBlockConfiguration: {
+        BlockPublicAcls: true,
+        IgnorePublicAcls: true,
+        BlockPublicPolicy: true,
+        RestrictPublicBuckets: true,
+      },
+    });
+    s3.destroy();
     await doctor.lifecycle('');
     return doctor;
   }
 
   /** Sets the bucket's lifecycle rules; by default one removes unfinished uploads. */
-  lifecycle(more: string, abort = ABORT): Promise<void> {
-    return this.#put('lifecycle', `<LifecycleConfiguration>${abort}${more}</LifecycleConfiguration>`);
-  }
-
-  async #put(subresource: string, xml: string): Promise<void> {
-    const url = `${this.#moto.url}/${this.workspace.stack}?${subresource}`;
-    const answer = await fetch(url, { method: 'PUT', body: xml });
-    if (!answer.ok) throw new Error(`${subresource}: ${answer.status} ${await answer.text()}`);
+  async lifecycle(more: string, abort = ABORT): Promise<void> {
+    const body = `<LifecycleConfiguration>${abort}${more}</LifecycleConfiguration>`;
+    const answer = await fetch(`${this.#moto.url}/${this.workspace.stack}?lifecycle`, { method: 'PUT', body });
+    if (!answer.ok) throw new Error(`lifecycle: ${answer.status} ${await answer.text()}`);
   }
 
   /** Creates queues of another stack, which `change` changes, and uses them. */
@@ -81,19 +88,10 @@ export class DoctorProfile {
   }
 
   async setAttributes(name: string, attributes: Readonly<Record<string, string>>): Promise<void> {
-    const { QueueUrl } = await this.#ask('GetQueueUrl', { QueueName: name });
-    await this.#ask('SetQueueAttributes', { QueueUrl, Attributes: attributes });
-  }
-
-  async #ask(action: string, body: object): Promise<{ readonly QueueUrl?: string }> {
-    const answer = await fetch(this.#sqs.url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${action}` },
-      body: JSON.stringify(body),
-    });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${action}: ${text}`);
-    return text === '' ? {} : JSON.parse(text);
+    const sqs = new SQS(clientConfig(this.#sqs));
+    const { QueueUrl } = await sqs.getQueueUrl({ QueueName: name });
+    await sqs.setQueueAttributes({ QueueUrl, Attributes: attributes });
+    sqs.destroy();
   }
 
   /** Runs `doctor`. */

@@ -27,10 +27,10 @@ import type { LeaseThreadData, MessageToThread } from '../../../src/worker/held-
 import { LeaseHeartbeat } from '../../../src/worker/lease-heartbeat.ts';
 import { VirtualTime } from '../held-time.ts';
 import { workHere } from '../inside-worker.ts';
+import { FleetBucket } from './bucket.ts';
 import { FleetQueue } from './queue.ts';
 import { Requests } from './requests.ts';
 import { type FleetInstance, FleetScaling } from './scaling.ts';
-import { FleetBucket } from './store.ts';
 
 export interface FleetOptions {
   readonly machines: number;

@@ -2,10 +2,10 @@ import { installed } from '../run/lacking.ts';
 import { type Fauxqs, sharedFauxqs, startFauxqs } from '../servers/fauxqs.ts';
 import { sharedForks } from '../servers/forks.ts';
 import { startMotoScript } from '../servers/moto.ts';
+import { AccountFacts } from './account-facts.ts';
 import { type Cut, type CutKind, Faults, type Match } from './faults.ts';
 import { type CloudCall, isChange, startFront } from './front.ts';
 import { Grid } from './grid.ts';
-import { AccountFacts } from './known.ts';
 import type { Pace } from './scaling/engine.ts';
 import { Scaling } from './scaling/scaling.ts';
 

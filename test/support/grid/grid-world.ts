@@ -9,7 +9,7 @@ import { type AccountClients, accountClients } from './account-clients.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import type { CloudCall } from './front.ts';
 
-import { Supervisor, type SupervisorOptions } from './supervise.ts';
+import { Supervisor, type SupervisorOptions } from './supervisor.ts';
 
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
 /** Access keys, one for each role that a person can have. */

@@ -6,7 +6,7 @@ import { isAlive } from '../../../src/lib/leftovers.ts';
 import { forEachTest, forSuite } from '../fixture.ts';
 import { until } from '../until.ts';
 import { openAccount } from './emulated-account.ts';
-import { readDisk, Supervisor } from './supervise.ts';
+import { readDisk, Supervisor } from './supervisor.ts';
 
 interface Units {
   /** Further settings of the worker's unit. */
