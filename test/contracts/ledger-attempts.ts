@@ -4,7 +4,7 @@ import { event, job, readPages, T0 } from './ledger-events.ts';
 import type { LedgerFixture } from './ledger-place.ts';
 
 /** The laws of `attemptsOfJob`. */
-export function ledgerAttemptsContract({ at, ledger }: LedgerFixture): void {
+export function ledgerAttemptsContract({ place, ledger }: LedgerFixture): void {
   const readAll = (limit: number): Promise<(readonly AttemptEvent[])[]> =>
     readPages((after) => ledger.attemptsOfJob('claims-1', { limit, ...after }));
 
@@ -31,7 +31,7 @@ export function ledgerAttemptsContract({ at, ledger }: LedgerFixture): void {
       const facts = { waitSeconds: 1.25, cpuSeconds: 0.5, peakMemory: 2 ** 40, bytesIn: 10, bytesOut: 0, slot: 3 };
       const done = event('done', 4, { ...facts, counters: { claims: '0.10' } });
       await ledger.record([event('running', 4, { slot: 3 })]);
-      await (await at.open('w2')).record([done, event('running', 5, { startedAt: T0 + 7 })]);
+      await (await place.open('w2')).record([done, event('running', 5, { startedAt: T0 + 7 })]);
       await ledger.record([event('running', 4, { slot: 3 }), done]);
       expect((await readAll(10)).flat()).to.deep.equal([done, event('running', 5, { startedAt: T0 + 7 })]);
     });

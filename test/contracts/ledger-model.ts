@@ -88,11 +88,11 @@ function expectedOf(events: readonly AttemptEvent[]): Expected {
 }
 
 /** Events in any order, with duplicates, from two writers: the counts must equal those of the model. */
-export function ledgerModelContract(place: () => Promise<LedgerPlace>, histories: number): void {
+export function ledgerModelContract(createPlace: () => Promise<LedgerPlace>, histories: number): void {
   it('has the same counts whatever the order, duplicates and writers of its events', async () => {
-    const at = await place();
+    const place = await createPlace();
     // Each history is a job of its own: connecting anew for each would take longer than what is tested.
-    const writers = [await at.open('w1'), await at.open('w2')] as const;
+    const writers = [await place.open('w1'), await place.open('w2')] as const;
     let jobs = 0;
     const check = async ({ events, doubled, order, flushes }: Arrival): Promise<void> => {
       jobs += 1;
@@ -122,7 +122,7 @@ export function ledgerModelContract(place: () => Promise<LedgerPlace>, histories
     try {
       await fc.assert(fc.asyncProperty(arrivals, check), { numRuns: histories });
     } finally {
-      await at.end();
+      await place.end();
     }
     // Thousands of transactions take a while on a busy machine.
   }).timeout(900_000);

@@ -11,7 +11,7 @@ export interface LedgerPlace {
 
 /** What each test of the contract gets. */
 export interface LedgerFixture {
-  readonly at: LedgerPlace;
+  readonly place: LedgerPlace;
   /** Opened by the writer `w1`, with this clock. */
   readonly ledger: Ledger;
   readonly clock: FakeClock;

@@ -5,10 +5,10 @@ import { countsOf, event, exactCounts, job, T0 } from './ledger-events.ts';
 import type { LedgerFixture } from './ledger-place.ts';
 
 /** The laws of a step's counts. */
-export function ledgerTotalsContract({ at, ledger, clock }: LedgerFixture): void {
+export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): void {
   describe('totals', () => {
     it('adds bytes, durations and counters of the successful attempts only, each once', async () => {
-      const other = await at.open('w2', clock);
+      const other = await place.open('w2', clock);
       const totals = { bytesIn: 10, bytesOut: 3, counters: { claims: '2' } };
       await ledger.record([
         event('failedAttempt', 1, { attempt: 'a', ...totals }),
@@ -29,7 +29,7 @@ export function ledgerTotalsContract({ at, ledger, clock }: LedgerFixture): void
     });
 
     it('adds decimals exactly, however large or small', async () => {
-      const other = await at.open('w2');
+      const other = await place.open('w2');
       await ledger.record([event('done', 1, { counters: { sum: '0.1', big: '1e30' } })]);
       await ledger.record([event('done', 2, { counters: { sum: '0.2', big: '0.01' } })]);
       await other.record([event('done', 3, { counters: { sum: '-0.3', big: '1' } })]);
@@ -88,7 +88,7 @@ export function ledgerTotalsContract({ at, ledger, clock }: LedgerFixture): void
     });
 
     it('replace the counted totals, and late events of the round no longer change them', async () => {
-      const other = await at.open('w2', clock);
+      const other = await place.open('w2', clock);
       await ledger.record([event('running', 1), event('failedAttempt', 3, { counters: { claims: '1' } })]);
       await other.record([event('done', 2, { bytesIn: 1, counters: { claims: '1' } })]);
       await ledger.recordExact('claims-1', 0, [exact()]);

@@ -10,25 +10,25 @@ import type { LedgerFixture, LedgerPlace } from './ledger-place.ts';
 import { ledgerTotalsContract } from './ledger-totals.ts';
 
 /**
- * The laws of `src/ports/ledger.ts`, for any adapter. `place` creates a new, empty ledger for each test. `histories` is
+ * The laws of `src/ports/ledger.ts`, for any adapter. `createPlace` creates a new, empty ledger for each test. `histories` is
  * the number of histories that are compared with the model: fewer if another adapter with the same code above its
  * storage compares all.
  */
-export function ledgerContract(name: string, place: () => Promise<LedgerPlace>, histories = 150): void {
+export function ledgerContract(name: string, createPlace: () => Promise<LedgerPlace>, histories = 150): void {
   describe(`the ledger's laws, on ${name}`, () => {
-    const at = forEachTest(place);
+    const place = forEachTest(createPlace);
     const clock = forEachTest(() => new FakeClock(T0));
-    const ledger = forEachTest(() => at.open('w1', clock));
-    const fixture = { at, ledger, clock };
+    const ledger = forEachTest(() => place.open('w1', clock));
+    const fixture = { place, ledger, clock };
     tasksContract(fixture);
     ledgerAttemptsContract(fixture);
     ledgerTotalsContract(fixture);
     ledgerJobsContract(fixture);
-    ledgerModelContract(place, histories);
+    ledgerModelContract(createPlace, histories);
   });
 }
 
-function tasksContract({ at, ledger }: LedgerFixture): void {
+function tasksContract({ place, ledger }: LedgerFixture): void {
   const task = async (n: number): Promise<LedgerTask | undefined> =>
     (await ledger.tasks('claims-1', { limit: 1, after: { step: 'price', task: n - 1 } })).find(
       (each) => each.task === n,
@@ -37,7 +37,7 @@ function tasksContract({ at, ledger }: LedgerFixture): void {
   describe('tasks', () => {
     it('can be opened again and by a second writer, and shows both the same', async () => {
       await ledger.open();
-      const other = await at.open('w2');
+      const other = await place.open('w2');
       await ledger.record([event('done', 1)]);
       expect(await other.counts('claims-1')).to.deep.equal(await ledger.counts('claims-1'));
       expect(await other.tasks('claims-1', { limit: 5 })).to.have.length(1);
@@ -66,7 +66,7 @@ function tasksContract({ at, ledger }: LedgerFixture): void {
       await ledger.record(events);
       const [before, tasks] = [await ledger.counts('claims-1'), await ledger.tasks('claims-1', { limit: 9 })];
       await ledger.record(events);
-      await (await at.open('w2')).record([...events].reverse());
+      await (await place.open('w2')).record([...events].reverse());
       expect(await ledger.counts('claims-1')).to.deep.equal(before);
       expect(await ledger.tasks('claims-1', { limit: 9 })).to.deep.equal(tasks);
     });

@@ -13,7 +13,7 @@ import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { readText } from '../../support/read-text.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { serve } from '../../support/servers/listen.ts';
-import { REGION, storeOf } from './s3-bench.ts';
+import { REGION, sdkSigner, storeOf } from './s3-bench.ts';
 
 interface Received {
   readonly line: string;
@@ -25,11 +25,6 @@ interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-}
-
-/** The method of the SDK's signer that its type lacks. */
-interface Signer {
-  sign(request: object, options: object): Promise<{ readonly headers: Readonly<Record<string, string>> }>;
 }
 
 const ENTRY = (key: string): string =>
@@ -87,17 +82,10 @@ describe('hot calls to S3 and SQS', () => {
 
   /** The signature that the SDK's signer gives this request. */
   async function signatureOf({ line, headers }: Received, service: 's3' | 'sqs', body: string): Promise<string> {
-    const client = await clients.s3();
-    const signer = await client.config.signer({
-      name: 'sigv4',
-      signingName: service,
-      signingRegion: REGION,
-      properties: {},
-    });
     const signed = /SignedHeaders=([^,]+)/.exec(headers.authorization ?? '')?.[1]?.split(';') ?? [];
     const [, method, path, query] = /^(\S+) ([^?]+)\??(.*)$/.exec(line) ?? [];
     const time = String(headers['x-amz-date']).replace(/^(....)(..)(..T..)(..)/, '$1-$2-$3:$4:');
-    const resigned = await (signer as unknown as Signer).sign(
+    const resigned = await (await sdkSigner(clients, service)).sign(
       {
         method,
         protocol: 'http:',

@@ -61,3 +61,15 @@ export function distinctBytes(size: number): Buffer {
 
 /** An error as S3 writes it. */
 export const s3Fault = (status: number, code: string): Fault => ({ kind: 'answer', status, code });
+
+/** The methods of the SDK's signer that its type lacks. */
+interface SdkSigner {
+  sign(request: object, options: object): Promise<{ readonly headers: Readonly<Record<string, string>> }>;
+  presign(request: object, options: object): Promise<{ readonly query: Readonly<Record<string, string>> }>;
+}
+
+export async function sdkSigner(clients: AwsClients, service: 's3' | 'sqs'): Promise<SdkSigner> {
+  const { config } = await clients.s3();
+  const scheme = { name: 'sigv4', signingName: service, signingRegion: REGION, properties: {} };
+  return (await config.signer(scheme)) as unknown as SdkSigner;
+}

@@ -29,7 +29,7 @@ const isComplete = ({ method, url }: Seen): boolean => method === 'POST' && /[?&
 describe('uploading a large file to S3', () => {
   const moto = forSuite(() => startMoto());
   const proxy = forSuite(() => FaultProxy.start(moto.url));
-  const at = forEachTest(() => openBench(moto.url, proxy.url, { prefix: '', chunks: CHUNKS }));
+  const bench = forEachTest(() => openBench(moto.url, proxy.url, { prefix: '', chunks: CHUNKS }));
   const scratch = forEachTest(() => new Scratch());
   let path: string;
   beforeEach(() => {
@@ -49,7 +49,7 @@ describe('uploading a large file to S3', () => {
       .filter(isChunk)
       .map(numberOf)
       .sort((one, other) => one - other);
-  const expectStored = async (bytes: Buffer, key = 'big', { store }: Pick<S3Bench, 'store'> = at): Promise<void> => {
+  const expectStored = async (bytes: Buffer, key = 'big', { store }: Pick<S3Bench, 'store'> = bench): Promise<void> => {
     expect(Buffer.compare((await store.read(key)) ?? Buffer.of(), bytes)).to.equal(0);
   };
 
@@ -60,9 +60,9 @@ describe('uploading a large file to S3', () => {
       if (safe >= chunks * 5 * MIB) abort.abort();
     };
     proxy.fail(99, { kind: 'hang' }, (seen) => isChunk(seen) && numberOf(seen) > chunks);
-    const upload = at.store.uploadFile(path, 'big', { metadata, signal: abort.signal, onProgress });
+    const upload = bench.store.uploadFile(path, 'big', { metadata, signal: abort.signal, onProgress });
     expect(await rejection(upload)).to.have.property('name', 'AbortError');
-    expect(await at.store.head('big'), 'no part is visible').to.equal(null);
+    expect(await bench.store.head('big'), 'no part is visible').to.equal(null);
     proxy.heal();
   }
 
@@ -98,7 +98,7 @@ describe('uploading a large file to S3', () => {
   it('resumes an upload that a signal ended', async () => {
     const bytes = writeBytes(4 * 5 * MIB + 17);
     await interruptUpload(2);
-    await at.store.uploadFile(path, 'big');
+    await bench.store.uploadFile(path, 'big');
     expect(sentChunks()).to.deep.equal([3, 4, 5]);
     await expectStored(bytes);
   });
@@ -108,7 +108,7 @@ describe('uploading a large file to S3', () => {
     await interruptUpload(3);
     bytes.writeUInt8(1 ^ bytes.readUInt8(6 * MIB), 6 * MIB);
     writeFileSync(path, bytes);
-    await at.store.uploadFile(path, 'big');
+    await bench.store.uploadFile(path, 'big');
     expect(sentChunks()).to.deep.equal([2, 4]);
     await expectStored(bytes);
   });
@@ -116,9 +116,9 @@ describe('uploading a large file to S3', () => {
   it("starts over when the metadata changed, because an unfinished upload's is fixed", async () => {
     const bytes = writeBytes(3 * 5 * MIB);
     await interruptUpload(2, { sha256: 'old' });
-    await at.store.uploadFile(path, 'big', { metadata: { sha256: 'new' } });
+    await bench.store.uploadFile(path, 'big', { metadata: { sha256: 'new' } });
     expect(sentChunks()).to.deep.equal([1, 2, 3]);
-    expect((await at.store.head('big'))?.metadata).to.deep.equal({ sha256: 'new' });
+    expect((await bench.store.head('big'))?.metadata).to.deep.equal({ sha256: 'new' });
     await expectStored(bytes);
   });
 
@@ -126,7 +126,7 @@ describe('uploading a large file to S3', () => {
     const bytes = writeBytes(3 * 5 * MIB);
     await interruptUpload(2);
     proxy.fail(1, s3Fault(403, 'AccessDenied'), ({ method }) => method === 'GET');
-    await at.store.uploadFile(path, 'big');
+    await bench.store.uploadFile(path, 'big');
     expect(sentChunks()).to.deep.equal([1, 2, 3]);
     await expectStored(bytes);
   });
@@ -136,7 +136,7 @@ describe('uploading a large file to S3', () => {
     proxy.fail(1, { kind: 'reset' }, isChunk);
     proxy.fail(1, { kind: 'lost' }, isChunk);
     proxy.fail(1, s3Fault(503, 'SlowDown'), isChunk);
-    await at.store.uploadFile(path, 'big');
+    await bench.store.uploadFile(path, 'big');
     expect(sentChunks()).to.have.length(6);
     expect(proxy.seen.find(isChunk)?.headers).to.have.property('x-amz-checksum-crc32');
     await expectStored(bytes);
@@ -147,27 +147,27 @@ describe('uploading a large file to S3', () => {
     proxy.fail(1, { kind: 'lost' }, isComplete);
     // S3's answer to the retry.
     proxy.fail(1, s3Fault(404, 'NoSuchUpload'), isComplete);
-    const { created, etag } = await at.store.uploadFile(path, 'big');
+    const { created, etag } = await bench.store.uploadFile(path, 'big');
     expect(created).to.equal(true);
-    expect(etag).to.equal((await at.store.head('big'))?.etag);
+    expect(etag).to.equal((await bench.store.head('big'))?.etag);
     expect(sentChunks()).to.have.length(3);
     await expectStored(bytes);
   });
 
   it('does not mistake an older object of the same size for its own', async () => {
     const bytes = writeBytes(2 * 5 * MIB);
-    await at.store.uploadFile(path, 'big');
+    await bench.store.uploadFile(path, 'big');
     bytes.writeUInt8(7, 3);
     writeFileSync(path, bytes);
     proxy.fail(1, s3Fault(404, 'NoSuchUpload'), isComplete);
-    await at.store.uploadFile(path, 'big');
+    await bench.store.uploadFile(path, 'big');
     await expectStored(bytes);
   });
 
   it('starts a new upload if someone aborted its own', async () => {
     const bytes = writeBytes(3 * 5 * MIB);
     proxy.fail(1, s3Fault(404, 'NoSuchUpload'), isChunk);
-    await at.store.uploadFile(path, 'big');
+    await bench.store.uploadFile(path, 'big');
     expect(proxy.count(isCreate)).to.equal(2);
     await expectStored(bytes);
   });
@@ -175,7 +175,7 @@ describe('uploading a large file to S3', () => {
   it('sends every chunk again in a new upload if the completion conflicts with another write', async () => {
     const bytes = writeBytes(2 * 5 * MIB);
     proxy.fail(1, s3Fault(409, 'ConditionalRequestConflict'), isComplete);
-    expect((await at.store.uploadFile(path, 'big', { ifAbsent: true })).created).to.equal(true);
+    expect((await bench.store.uploadFile(path, 'big', { ifAbsent: true })).created).to.equal(true);
     expect(sentChunks()).to.deep.equal([1, 1, 2, 2]);
     expect(proxy.seen.filter(isComplete).every(({ headers }) => headers['if-none-match'] === '*')).to.equal(true);
     await expectStored(bytes);
@@ -183,21 +183,21 @@ describe('uploading a large file to S3', () => {
 
   it('leaves the object and the file unchanged if another writer is first, at any moment', async () => {
     writeBytes(2 * 5 * MIB);
-    await at.store.put('big', 'first');
+    await bench.store.put('big', 'first');
     const options = { ifAbsent: true, consume: true };
-    expect((await at.store.uploadFile(path, 'big', options)).created).to.equal(false);
+    expect((await bench.store.uploadFile(path, 'big', options)).created).to.equal(false);
     expect(sentChunks(), 'no byte is sent').to.deep.equal([]);
-    await at.store.delete(['big']);
+    await bench.store.delete(['big']);
     proxy.fail(1, s3Fault(412, 'PreconditionFailed'), isComplete);
-    expect((await at.store.uploadFile(path, 'big', options)).created).to.equal(false);
+    expect((await bench.store.uploadFile(path, 'big', options)).created).to.equal(false);
     expect(existsSync(path)).to.equal(true);
   });
 
   it('publishes nothing when the file changes during the upload', async () => {
     const bytes = writeBytes(2 * 5 * MIB);
     const onProgress = (): void => writeFileSync(path, Buffer.concat([bytes, Buffer.of(1)]));
-    await failsWith('changed', at.store.uploadFile(path, 'big', { onProgress }));
-    expect(await at.store.head('big')).to.equal(null);
+    await failsWith('changed', bench.store.uploadFile(path, 'big', { onProgress }));
+    expect(await bench.store.head('big')).to.equal(null);
   });
 
   it("says that the file changed if S3 refuses a chunk's new bytes", async () => {
@@ -207,8 +207,8 @@ describe('uploading a large file to S3', () => {
       writeFileSync(path, bytes.fill(7));
       return true;
     });
-    await failsWith('changed', at.store.uploadFile(path, 'big'));
-    expect(await at.store.head('big')).to.equal(null);
+    await failsWith('changed', bench.store.uploadFile(path, 'big'));
+    expect(await bench.store.head('big')).to.equal(null);
   });
 
   it('ends without waiting for missing bytes when the file is truncated while a chunk is sent', async () => {
@@ -218,13 +218,13 @@ describe('uploading a large file to S3', () => {
       truncateSync(path, 3 * MIB);
       return true;
     });
-    await failsWith('changed', at.store.uploadFile(path, 'big'));
-    expect(await at.store.head('big')).to.equal(null);
+    await failsWith('changed', bench.store.uploadFile(path, 'big'));
+    expect(await bench.store.head('big')).to.equal(null);
   });
 
   it('deletes a file that it consumes once its chunks have arrived', async () => {
     const bytes = writeBytes(15 * MIB + 3);
-    await at.store.uploadFile(path, 'big', { consume: true });
+    await bench.store.uploadFile(path, 'big', { consume: true });
     await expectStored(bytes);
     expect(existsSync(path)).to.equal(false);
   });
@@ -248,7 +248,7 @@ describe('uploading a large file to S3', () => {
     writeFileSync(path, 'begin');
     truncateSync(path, 256 * MIB);
     const measure = async (direction: string): Promise<{ bytes: number; grown: number }> => {
-      const args = [UPLOADER, moto.url, at.bucket, direction, path, 'big'];
+      const args = [UPLOADER, moto.url, bench.bucket, direction, path, 'big'];
       return JSON.parse((await run(process.execPath, args)).stdout);
     };
     expect((await measure('up')).grown, 'uploading').to.be.below(60 * MIB);
