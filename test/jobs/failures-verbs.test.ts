@@ -6,7 +6,7 @@ import { causeId } from '../../src/model/failure.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { openPlace } from './published-job.ts';
 import { runHere, runJson } from './run-here.ts';
-import { submitJob, work } from './submitted-job.ts';
+import { runJob, submitJob } from './submitted-job.ts';
 
 const FAIL = `case $BATCHCTL_TASK in
   1|3|4) echo "reading" >&2; echo "row $((BATCHCTL_TASK * 7)) of /in/$BATCHCTL_TASK.csv: no rate" >&2; exit 1;;
@@ -28,8 +28,7 @@ describe('the commands that explain failures', () => {
   let job: string;
   beforeEach(async () => {
     writeFileSync(join(place.directory, 'fail.sh'), FAIL);
-    job = (await submitJob(place, JOB, {})).record.job;
-    await work(place.platform);
+    job = (await runJob(place, JOB)).record.job;
   });
 
   const cli = (...words: string[]) => runHere(place.directory, [...words, '--tz', 'UTC']);
@@ -145,8 +144,7 @@ steps:
 `;
   beforeEach(async () => {
     mkdirSync(join(place.directory, 'in'));
-    await submitJob(place, CONVERT, { 'a.txt': 'a\n', 'in/b.txt': 'b\n', 'in/c.txt': 'c\n' });
-    await work(place.platform);
+    await runJob(place, CONVERT, { 'a.txt': 'a\n', 'in/b.txt': 'b\n', 'in/c.txt': 'c\n' });
   });
   const cli = async (...words: string[]) => {
     const ended = await runHere(place.directory, ['tasks', 'last', ...words]);

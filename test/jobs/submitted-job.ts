@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load-config.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
 import { prepare, type SubmissionRequest } from '../../src/jobs/submit/prepare.ts';
 import { submit } from '../../src/jobs/submit/submit.ts';
@@ -80,6 +81,17 @@ export async function publishAll(platform: Platform, view: JobView): Promise<Job
  */
 export async function work(platform: Platform): Promise<void> {
   await workHere(platform, 2, { worker: `w-${randomId(10)}`, untilEmpty: true });
+}
+
+/** A job that a real worker ran to its end. */
+export async function runJob(
+  place: Place,
+  yaml: string,
+  inputs: Readonly<Record<string, string | Uint8Array>> = {},
+): Promise<JobView> {
+  const { record } = await submitJob(place, yaml, inputs);
+  await work(place.platform);
+  return requireView(place.platform.store, record.job);
 }
 
 /** The platform of a second process in the same directory; the caller closes it. */

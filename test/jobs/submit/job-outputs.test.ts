@@ -12,7 +12,7 @@ import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { openPlace, publishManifest, publishSmall, putJob } from '../published-job.ts';
 import { readText } from '../stored-text.ts';
-import { submitJob, work } from '../submitted-job.ts';
+import { runJob, submitJob, work } from '../submitted-job.ts';
 
 const SOURCE = `
 name: source
@@ -31,11 +31,7 @@ const CSV = 'id,v\n1,a\n2,b\n3,c\n4,d\n5,e\n';
 describe('--input job:JOB/STEP', () => {
   const place = forEachTest(openPlace);
 
-  async function source(): Promise<JobView> {
-    const view = await submitJob(place, SOURCE, { 'a.csv': CSV });
-    await work(place.platform);
-    return requireView(place.platform.store, view.record.job);
-  }
+  const source = () => runJob(place, SOURCE, { 'a.csv': CSV });
   async function outputs({ record }: JobView): Promise<readonly string[]> {
     const texts: string[] = [];
     for (let task = 0; task < record.parts; task += 1) {

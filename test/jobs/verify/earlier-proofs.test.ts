@@ -19,7 +19,7 @@ import { until } from '../../support/until.ts';
 import { provenJob } from '../proven-job.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { changeMeta, changeText } from '../stored-text.ts';
-import { ONE_STEP, publishAll, submitJob, work } from '../submitted-job.ts';
+import { ONE_STEP, publishAll, runJob, submitJob, work } from '../submitted-job.ts';
 
 const YAML = `
 name: claims
@@ -37,14 +37,9 @@ describe('the comparison of a proof with earlier ones', () => {
   const change = (key: string, edit: (text: string) => string) => changeText(place.platform.store, key, edit);
   const editMeta = (key: string, fields: Partial<OutputMeta>) => changeMeta(place.platform.store, key, fields);
 
-  /** A finished job with six tasks, one of which failed and is tolerated. */
-  async function ran(yaml = YAML): Promise<JobView> {
-    const view = await submitJob(place, yaml, { 'a.txt': '1\n2\n3\n4\n5\n6\n' });
-    await work(place.platform);
-    return reread(view);
-  }
-
-  const plain = async () => publishAll(place.platform, await submitJob(place, GATHERED, { 'a.txt': 'a\nb\nc\n' }));
+  /** A job of six tasks, of which one failed and is tolerated. */
+  const ranJob = () => runJob(place, YAML, { 'a.txt': '1\n2\n3\n4\n5\n6\n' });
+  const gathered = async () => publishAll(place.platform, await submitJob(place, GATHERED, { 'a.txt': 'a\nb\nc\n' }));
 
   /** Proves the job, stores the proof, and waits until the store's clock has advanced. */
   async function prove(view: JobView, deep = false): Promise<VerifyResult> {
@@ -73,7 +68,7 @@ describe('the comparison of a proof with earlier ones', () => {
   }
 
   it('names a counter that was edited in an output: its old and new value, and the object', async () => {
-    const view = await ran();
+    const view = await ranJob();
     await prove(view);
     const key = outKey(view.record.job, 'price', 4);
     await editMeta(key, { counters: { amount: '1000000' } });
@@ -83,7 +78,7 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it('finds a change that affects no sum: another attempt as the maker of an output', async () => {
-    const view = await plain();
+    const view = await gathered();
     await prove(view);
     await editMeta(outKey(view.record.job, 'totals', 0), { attempt: 'b'.repeat(16) });
     expect(await refused(view))
@@ -92,7 +87,7 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it('recomputes the digest of job.json, and compares job.json with the proof', async () => {
-    const view = await plain();
+    const view = await gathered();
     const key = jobKey(view.record.job);
     await change(key, (text) => text.replace('"every":1', '"every":2'));
     const error = await failsWith('corrupt', verify(view));
@@ -107,7 +102,7 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it("names the shard when a part's bounds were moved, although every byte is still in one part", async () => {
-    const view = await plain();
+    const view = await gathered();
     await prove(view);
     const key = partShardKey(view.record.job, 0);
     await change(key, (text) =>
@@ -130,7 +125,7 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it('finds that a task with an output is now recorded as failed', async () => {
-    const view = await ran();
+    const view = await ranJob();
     await prove(view);
     const { store } = place.platform;
     await store.copy(failedKey(view.record.job, 'price', 2, 0), failedKey(view.record.job, 'price', 5, 0));
@@ -141,7 +136,7 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it('reports an output that is gone or altered only once', async () => {
-    const view = await plain();
+    const view = await gathered();
     await prove(view);
     const { store } = place.platform;
     const key = outKey(view.record.job, 'totals', 0);
@@ -152,7 +147,7 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it('reports the oldest proof that differs, if an earlier version stored a second one that contradicts it', async () => {
-    const view = await ran();
+    const view = await ranJob();
     const first = await prove(view);
     await editMeta(outKey(view.record.job, 'price', 4), { counters: { amount: '11' } });
     const { evidence } = await verify(view);
@@ -161,7 +156,7 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it('accepts outputs of a retry with corrected code, and still compares every other output with its proof', async () => {
-    const view = await ran();
+    const view = await ranJob();
     await prove(view);
     const code = 'c'.repeat(64);
     // A published task isn't run again, so nothing of it may differ.
@@ -183,7 +178,7 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it('accepts a retry that failed again', async () => {
-    const view = await ran();
+    const view = await ranJob();
     await prove(view);
     await decide(view, retryOf(1, { price: '2' }));
     const [first, second] = [0, 1].map((round) => failedKey(view.record.job, 'price', 2, round)) as [string, string];
@@ -194,7 +189,7 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it('accepts an output that was lost and made again by a repair', async () => {
-    const view = await ran();
+    const view = await ranJob();
     await prove(view);
     const key = outKey(view.record.job, 'price', 1);
     await place.platform.store.delete([key]);
@@ -207,7 +202,7 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it('accepts a skip, and its undo', async () => {
-    const view = await ran();
+    const view = await ranJob();
     await prove(view);
     await decide(view, { what: 'skip', tasks: { price: '2' }, reason: 'x', failed: { price: '2' }, round: 1 });
     await close(view);
@@ -218,18 +213,18 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it('accepts a late output of a task that had failed, and of one that its gather left out', async () => {
-    const view = await ran();
+    const view = await ranJob();
     await prove(view);
     await publishSmall({ platform: place.platform, view }, 'price', 2, 'late\n');
     expect((await prove(view)).evidence?.steps[0]).to.include({ failed: '', outputs: 6 });
     await editMeta(outKey(view.record.job, 'price', 0), { counters: { amount: '11' } });
     expect(await refused(view)).to.include('amount was "50" at proof 0, and is "51" now');
 
-    const gathered = await provenJob(place);
-    await prove(gathered);
-    await publishSmall({ platform: place.platform, view: gathered }, 'price', 2, 'late\n');
-    await publishSmall({ platform: place.platform, view: gathered }, 'convert', 2, 'late\n');
-    expect((await prove(gathered)).late).to.deep.equal(['convert/2']);
+    const chain = await provenJob(place);
+    await prove(chain);
+    for (const step of ['price', 'convert'])
+      await publishSmall({ platform: place.platform, view: chain }, step, 2, 'late\n');
+    expect((await prove(chain)).late).to.deep.equal(['convert/2']);
   });
 
   it('accepts that a task failed for good after it was given up', async () => {
@@ -247,7 +242,7 @@ describe('the comparison of a proof with earlier ones', () => {
   });
 
   it('accepts a verification without --deep after one with it, and a deep one after its input has changed', async () => {
-    const view = await plain();
+    const view = await gathered();
     await prove(view);
     await prove(view, true);
     await prove(view);

@@ -12,7 +12,7 @@ import type { Platform } from '../../../src/ports/platform.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { entriesOf, keysBelow } from '../../support/stored.ts';
 import { openPlace } from '../published-job.ts';
-import { openAgain, submitJob, work } from '../submitted-job.ts';
+import { openAgain, runJob, submitJob, work } from '../submitted-job.ts';
 
 const YAML = `
 name: claims
@@ -40,16 +40,10 @@ describe('repairing a job', () => {
   const remove = ({ record }: JobView, ...tasks: readonly (readonly [string, number])[]) =>
     place.platform.store.delete(tasks.map(([step, task]) => outKey(record.job, step, task)));
 
-  async function done(yaml = YAML): Promise<JobView> {
-    const view = await submitJob(place, yaml, {});
-    await work(place.platform);
-    return read(view);
-  }
-
   const openMarks = () => keysBelow(place.platform.store, OPEN_PREFIX);
 
   it('reopens a closed job for an output that was deleted, and proves it once a worker has made it again', async () => {
-    const view = await done();
+    const view = await runJob(place, YAML);
     expect((await verify(view)).verdict).to.equal('proven');
     await remove(view, ['convert', 3]);
     const repaired = await repair(view);
@@ -64,7 +58,7 @@ describe('repairing a job', () => {
   });
 
   it('runs a chain again from the step whose output is gone, and keeps the later outputs', async () => {
-    const view = await done();
+    const view = await runJob(place, YAML);
     const kept = await place.platform.store.head(outKey(view.record.job, 'convert', 2));
     await remove(view, ['price', 2], ['price', 4], ['convert', 4]);
     const repaired = await repair(view);
@@ -75,7 +69,7 @@ describe('repairing a job', () => {
   });
 
   it('writes a lost opened.json again', async () => {
-    const view = await done();
+    const view = await runJob(place, YAML);
     await place.platform.store.delete([openedKey(view.record.job, 'totals')]);
     expect((await verify(view)).problems.map(({ code }) => code)).to.deep.equal(['notOpened']);
     expect(await repair(view)).to.include({ sent: 0, reopened: false });
@@ -93,7 +87,7 @@ describe('repairing a job', () => {
   });
 
   it('happens only once if two processes repair at the same time', async () => {
-    const view = await done();
+    const view = await runJob(place, YAML);
     await remove(view, ['convert', 1]);
     const both = await Promise.all([repair(view), repair(view)]);
     expect(both.map(({ sent }) => sent).sort()).to.deep.equal([0, 1]);
@@ -114,7 +108,7 @@ describe('repairing a job', () => {
   });
 
   it('with dryRun returns the planned changes, and writes nothing', async () => {
-    const view = await done();
+    const view = await runJob(place, YAML);
     await remove(view, ['convert', 3]);
     const before = (await read(view)).next;
     const planned = await repairJob(place.platform, view, { dryRun: true });
@@ -124,7 +118,7 @@ describe('repairing a job', () => {
   });
 
   it('rebuilds a lost ledger with the same counts, totals and tasks from the store alone', async () => {
-    const view = await done(FAILING);
+    const view = await runJob(place, FAILING);
     const { job } = view.record;
     const before = await facts(place.platform, job);
     expect(before.counts[0]).to.include({ done: 3, failed: 1, retried: 1, exact: true });

@@ -54,7 +54,7 @@ describe('the guard against a program that fails everywhere', () => {
     }
   }
 
-  /** What the guard sees: the failures of two tasks are `apart` seconds apart. `requests`: what it asked the store for. */
+  /** The platform as the guard sees it: task n + 1 failed `apart` seconds after task n. `requests`: those to its store. */
   function observed(apart = 1): { readonly platform: Platform; readonly requests: readonly string[] } {
     const { platform } = place;
     async function* listApart(prefix: string): AsyncIterable<ObjectEntry> {
