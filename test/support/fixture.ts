@@ -2,12 +2,12 @@ import type { Suite } from 'mocha';
 
 type Lifetime = 'suite' | 'test';
 
-/** Names of methods that end a fixture. */
-const END_METHODS = ['close', 'stop', 'remove', 'release', 'destroy', 'end'];
+/** Names of methods that end a fixture; the first that it has is called. A workspace's `remove` includes its `close`. */
+const END_METHODS = ['remove', 'close', 'stop', 'release', 'destroy', 'end'];
 
 /**
- * Makes a fixture before the first test of the suite. After the last test and the suite's own `after` hooks it is closed,
- * stopped, removed, released, destroyed or ended; the fixture that was made last ends first. It can be used in tests and
+ * Makes a fixture before the first test of the suite. After the last test and the suite's own `after` hooks it is removed,
+ * closed, stopped, released, destroyed or ended; the fixture that was made last ends first. It can be used in tests and
  * hooks, but not while the suite is declared.
  */
 export function forSuite<T extends object>(make: () => T | Promise<T>): T {
