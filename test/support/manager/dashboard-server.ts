@@ -27,13 +27,9 @@ export interface OpenedPage {
 
 /** A manager started as a person starts it, in a directory of its own, and browsers that open its page. */
 export class DashboardServer {
-  readonly workspace: Workspace;
+  readonly workspace = new Workspace();
   #manager: Running | null = null;
   #port = 0;
-
-  constructor(workspace = new Workspace()) {
-    this.workspace = workspace;
-  }
 
   static async open(): Promise<DashboardServer> {
     const server = new DashboardServer();
@@ -88,8 +84,8 @@ export class DashboardServer {
     return { page, faults };
   }
 
-  async close(): Promise<void> {
-    await this.workspace.remove();
+  close(): Promise<void> {
+    return this.workspace.remove();
   }
 }
 
