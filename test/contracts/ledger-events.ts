@@ -53,8 +53,8 @@ export function exactCounts(more: Partial<ExactCounts> = {}): ExactCounts {
   return { step: 'price', done: 0, failed: 0, bytesIn: 0, bytesOut: 0, seconds: 0, counters: {}, ...more };
 }
 
-/** The counts of the job's first step. */
-export async function countsOf(
+/** The counts of a job's first step. */
+export async function readCounts(
   ledger: Ledger,
   id = 'claims-1',
   options: Parameters<Ledger['counts']>[1] = {},

@@ -2,7 +2,7 @@ import Big from 'big.js';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { AttemptEvent, AttemptOutcome, TaskState } from '../../src/ports/ledger.ts';
-import { countsOf, event, T0 } from './ledger-events.ts';
+import { event, readCounts, T0 } from './ledger-events.ts';
 import type { LedgerPlace } from './ledger-place.ts';
 
 const ENDS = ['interrupted', 'failedAttempt', 'failed', 'done'] as const;
@@ -108,7 +108,7 @@ export function ledgerModelContract(createPlace: () => Promise<LedgerPlace>, his
       const count = (state: TaskState): number => [...expected.states.values()].filter((each) => each === state).length;
       expect(new Map(found.map((each) => [each.task, each.state]))).to.deep.equal(expected.states);
       if (events.length === 0) return;
-      expect(await countsOf(writers[1], job)).to.deep.include({
+      expect(await readCounts(writers[1], job)).to.deep.include({
         running: count('running'),
         done: count('done'),
         failed: count('failed'),

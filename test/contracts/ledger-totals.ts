@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { ExactCounts } from '../../src/ports/ledger.ts';
 import { failsWith } from '../support/rejection.ts';
-import { countsOf, event, exactCounts, job, T0 } from './ledger-events.ts';
+import { event, exactCounts, job, readCounts, T0 } from './ledger-events.ts';
 import type { LedgerFixture } from './ledger-place.ts';
 
 /** The laws of a step's counts. */
@@ -19,7 +19,7 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
         event('done', 2, { ...totals, endedAt: T0 + 500 }),
       ]);
       await ledger.record([event('interrupted', 2, { attempt: 'c', ...totals })]);
-      expect(await countsOf(ledger)).to.deep.include({
+      expect(await readCounts(ledger)).to.deep.include({
         done: 2,
         bytesIn: 20,
         bytesOut: 6,
@@ -34,7 +34,7 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
       await ledger.record([event('done', 2, { counters: { sum: '0.2', big: '0.01' } })]);
       await other.record([event('done', 3, { counters: { sum: '-0.3', big: '1' } })]);
       await other.record([event('done', 4, { counters: { sum: '123456789012345678901234567890.12' } })]);
-      expect((await countsOf(ledger))?.counters).to.deep.equal({
+      expect((await readCounts(ledger))?.counters).to.deep.equal({
         sum: '123456789012345678901234567890.12',
         big: '1000000000000000000000000000001.01',
       });
@@ -49,7 +49,7 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
     it('adds facts that only the second report of the same end has', async () => {
       await ledger.record([event('done', 1)]);
       await ledger.record([event('done', 1, { bytesOut: 7, counters: { claims: '1' } })]);
-      expect(await countsOf(ledger)).to.deep.include({ done: 1, bytesOut: 7, counters: { claims: '1' } });
+      expect(await readCounts(ledger)).to.deep.include({ done: 1, bytesOut: 7, counters: { claims: '1' } });
     });
 
     it('shows every step of the job in order, at zero before anything happens', async () => {
@@ -67,9 +67,9 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
       await ledger.record([event('done', 1)]);
       clock.pass(5);
       await ledger.record([event('done', 1), event('running', 1)]);
-      expect((await countsOf(ledger))?.movedAt).to.equal(T0);
+      expect((await readCounts(ledger))?.movedAt).to.equal(T0);
       await ledger.record([event('done', 2)]);
-      expect((await countsOf(ledger))?.movedAt).to.equal(T0 + 5000);
+      expect((await readCounts(ledger))?.movedAt).to.equal(T0 + 5000);
     });
 
     it('knows nothing about another job', async () => {
@@ -84,7 +84,7 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
 
     it('are not reported before they are recorded', async () => {
       await ledger.record([event('done', 1)]);
-      expect((await countsOf(ledger))?.exact).to.equal(false);
+      expect((await readCounts(ledger))?.exact).to.equal(false);
     });
 
     it('replace the counted totals, and late events of the round no longer change them', async () => {
@@ -93,10 +93,10 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
       await other.record([event('done', 2, { bytesIn: 1, counters: { claims: '1' } })]);
       await ledger.recordExact('claims-1', 0, [exact()]);
       const expected = { ...exact(), running: 0, retried: 1, interrupted: 0, exact: true };
-      expect(await countsOf(ledger)).to.deep.include(expected);
+      expect(await readCounts(ledger)).to.deep.include(expected);
       await other.record([event('done', 1), event('done', 7, { counters: { claims: '5' } }), event('interrupted', 8)]);
       await ledger.recordExact('claims-1', 0, [exact()]);
-      expect(await countsOf(ledger)).to.deep.include(expected);
+      expect(await readCounts(ledger)).to.deep.include(expected);
     });
 
     it('end with a newer round, whose changes count from there', async () => {
@@ -106,9 +106,9 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
         event('running', 1, { attempt: 'a', round: 1 }),
         event('running', 2, { attempt: 'b', round: 1 }),
       ]);
-      expect(await countsOf(ledger)).to.include({ running: 2, done: 8, failed: 1, exact: false });
+      expect(await readCounts(ledger)).to.include({ running: 2, done: 8, failed: 1, exact: false });
       await ledger.record([event('done', 1, { attempt: 'a', round: 1, bytesIn: 5, counters: { claims: '0.5' } })]);
-      expect(await countsOf(ledger)).to.deep.include({
+      expect(await readCounts(ledger)).to.deep.include({
         running: 1,
         done: 9,
         failed: 1,
@@ -116,25 +116,25 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
         counters: { claims: '13' },
       });
       await ledger.recordExact('claims-1', 1, [exact({ done: 10, failed: 0 })]);
-      expect(await countsOf(ledger)).to.include({ running: 0, done: 10, failed: 0, exact: true });
+      expect(await readCounts(ledger)).to.include({ running: 0, done: 10, failed: 0, exact: true });
     });
 
     it('are not replaced by older ones', async () => {
       await ledger.recordExact('claims-1', 1, [exact()]);
       await ledger.recordExact('claims-1', 0, [exact({ done: 3 })]);
       await ledger.recordExact('claims-1', 1, [exact({ done: 7 })]);
-      expect(await countsOf(ledger)).to.deep.include({ ...exact(), exact: true });
+      expect(await readCounts(ledger)).to.deep.include({ ...exact(), exact: true });
       await ledger.record([event('running', 1, { round: 2 })]);
       await ledger.recordExact('claims-1', 1, [exact({ done: 9 })]);
-      expect(await countsOf(ledger)).to.include({ running: 1, done: 8, exact: false });
+      expect(await readCounts(ledger)).to.include({ running: 1, done: 8, exact: false });
     });
 
     it('of one round are replaced if more is done: a permanently failed task may be published late', async () => {
       await ledger.recordExact('claims-1', 1, [exact({ done: 7, failed: 4 })]);
       await ledger.recordExact('claims-1', 1, [exact({ done: 9, failed: 1 })]);
-      expect(await countsOf(ledger)).to.include({ done: 9, failed: 1, exact: true });
+      expect(await readCounts(ledger)).to.include({ done: 9, failed: 1, exact: true });
       await ledger.recordExact('claims-1', 1, [exact({ done: 8, failed: 3 })]);
-      expect(await countsOf(ledger)).to.include({ done: 9, failed: 1, exact: true });
+      expect(await readCounts(ledger)).to.include({ done: 9, failed: 1, exact: true });
     });
   });
 }

@@ -3,7 +3,7 @@ import type { LedgerTask } from '../../src/ports/ledger.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { ledgerAttemptsContract } from './ledger-attempts.ts';
-import { countsOf, doneEvents, event, readPages, T0, worker } from './ledger-events.ts';
+import { doneEvents, event, readCounts, readPages, T0, worker } from './ledger-events.ts';
 import { ledgerJobsContract } from './ledger-jobs.ts';
 import { ledgerModelContract } from './ledger-model.ts';
 import type { LedgerFixture, LedgerPlace } from './ledger-place.ts';
@@ -45,14 +45,14 @@ function tasksContract({ place, ledger }: LedgerFixture): void {
 
     it('counts a task that runs, then ends, in one place at a time', async () => {
       await ledger.record([event('running', 1), event('running', 2)]);
-      expect(await countsOf(ledger)).to.include({ running: 2, done: 0, failed: 0 });
+      expect(await readCounts(ledger)).to.include({ running: 2, done: 0, failed: 0 });
       await ledger.record([event('done', 1), event('failed', 2)]);
-      expect(await countsOf(ledger)).to.include({ running: 0, done: 1, failed: 1 });
+      expect(await readCounts(ledger)).to.include({ running: 0, done: 1, failed: 1 });
     });
 
     it('accepts start and end of an attempt in one flush, in either order', async () => {
       await ledger.record([event('running', 1), event('done', 1), event('done', 2), event('running', 2)]);
-      expect(await countsOf(ledger)).to.include({ running: 0, done: 2 });
+      expect(await readCounts(ledger)).to.include({ running: 0, done: 2 });
       expect((await task(2))?.state).to.equal('done');
     });
 
@@ -74,7 +74,7 @@ function tasksContract({ place, ledger }: LedgerFixture): void {
     it('ignores a late start of an attempt that ended', async () => {
       await ledger.record([event('failedAttempt', 1), event('done', 2)]);
       await ledger.record([event('running', 1), event('running', 2)]);
-      expect(await countsOf(ledger)).to.include({ running: 0, retried: 1, done: 1 });
+      expect(await readCounts(ledger)).to.include({ running: 0, retried: 1, done: 1 });
       expect((await task(1))?.state).to.equal('waiting');
     });
 
@@ -84,7 +84,7 @@ function tasksContract({ place, ledger }: LedgerFixture): void {
         event('failedAttempt', 1, { exitCode: 3, reason: 'exit', error: 'no rate' }),
         event('interrupted', 2),
       ]);
-      expect(await countsOf(ledger)).to.include({ running: 0, failed: 0, retried: 1, interrupted: 1 });
+      expect(await readCounts(ledger)).to.include({ running: 0, failed: 0, retried: 1, interrupted: 1 });
       expect(await task(1)).to.include({
         state: 'waiting',
         attempts: 1,
@@ -100,16 +100,16 @@ function tasksContract({ place, ledger }: LedgerFixture): void {
         event('failed', 1, { attempt: 'x', round: 1 }),
         event('running', 1, { attempt: 'y', round: 2 }),
       ]);
-      expect(await countsOf(ledger)).to.include({ running: 0, done: 1, failed: 0 });
+      expect(await readCounts(ledger)).to.include({ running: 0, done: 1, failed: 0 });
       expect(await task(1)).to.include({ state: 'done', attempts: 3 });
     });
 
     it('runs a failed task again in a newer round only', async () => {
       await ledger.record([event('failed', 1)]);
       await ledger.record([event('running', 1, { attempt: 'late' })]);
-      expect(await countsOf(ledger)).to.include({ running: 0, failed: 1 });
+      expect(await readCounts(ledger)).to.include({ running: 0, failed: 1 });
       await ledger.record([event('running', 1, { attempt: 'again', round: 1, startedAt: T0 + 9000 })]);
-      expect(await countsOf(ledger)).to.include({ running: 1, failed: 0 });
+      expect(await readCounts(ledger)).to.include({ running: 1, failed: 0 });
       await ledger.record([event('failed', 1, { attempt: 'older', round: 0 })]);
       expect(await task(1)).to.include({ state: 'running', round: 1 });
     });

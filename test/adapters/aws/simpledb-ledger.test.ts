@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { SimpleDbObjects } from '../../../src/adapters/aws/simpledb-objects.ts';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
 import { ledgerContract } from '../../contracts/ledger.ts';
-import { countsOf, event, T0, worker } from '../../contracts/ledger-events.ts';
+import { event, readCounts, T0, worker } from '../../contracts/ledger-events.ts';
 import { type LedgerPlace, ledgerPlace } from '../../contracts/ledger-place.ts';
 import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
@@ -134,7 +134,7 @@ describe('the ledger on SimpleDB', () => {
     expect((await ledger.workers({})).map((each) => each.worker)).to.deep.equal(
       Array.from({ length: 20 }, (_, n) => `w${19 - n}`),
     );
-    for (let n = 0; n < 20; n += 1) expect(await countsOf(ledger, `claims-${n}`)).to.include({ done: 1 });
+    for (let n = 0; n < 20; n += 1) expect(await readCounts(ledger, `claims-${n}`)).to.include({ done: 1 });
   });
 
   it('continues a listing after its last key when the page token is too old', async () => {

@@ -10,7 +10,7 @@ import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
 import { sqliteDialect } from '../../../src/adapters/sql/sqlite.ts';
 import { openSqlite, type Sqlite } from '../../../src/lib/sqlite.ts';
 import type { Ledger } from '../../../src/ports/ledger.ts';
-import { countsOf, doneEvents, event, job } from '../../contracts/ledger-events.ts';
+import { doneEvents, event, job, readCounts } from '../../contracts/ledger-events.ts';
 import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { HeldTime } from '../../support/held-time.ts';
@@ -44,7 +44,7 @@ describe('the SQLite ledger', () => {
     const children = await programs.startTogether(WRITER, writers);
     for (const child of children) child.stdin.write('go\n');
     expect(await Promise.all(children.map(exitCodeOf))).to.deep.equal([0, 0, 0, 0]);
-    expect(await countsOf(await openLedger())).to.include({ done: 4 });
+    expect(await readCounts(await openLedger())).to.include({ done: 4 });
   });
 
   it('has all acknowledged records, and sums that agree with them, after its writers were killed', async () => {
@@ -65,7 +65,7 @@ describe('the SQLite ledger', () => {
     expect(tasks.length).to.be.at.least(Math.max(...acknowledged));
     expect(tasks.length % 500).to.equal(0);
     expect(done).to.equal(tasks.length * 0.9);
-    expect(await countsOf(ledger)).to.deep.include({
+    expect(await readCounts(ledger)).to.deep.include({
       running: 0,
       done,
       retried: tasks.length - done,
@@ -80,7 +80,7 @@ describe('the SQLite ledger', () => {
     const ledger = await openLedger();
     await ledger.record(doneEvents(700));
     openRaw().exec('delete from tasks; delete from attempts');
-    expect(await countsOf(ledger)).to.include({ done: 700 });
+    expect(await readCounts(ledger)).to.include({ done: 700 });
     expect(openRaw().prepare('select count(*) from step_counts').pluck().get()).to.equal(1);
   });
 
@@ -125,7 +125,7 @@ describe('the SQLite ledger', () => {
     expect(await ledger.counts('claims-1')).to.deep.equal([]);
     raw.exec('rollback');
     await ledger.record([event('done', 1)]);
-    expect(await countsOf(ledger)).to.include({ done: 1 });
+    expect(await readCounts(ledger)).to.include({ done: 1 });
   });
 
   it('waits for a writer that finishes soon', async () => {

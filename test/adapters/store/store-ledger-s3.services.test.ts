@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
-import { countsOf, doneEvents, exactCounts, job, T0, worker } from '../../contracts/ledger-events.ts';
+import { doneEvents, exactCounts, job, readCounts, T0, worker } from '../../contracts/ledger-events.ts';
 import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
@@ -23,16 +23,16 @@ describe('the store ledger in S3', () => {
     // Both record task 399. Of two attempts that are done, the one that ended first counts.
     await Promise.all([one.record(eventsOf('w1', 0)), two.record(eventsOf('w2', 399))]);
     await Promise.all([one.heartbeat(worker()), two.heartbeat(worker({ worker: 'w2', seenAt: T0 + 1 }))]);
-    expect(await countsOf(two)).to.deep.include({ done: 799, seconds: 799, counters: { n: '399.5' } });
+    expect(await readCounts(two)).to.deep.include({ done: 799, seconds: 799, counters: { n: '399.5' } });
     const page = await one.attemptsOfJob('claims-1', { limit: 3, after: { step: 'price', task: 398, attempt: 'x' } });
     expect(page.map(({ attempt }) => attempt)).to.deep.equal(['w1-399', 'w2-0', 'w2-1']);
     expect((await one.workers({})).map((each) => each.worker)).to.deep.equal(['w2', 'w1']);
     await two.recordExact('claims-1', 0, [exactCounts({ done: 799, seconds: 799 })]);
     await two.recordJob(job({ state: 'succeeded', closedAt: T0 + 9 }));
-    expect(await countsOf(one)).to.include({ done: 799, exact: true });
+    expect(await readCounts(one)).to.include({ done: 799, exact: true });
     await one.forget('claims-1');
     expect(await two.tasks('claims-1', { limit: 9 })).to.deep.equal([]);
     expect(await two.jobs({ states: ['succeeded'] })).to.have.nested.property('[0].pruned', true);
-    expect(await countsOf(two)).to.include({ done: 799, exact: true });
+    expect(await readCounts(two)).to.include({ done: 799, exact: true });
   });
 });

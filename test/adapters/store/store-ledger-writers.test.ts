@@ -7,7 +7,16 @@ import { mergeAll, standingOf } from '../../../src/model/ledger/transitions.ts';
 import type { AttemptEvent, Ledger } from '../../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { Recorder } from '../../../src/worker/recorder.ts';
-import { countsOf, doneEvents, event, exactCounts, job, readPages, T0, worker } from '../../contracts/ledger-events.ts';
+import {
+  doneEvents,
+  event,
+  exactCounts,
+  job,
+  readCounts,
+  readPages,
+  T0,
+  worker,
+} from '../../contracts/ledger-events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { HeldTime } from '../../support/held-time.ts';
@@ -79,7 +88,7 @@ describe('the store ledger with several writers', () => {
         const own = (n: number) => events.filter(({ worker }) => worker === `w${n}`);
         const foreign = (n: number) => events.filter((_, index) => attempts[index]?.recorder === n);
         await Promise.all(ledgers.map((ledger, n) => ledger.record([...own(n), ...foreign(n)])));
-        const counts = await countsOf(open(store, 'cli'));
+        const counts = await readCounts(open(store, 'cli'));
         if (events.length === 0) return;
         const tasks = [0, 1, 2, 3].map((task) => mergeAll(events.filter((each) => each.task === task)));
         const states = tasks.map((merged) => standingOf(merged));
@@ -114,7 +123,7 @@ describe('the store ledger with several writers', () => {
       failed.map((task) => event('done', task, { worker: 'w0', attempt: `y${task}`, number: 2 })),
     );
     const reader = open(store, 'cli');
-    expect(await countsOf(reader)).to.include({ done: 3000, retried: 429, running: 0, seconds: 3000 });
+    expect(await readCounts(reader)).to.include({ done: 3000, retried: 429, running: 0, seconds: 3000 });
     const pages = await readPages<AttemptEvent>((after) => reader.attemptsOfJob('claims-1', { limit: 700, ...after }));
     const expected = Array.from({ length: 3000 }, (_, n) => (n % 7 === 0 ? [`x${n}`, `y${n}`] : [`x${n}`])).flat();
     expect(pages.flat().map(({ attempt }) => attempt)).to.deep.equal(expected);
@@ -133,7 +142,7 @@ describe('the store ledger with several writers', () => {
     await ledger.record([event('done', 0, { bytesIn: 3 })]);
     await ledger.record(doneEvents(900, { error: 'x'.repeat(100) }, 1));
     await ledger.record([event('done', 0, { bytesIn: 3 }), event('failedAttempt', 0, { attempt: 'late' })]);
-    expect(await countsOf(ledger)).to.include({ done: 901, bytesIn: 3, retried: 1 });
+    expect(await readCounts(ledger)).to.include({ done: 901, bytesIn: 3, retried: 1 });
     expect(await ledger.attempts('claims-1', 'price', 0)).to.have.length(2);
   });
 
@@ -148,7 +157,7 @@ describe('the store ledger with several writers', () => {
   it('counts the records of two processes of the same person', async () => {
     await open(store, 'ann@desk').record([event('done', 1)]);
     await open(store, 'ann@desk').record([event('done', 2)]);
-    expect(await countsOf(open(store, 'bob'))).to.include({ done: 2 });
+    expect(await readCounts(open(store, 'bob'))).to.include({ done: 2 });
   });
 });
 
@@ -163,7 +172,7 @@ describe('the store ledger when puts fail', () => {
     await rejection(ledger.record([event('done', 1, { bytesIn: 2 })]));
     fails = false;
     await ledger.record([event('done', 1, { bytesIn: 2 })]);
-    expect(await countsOf(open(store, 'cli'))).to.include({ done: 1, bytesIn: 2 });
+    expect(await readCounts(open(store, 'cli'))).to.include({ done: 1, bytesIn: 2 });
   });
 
   it('neither loses nor duplicates an event, after whichever put the writer was killed', async () => {
@@ -183,7 +192,7 @@ describe('the store ledger when puts fail', () => {
         recorded = first + 200;
       }
       const reader = open(memory, 'cli');
-      const done = (await countsOf(reader))?.done ?? 0;
+      const done = (await readCounts(reader))?.done ?? 0;
       expect(done).to.equal(recorded);
       expect(await reader.attemptsOfJob('claims-1', { limit: 10_000 })).to.have.length(recorded);
     }
@@ -202,12 +211,12 @@ describe('reading the store ledger', () => {
     await record(1, 2000);
     const reader = open(store, 'cli');
     const countReads = () => calls.reads.splice(0).filter((key) => key.includes('/tasks/')).length;
-    expect(await countsOf(reader)).to.include({ done: 4000 });
+    expect(await readCounts(reader)).to.include({ done: 4000 });
     expect(countReads()).to.equal(2);
     await reader.counts('claims-1');
     expect(countReads()).to.equal(0);
     await record(1, 4000);
-    expect(await countsOf(reader)).to.include({ done: 6000 });
+    expect(await readCounts(reader)).to.include({ done: 6000 });
     expect(countReads()).to.equal(1);
   });
 
@@ -217,12 +226,12 @@ describe('reading the store ledger', () => {
     for (const [n, ledger] of workers.entries())
       await ledger.record([event('failed', n, { worker: `w${n}`, attempt: `${n}` })]);
     await open(memory, 'closer').recordExact('claims-1', 0, [exactCounts({ failed: 3 })]);
-    expect(await countsOf(open(store, 'cli'))).to.include({ failed: 3, exact: true });
+    expect(await readCounts(open(store, 'cli'))).to.include({ failed: 3, exact: true });
     expect(calls.reads.filter((key) => key.includes('/sums/'))).to.have.length(1);
     await workers[1]?.record([event('done', 1, { worker: 'w1', attempt: 'again', round: 1 })]);
     await workers[2]?.record([event('done', 0, { worker: 'w2', attempt: 'other', round: 1 })]);
     const reader = open(store, 'cli');
-    expect(await countsOf(reader)).to.include({ failed: 1, done: 2, exact: false });
+    expect(await readCounts(reader)).to.include({ failed: 1, done: 2, exact: false });
     expect(await reader.tasks('claims-1', { limit: 9, states: ['failed'] })).to.have.length(1);
   });
 
@@ -265,7 +274,7 @@ describe('reading the store ledger', () => {
           ledgers.map((ledger, n) => ledger.record([event('done', round * writers + n, { worker: `w${n}` })])),
         );
       const done = async (ledger: Ledger | undefined, exact = false) =>
-        ledger && (await countsOf(ledger, 'claims-1', { exact }))?.done;
+        ledger && (await readCounts(ledger, 'claims-1', { exact }))?.done;
       const takeReads = () => calls.reads.splice(0).length;
       return { memory, takeReads, calls, clock, store, openShared, ledgers, work, done };
     }
@@ -289,7 +298,7 @@ describe('reading the store ledger', () => {
       }
       // One at once, and then one in each half second.
       expect(calls.puts).to.have.length.within(2, 4);
-      expect(await countsOf(ledger, 'claims-1', { exact: true })).to.include({ done: 100 });
+      expect(await readCounts(ledger, 'claims-1', { exact: true })).to.include({ done: 100 });
     });
 
     it('lets one worker at a time count for all, however many there are', async () => {

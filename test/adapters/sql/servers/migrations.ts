@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { countsOf, event, job, worker } from '../../../contracts/ledger-events.ts';
+import { event, job, readCounts, worker } from '../../../contracts/ledger-events.ts';
 import { failsWith } from '../../../support/rejection.ts';
 import { type DatabaseServer, TABLES } from '../../../support/servers/database-server.ts';
 import { Ledgers } from './open-ledger.ts';
@@ -21,7 +21,7 @@ export function migrationTests(server: () => DatabaseServer): void {
           await ledger.record([event('done', n)]);
         }),
       );
-      expect(await countsOf(await ledgers.open())).to.include({ done: 6 });
+      expect(await readCounts(await ledgers.open())).to.include({ done: 6 });
       const versions = await server().tables('select version from ledger_schema order by version');
       expect(versions.map(({ version }) => version)).to.deep.equal([1, 2, 3]);
     });
@@ -38,7 +38,7 @@ export function migrationTests(server: () => DatabaseServer): void {
       await ledger.recordJob(job({ labels: { team: 'finance' } }));
       await ledger.heartbeat(worker({ disk: 5 }));
       expect(await ledger.workers({})).to.deep.equal([worker({ disk: 5 })]);
-      expect((await countsOf(ledger))?.done).to.equal(server().kind === 'postgres' ? 0 : 1);
+      expect((await readCounts(ledger))?.done).to.equal(server().kind === 'postgres' ? 0 : 1);
     });
 
     it('may be newer than the code, if they say that it still works with them, and keep their new columns', async () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Ledger } from '../../../../src/ports/ledger.ts';
-import { countsOf, event, exactCounts, job } from '../../../contracts/ledger-events.ts';
+import { event, exactCounts, job, readCounts } from '../../../contracts/ledger-events.ts';
 import type { DatabaseServer } from '../../../support/servers/database-server.ts';
 import { Ledgers } from './open-ledger.ts';
 
@@ -27,7 +27,7 @@ export function writersTests(server: () => DatabaseServer): void {
           }
         }),
       );
-      expect(await countsOf(await ledgers.open())).to.include({ running: 0, done: 25_000, bytesIn: 75_000 });
+      expect(await readCounts(await ledgers.open())).to.include({ running: 0, done: 25_000, bytesIn: 75_000 });
       expect((await server().deadlocks()) - before).to.equal(0);
     });
 
@@ -45,7 +45,7 @@ export function writersTests(server: () => DatabaseServer): void {
       }
       const total = 7 * 30 + 60;
       const reader = await ledgers.open();
-      expect(await countsOf(reader)).to.include({ done: total, bytesIn: total * 5, seconds: total });
+      expect(await readCounts(reader)).to.include({ done: total, bytesIn: total * 5, seconds: total });
       const found = await reader.tasks('claims-1', { limit: 1000 });
       expect(found.filter(({ attempts }) => attempts !== 4)).to.deep.equal([]);
     });
@@ -64,7 +64,7 @@ export function writersTests(server: () => DatabaseServer): void {
         await Promise.race(recorded.map((_, w) => three[w]?.counts(id)));
         await closer.recordExact(id, 0, [exactCounts({ done: 900, bytesIn: 1, seconds: 1 })]);
         await Promise.all(recorded);
-        expect(await countsOf(closer, id)).to.include({ done: 900, bytesIn: 1, running: 0, exact: true });
+        expect(await readCounts(closer, id)).to.include({ done: 900, bytesIn: 1, running: 0, exact: true });
       }
     });
 
@@ -91,7 +91,7 @@ export function writersTests(server: () => DatabaseServer): void {
           for (let n = 0; n < 25; n += 1) await ledger.record([event('done', n * 2 + w, { counters: { sum: '0.1' } })]);
         }),
       );
-      expect(await countsOf(await ledgers.open())).to.deep.include({ done: 50, counters: { sum: '5' } });
+      expect(await readCounts(await ledgers.open())).to.deep.include({ done: 50, counters: { sum: '5' } });
     });
 
     it('keep text of any script, with NULs, and longer than 64 KiB', async () => {
