@@ -2,8 +2,11 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { expectExit, expectKilled, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
+import { submitJob } from './submit-job.ts';
 
 /** A dollar a second, so that a test's minute costs something. */
 const PRICE = 3_600;
@@ -30,32 +33,26 @@ describe('cost limits on AWS groups', () => {
   });
   after(() => world?.remove());
 
-  const status = async (job: string) => JSON.parse((await world.well('status', job, '--json')).stdout);
+  const status = async (job: string) => jsonOf(await world.well('status', job, '--json'));
   const pauses = async (job: string): Promise<readonly { readonly reason: string; readonly who: string }[]> =>
-    (await world.well('history', job, '--json')).stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line))
-      .filter(({ what }) => what === 'pause');
+    jsonLinesOf(await world.well('history', job, '--json')).filter(({ what }) => what === 'pause');
   /** Each task waits until it is released. */
   const submit = (name: string, ...more: readonly string[]): Promise<string> => {
     const run = `until [ -e '${join(flags, `${name}-go`)}' ]; do sleep 0.1; done; echo done`;
-    const input = { split: { by: 'range', from: 1, to: TASKS } };
-    world.write('job.json', { name, input, steps: [{ name: 'work', run }] });
-    return world.submit(...more);
+    return submitJob(world, rangeJob(name, TASKS, { name: 'work', run }), ...more);
   };
   /** Waits until both slots are taken and the worker knows it: it watched while it was idle, and does so no longer. */
-  const runs = (job: string) =>
+  const untilRunning = (job: string) =>
     until(`${job} runs`, async () =>
-      (await world.well('workers', '--json')).stdout.includes(`"busy":["${job}/work/0","${job}/work/1"]`),
+      jsonLinesOf(await world.run(['workers', '--json'])).some(
+        ({ busy }) => busy.length === 2 && busy.every((task: string) => task.startsWith(`${job}/`)),
+      ),
     );
-  const letGo = (name: string): void => writeFileSync(join(flags, `${name}-go`), '');
+  const release = (name: string): void => writeFileSync(join(flags, `${name}-go`), '');
   /** Waits for heartbeats of the worker: it reads the journals of its jobs before each, so by the second it knows of a pause. */
   const heartbeats = async (count: number): Promise<void> => {
-    const seen = async (): Promise<string> => {
-      const workers = (await world.well('workers', '--json')).stdout.trim().split('\n');
-      return workers.map((line) => JSON.parse(line)).find(({ busy }) => busy.length > 0).seen;
-    };
+    const seen = async (): Promise<string> =>
+      jsonLinesOf(await world.run(['workers', '--json'])).find(({ busy }) => busy.length > 0).seen;
     for (let heard = 0; heard < count; heard++) {
       const before = await seen();
       await until('a heartbeat', async () => (await seen()) !== before);
@@ -65,9 +62,8 @@ describe('cost limits on AWS groups', () => {
 
   it('pauses a job at its limit, exits 7 with the fix, drains to zero, and continues under a higher limit', async () => {
     const job = await submit('limited', '--max-cost', '1000');
-    await runs(job);
-    const within = await world.run(['wait', job, '--timeout', '1s']);
-    expect(within.code, within.stderr).to.equal(6);
+    await untilRunning(job);
+    expectExit(await world.run(['wait', job, '--timeout', '1s']), 6);
     const running = await until('it costs something', async () => {
       const seen = await status(job);
       return seen.cost > 0 && seen;
@@ -90,15 +86,13 @@ describe('cost limits on AWS groups', () => {
       expect(stderr).to.include(`batchctl adjust ${job} --max-cost N, then batchctl resume ${job}`);
     }
     expect((await pauses(job)).map(({ reason }) => reason)).to.deep.equal(['budget']);
-    const watched = await world.run(['watch', job]);
-    expect(watched.code).to.equal(7);
+    const watched = expectExit(await world.run(['watch', job]), 7);
     expect(watched.stdout).to.include('paused (budget)').and.include('its limit of $150.00 is reached');
-    const why = await world.run(['why', job]);
-    expect(why.code).to.equal(11);
+    const why = expectExit(await world.run(['why', job]), 11);
     expect(why.stdout).to.include('budget').and.include('--max-cost N');
 
     await heartbeats(2);
-    letGo('limited');
+    release('limited');
     await atZero();
     // Running tasks completed, and no others started.
     const paused = await status(job);
@@ -106,17 +100,15 @@ describe('cost limits on AWS groups', () => {
     expect(paused.steps[0]).to.include({ running: 0, failed: 0, interrupted: 0 });
     expect(paused.steps[0].done).to.be.within(1, TASKS - 1);
 
-    const refused = await world.run(['resume', job]);
-    expect(refused.code).to.equal(7);
+    const refused = expectExit(await world.run(['resume', job]), 7);
     expect(refused.stderr).to.include('its limit of $150.00').and.include('--max-cost N');
     await world.well('adjust', job, '--max-cost', '9000');
     await world.well('resume', job);
-    const ended = await world.run(['wait', job, '--timeout', '120s']);
-    expect(ended.code, ended.stderr).to.equal(0);
+    expectExit(await world.run(['wait', job, '--timeout', '120s']));
     const done = await status(job);
     expect(done).to.include({ state: 'succeeded', costProjected: null, maxCost: 9_000 });
     expect(done.cost).to.be.greaterThan(paused.cost);
-    const report = JSON.parse((await world.well('report', job, '--json')).stdout);
+    const report = jsonOf(await world.well('report', job, '--json'));
     expect(report.cost.usd).to.be.at.least(done.cost);
     expect(report.steps[0].cost).to.equal(report.cost.usd);
     expect((await world.well('report', job)).stdout).to.match(/cost +\$\d/);
@@ -124,37 +116,32 @@ describe('cost limits on AWS groups', () => {
 
   it('keeps the pause of a watcher that is killed as it pauses a job', async () => {
     const job = await submit('killed', '--max-cost', '1000');
-    await runs(job);
+    await untilRunning(job);
     await world.well('adjust', job, '--max-cost', '150');
     for (const kill of ['before-journal:1', 'journal:1']) {
-      const killed = await world.start(['wait', job], { BATCHCTL_TEST_KILL: kill }).ended;
-      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      expectKilled(await world.start(['wait', job], { BATCHCTL_TEST_KILL: kill }).ended);
     }
     expect(await pauses(job)).to.have.length(1);
-    const next = await world.run(['wait', job]);
-    expect(next.code, next.stderr).to.equal(7);
+    expectExit(await world.run(['wait', job]), 7);
     expect(await pauses(job)).to.have.length(1);
-    letGo('killed');
+    release('killed');
     await atZero();
     await world.well('adjust', job, '--max-cost', 'none');
     await world.well('resume', job);
-    const ended = await world.run(['wait', job, '--timeout', '120s']);
-    expect(ended.code, ended.stderr).to.equal(0);
+    expectExit(await world.run(['wait', job, '--timeout', '120s']));
   });
 
   it('refuses a job that will exceed its limit, based on earlier runs, before writing anything', async () => {
     const before = await world.keys('jobs/');
-    const input = { split: { by: 'range', from: 1, to: 10_000 } };
-    world.write('job.json', { name: 'killed', input, steps: [{ name: 'work', run: 'true' }] });
-    const said = [
+    world.write('job.json', rangeJob('killed', 10_000, { name: 'work', run: 'true' }));
+    const limits = [
       // At a dollar a second: ten minutes of work, two of idling, and the seconds of earlier boots in this group.
       ['400', /a limit of \$400\.00 is too low to start an instance: .* cost about \$7[2-9]\d\.\d\d/],
       ['1200', /its earlier runs suggest a cost of about \$[\d.,]+, but its limit is \$1,200\.00/],
     ] as const;
     for (const verb of ['submit', 'run', 'plan']) {
-      for (const [limit, words] of said) {
-        const { code, stderr } = await world.run([verb, 'job.json', '--max-cost', limit]);
-        expect(code, stderr).to.equal(7);
+      for (const [limit, words] of limits) {
+        const { stderr } = expectExit(await world.run([verb, 'job.json', '--max-cost', limit]), 7);
         expect(stderr).to.match(words);
       }
     }

@@ -1,11 +1,13 @@
 // Protects: submit, run, retry, watch and scale start the instances that the work needs, within the group's limits.
-import { readFileSync } from 'node:fs';
 import { AutoScalingClient, TerminateInstanceInAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
+import { createQueues } from '../../src/adapters/aws/sqs-queue.ts';
 import { gridName } from '../../src/lib/stack-names.ts';
 import { CREDENTIALS } from '../support/aws-keys.ts';
+import { expectExit, jsonLinesOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
+import { rangeJob } from '../support/range-job.ts';
 import {
   inService,
   type MadeGroup,
@@ -15,6 +17,8 @@ import {
 } from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
 import { whyJobFile } from '../support/why-job.ts';
+import { editProfile } from './emulated-aws.ts';
+import { submitJob } from './submit-job.ts';
 
 interface GroupRow {
   readonly group: string;
@@ -32,9 +36,7 @@ describe('scale and submit on Auto Scaling', () => {
     workspace.write('job.json', whyJobFile(400, 'echo done'));
     cloud.takeCalls();
   });
-  afterEach(async () => {
-    cloud.grid.failLaunches(null);
-  });
+  afterEach(() => cloud.grid.failLaunches(null));
 
   async function make(made: MadeGroup = {}): Promise<void> {
     await makeScalingGroup(cloud, workspace.stack, made);
@@ -42,8 +44,7 @@ describe('scale and submit on Auto Scaling', () => {
   }
   const cli = (...args: readonly string[]) => workspace.run(args);
   async function json<T>(...args: readonly string[]): Promise<T> {
-    const { code, stdout, stderr } = await cli(...args, '--json');
-    expect(code, stderr).to.equal(0);
+    const { stdout } = expectExit(await cli(...args, '--json'));
     return JSON.parse(stdout.split('\n')[0] ?? '') as T;
   }
   const changes = () => takeGroupChanges(cloud);
@@ -51,8 +52,7 @@ describe('scale and submit on Auto Scaling', () => {
     it('raises the group to the size that the work needs in one request, and says so', async () => {
       await make({ max: 1_000 });
       // Nothing is known about 400 tasks: 60 s each, on two slots. 24,000 / (2 x 1,710) = 7.02
-      const { code, stderr } = await cli('submit', 'job.json');
-      expect(code, stderr).to.equal(0);
+      const { stderr } = expectExit(await cli('submit', 'job.json'));
       expect(stderr).to.include('group default: requested 8 instances (0 before)').and.include('assuming 60s per task');
       expect(changes()).to.deep.equal(['SetDesiredCapacity']);
       expect(await json<GroupRow>('scale')).to.include({ desired: 8, mode: 'auto', visible: 400 });
@@ -60,21 +60,19 @@ describe('scale and submit on Auto Scaling', () => {
 
     it('leaves a manual group unchanged, and names the command', async () => {
       await make({ mode: 'manual' });
-      const { code, stderr } = await cli('submit', 'job.json');
-      expect(code, stderr).to.equal(0);
+      const { stderr } = expectExit(await cli('submit', 'job.json'));
       expect(stderr).to.include('group default is manual, with size 0: start a worker with batchctl scale 1');
       expect(changes()).to.deep.equal([]);
     });
 
     it('leaves all groups unchanged with --no-scale', async () => {
       await make();
-      expect((await cli('submit', 'job.json', '--no-scale')).code).to.equal(0);
+      expectExit(await cli('submit', 'job.json', '--no-scale'));
       expect(cloud.takeCalls().filter(({ service }) => service === 'autoscaling')).to.deep.equal([]);
     });
 
     it('warns of a group that does not exist, naming infra up', async () => {
-      const { code, stderr } = await cli('submit', 'job.json');
-      expect(code, stderr).to.equal(0);
+      const { stderr } = expectExit(await cli('submit', 'job.json'));
       expect(stderr).to.include('group default has no Auto Scaling group').and.include('batchctl infra up');
     });
 
@@ -82,8 +80,7 @@ describe('scale and submit on Auto Scaling', () => {
       it(`succeeds with a warning if autoscaling:${action} is denied`, async () => {
         await make();
         cloud.failNext(`autoscaling:${action}`, 403, 'AccessDenied', 'no');
-        const { code, stdout, stderr } = await cli('submit', 'job.json', '--json');
-        expect(code, stderr).to.equal(0);
+        const { stdout, stderr } = expectExit(await cli('submit', 'job.json', '--json'));
         expect(JSON.parse(stdout)).to.include({ created: true });
         expect(stderr).to.include('group default was not raised').and.include(`autoscaling:${action}`);
       });
@@ -96,8 +93,7 @@ describe('scale and submit on Auto Scaling', () => {
         const mark = { format: 1, step: 'setup', code: 1, line: 'ffmpeg: no such package' };
         await platform.store.put(`groups/default/boots/i-0000000000000000${n}.failed`, JSON.stringify(mark));
       }
-      const { code, stderr } = await cli('submit', 'job.json');
-      expect(code, stderr).to.equal(0);
+      const { stderr } = expectExit(await cli('submit', 'job.json'));
       expect(stderr).to.include('group default is held').and.include('ffmpeg: no such package');
       expect(changes()).to.deep.equal([]);
       expect(await json('scale')).to.have.nested.property('held.failed', 3);
@@ -121,8 +117,7 @@ describe('scale and submit on Auto Scaling', () => {
     }
     await until('they are gone', () => cloud.grid.instances(name).length === 0);
     changes();
-    const { code, stderr } = await cli('submit', 'job.json');
-    expect(code, stderr).to.equal(0);
+    const { stderr } = expectExit(await cli('submit', 'job.json'));
     expect(stderr).to.include('group default is held').and.include('without writing anything to s3://');
     expect(changes()).to.deep.equal([]);
     await cli('scale', '1');
@@ -131,45 +126,34 @@ describe('scale and submit on Auto Scaling', () => {
 
   it('retry and resume raise the group as submit does', async () => {
     await make();
-    workspace.write('job.json', whyJobFile(2, 'false'));
-    const job = await workspace.submit('--no-scale');
-    expect((await workspace.work({}, '--here')).code).to.equal(0);
+    const job = await submitJob(workspace, whyJobFile(2, 'false'), '--no-scale');
+    expectExit(await workspace.work({}, '--here'));
     // A watcher may have raised it by then.
-    expect((await cli('scale', '0')).code).to.equal(0);
+    expectExit(await cli('scale', '0'));
     changes();
     const retried = await cli('retry', job);
     expect(retried.stderr).to.include('group default: requested 1 instance');
     expect(changes()).to.deep.equal(['SetDesiredCapacity']);
-    expect((await cli('pause', job)).code).to.equal(0);
-    expect((await cli('scale', '0')).code).to.equal(0);
+    expectExit(await cli('pause', job));
+    expectExit(await cli('scale', '0'));
     changes();
     expect((await cli('resume', job)).stderr).to.include('group default: requested 1 instance');
     expect(changes()).to.deep.equal(['SetDesiredCapacity']);
   });
 
   it("watch raises a later step's group from zero once work waits there", async () => {
-    const profile = { groups: { default: { visibility: '30s', slots: 2 }, second: { visibility: '30s', slots: 1 } } };
-    const config = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
-    Object.assign(config.profiles.lab, profile);
-    workspace.write('batchctl.config.json', config);
+    editProfile(workspace, (profile) => {
+      profile.groups = { default: { visibility: '30s', slots: 2 }, second: { visibility: '30s', slots: 1 } };
+    });
     await make();
     await make({ group: 'second' });
-    const { createQueues } = await import('../../src/adapters/aws/sqs-queue.ts');
     const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs: cloud.url }, env: {} };
     await createQueues({ clients, group: 'second', name: `${workspace.stack}-second`, leaseSeconds: 5 });
-    workspace.write('job.json', {
-      ...{ name: 'two', input: { split: { by: 'range', from: 1, to: 3 } } },
-      steps: [
-        { name: 'one', run: 'echo x' },
-        { name: 'two', run: 'cat', group: 'second' },
-      ],
-    });
-    const job = await workspace.submit();
-    const sizes = async () =>
-      (await cli('scale', '--json')).stdout
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line));
+    const job = await submitJob(
+      workspace,
+      rangeJob('two', 3, { name: 'one', run: 'echo x' }, { name: 'two', run: 'cat', group: 'second' }),
+    );
+    const sizes = async () => jsonLinesOf(await cli('scale', '--json'));
     expect((await sizes()).map(({ group, desired }: GroupRow) => ({ group, desired }))).to.deep.equal([
       { group: 'default', desired: 1 },
       { group: 'second', desired: 0 },
@@ -190,8 +174,7 @@ describe('scale and submit on Auto Scaling', () => {
     const running = workspace.start(['run', 'job.json']);
     await until('it says so', () => running.said().includes('group default: requested 1 instance (0 before)'));
     workspace.write('go', '');
-    const ran = await running.ended;
-    expect(ran.code, ran.stderr).to.equal(0);
+    expectExit(await running.ended);
   });
 
   it('watch and wait raise the group unless told not to', async () => {
@@ -205,7 +188,7 @@ describe('scale and submit on Auto Scaling', () => {
     watching.child.kill('SIGINT');
     await watching.ended;
     expect(changes()).to.deep.equal(['SetDesiredCapacity']);
-    expect((await cli('scale', '0')).code).to.equal(0);
+    expectExit(await cli('scale', '0'));
     const waiting = workspace.start(['wait', job]);
     await until('wait raises it, too', async () => (await json<GroupRow>('scale')).desired === 8);
     waiting.child.kill('SIGINT');
@@ -223,7 +206,7 @@ describe('scale and submit on Auto Scaling', () => {
     });
 
     it('refuses a size out of range, --slots, and a group that does not exist', async () => {
-      expect((await cli('scale', '3')).code).to.equal(7);
+      expectExit(await cli('scale', '3'), 7);
       await make();
       const [bounds, slots] = [await cli('scale', '9'), await cli('scale', '3', '--slots', '4')];
       expect([bounds.code, slots.code]).to.deep.equal([2, 2]);
@@ -247,7 +230,7 @@ describe('scale and submit on Auto Scaling', () => {
     it('says why launches fail, and what to do about it', async () => {
       await make();
       cloud.grid.failLaunches('quota');
-      expect((await cli('scale', '2')).code).to.equal(0);
+      expectExit(await cli('scale', '2'));
       const [trouble] = await until('a launch failed', async () => {
         const { troubles } = await json<GroupRow>('scale');
         return troubles.length > 0 && troubles;

@@ -3,13 +3,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Chance } from '../support/chance.ts';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import type { Cloud } from '../support/grid/cloud.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
 import { leftovers } from '../support/grid/leftovers.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
+import { submitJob } from './submit-job.ts';
 
-/** What EC2, networks and people do to instances while they work, and how often in one storm. */
+/** Blows that EC2, networks and people deal to working instances, and the number of each in a storm. */
 const BLOWS = { interrupt: 6, rebalance: 4, terminate: 4, kill: 4, partition: 4 } as const;
 
 type Blow = keyof typeof BLOWS;
@@ -22,7 +25,7 @@ interface StormOptions {
   readonly notice: number;
   /** Milliseconds that a partition lasts, about. */
   readonly partition: number;
-  /** Ends an instance in EC2, as somebody with a console does. */
+  /** Terminates an instance in EC2, as a person with a console does. */
   terminate(instance: string): Promise<void>;
 }
 
@@ -47,7 +50,7 @@ class Storm {
     return this.#deck.length;
   }
 
-  /** The next blow; false while there is no one to be struck. */
+  /** Strikes with the next blow; false while no instance is in service. */
   strike(): boolean {
     const { cloud, group, notice } = this.#options;
     const serving = cloud.grid.instances(group).filter(({ state, gone }) => state === 'InService' && !gone);
@@ -61,7 +64,7 @@ class Storm {
     else if (blow === 'rebalance') cloud.grid.rebalance(victim);
     else if (blow === 'kill') cloud.grid.kill(victim);
     else if (blow === 'partition') this.#partition(victim);
-    else void this.#options.terminate(victim.id).catch((error) => this.story.push(`it was not ended: ${error}`));
+    else void this.#options.terminate(victim.id).catch((error) => this.story.push(`it was not terminated: ${error}`));
     return true;
   }
 
@@ -120,17 +123,13 @@ describe('a group of instances', function () {
   const there = () => world.cloud.grid.instances(world.group);
   const serving = () => there().filter(({ state }) => state === 'InService');
   const submit = (name: string, tasks: number, command: string, ...flags: readonly string[]): Promise<string> => {
-    world.write('job.json', {
-      name,
-      input: { split: { by: 'range', from: 1, to: tasks } },
-      // With one attempt, an interruption charged to the task would fail it.
-      steps: [{ name: 'work', run: command, attempts: 1, timeout: '60s' }],
-    });
-    return world.submit(...flags);
+    // With one attempt, an interruption charged to the task would fail it.
+    const step = { name: 'work', run: command, attempts: 1, timeout: '60s' };
+    return submitJob(world, rangeJob(name, tasks, step), ...flags);
   };
 
-  /** Checks the laws against what the store and the services hold, and the order in which it arrived. */
-  const holds = async (job: string, tasks: number): Promise<void> => {
+  /** Checks the store, the services, and the order of the requests that they got. */
+  const expectLaws = async (job: string, tasks: number): Promise<void> => {
     const verified = await world.run(['verify', job]);
     expect(verified.code, verified.stderr + verified.stdout).to.equal(0);
     await world.well('fetch', job, '-o', 'all.txt');
@@ -144,18 +143,16 @@ describe('a group of instances', function () {
     const published = world.published(job);
     expect(published).to.have.length(tasks);
     expect(new Set(published).size, 'each output is published once').to.equal(tasks);
-    const { stdout } = await world.well('status', job, '--json');
-    const [step] = JSON.parse(stdout).steps;
+    const [step] = jsonOf(await world.well('status', job, '--json')).steps;
     expect(step).to.include({ total: tasks, done: tasks, failed: 0, retried: 0 });
   };
 
-  const backToZero = async (): Promise<void> => {
+  const expectBackToZero = async (): Promise<void> => {
     await until('the group is empty', () => there().length === 0, 180_000);
-    const { stdout } = await world.well('scale', '--json');
-    expect(JSON.parse(stdout)).to.include({ desired: 0, running: 0 });
+    expect(jsonOf(await world.well('scale', '--json'))).to.include({ desired: 0, running: 0 });
   };
 
-  const nothingLeft = async (): Promise<void> => {
+  const expectNothingLeft = async (): Promise<void> => {
     const down = await world.run(['infra', 'down', '--delete-data', '--confirm', world.stack]);
     expect(down.code, down.stderr + down.stdout).to.equal(0);
     expect(await leftovers(world.cloud)).to.deep.equal([]);
@@ -169,21 +166,25 @@ describe('a group of instances', function () {
     await world.well('scale', '8', '--auto');
     await until('all eight serve', () => serving().length === 8, 180_000);
     const storm = new Storm({
-      ...{ cloud: world.cloud, group: world.group, seed: SEED, notice: 4, partition: 8_000 },
+      cloud: world.cloud,
+      group: world.group,
+      seed: SEED,
+      notice: 4,
+      partition: 8_000,
       terminate: (instance) => world.terminate(instance),
     });
     const waiting = world.run(['wait', job, '--timeout', '8m']);
     const every = TASKS / (storm.left + 1);
     for (let blow = 1; storm.left > 0; blow += 1) {
       await until(`blow ${blow} is due`, () => world.published(job).length >= blow * every, 180_000);
-      await until('there is one to strike', () => storm.strike(), 180_000);
+      await until('an instance can be struck', () => storm.strike(), 180_000);
     }
     const waited = await waiting;
     storm.calm();
     expect(waited.code, `${waited.stderr}\n${storm.story.join('\n')}`).to.equal(0);
-    await holds(job, TASKS);
-    await backToZero();
-    await nothingLeft();
+    await expectLaws(job, TASKS);
+    await expectBackToZero();
+    await expectNothingLeft();
     expect(await world.unallowed()).to.deep.equal([]);
   });
 
@@ -202,16 +203,14 @@ describe('a group of instances', function () {
     const before = there().map(({ id }) => id);
     const others: number[] = [];
     world.cloud.grid.onLaunch(() => others.push(serving().length));
-    const rolled = await world.runNext(['infra', 'release', '--roll', '--yes']);
-    expect(rolled.code, rolled.stderr).to.equal(0);
+    expectExit(await world.runNext(['infra', 'release', '--roll', '--yes']));
     expect(world.published(job).length, 'the job goes on').to.be.below(tasks);
     writeFileSync(rolledOut, '');
     expect(serving().filter(({ id }) => before.includes(id))).to.deep.equal([]);
     expect(new Set(there().map(({ tags }) => tags['batchctl:release'])).size).to.equal(1);
     expect(others, 'in service as each new one starts').to.deep.equal([3, 3, 3, 3]);
-    const waited = await world.run(['wait', job, '--timeout', '4m']);
-    expect(waited.code, waited.stderr).to.equal(0);
-    await holds(job, tasks);
+    expectExit(await world.run(['wait', job, '--timeout', '4m']));
+    await expectLaws(job, tasks);
     expect(await world.unallowed()).to.deep.equal([]);
   });
 });
