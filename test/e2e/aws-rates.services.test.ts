@@ -4,12 +4,13 @@ import { isKind } from '../../src/errors.ts';
 import type { AwsWorkspace } from '../support/aws-workspace.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
-import { declareTrials } from '../support/sampling.ts';
+import { rangeJob } from '../support/range-job.ts';
 import type { Seen } from '../support/servers/fault-proxy.ts';
-import { sharedFauxqs } from '../support/servers/fauxqs.ts';
-import { sharedMoto } from '../support/servers/moto.ts';
 import { until } from '../support/until.ts';
+import { emulators } from './emulated-aws.ts';
 import { FaultyAws } from './faulty-aws.ts';
+import { submitJob } from './submit-job.ts';
+import { declareTrialsWith } from './trials.ts';
 
 const TASKS = 12;
 /** The request timeout (clients.ts). */
@@ -24,11 +25,7 @@ const puts =
 /** A job with this many tasks, each of which writes to the file `ran` when it runs. */
 function jobOf(workspace: AwsWorkspace, tasks: number, run: string) {
   const ran = `echo $BATCHCTL_TASK >> "${workspace.path('ran')}"`;
-  return {
-    name: 'rates',
-    input: { split: { by: 'range', from: 1, to: tasks } },
-    steps: [{ name: 'only', run: `${ran}; ${run}`, attempts: 2 }],
-  };
+  return rangeJob('rates', tasks, { name: 'only', run: `${ran}; ${run}`, attempts: 2 });
 }
 
 /** Runs a worker on everything. It has its own id, because workers with the same id would use the same directories. */
@@ -38,16 +35,15 @@ async function workInside(workspace: AwsWorkspace, name: string): Promise<void> 
 }
 
 /** The number of S3 requests of each kind per task. The limits in docs/operations.md depend on it. */
-const ASKED = {
-  'PUT out/': 1,
-  'PUT log/': 1,
-};
+const REQUESTS = { 'PUT out/': 1, 'PUT log/': 1 };
 
-const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = {
-  'slows down to the rate of a bucket that takes a few requests a second, and runs each task once': async (trouble) => {
-    const { workspace, past, s3 } = trouble;
-    workspace.write('job.json', jobOf(workspace, TASKS, 'cat'));
-    const job = await workspace.submit();
+const TRIALS: Readonly<Record<string, (aws: FaultyAws) => Promise<void>>> = {
+  'slows down to the rate of a bucket that takes a few requests a second, and runs each task once': async ({
+    workspace,
+    past,
+    s3,
+  }) => {
+    const job = await submitJob(workspace, jobOf(workspace, TASKS, 'cat'));
     // S3's partitions: jobs apart from the rest, above all the ledger.
     s3.limit({ writes: 2, reads: 12 }, ({ url }) => (url.includes('/jobs/') ? 'jobs' : 'rest'));
     await workInside(workspace, 'first');
@@ -61,8 +57,7 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
   },
   'limits the requests per task: one output and one log stored, two for its input': async ({ workspace, s3 }) => {
     const { steps, ...job } = jobOf(workspace, TASKS, 'echo said >&2; cat');
-    workspace.write('job.json', { ...job, steps: [...steps, { ...steps[0], name: 'next' }] });
-    await workspace.submit();
+    await submitJob(workspace, { ...job, steps: [...steps, { ...steps[0], name: 'next' }] });
     s3.seen.length = 0;
     await workInside(workspace, 'first');
     const asked = s3.seen.flatMap(({ method, url }) => {
@@ -76,20 +71,23 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
         .filter(([, count]) => count > 0),
     );
     const own = (step: string) =>
-      Object.fromEntries(Object.entries(ASKED).map(([kind, count]) => [`${step}: ${kind}`, count]));
+      Object.fromEntries(Object.entries(REQUESTS).map(([kind, count]) => [`${step}: ${kind}`, count]));
     expect(each).to.deep.equal({ ...own('only'), ...own('next'), 'only: HEAD out/': 1, 'only: GET out/': 1 });
   },
   'runs each task once, and counts finished and failed ones, when S3 rejects everything for longer than it retries':
     async ({ workspace, past, s3 }) => {
       const run = `while [ ! -e "${workspace.path('go')}" ]; do sleep 0.1; done; read n; [ $n != 2 ] && echo $n`;
-      workspace.write('job.json', jobOf(workspace, 2, run));
-      const job = await workspace.submit();
+      const job = await submitJob(workspace, jobOf(workspace, 2, run));
       const working = workInside(workspace, 'first');
       await until('both run', () => workspace.lines('ran').length === 2);
       s3.fail(Number.POSITIVE_INFINITY, { kind: 'answer', status: 503, code: 'SlowDown' });
       workspace.write('go', '');
-      const given = (key: string): boolean => s3.count(puts(key)) > ATTEMPTS;
-      await until('both were given up, and begun again', () => given('/out/000000000') && given('/tries/'), 600_000);
+      const isGivenUp = (key: string): boolean => s3.count(puts(key)) > ATTEMPTS;
+      await until(
+        'requests of both were given up and sent again',
+        () => isGivenUp('/out/000000000') && isGivenUp('/tries/'),
+        600_000,
+      );
       s3.heal();
       // The worker may also have given up on the service, so start another.
       await working.catch(async (error: unknown) => {
@@ -107,13 +105,5 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
 describe('S3 request rates', function () {
   // Retries wait for minutes, and on a busy machine for longer.
   this.timeout(900_000);
-  const withTrouble = (use: (trouble: FaultyAws) => Promise<void>) => async (): Promise<void> => {
-    const trouble = await FaultyAws.make({ s3: (await sharedMoto()).url, sqs: (await sharedFauxqs()).url });
-    try {
-      await use(trouble);
-    } finally {
-      await trouble.remove();
-    }
-  };
-  declareTrials(3, Object.fromEntries(Object.entries(TRIALS).map(([name, trial]) => [name, withTrouble(trial)])));
+  declareTrialsWith(3, async () => FaultyAws.make(await emulators()), TRIALS);
 });
