@@ -24,6 +24,9 @@ const TIMES = {
   BATCHCTL_TEST_ROLE_SECONDS: '60',
 };
 
+/** Leases that a busy machine keeps: a task whose lease expires is interrupted, and runs again only on another worker. */
+export const LONG_LEASES = { BATCHCTL_TEST_LEASE_SECONDS: '30' };
+
 /** Each run of a task adds its worker to the file `ran`, and ends once the file `go` exists. */
 export const WAITING =
   'echo $BATCHCTL_WORKER_ID >> "$HOME/ran"; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; echo done';
@@ -99,11 +102,10 @@ export class MachineLab {
   /** A machine of the group, with a worker that runs the only task of a job until `go`. */
   async busyMachine(
     fields: Partial<CreateAutoScalingGroupCommandInput> = {},
-    env: Readonly<Record<string, string>> = {},
   ): Promise<{ readonly instance: GridInstance; readonly job: string; readonly worker: Running }> {
     const instance = await this.machine(fields);
     const job = await this.submit(WAITING);
-    const worker = await this.work(instance, [], env);
+    const worker = await this.work(instance, [], LONG_LEASES);
     await this.runs(1);
     return { instance, job, worker };
   }

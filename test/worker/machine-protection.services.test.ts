@@ -3,7 +3,7 @@ import { CreateOrUpdateTagsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { MODE_TAG } from '../../src/lib/stack-names.ts';
 import { until } from '../support/until.ts';
-import { labForEachTest, WAITING } from './machine-lab.ts';
+import { LONG_LEASES, labForEachTest, WAITING } from './machine-lab.ts';
 
 /** A worker rests after this time, seconds. */
 const SOON = { BATCHCTL_TEST_REST_SECONDS: '0.5' };
@@ -60,8 +60,7 @@ describe("a machine's protection", () => {
   it('keeps scaling in from a busy worker: the idle one goes, and nothing is interrupted', async () => {
     const [busy, idle] = await lab.twoMachines();
     const job = await lab.submit(WAITING);
-    // Its lease lasts on a busy machine, too.
-    await lab.work(busy, [], { ...SOON, BATCHCTL_TEST_LEASE_SECONDS: '30' });
+    await lab.work(busy, [], { ...SOON, ...LONG_LEASES });
     await lab.runs(1);
     const resting = await lab.work(idle, [], SOON);
     await until('one rests', () => !isProtected(idle));

@@ -5,10 +5,7 @@ import { bootTimesKey } from '../../src/model/keys.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { until } from '../support/until.ts';
 import { endsWell } from '../support/workspace.ts';
-import { labForEachTest, WAITING } from './machine-lab.ts';
-
-/** Leases that a busy machine keeps: a task whose lease expires is interrupted once more. */
-const KEPT = { BATCHCTL_TEST_LEASE_SECONDS: '30' };
+import { LONG_LEASES, labForEachTest, WAITING } from './machine-lab.ts';
 
 describe('a worker on a machine of a group', () => {
   const lab = labForEachTest();
@@ -47,7 +44,7 @@ describe('a worker on a machine of a group', () => {
   });
 
   it('finishes what it can before EC2 interrupts its spot instance, and exits with 0', async () => {
-    const { instance, job, worker } = await lab.busyMachine({}, KEPT);
+    const { instance, job, worker } = await lab.busyMachine();
     lab.cloud.grid.interrupt(instance, 90);
     await until('it takes no more', () => worker.said().includes('interrupts this spot instance'));
     lab.go();
@@ -60,9 +57,9 @@ describe('a worker on a machine of a group', () => {
   it("returns tasks early that can't finish before a spot interruption: they run elsewhere, and no attempt is charged", async () => {
     const [instance, other] = await lab.twoMachines();
     const job = await lab.submit(WAITING, 1, { attempts: 1 });
-    const worker = await lab.work(instance, [], KEPT);
+    const worker = await lab.work(instance, [], LONG_LEASES);
     await lab.runs(1);
-    await lab.work(other, [], KEPT);
+    await lab.work(other, [], LONG_LEASES);
     lab.cloud.grid.interrupt(instance, 30);
     await endsWell(worker);
     expect(lab.cloud.grid.instance(instance).gone, 'it left in time').to.equal(false);
@@ -79,7 +76,7 @@ describe('a worker on a machine of a group', () => {
   });
 
   it('delays the termination by its group until its task has finished', async () => {
-    const { instance, job, worker } = await lab.busyMachine({}, KEPT);
+    const { instance, job, worker } = await lab.busyMachine();
     await end(instance);
     await until('it delays its termination', () => lab.countRequests('RecordLifecycleActionHeartbeat', instance) >= 3);
     expect(lab.cloud.grid.instance(instance)).to.include({ state: 'Terminating:Wait', gone: false });
