@@ -12,7 +12,7 @@ const START = Date.parse('2026-11-30T18:30:00.000Z');
 
 const nameOf = (worker: number): string => `ops-1-w${worker}`;
 
-/** The instant so many seconds after the job was submitted. */
+/** The instant `seconds` after the job was submitted. */
 export function at(seconds: number): string {
   return new Date(START + seconds * 1_000).toISOString();
 }

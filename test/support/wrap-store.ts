@@ -45,7 +45,7 @@ export function afterPuts(store: ObjectStore, onPut: (key: string, body: string)
   });
 }
 
-/** A store whose objects, except those that `isNew`, look `ms` older. The object `clock`, by which it tells time, doesn't. */
+/** A store whose objects look `ms` older, except those that `isNew`, and `clock`, by which a store tells the time. */
 export function agedStore(
   store: ObjectStore,
   ms: number,

@@ -21,7 +21,7 @@ export const LEASE = 15;
 /** Keys of decisions, which are never overwritten. */
 const WRITTEN_ONCE = /\/(out|journal|failed|proofs)\/[^/]+$|\/(opened|job)\.json$/;
 
-/** SQLite's queue and ledger, and a clock, shared by the sequences of a run, because opening them costs more than a sequence. */
+/** SQLite's queue and ledger, and a clock: shared by sequences, because opening them costs more than a sequence. */
 export interface Services {
   readonly directory: string;
   readonly clock: FakeClock;

@@ -10,7 +10,7 @@ export function awsCheckVariables(): Readonly<Record<string, string>> {
 /** Variables that a process or its AWS SDK reads only once, or that kill it. */
 const PROCESS_VARIABLES = /^(AWS_.*|BATCHCTL_TEST_KILL|FAKETIME.*|HOME|.*_PROXY|LD_PRELOAD|NODE_.*|PATH|TMPDIR|TZ)$/i;
 
-/** Seconds by which a command's wall clock is ahead. A process reads it once, so for commands here `Date.now` is replaced. */
+/** Seconds by which a command's clock is ahead. A process reads it once, so here `Date.now` is replaced. */
 const AHEAD = 'BATCHCTL_TEST_AHEAD_SECONDS';
 /** The machine's wall clock, even while a command in this process has another. */
 export const trueNow = Date.now;

@@ -1,7 +1,7 @@
 import { accessSync, appendFileSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Something is missing on this machine. If a hook or a test throws it, its tests are skipped, or fail under CI (skip-lacking.ts). */
+/** A program is missing. If a hook or a test throws this, its tests are skipped; under CI they fail (skip-lacking.ts). */
 export class Lacking extends Error {}
 
 /** Debian packages that tests need, each with the file that shows that it is installed: a name in PATH, or a path. */

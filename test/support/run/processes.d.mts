@@ -1,2 +1,2 @@
-/** Kills all processes that have a directory in their environment, arguments or working directory, and waits until they end. */
+/** Kills all processes with the directory in environment, arguments or working directory, and waits for their end. */
 export function killProcessesOf(directory: string, timeoutMs?: number): Promise<void>;

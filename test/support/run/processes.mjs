@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Kills all processes that have a directory in their environment, arguments or working directory, and waits until they end. */
+/** Kills all processes with the directory in environment, arguments or working directory, and waits for their end. */
 export async function killProcessesOf(directory, timeoutMs = Number.POSITIVE_INFINITY) {
   const began = performance.now();
   for (let left = processesOf(directory); left.length > 0; left = processesOf(directory)) {

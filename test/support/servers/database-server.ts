@@ -51,7 +51,7 @@ interface ServerFiles {
   readonly facts: Pick<DatabaseServer, 'port' | 'password' | 'ca' | 'otherCa'>;
 }
 
-/** Prepares a server; `makeData` creates a data directory. It takes seconds of CPU, so a test run does it once, and copies. */
+/** Prepares a server. `makeData` takes seconds of CPU, so a test run calls it once, and copies the directory. */
 export async function prepareServer(
   name: string,
   account: Account,

@@ -202,7 +202,7 @@ export function throttlesReads(times: number): Rule {
 /** Minutes by which a request's date may differ (S3UG/RESTAuthentication; General Reference: signing). */
 const TOLERATED: Readonly<Record<string, number>> = { s3: 15, sdb: 15 };
 
-/** The services' clock is ahead of this machine's: responses show that clock, and requests signed at another time are refused. */
+/** The services' clock is ahead of this machine's; requests that were signed at another time are refused. */
 export function clockAhead(minutes: number): Rule {
   const now = (): number => Date.now() + minutes * 60_000;
   const dated = (reply: Reply): Reply => ({
