@@ -3,9 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { DescribeAddressesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { Chance } from '../support/chance.ts';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { type GridManager, gridManager, MANAGER_ENV } from '../support/grid/grid-manager.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
 import { leftovers } from '../support/grid/leftovers.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
 
@@ -19,7 +21,9 @@ const KILLS = 6;
  * (the policies' own test boots one).
  */
 const SELDOM = [
-  ...['s3:ListMultipartUploadParts', 's3:AbortMultipartUpload', 's3:ListBucketMultipartUploads'],
+  's3:ListMultipartUploadParts',
+  's3:AbortMultipartUpload',
+  's3:ListBucketMultipartUploads',
   'autoscaling:TerminateInstanceInAutoScalingGroup',
 ];
 
@@ -36,16 +40,15 @@ describe('a manager on AWS', function () {
       console.error(world.consoles());
       throw error;
     });
-    const { stdout } = await world.well('manager', 'token', 'create', 'ops', '--scope', 'operate', '--json');
-    token = (JSON.parse(stdout) as { token: string }).token;
+    token = await world.token('ops', 'operate');
   });
   afterEach(function () {
     if (this.currentTest?.state === 'failed') console.error(world?.consoles());
   });
   after(() => world?.remove());
 
-  /** The profile of its callers: they have a token, and no AWS credentials. */
-  const reach = (): void => {
+  /** Writes the profile of its callers, who have a token and no AWS credentials. */
+  const writeRemoteProfile = (): void => {
     const file = world.path('batchctl.config.json');
     const { profiles, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
     const { url, fingerprint } = manager;
@@ -54,11 +57,15 @@ describe('a manager on AWS', function () {
   };
   const through = (...args: readonly string[]): Promise<Ended> =>
     world.run([...args, '--profile', 'remote'], {
-      ...{ OPS_TOKEN: token, AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_ENDPOINT_URL: '' },
+      OPS_TOKEN: token,
+      AWS_ACCESS_KEY_ID: '',
+      AWS_SECRET_ACCESS_KEY: '',
+      AWS_ENDPOINT_URL: '',
     });
   const addressOf = async (): Promise<string | undefined> => {
     const ec2 = new EC2Client({
-      ...{ region: 'us-east-1', endpoint: world.cloud.url },
+      region: 'us-east-1',
+      endpoint: world.cloud.url,
       credentials: { accessKeyId: 'AKIDAUDITOR', secretAccessKey: 's' },
     });
     const { Addresses = [] } = await ec2.send(new DescribeAddressesCommand({}));
@@ -67,18 +74,17 @@ describe('a manager on AWS', function () {
   };
 
   it('starts with infra up, and answers at its address those with a token and its fingerprint', async () => {
-    reach();
-    const jobs = await through('jobs');
-    expect(jobs.code, jobs.stderr).to.equal(0);
+    writeRemoteProfile();
+    expectExit(await through('jobs'));
     expect(await addressOf()).to.equal(manager.instance);
     const wrong = { ...manager, fingerprint: `sha256:${'0'.repeat(64)}` };
     const right = manager;
     manager = wrong;
-    reach();
+    writeRemoteProfile();
     const refused = await through('jobs');
     expect(refused.code, refused.stdout).to.equal(3);
     manager = right;
-    reach();
+    writeRemoteProfile();
     await until('it left its mark', async () => (await world.keys('keepers/')).length > 0);
   });
 
@@ -94,9 +100,7 @@ describe('a manager on AWS', function () {
         { name: 'total', run: 'sort -n | tail -n 1', gather: true, attempts: 1 },
       ],
     });
-    const submitted = await through('submit', 'job.json', '--json');
-    expect(submitted.code, submitted.stderr).to.equal(0);
-    const { job } = JSON.parse(submitted.stdout) as { job: string };
+    const { job } = jsonOf(await through('submit', 'job.json', '--json'));
     // Only the manager watches: it raises, opens the gather and closes.
     const every = TASKS / (KILLS + 2);
     const before = manager;
@@ -108,39 +112,32 @@ describe('a manager on AWS', function () {
       manager = await gridManager(world, manager);
     }
     expect(manager.instance).to.not.equal(before.instance);
-    expect(manager.fingerprint, 'those who pinned it go on').to.equal(before.fingerprint);
-    await until('the address has come along', async () => (await addressOf()) === manager.instance);
-    reach();
-    const waited = await through('wait', job, '--timeout', '4m');
-    expect(waited.code, waited.stderr).to.equal(0);
+    expect(manager.fingerprint, 'callers who pinned it can continue').to.equal(before.fingerprint);
+    await until('the address has moved to the new instance', async () => (await addressOf()) === manager.instance);
+    writeRemoteProfile();
+    expectExit(await through('wait', job, '--timeout', '4m'));
     const verified = await through('verify', job);
     expect(verified.code, verified.stderr + verified.stdout).to.equal(0);
     const keys = await world.keys(`jobs/${job}/steps/`);
     expect(keys.filter((key) => /\/(tries|failed)\//.test(key))).to.deep.equal([]);
-    const { stdout } = await through('status', job, '--json');
-    const [work] = JSON.parse(stdout).steps;
+    const [work] = jsonOf(await through('status', job, '--json')).steps;
     expect(work).to.include({ total: TASKS, done: TASKS, failed: 0, retried: 0 });
     await until('the group is empty', () => world.cloud.grid.instances(world.group).length === 0, 180_000);
   });
 
   it('sizes groups and handles dead letters for callers without AWS permissions', async () => {
-    const input = { split: { by: 'range', from: 1, to: 1 } };
-    world.write('job.json', { name: 'bad', input, steps: [{ name: 'work', run: 'exit 3', attempts: 1 }] });
+    world.write('job.json', rangeJob('bad', 1, { name: 'work', run: 'exit 3', attempts: 1 }));
     world.cloud.grid.failLaunches('capacity');
-    const submitted = await through('submit', 'job.json', '--json');
-    expect(submitted.code, submitted.stderr).to.equal(0);
-    const { job } = JSON.parse(submitted.stdout) as { job: string };
+    const { job } = jsonOf(await through('submit', 'job.json', '--json'));
     expect((await through('why', job)).stdout).to.include('capacity');
     world.cloud.grid.failLaunches(null);
-    expect((await through('wait', job, '--timeout', '2m')).code).to.equal(5);
+    expectExit(await through('wait', job, '--timeout', '2m'), 5);
     for (const change of [['--max', '3'], ['--manual'], ['--auto'], ['0']])
       expect((await through('scale', ...change)).code, change.join(' ')).to.equal(0);
-    const sizes = await through('scale', '--json');
-    expect(JSON.parse(sizes.stdout)).to.include({ max: 3, mode: 'auto', desired: 0 });
-    const redriven = await through('queue', 'redrive', '--job', job);
-    expect(redriven.code, redriven.stderr).to.equal(0);
+    expect(jsonOf(await through('scale', '--json'))).to.include({ max: 3, mode: 'auto', desired: 0 });
+    expectExit(await through('queue', 'redrive', '--job', job));
     // This retries it, in vain.
-    expect((await through('wait', job, '--timeout', '3m')).code).to.equal(5);
+    expectExit(await through('wait', job, '--timeout', '3m'), 5);
     await until('the group is empty', () => world.cloud.grid.instances(world.group).length === 0, 180_000);
   });
 

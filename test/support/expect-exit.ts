@@ -23,6 +23,11 @@ export const jsonLinesOf = (ended: Ended, code = 0) =>
     .filter(Boolean)
     .map((line) => JSON.parse(line));
 
+interface PrintedError {
+  readonly kind: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
 /** The error that a failed command with `--json` printed last. */
-export const errorOf = ({ stderr }: Ended): { readonly kind: string; readonly message: string; readonly hint: string } =>
-  JSON.parse(stderr.trim().split('\n').at(-1) ?? '').error;
+export const errorOf = ({ stderr }: Ended): PrintedError => JSON.parse(stderr.trim().split('\n').at(-1) ?? '').error;
