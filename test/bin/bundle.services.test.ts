@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { aptOptions } from '../support/guest/guest.ts';
 import { rangeJob } from '../support/range-job.ts';
-import { installed, needsRoot } from '../support/run/lacking.ts';
+import { installed, requireRoot } from '../support/run/lacking.ts';
 import { freePort } from '../support/servers/program.ts';
 import { until } from '../support/until.ts';
 import { ROOT, VERSION, writeProject } from './local-project.ts';
@@ -64,7 +64,7 @@ describe('the bundle', function () {
     let podman: Podman;
 
     before(async () => {
-      needsRoot('run containers');
+      requireRoot('run containers');
       podman = await Podman.open(dir);
       const context = join(dir, 'context');
       mkdirSync(join(context, 'build'), { recursive: true });

@@ -17,7 +17,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { KEYS } from '../support/aws-keys.ts';
-import { AWS_LEASE, AwsWorkspace } from '../support/aws-workspace.ts';
+import { AWS_LEASE_SECONDS, AwsWorkspace } from '../support/aws-workspace.ts';
 import { lacking } from '../support/run/lacking.ts';
 import type { DatabaseServer } from '../support/servers/database-server.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
@@ -189,7 +189,7 @@ describe('the tarball of npm pack', () => {
         const ledger = database && { kind: database.kind, url: database.url(), passwordEnv: 'LEDGER_WORD' };
         const workspace = await AwsWorkspace.make({ ...places, ...(ledger !== null && { ledger }) });
         try {
-          const settings = { TMPDIR: workspace.path('tmp'), BATCHCTL_TEST_LEASE_SECONDS: String(AWS_LEASE) };
+          const settings = { TMPDIR: workspace.path('tmp'), BATCHCTL_TEST_LEASE_SECONDS: String(AWS_LEASE_SECONDS) };
           const PATH = `${join(nodeOf(node), '..')}${delimiter}${env.PATH}`;
           const clientEnv = { ...KEYS, ...settings, PATH, HOME: workspace.dir, LEDGER_WORD: password };
           writeFileSync(workspace.path('job.yaml'), jobYaml());

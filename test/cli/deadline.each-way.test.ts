@@ -5,16 +5,16 @@ import { deadlineText } from '../../src/cli/format.ts';
 import { jobExit } from '../../src/jobs/job-exit.ts';
 import { Lateness } from '../../src/verbs/watch.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { direct, eachWay } from '../support/manager/each-way.ts';
+import { describeDirectly, describeEachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
-import { waitsIn, whyJobFile } from '../support/why-job.ts';
+import { rangeJobFile, waitForGoCommand } from '../support/why-job.ts';
 
 const at = (time: string): string => `2026-11-30T${time}:00.000Z`;
 const now = Date.parse(at('05:00'));
 const text = (status: Partial<Parameters<typeof deadlineText>[0]>): string | null =>
   deadlineText({ finishBy: at('06:00'), projected: null, closedAt: null, ...status }, { zone: 'UTC', now });
 
-direct('a deadline', () => {
+describeDirectly('a deadline', () => {
   it('is shown with how far the projection, or the end, is from it', () => {
     expect(text({ projected: at('05:40') })).to.equal('projected 05:40, deadline 06:00, 20m early');
     const interval = (from: string, to: string) =>
@@ -51,10 +51,10 @@ direct('a deadline', () => {
   });
 });
 
-eachWay('--finish-by', (make) => {
+describeEachWay('--finish-by', (make) => {
   const workspace = forEachTest(make);
   beforeEach(() => {
-    workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
+    workspace.write('job.json', rangeJobFile(1, waitForGoCommand(workspace)));
   });
 
   it('makes wait --until-late return 6 when it passes, and watch, wait and run exit 10 once the job is done', async () => {
@@ -75,7 +75,7 @@ eachWay('--finish-by', (make) => {
 
   it('is compared with a projection from finished tasks, with an interval once their variation is known', async () => {
     const run = `sleep 0.$((BATCHCTL_TASK % 5 + 1)); [ $BATCHCTL_TASK -lt 40 ] || until [ -e ${workspace.path('go')} ]; do sleep 0.1; done`;
-    workspace.write('job.json', whyJobFile(60, run));
+    workspace.write('job.json', rangeJobFile(60, run));
     const job = await workspace.submit('--finish-by', 'in 1h');
     const worker = workspace.start(['worker', '--until-empty', '--slots', '4']);
     const status = async () => JSON.parse((await workspace.well('status', job, '--json')).stdout);

@@ -9,7 +9,7 @@ import { journalKey } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { parseJsonLines } from '../support/json-lines.ts';
 import { until } from '../support/until.ts';
-import { waitsIn, whyJobFile } from '../support/why-job.ts';
+import { rangeJobFile, waitForGoCommand } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { putGroupSize } from './group-size.ts';
 
@@ -23,7 +23,7 @@ interface CheckLine {
 describe('doctor', () => {
   const workspace = forEachTest(() => new Workspace());
   beforeEach(() => {
-    workspace.write('job.json', whyJobFile(2, 'echo done'));
+    workspace.write('job.json', rangeJobFile(2, 'echo done'));
   });
 
   const examine = async (env: Readonly<Record<string, string>> = {}, ...flags: readonly string[]) => {
@@ -126,7 +126,7 @@ describe('doctor', () => {
   });
 
   it('warns of an open job without a worker, and of a worker that vanished', async () => {
-    workspace.write('job.json', whyJobFile(2, waitsIn(workspace)));
+    workspace.write('job.json', rangeJobFile(2, waitForGoCommand(workspace)));
     const job = await workspace.submit();
     const withoutWorker = await examine();
     expect(withoutWorker.problems).to.deep.equal(['openJobs']);

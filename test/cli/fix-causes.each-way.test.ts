@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { parseJsonLines } from '../support/json-lines.ts';
-import { eachWay } from '../support/manager/each-way.ts';
+import { describeEachWay } from '../support/manager/each-way.ts';
 import { rangeJob } from '../support/range-job.ts';
 
 /** Twelve numbers, some of which fail for three reasons: one needs another script, one a retry, one is given up. */
@@ -30,7 +30,7 @@ interface Cause {
   readonly exitCode: number;
 }
 
-eachWay('a job that failed for three reasons', (make) => {
+describeEachWay('a job that failed for three reasons', (make) => {
   const workspace = forSuite(make);
   let job: string;
   before(async () => {

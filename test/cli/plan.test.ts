@@ -3,13 +3,13 @@
 import { expect } from 'chai';
 import { loadLines } from '../../src/cli/forecast-text.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
-import { whyJobFile } from '../support/why-job.ts';
+import { rangeJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('batchctl plan for a job with a deadline', () => {
   const workspace = forSuite(() => Workspace.withLongLeases());
   before(() => {
-    workspace.write('job.json', whyJobFile(20, 'sleep 0.2; cat'));
+    workspace.write('job.json', rangeJobFile(20, 'sleep 0.2; cat'));
   });
 
   const text = async (...flags: readonly string[]): Promise<string> => {

@@ -5,13 +5,13 @@ import { expect } from 'chai';
 import { tickId } from '../../src/jobs/watch/keeper-mark.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { movedClock } from '../support/moved-clock.ts';
-import { whyJobFile } from '../support/why-job.ts';
+import { rangeJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('submit --at', () => {
   const workspace = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    workspace.write('job.json', whyJobFile(1, 'date +%s >> "$HOME/ran"; cat'));
+    workspace.write('job.json', rangeJobFile(1, 'date +%s >> "$HOME/ran"; cat'));
   });
 
   it('needs a keeper seen within 15 minutes, and prints a crontab line for one', async () => {

@@ -7,7 +7,7 @@ import { TOPICS } from '../../src/cli/topics.ts';
 import { VERSION } from '../../src/lib/version.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { withEnvironment } from '../support/run/environment.ts';
-import { whyJobFile } from '../support/why-job.ts';
+import { rangeJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { type FakeWorld, runCli } from './fake-io.ts';
 
@@ -137,7 +137,7 @@ describe('a command without a job', () => {
   const workspace = forSuite(() => Workspace.withLongLeases());
   let job = '';
   before(async () => {
-    workspace.write('job.json', whyJobFile(3, run, { step: { attempts: 1 } }));
+    workspace.write('job.json', rangeJobFile(3, run, { step: { attempts: 1 } }));
     job = await workspace.submit();
     await workspace.run(['run', job]);
   });

@@ -3,13 +3,13 @@
 import { expect } from 'chai';
 import { machineZone } from '../../src/cli/context.ts';
 import { forSuite } from '../support/fixture.ts';
-import { whyJobFile } from '../support/why-job.ts';
+import { rangeJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe("this machine's zone", () => {
   const workspace = forSuite(() => Workspace.withLongLeases());
   before(async () => {
-    workspace.write('job.json', whyJobFile(2, 'cat'));
+    workspace.write('job.json', rangeJobFile(2, 'cat'));
     await workspace.submit('--finish-by', '2099-11-30T06:00Z');
   });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { CronScripts, crontabsIn, instantOf } from '../support/cron-scripts.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { TRUE_CLOCK } from '../support/moved-clock.ts';
+import { FAKETIME_OPTIONS } from '../support/moved-clock.ts';
 import { installed, lacking } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
 
@@ -45,7 +45,7 @@ class RealCron {
   start(crontab: string, at: Date): void {
     const clock = `${at.getTime() > Date.now() ? '+' : ''}${Math.round((at.getTime() - Date.now()) / 1000)}s`;
     const library = installed('faketime');
-    const kept = Object.entries(TRUE_CLOCK).map(([name, value]) => `${name}=${value}`);
+    const kept = Object.entries(FAKETIME_OPTIONS).map(([name, value]) => `${name}=${value}`);
     const settings = [`LD_PRELOAD=${library}`, `FAKETIME=${clock}`, ...kept];
     writeFileSync(join(this.#dir, 'spool/root'), `${settings.join('\n')}\n${crontab}`, { mode: 0o600 });
     const child = spawn('unshare', ['-m', 'sh', '-c', SCRIPT, 'cron', this.#dir, library, clock], {

@@ -1,13 +1,13 @@
 // Protects: the claims example produces the same outputs and totals on AWS as locally, with each kind of ledger.
 import { expect } from 'chai';
-import type { AwsPlaces } from '../support/aws-workspace.ts';
+import type { AwsWorkspaceOptions } from '../support/aws-workspace.ts';
 import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startMariadb } from '../support/servers/mariadb.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 import { startSimpleDb } from '../support/servers/simpledb-server.ts';
 import { Workspace } from '../support/workspace.ts';
-import { type ClaimsResult, claimsResult, expectedTotals, layClaims } from './claims-run.ts';
+import { type ClaimsResult, claimsResult, copyClaimsExample, expectedTotals } from './claims-run.ts';
 import { emulatedWorkspace } from './emulated-aws.ts';
 
 const SUBMIT = [
@@ -24,7 +24,7 @@ const SUBMIT = [
 async function runLocally(): Promise<ClaimsResult> {
   const workspace = new Workspace();
   try {
-    layClaims(workspace);
+    copyClaimsExample(workspace);
     const { job } = jsonOf(await workspace.run(['run', 'job.yaml', '--json']));
     return await claimsResult(workspace, job);
   } finally {
@@ -40,10 +40,10 @@ describe('the claims example on AWS', () => {
   });
 
   /** Uploads, submits, runs three workers and watches. Then checks the result, and that nothing is left. */
-  async function runOnAws(places: Partial<AwsPlaces>): Promise<ClaimsResult> {
+  async function runOnAws(places: Partial<AwsWorkspaceOptions>): Promise<ClaimsResult> {
     const workspace = await emulatedWorkspace({ worksHere: true, ...places });
     try {
-      layClaims(workspace);
+      copyClaimsExample(workspace);
       await workspace.well('upload', 'claims.csv', '--to', 'month-end');
       const { job } = jsonOf(await workspace.run(SUBMIT));
       const workers = [1, 2, 3].map(() => workspace.work({}, '--here'));

@@ -12,7 +12,7 @@ import {
   killThenSubmit,
   type Submitted,
 } from '../support/killed-runs.ts';
-import { declareTrials, printedSeed } from '../support/sampling.ts';
+import { declareConcurrentTests, printedSeed } from '../support/sampling.ts';
 import { emulatedWorkspace } from './emulated-aws.ts';
 
 /**
@@ -89,5 +89,5 @@ describe('kill -9 on AWS', () => {
       expect(answerOf(third).created).to.equal(false);
     };
   }
-  declareTrials(5, trials);
+  declareConcurrentTests(5, trials);
 });

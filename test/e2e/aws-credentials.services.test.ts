@@ -1,13 +1,11 @@
 // Protects: bad AWS credentials lose no work and write to no other account, and the error says how to fix them.
 import { mkdirSync } from 'node:fs';
 import { expect } from 'chai';
-import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { errorOf, expectExit, jsonOf } from '../support/expect-exit.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
-import type { Seen } from '../support/servers/fault-proxy.ts';
+import type { SeenRequest } from '../support/servers/fault-proxy.ts';
 import { isAction, sqsFault } from '../support/sqs.ts';
 import { until } from '../support/until.ts';
-import type { Ended } from '../support/workspace.ts';
 import { emulatedWorkspace, emulators } from './emulated-aws.ts';
 import { FaultyAws, isWrite } from './faulty-aws.ts';
 import { submitJob } from './submit-job.ts';
@@ -44,7 +42,8 @@ describe('AWS credentials', () => {
     mkdirSync(workspace.path('.aws'));
     workspace.write('.aws/config', `[default]\ncredential_process = cat ${workspace.path('session.json')}\n`);
     writeSession('first');
-    const isExpired = ({ headers }: Seen): boolean => headers['x-amz-security-token'] === 'first' && Date.now() > ends;
+    const isExpired = ({ headers }: SeenRequest): boolean =>
+      headers['x-amz-security-token'] === 'first' && Date.now() > ends;
     toS3.fail(Number.POSITIVE_INFINITY, { kind: 'answer', status: 400, code: 'ExpiredToken' }, isExpired);
     toSqs.fail(Number.POSITIVE_INFINITY, sqsFault(403, 'ExpiredTokenException'), isExpired);
 

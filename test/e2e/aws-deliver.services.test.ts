@@ -7,7 +7,7 @@ import { forSuite } from '../support/fixture.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
-import { entriesOf } from '../support/stored.ts';
+import { entryKinds } from '../support/stored.ts';
 import { emulatedWorkspace, emulators } from './emulated-aws.ts';
 import { submitJob } from './submit-job.ts';
 
@@ -24,7 +24,7 @@ describe('deliver on AWS', () => {
   const work = async () => expectExit(await workspace.work({}, '--here'));
   const deliveryOf = async (job: string) => jsonOf(await workspace.well('status', job, '--json')).delivery;
   const expectOneDelivery = async (job: string): Promise<void> => {
-    const entries = await entriesOf((await workspace.platform()).store, job);
+    const entries = await entryKinds((await workspace.platform()).store, job);
     expect(entries.filter((what) => what === 'delivered')).to.have.length(1);
   };
 

@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { seededRandom } from '../../src/model/forecast/section.ts';
-import { AWS_LEASE } from '../support/aws-workspace.ts';
+import { AWS_LEASE_SECONDS } from '../support/aws-workspace.ts';
 import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
 import { expectExit } from '../support/expect-exit.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { answerOf, expectWhole, SUBMIT } from '../support/killed-runs.ts';
 import { printedSeed } from '../support/sampling.ts';
-import type { Seen } from '../support/servers/fault-proxy.ts';
+import type { SeenRequest } from '../support/servers/fault-proxy.ts';
 import { isAction, sqsAnswer, sqsFault } from '../support/sqs.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
@@ -45,9 +45,9 @@ const FOR_ALL = Number.POSITIVE_INFINITY;
 const busy = { kind: 'answer', status: 503, code: 'SlowDown' } as const;
 const isPut =
   (part: string, fenced = true) =>
-  ({ method, url, headers }: Seen): boolean =>
+  ({ method, url, headers }: SeenRequest): boolean =>
     method === 'PUT' && url.includes(part) && (!fenced || headers['if-none-match'] === '*');
-const asksCounts = ({ headers }: Seen): boolean => headers['x-amz-target'] === 'AmazonSQS.GetQueueAttributes';
+const asksCounts = ({ headers }: SeenRequest): boolean => headers['x-amz-target'] === 'AmazonSQS.GetQueueAttributes';
 const counts = (visible: number) =>
   sqsAnswer({
     Attributes: {
@@ -108,7 +108,7 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'when the messages of a poll are lost, and return when their lease expires',
     met: 1,
     faults: ({ sqs }) => sqs.fail(1, { kind: 'lost' }, isAction('ReceiveMessage')),
-    also: ({ seconds }) => expect(seconds).to.be.above(AWS_LEASE - 1),
+    also: ({ seconds }) => expect(seconds).to.be.above(AWS_LEASE_SECONDS - 1),
   },
   {
     name: 'when the counts lag, and say for long that nothing is there',
@@ -123,7 +123,7 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'when the counts lag, and still say seven when all is done: a worker waits one lease, not forever',
     met: 1,
     faults: ({ sqs }) => sqs.fail(FOR_ALL, counts(7), asksCounts),
-    also: ({ seconds }) => expect(seconds).to.be.within(AWS_LEASE, 200),
+    also: ({ seconds }) => expect(seconds).to.be.within(AWS_LEASE_SECONDS, 200),
   },
   {
     name: 'when every request takes 300 ms longer',
@@ -185,7 +185,7 @@ const TRIALS: Readonly<Record<string, (aws: FaultyAws) => Promise<void>>> = {
     const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
     await until('both tasks run', () => workspace.lines('ran').length === 2);
     toSqs.fail(FOR_ALL, { kind: 'reset' });
-    const back = performance.now() + AWS_LEASE * 1_000 + 2_000;
+    const back = performance.now() + AWS_LEASE_SECONDS * 1_000 + 2_000;
     await until('a lease and more has passed', () => performance.now() > back);
     toSqs.heal();
     await until('both run again', () => workspace.lines('ran').length === 4);

@@ -2,10 +2,10 @@
 import { expect } from 'chai';
 import { isKind } from '../../src/errors.ts';
 import type { AwsWorkspace } from '../support/aws-workspace.ts';
-import { startInside } from '../support/inside-worker.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { rangeJob } from '../support/range-job.ts';
-import type { Seen } from '../support/servers/fault-proxy.ts';
+import type { SeenRequest } from '../support/servers/fault-proxy.ts';
 import { until } from '../support/until.ts';
 import { emulators } from './emulated-aws.ts';
 import { FaultyAws } from './faulty-aws.ts';
@@ -19,7 +19,7 @@ const ATTEMPTS = 8;
 const LEASE = 30;
 const puts =
   (key: string) =>
-  ({ method, url }: Seen): boolean =>
+  ({ method, url }: SeenRequest): boolean =>
     method === 'PUT' && url.includes(key);
 
 /** A job with this many tasks, each of which writes to the file `ran` when it runs. */
@@ -31,7 +31,7 @@ function jobOf(workspace: AwsWorkspace, tasks: number, run: string) {
 /** Runs a worker on everything. It has its own id, because workers with the same id would use the same directories. */
 async function workInside(workspace: AwsWorkspace, name: string): Promise<void> {
   const platform = await workspace.platform(`w-${name}-${workspace.stack}`, LEASE);
-  await startInside(workspace, platform, { slots: 8, untilEmpty: true }).done;
+  await startWorkerInProcess(workspace, platform, { slots: 8, untilEmpty: true }).done;
 }
 
 /** The number of S3 requests of each kind per task. The limits in docs/operations.md depend on it. */

@@ -5,11 +5,11 @@ import { requireView } from '../../src/jobs/journal.ts';
 import { triesPrefix } from '../../src/model/keys.ts';
 import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { type InsideWorker, startInside, workHere } from '../support/inside-worker.ts';
-import { direct, eachWay } from '../support/manager/each-way.ts';
+import { type InProcessWorker, runWorkerInProcess, startWorkerInProcess } from '../support/inside-worker.ts';
+import { describeDirectly, describeEachWay } from '../support/manager/each-way.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { rejection } from '../support/rejection.ts';
-import { entriesOf, keysBelow } from '../support/stored.ts';
+import { entryKinds, keysBelow } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 import { submitJob } from './submit-job.ts';
@@ -36,17 +36,17 @@ async function releaseTasks(workspace: Workspace, slots: number): Promise<void> 
 }
 
 /** Starts two workers in this process, with this many slots each. Once every slot has a task, lets the tasks continue. */
-async function startTwoWorkers(workspace: Workspace, slots = 1): Promise<readonly InsideWorker[]> {
+async function startTwoWorkers(workspace: Workspace, slots = 1): Promise<readonly InProcessWorker[]> {
   const platforms = await Promise.all([1, 2].map((n) => workspace.platform(`${workspace.worker}-${n}`)));
-  const workers = platforms.map((platform) => startInside(workspace, platform, { slots, untilEmpty: false }));
+  const workers = platforms.map((platform) => startWorkerInProcess(workspace, platform, { slots, untilEmpty: false }));
   await releaseTasks(workspace, 2 * slots);
   return workers;
 }
 
 /** Lets the workers finish their tasks and leave; rejects if one fails. */
-const drain = (workers: readonly InsideWorker[]): Promise<unknown> => Promise.all(workers.map((one) => one.drain()));
+const drain = (workers: readonly InProcessWorker[]): Promise<unknown> => Promise.all(workers.map((one) => one.drain()));
 
-eachWay('circuit breakers', (make) => {
+describeEachWay('circuit breakers', (make) => {
   const workspace = forEachTest(make);
 
   it('pauses a job early if its program fails everywhere, and a fixed program completes it', async () => {
@@ -88,7 +88,7 @@ eachWay('circuit breakers', (make) => {
     const more = Math.max(first, second - first) + 20;
     await until('many more have failed', async () => (await failed()) >= second + more);
     expectExit(await workspace.run(['cancel', id, '--yes']));
-    const entries = await entriesOf(platform.store, id);
+    const entries = await entryKinds(platform.store, id);
     expect(entries.filter((what) => what === 'pause')).to.have.length(2);
     await drain(workers);
   });
@@ -111,7 +111,7 @@ eachWay('circuit breakers', (make) => {
     workspace.write('go', '');
     const id = await submitJob(workspace, jobOf(workspace, 2, '[ $BATCHCTL_TASK = 1 ]', 2));
     const platform = await workspace.platform(`${workspace.worker}-1`);
-    const error = await rejection(workHere(platform, 1, { maxFailures: 1, untilEmpty: true }));
+    const error = await rejection(runWorkerInProcess(platform, 1, { maxFailures: 1, untilEmpty: true }));
     expect(exitOf(error), error.message).to.equal(7);
     expect(await keysBelow(platform.store, triesPrefix(id, 'only')), 'the bad one has failed once').to.have.length(1);
     expectExit(await workspace.work({}, '--slots', '1'));
@@ -134,7 +134,7 @@ eachWay('circuit breakers', (make) => {
   });
 });
 
-direct('circuit breakers that must stay closed', () => {
+describeDirectly('circuit breakers that must stay closed', () => {
   const workspace = forEachTest(() => new Workspace());
 
   it('does not pause a job for bad inputs while others succeed, nor because of one worker', async () => {
@@ -147,7 +147,7 @@ direct('circuit breakers that must stay closed', () => {
     const alone = await submitJob(workspace, jobOf(workspace, 50, BROKEN, 1));
     expectExit(await workspace.work());
     const { store } = await workspace.platform();
-    for (const each of [id, alone]) expect(await entriesOf(store, each)).to.deep.equal(['sent', 'close']);
+    for (const each of [id, alone]) expect(await entryKinds(store, each)).to.deep.equal(['sent', 'close']);
   });
 
   it('does not pause a job if bad inputs come first and fail at once while the good ones take long', async () => {
@@ -155,7 +155,7 @@ direct('circuit breakers that must stay closed', () => {
     const id = await submitJob(workspace, jobOf(workspace, 33, run, 3));
     const workers = await startTwoWorkers(workspace, 2);
     expectExit(await workspace.run(['wait', id]));
-    expect(await entriesOf((await workspace.platform()).store, id)).to.not.include('pause');
+    expect(await entryKinds((await workspace.platform()).store, id)).to.not.include('pause');
     await drain(workers);
   });
 });

@@ -19,7 +19,7 @@ export interface ClaimsResult {
 export const expectedTotals = (): string => readFileSync(join(EXAMPLE, 'expected.csv'), 'utf8');
 
 /** Copies the example into a workspace, with 20,000 claims. */
-export function layClaims(workspace: Workspace): void {
+export function copyClaimsExample(workspace: Workspace): void {
   for (const name of readdirSync(EXAMPLE)) cpSync(join(EXAMPLE, name), workspace.path(name));
   claims ??= makeClaims(workspace);
   writeFileSync(workspace.path('claims.csv'), claims);

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { rangeJob } from '../support/range-job.ts';
-import { needsRoot } from '../support/run/lacking.ts';
+import { requireRoot } from '../support/run/lacking.ts';
 import { keysBelow } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -48,7 +48,7 @@ describe('a worker that runs commands as another user', () => {
   let workspace: Workspace;
 
   before(() => {
-    needsRoot('run commands as another user');
+    requireRoot('run commands as another user');
   });
 
   beforeEach(() => {

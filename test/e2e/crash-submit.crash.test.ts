@@ -12,7 +12,7 @@ import {
   writeSubmission,
 } from '../support/killed-runs.ts';
 import { movedClock } from '../support/moved-clock.ts';
-import { declareTrials } from '../support/sampling.ts';
+import { declareConcurrentTests } from '../support/sampling.ts';
 import { keysBelow } from '../support/stored.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -47,7 +47,7 @@ describe('kill -9 of a submission', () => {
       expect(answerOf(third).created).to.equal(false);
     };
   }
-  declareTrials(4, trials);
+  declareConcurrentTests(4, trials);
 });
 
 describe('kill -9 of a tick that removes a killed submission', () => {

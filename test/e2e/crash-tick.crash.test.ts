@@ -4,7 +4,7 @@ import { tickId } from '../../src/jobs/watch/keeper-mark.ts';
 import { keeperKey } from '../../src/model/keys.ts';
 import { expectExit, expectKilled, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { factsOf } from '../support/job-facts.ts';
-import { expectWhole, UNCOMMITTED } from '../support/killed-runs.ts';
+import { expectWhole, UNCOMMITTED_POINTS } from '../support/killed-runs.ts';
 import type { Ended } from '../support/workspace.ts';
 import { declareKeeperTrials } from './keeper-trials.ts';
 
@@ -13,7 +13,7 @@ const firedPeriods = (ticked: Ended): readonly string[] =>
 
 describe('kill -9 of a tick', () => {
   const titleOf = (point: string): string =>
-    `runs a period once when a tick is killed at ${point}: the next one ${UNCOMMITTED.includes(point) ? 'fires it' : 'finds it fired'}`;
+    `runs a period once when a tick is killed at ${point}: the next one ${UNCOMMITTED_POINTS.includes(point) ? 'fires it' : 'finds it fired'}`;
 
   declareKeeperTrials(4, titleOf, async (workspace, point, env) => {
     expectKilled(await workspace.run(['tick'], { ...env, BATCHCTL_TEST_KILL: `${point}:1` }));
@@ -21,7 +21,7 @@ describe('kill -9 of a tick', () => {
     const mark = await store.head(keeperKey(tickId()));
     expect(mark !== null, 'only a complete round leaves a mark').to.equal(point === 'kept');
     const next = await workspace.run(['tick', '--json'], env);
-    expect(firedPeriods(next)).to.deep.equal(UNCOMMITTED.includes(point) ? ['2026-11'] : []);
+    expect(firedPeriods(next)).to.deep.equal(UNCOMMITTED_POINTS.includes(point) ? ['2026-11'] : []);
     expectExit(await workspace.work(env));
     expect(firedPeriods(await workspace.run(['tick', '--json'], env))).to.deep.equal([]);
     const jobs = jsonLinesOf(await workspace.run(['jobs', '--json']));

@@ -5,7 +5,7 @@ import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN, FAILING, FAILING_OUTPUTS, LARGE } f
 import { expectExit, expectKilled } from '../support/expect-exit.ts';
 import { SUCCEEDED } from '../support/job-facts.ts';
 import { type Finished, finishAfter, killWorker } from '../support/killed-runs.ts';
-import { inBackground, printedSeed } from '../support/sampling.ts';
+import { printedSeed, runInBackground } from '../support/sampling.ts';
 import { Workspace } from '../support/workspace.ts';
 
 /** A lease that a busy machine can keep. What is in no queue is sent again after two of them. */
@@ -65,7 +65,7 @@ describe('kill -9 of a worker', () => {
   let outcomes: readonly Promise<Finished>[] = [];
 
   before(() => {
-    const killed = inBackground(
+    const killed = runInBackground(
       4,
       cases.map(
         ({ file, kill }) =>
@@ -75,7 +75,7 @@ describe('kill -9 of a worker', () => {
     );
     // Once all are killed: the others then run in this process, at an hour when leases have expired.
     const allKilled = Promise.allSettled(killed);
-    outcomes = inBackground(
+    outcomes = runInBackground(
       4,
       killed.map((each) => async () => {
         await allKilled;

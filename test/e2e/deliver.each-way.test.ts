@@ -4,12 +4,12 @@ import { hostname } from 'node:os';
 import { expect } from 'chai';
 import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { eachWay } from '../support/manager/each-way.ts';
+import { describeEachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
 import { ALL, DELIVERING, DeliveringJob } from './delivering-job.ts';
 
-eachWay(
+describeEachWay(
   'deliver to a directory',
   (make) => {
     const workspace = forEachTest(make);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { type AwsPlaces, AwsWorkspace } from '../support/aws-workspace.ts';
+import { AwsWorkspace, type AwsWorkspaceOptions } from '../support/aws-workspace.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import { keysBelow } from '../support/stored.ts';
@@ -13,7 +13,7 @@ export async function emulators(): Promise<{ readonly s3: string; readonly sqs: 
 }
 
 /** A workspace with its own bucket and queues on these emulators, unless `places` names others. */
-export async function emulatedWorkspace(places: Partial<AwsPlaces> = {}): Promise<AwsWorkspace> {
+export async function emulatedWorkspace(places: Partial<AwsWorkspaceOptions> = {}): Promise<AwsWorkspace> {
   return AwsWorkspace.make({ ...(await emulators()), ...places });
 }
 

@@ -5,7 +5,7 @@ import { expectExit, expectKilled, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { SUCCEEDED } from '../support/job-facts.ts';
 import { type Finished, killThenFinishEach } from '../support/killed-runs.ts';
-import { direct, eachWay } from '../support/manager/each-way.ts';
+import { describeDirectly, describeEachWay } from '../support/manager/each-way.ts';
 import { Workspace } from '../support/workspace.ts';
 
 /** A command that first writes to the file `ran`, in the workspace, which task it is. */
@@ -42,7 +42,7 @@ const TASKS = 16;
 /** A lease that a busy machine can keep. What is in no queue is sent again after two of them. */
 const local = async (): Promise<Workspace> => new Workspace(undefined, 6);
 
-direct('a job that explodes, whose worker is killed', () => {
+describeDirectly('a job that explodes, whose worker is killed', () => {
   const opening = ['before-opengather:1', 'opengather:1', 'before-stepshard:1', 'stepshard:1'];
   const after = ['stage:4', 'publish:5', 'chain:6', 'before-opengather:2', 'before-close:1'];
   const kills = [...opening, ...after];
@@ -65,7 +65,7 @@ direct('a job that explodes, whose worker is killed', () => {
   }
 });
 
-eachWay(
+describeEachWay(
   'a job that explodes',
   (make) => {
     describe('an exploded text', () => {

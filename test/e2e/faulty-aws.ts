@@ -1,8 +1,8 @@
-import { type AwsPlaces, AwsWorkspace } from '../support/aws-workspace.ts';
-import { FaultProxy, type Seen } from '../support/servers/fault-proxy.ts';
+import { AwsWorkspace, type AwsWorkspaceOptions } from '../support/aws-workspace.ts';
+import { FaultProxy, type SeenRequest } from '../support/servers/fault-proxy.ts';
 
 /** Whether a request changes something: PUT, POST and DELETE of S3, and all actions of SQS except Get and List. */
-export function isWrite({ method, headers }: Seen): boolean {
+export function isWrite({ method, headers }: SeenRequest): boolean {
   const action = String(headers['x-amz-target'] ?? '');
   if (action.startsWith('AmazonSQS.')) return !/\.(Get|List)/.test(action);
   return !['GET', 'HEAD'].includes(method);
@@ -26,8 +26,8 @@ export class FaultyAws {
 
   /** `more` applies only to the workspace with proxies. */
   static async make(
-    places: Pick<AwsPlaces, 's3' | 'sqs'>,
-    more: Omit<Partial<AwsPlaces>, 's3' | 'sqs' | 'stack'> = {},
+    places: Pick<AwsWorkspaceOptions, 's3' | 'sqs'>,
+    more: Omit<Partial<AwsWorkspaceOptions>, 's3' | 'sqs' | 'stack'> = {},
   ): Promise<FaultyAws> {
     const [s3, sqs] = await Promise.all([FaultProxy.start(places.s3), FaultProxy.start(places.sqs)]);
     const past = await AwsWorkspace.make(places);

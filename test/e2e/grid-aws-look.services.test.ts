@@ -5,7 +5,12 @@ import type { LedgerWorker } from '../../src/ports/ledger.ts';
 import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
-import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
+import {
+  createScalingGroup,
+  type ScalingGroupOptions,
+  scalingWorkspace,
+  untilInService,
+} from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
 
 interface WorkerRow {
@@ -28,7 +33,7 @@ describe('doctor and workers on Auto Scaling', () => {
   const workspace = forEachTest(() => scalingWorkspace(cloud));
   afterEach(() => cloud.grid.failLaunches(null));
 
-  const make = (made: MadeGroup = {}): Promise<string> => makeScalingGroup(cloud, workspace.stack, made);
+  const make = (made: ScalingGroupOptions = {}): Promise<string> => createScalingGroup(cloud, workspace.stack, made);
   const cli = (...args: readonly string[]) => workspace.run(args);
   const json = async (...args: readonly string[]) => jsonOf(await cli(...args, '--json'));
   async function beat(change: Partial<LedgerWorker>): Promise<void> {
@@ -87,7 +92,7 @@ describe('doctor and workers on Auto Scaling', () => {
 
     it('lists instances with and without a worker, and a worker whose instance is gone', async () => {
       await make({ desired: 2 });
-      const [first, second] = await inService(cloud, workspace, 2);
+      const [first, second] = await untilInService(cloud, workspace, 2);
       await beat({ worker: 'w-one', host: first?.id ?? '' });
       await beat({ worker: 'w-old', host: 'i-0123456789abcdef0', seenAt: Date.now() - 4_000 });
       const seen = await rows();
@@ -102,7 +107,7 @@ describe('doctor and workers on Auto Scaling', () => {
 
     it("accepts an instance's id for its worker, and shows the log of its boot", async () => {
       await make({ desired: 1 });
-      const [only] = await inService(cloud, workspace, 1);
+      const [only] = await untilInService(cloud, workspace, 1);
       const id = only?.id ?? '';
       expectExit(await cli('workers', 'logs', id), 4);
       await (await workspace.platform()).store.put(bootLogKey(id), 'setup: no such package\n');

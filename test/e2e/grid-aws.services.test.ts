@@ -9,14 +9,14 @@ import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { rangeJob } from '../support/range-job.ts';
 import {
-  inService,
-  type MadeGroup,
-  makeScalingGroup,
+  createScalingGroup,
+  type ScalingGroupOptions,
   scalingWorkspace,
-  takeGroupChanges,
+  takeGroupCalls,
+  untilInService,
 } from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
-import { whyJobFile } from '../support/why-job.ts';
+import { rangeJobFile } from '../support/why-job.ts';
 import { editProfile } from './emulated-aws.ts';
 import { submitJob } from './submit-job.ts';
 
@@ -33,13 +33,13 @@ describe('scale and submit on Auto Scaling', () => {
   const cloud = forSuite(() => startCloud());
   const workspace = forEachTest(() => scalingWorkspace(cloud));
   beforeEach(async () => {
-    workspace.write('job.json', whyJobFile(400, 'echo done'));
+    workspace.write('job.json', rangeJobFile(400, 'echo done'));
     cloud.takeCalls();
   });
   afterEach(() => cloud.grid.failLaunches(null));
 
-  async function make(made: MadeGroup = {}): Promise<void> {
-    await makeScalingGroup(cloud, workspace.stack, made);
+  async function make(made: ScalingGroupOptions = {}): Promise<void> {
+    await createScalingGroup(cloud, workspace.stack, made);
     cloud.takeCalls();
   }
   const cli = (...args: readonly string[]) => workspace.run(args);
@@ -47,7 +47,7 @@ describe('scale and submit on Auto Scaling', () => {
     const { stdout } = expectExit(await cli(...args, '--json'));
     return JSON.parse(stdout.split('\n')[0] ?? '') as T;
   }
-  const changes = () => takeGroupChanges(cloud);
+  const changes = () => takeGroupCalls(cloud);
   describe('submit', () => {
     it('raises the group to the size that the work needs in one request, and says so', async () => {
       await make({ max: 1_000 });
@@ -108,7 +108,7 @@ describe('scale and submit on Auto Scaling', () => {
     const name = gridName(workspace.stack, 'default');
     const scaling = new AutoScalingClient({ region: 'us-east-1', endpoint: cloud.url, credentials: CREDENTIALS });
     try {
-      for (const { id } of await inService(cloud, workspace, 3)) {
+      for (const { id } of await untilInService(cloud, workspace, 3)) {
         const end = { InstanceId: id, ShouldDecrementDesiredCapacity: true };
         await scaling.send(new TerminateInstanceInAutoScalingGroupCommand(end));
       }
@@ -126,7 +126,7 @@ describe('scale and submit on Auto Scaling', () => {
 
   it('retry and resume raise the group as submit does', async () => {
     await make();
-    const job = await submitJob(workspace, whyJobFile(2, 'false'), '--no-scale');
+    const job = await submitJob(workspace, rangeJobFile(2, 'false'), '--no-scale');
     expectExit(await workspace.work({}, '--here'));
     // A watcher may have raised it by then.
     expectExit(await cli('scale', '0'));
@@ -170,7 +170,7 @@ describe('scale and submit on Auto Scaling', () => {
   it('run raises the group as submit does', async () => {
     await make();
     // Nothing is requested for tasks that its own worker has already done.
-    workspace.write('job.json', whyJobFile(3, `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; echo done`));
+    workspace.write('job.json', rangeJobFile(3, `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; echo done`));
     const running = workspace.start(['run', 'job.json']);
     await until('it says so', () => running.said().includes('group default: requested 1 instance (0 before)'));
     workspace.write('go', '');
@@ -217,7 +217,7 @@ describe('scale and submit on Auto Scaling', () => {
 
     it('shows instances by state, the backlog, and when it will be done', async () => {
       await make({ desired: 2 });
-      await inService(cloud, workspace, 2);
+      await untilInService(cloud, workspace, 2);
       await workspace.submit('--no-scale');
       const shown = await json<GroupRow>('scale');
       expect(shown).to.include({ desired: 2, inService: 2, pending: 0, terminating: 0, protected: 0, running: 0 });

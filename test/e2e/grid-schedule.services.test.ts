@@ -4,8 +4,8 @@ import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { movedClock } from '../support/moved-clock.ts';
-import { makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
-import { whyJobFile } from '../support/why-job.ts';
+import { createScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
+import { rangeJobFile } from '../support/why-job.ts';
 
 interface Answer {
   readonly fired: readonly { readonly job: string }[];
@@ -21,8 +21,8 @@ describe('tick on Auto Scaling', () => {
   const cloud = forSuite(() => startCloud());
   const workspace = forEachTest(() => scalingWorkspace(cloud));
   beforeEach(async () => {
-    workspace.write('job.json', whyJobFile(400, 'echo done'));
-    await makeScalingGroup(cloud, workspace.stack, { max: 1_000 });
+    workspace.write('job.json', rangeJobFile(400, 'echo done'));
+    await createScalingGroup(cloud, workspace.stack, { max: 1_000 });
   });
 
   const tick = async (env: Readonly<Record<string, string>> = {}): Promise<Answer> =>

@@ -5,9 +5,9 @@ import { jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { movedClock } from '../support/moved-clock.ts';
-import { makeScalingGroup, scalingWorkspace, spotPolicy } from '../support/scaling-group.ts';
+import { createScalingGroup, scalingWorkspace, spotPolicy } from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
-import { whyJobFile } from '../support/why-job.ts';
+import { rangeJobFile } from '../support/why-job.ts';
 
 interface Sized {
   readonly group: string;
@@ -22,8 +22,8 @@ describe('a job that would miss its deadline on spot', () => {
     scalingWorkspace(cloud, { groups: { default: { max: 40, slots: 2, onDemandMax: 6 } } }),
   );
   beforeEach(async () => {
-    workspace.write('job.json', whyJobFile(3_000, 'sleep 1'));
-    await makeScalingGroup(cloud, workspace.stack, { max: 40, more: spotPolicy(workspace.stack, 0) });
+    workspace.write('job.json', rangeJobFile(3_000, 'sleep 1'));
+    await createScalingGroup(cloud, workspace.stack, { max: 40, more: spotPolicy(workspace.stack, 0) });
     cloud.grid.failLaunches('capacity', undefined, { lifeCycle: 'spot' });
   });
   afterEach(() => cloud.grid.failLaunches(null));

@@ -1,5 +1,5 @@
-import { isDue, KEEPER_POINTS, scheduleDue } from '../support/killed-runs.ts';
-import { declareTrials } from '../support/sampling.ts';
+import { addDueSchedule, isDue, KEEPER_KILL_POINTS } from '../support/killed-runs.ts';
+import { declareConcurrentTests } from '../support/sampling.ts';
 import { Workspace } from '../support/workspace.ts';
 
 /** Kills a keeper at a point, in a workspace whose schedule is due for processes with this environment. */
@@ -11,8 +11,8 @@ export function declareKeeperTrials(atOnce: number, titleOf: (point: string) => 
   let env: Readonly<Record<string, string>> = {};
   before(async () => {
     // A lease that a busy machine can keep. What is in no queue is sent again after two of them.
-    workspaces = KEEPER_POINTS.map(() => new Workspace(undefined, 6));
-    for (const workspace of workspaces) await scheduleDue(workspace);
+    workspaces = KEEPER_KILL_POINTS.map(() => new Workspace(undefined, 6));
+    for (const workspace of workspaces) await addDueSchedule(workspace);
     // The same for all: then what isn't killed can run in this process.
     env = isDue();
   });
@@ -21,8 +21,8 @@ export function declareKeeperTrials(atOnce: number, titleOf: (point: string) => 
     if (workspace === undefined) throw new Error('its workspace is missing');
     await trial(workspace, point, env).finally(() => workspace.remove());
   };
-  declareTrials(
+  declareConcurrentTests(
     atOnce,
-    Object.fromEntries(KEEPER_POINTS.map((point, index) => [titleOf(point), trialAt(point, index)])),
+    Object.fromEntries(KEEPER_KILL_POINTS.map((point, index) => [titleOf(point), trialAt(point, index)])),
   );
 }

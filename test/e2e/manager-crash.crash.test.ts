@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { expectExit, expectKilled, jsonLinesOf } from '../support/expect-exit.ts';
 import { factsOf } from '../support/job-facts.ts';
-import { expectWhole, UNCOMMITTED } from '../support/killed-runs.ts';
+import { expectWhole, UNCOMMITTED_POINTS } from '../support/killed-runs.ts';
 import { keysBelow } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
@@ -30,7 +30,7 @@ describe('kill -9 of a manager', () => {
     expect(job).to.include({ runKey: 'month-end@2026-11', state: 'succeeded' });
     expect(others).to.deep.equal([]);
     const ended = expectExit(await next.ended);
-    if (UNCOMMITTED.includes(point)) expect(countEvents(ended, 'fired'), ended.stderr).to.equal(1);
+    if (UNCOMMITTED_POINTS.includes(point)) expect(countEvents(ended, 'fired'), ended.stderr).to.equal(1);
     expect(countEvents(ended, 'trouble'), ended.stderr).to.equal(0);
     expectWhole(await factsOf(platform, job.job));
   });

@@ -6,7 +6,7 @@ import { type Answer, fixSession } from '../support/fix-session.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { Workspace } from '../support/workspace.ts';
-import { claimsResult, expectedTotals, layClaims } from './claims-run.ts';
+import { claimsResult, copyClaimsExample, expectedTotals } from './claims-run.ts';
 
 describe('inspecting and repairing a failed job through a manager', () => {
   it('every command answers as it does without a manager', async () => {
@@ -20,7 +20,7 @@ describe('inspecting and repairing a failed job through a manager', () => {
     const workspace = forEachTest(() => ManagedWorkspace.make());
 
     it('reaches its totals from files that only the caller has', async () => {
-      layClaims(workspace);
+      copyClaimsExample(workspace);
       const submit = ['submit', 'job.yaml', '--run-key', 'claims-1', '--json'];
       const { job, created } = jsonOf(await workspace.run(submit));
       expect(created).to.equal(true);

@@ -6,7 +6,7 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
 import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside } from '../support/inside-worker.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
@@ -37,7 +37,10 @@ describe('decisions that race workers', () => {
     const [ran, go] = [workspace.path('ran'), workspace.path('go')];
     const command = `[ $(wc -l <${ran}) -lt 25 ] || until [ -e ${go} ]; do sleep 0.02; done; cat`;
     const job = await submitJob(workspace, shortTasks(30, {}, command));
-    const worker = startInside(workspace, await workspace.platform('w-old-view'), { slots: 2, untilEmpty: false });
+    const worker = startWorkerInProcess(workspace, await workspace.platform('w-old-view'), {
+      slots: 2,
+      untilEmpty: false,
+    });
     for (let times = 1; times <= 6; times += 1) {
       await until('a few more ran', () => workspace.lines('ran').length >= times * 3);
       await pause(platform, await requireView(platform.store, job), { now: times % 2 === 0 });
@@ -56,7 +59,7 @@ describe('decisions that race workers', () => {
 
   it('an idle worker that saw the job before obeys a pause when it is sent more tasks', async () => {
     const job = await submitJob(workspace, shortTasks(2, { maxRunning: 1 }, `test -e ${workspace.path('go')} && cat`));
-    const worker = startInside(workspace, await workspace.platform('w-idle'), { slots: 2, untilEmpty: false });
+    const worker = startWorkerInProcess(workspace, await workspace.platform('w-idle'), { slots: 2, untilEmpty: false });
     await until('an attempt failed', () => workspace.lines('ran').length > 0);
     await pause(platform, await requireView(platform.store, job), { now: true });
     // Retries come due while the job is paused. They are dropped, not run.

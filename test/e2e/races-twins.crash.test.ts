@@ -7,10 +7,10 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN } from '../support/crash-jobs.ts';
 import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside } from '../support/inside-worker.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { rangeJob } from '../support/range-job.ts';
-import { entriesOf, keysBelow } from '../support/stored.ts';
+import { entryKinds, keysBelow } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -87,10 +87,10 @@ describe('twin attempts', () => {
         return slow.store.put(key, body, options);
       },
     });
-    const late = startInside(workspace, { ...slow, store: held }, { slots: 1, untilEmpty: false });
+    const late = startWorkerInProcess(workspace, { ...slow, store: held }, { slots: 1, untilEmpty: false });
     await arrived;
     await sendAgain(platform, job, [['only', 0]]);
-    const quick = startInside(workspace, await workspace.platform('w-quick'), { slots: 1, untilEmpty: false });
+    const quick = startWorkerInProcess(workspace, await workspace.platform('w-quick'), { slots: 1, untilEmpty: false });
     await until('the twin published', () => platform.store.head(outKey(job, 'only', 0)));
     putGate.open();
     await Promise.all([late.drain(), quick.drain()]);
@@ -141,14 +141,20 @@ describe('twin attempts', () => {
         ],
       });
       // As many slots as tasks, so it has no room to take the twin itself. No lease expires here.
-      const slow = startInside(workspace, await workspace.platform('w-slow', 20), { slots: 2, untilEmpty: false });
+      const slow = startWorkerInProcess(workspace, await workspace.platform('w-slow', 20), {
+        slots: 2,
+        untilEmpty: false,
+      });
       await until('both tasks run', () => workspace.lines('ran').length === 2);
       await sendAgain(platform, job, [['only', 1]]);
-      const quick = startInside(workspace, await workspace.platform('w-quick'), { slots: 1, untilEmpty: false });
+      const quick = startWorkerInProcess(workspace, await workspace.platform('w-quick'), {
+        slots: 1,
+        untilEmpty: false,
+      });
       await until('the twin failed for good', async () => (await factsOf(platform, job)).dead.length === 1);
       await quick.drain();
       const closes = async (): Promise<number> =>
-        (await entriesOf(platform.store, job)).filter((what) => what === 'close').length;
+        (await entryKinds(platform.store, job)).filter((what) => what === 'close').length;
       workspace.write(order[0] ?? '', '');
       if (order[0] === 'go1') await until('the late success', () => platform.store.head(outKey(job, 'only', 1)));
       else await until('the first close', async () => (await closes()) === 1);

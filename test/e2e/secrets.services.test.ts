@@ -9,7 +9,7 @@ import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { keysBelow } from '../support/stored.ts';
-import { codesOf } from '../support/why-job.ts';
+import { causeCodesOf } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { editProfile, emulatedWorkspace, emulators, expectNothingSpent } from './emulated-aws.ts';
 import { submitJob } from './submit-job.ts';
@@ -190,7 +190,7 @@ describe('secrets', () => {
       expect(ran.stdout + ran.stderr).to.not.include(TOKEN);
       const { job: id } = jsonOf(await workspace.run(run, services), 7);
       expect((await workspace.run(['why', id])).stdout).to.include('AWS_REGION');
-      expect(await codesOf(await workspace.platform(), id)).to.include('secretRefused');
+      expect(await causeCodesOf(await workspace.platform(), id)).to.include('secretRefused');
     });
   });
 

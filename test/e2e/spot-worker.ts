@@ -5,7 +5,7 @@ import { loadConfig } from '../../src/config/load-config.ts';
 import { killPoints } from '../../src/lib/kill-point.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Machine } from '../../src/ports/machine.ts';
-import { workHere } from '../support/inside-worker.ts';
+import { runWorkerInProcess } from '../support/inside-worker.ts';
 
 let started = 0;
 
@@ -34,7 +34,7 @@ export async function runSpotWorker(directory: string, group: string, say: (line
   };
   try {
     const options = { groups: [group], host: hostname(), untilEmpty: true, say, passed: killPoints(process.env) };
-    await workHere({ ...platform, machine: async () => machine }, 1, options);
+    await runWorkerInProcess({ ...platform, machine: async () => machine }, 1, options);
   } finally {
     await platform.close();
   }

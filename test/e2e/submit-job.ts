@@ -1,4 +1,4 @@
-import { startInside } from '../support/inside-worker.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
 import type { Workspace } from '../support/workspace.ts';
 
 /** Writes `job.json` and submits it. Returns the job's id. */
@@ -10,5 +10,5 @@ export function submitJob(workspace: Workspace, job: unknown, ...flags: readonly
 /** Starts a worker in this process, which serves until it is stopped. */
 export async function startWorker(workspace: Workspace, id: string, slots: number) {
   const platform = await workspace.platform(id);
-  return { platform, worker: startInside(workspace, platform, { slots, untilEmpty: false }) };
+  return { platform, worker: startWorkerInProcess(workspace, platform, { slots, untilEmpty: false }) };
 }

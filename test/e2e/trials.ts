@@ -1,4 +1,4 @@
-import { declareTrials } from '../support/sampling.ts';
+import { declareConcurrentTests } from '../support/sampling.ts';
 
 /** Declares trials as `declareTrials` does, each with a fixture of its own that is removed after it. */
 export function declareTrialsWith<T extends { remove(): Promise<void> }>(
@@ -14,5 +14,8 @@ export function declareTrialsWith<T extends { remove(): Promise<void> }>(
       await fixture.remove();
     }
   };
-  declareTrials(atOnce, Object.fromEntries(Object.entries(trials).map(([name, trial]) => [name, withFixture(trial)])));
+  declareConcurrentTests(
+    atOnce,
+    Object.fromEntries(Object.entries(trials).map(([name, trial]) => [name, withFixture(trial)])),
+  );
 }

@@ -6,7 +6,7 @@ import { forEachTest, forSuite } from '../support/fixture.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { isAction, sqsFault } from '../support/sqs.ts';
 import { until } from '../support/until.ts';
-import { waitsIn, whyJobFile } from '../support/why-job.ts';
+import { rangeJobFile, waitForGoCommand } from '../support/why-job.ts';
 import { editProfile, emulatedWorkspace, emulators, writeCredentials } from './emulated-aws.ts';
 import { submitJob } from './submit-job.ts';
 import { causesOf, codesIn, platformAhead } from './why-causes.ts';
@@ -21,7 +21,7 @@ describe('why on AWS', () => {
   const workspace = forEachTest(() => emulatedWorkspace());
 
   beforeEach(() => {
-    workspace.write('job.json', whyJobFile(3, 'echo done'));
+    workspace.write('job.json', rangeJobFile(3, 'echo done'));
     editProfile(workspace, (profile) => {
       profile.endpoints = { s3: s3Proxy.url, sqs: sqsProxy.url, sts: aws.s3 };
     });
@@ -41,7 +41,7 @@ describe('why on AWS', () => {
   });
 
   it('finds no cause while a worker runs the job, or once it is done', async () => {
-    const job = await submitJob(workspace, whyJobFile(2, waitsIn(workspace)));
+    const job = await submitJob(workspace, rangeJobFile(2, waitForGoCommand(workspace)));
     const working = workspace.work({}, '--here');
     const platform = await workspace.platform();
     await until('the ledger knows that they run', async () => {

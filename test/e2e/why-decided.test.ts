@@ -8,7 +8,7 @@ import { jobKey, journalKey } from '../../src/model/keys.ts';
 import { addEntry } from '../support/claims-job.ts';
 import { jsonOf } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { causeOf, codesOf, whyJobFile } from '../support/why-job.ts';
+import { causeCodesOf, rangeJobFile, untilCause } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { submitJob } from './submit-job.ts';
@@ -18,41 +18,43 @@ const FAILS_ODD = 'case $BATCHCTL_TASK in *[13579]) echo "bad row $BATCHCTL_TASK
 describe('why: decisions and failures', () => {
   const workspace = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    workspace.write('job.json', whyJobFile(4, 'echo done'));
+    workspace.write('job.json', rangeJobFile(4, 'echo done'));
   });
 
   it('says that a person paused it: who, how long ago, and why', async () => {
     const job = await workspace.submit();
     await workspace.run(['pause', job]);
-    const cause = await causeOf(await workspace.platform(), job, 'paused');
+    const cause = await untilCause(await workspace.platform(), job, 'paused');
     expect(cause.title).to.match(/^\S+@\S+ paused it \S+ ago$/);
     expect(cause.mend).to.equal(`batchctl resume ${job}`);
-    expect(await codesOf(await workspace.platform(), job), 'a paused job needs no worker').to.deep.equal(['paused']);
+    expect(await causeCodesOf(await workspace.platform(), job), 'a paused job needs no worker').to.deep.equal([
+      'paused',
+    ]);
   });
 
   it('says that the guard "halt" paused it after too many failures', async () => {
-    const job = await submitJob(workspace, whyJobFile(60, FAILS_ODD, { step: { attempts: 1 }, job: { halt: '5%' } }));
+    const job = await submitJob(workspace, rangeJobFile(60, FAILS_ODD, { step: { attempts: 1 }, job: { halt: '5%' } }));
     await workspace.work({}, '--slots', '1');
     const platform = await workspace.platform();
-    const cause = await causeOf(platform, job, 'halted');
+    const cause = await untilCause(platform, job, 'halted');
     expect(cause.title).to.include('the guard "halt" paused it').and.include('5 % or more');
-    expect(await codesOf(platform, job)).to.include('failing');
+    expect(await causeCodesOf(platform, job)).to.include('failing');
   });
 
   it('says that "onFailure: stop" gave up the rest', async () => {
     const job = await submitJob(
       workspace,
-      whyJobFile(40, FAILS_ODD, { step: { attempts: 1 }, job: { onFailure: 'stop' } }),
+      rangeJobFile(40, FAILS_ODD, { step: { attempts: 1 }, job: { onFailure: 'stop' } }),
     );
     await workspace.work({}, '--slots', '1');
-    const cause = await causeOf(await workspace.platform(), job, 'stopped');
+    const cause = await untilCause(await workspace.platform(), job, 'stopped');
     expect(cause.mend).to.include(`batchctl retry ${job}`);
   });
 
   it('says who cancelled it', async () => {
     const job = await workspace.submit();
     await workspace.run(['cancel', job, '--yes']);
-    const cause = await causeOf(await workspace.platform(), job, 'cancelled');
+    const cause = await untilCause(await workspace.platform(), job, 'cancelled');
     expect(cause.title).to.match(/^it was cancelled by \S+@\S+, \S+ ago$/);
   });
 
@@ -61,10 +63,10 @@ describe('why: decisions and failures', () => {
     expect(killed.signal).to.equal('SIGKILL');
     const platform = await workspace.platform();
     const { job } = await whyJob(async () => platform, 'claims');
-    const cause = await causeOf(platform, job ?? '', 'submissionUnfinished');
+    const cause = await untilCause(platform, job ?? '', 'submissionUnfinished');
     expect(cause.mend).to.include(`batchctl verify ${job} --repair`);
     await workspace.run(['verify', job ?? '', '--repair']);
-    expect(await codesOf(platform, job ?? '')).to.deep.equal(['noWorker']);
+    expect(await causeCodesOf(platform, job ?? '')).to.deep.equal(['noWorker']);
   });
 
   it('says that it is not due yet', async () => {
@@ -73,43 +75,43 @@ describe('why: decisions and failures', () => {
     const { record } = await requireView(platform.store, job);
     const notBefore = new Date(Date.now() + 5_400_000).toISOString();
     await platform.store.put(jobKey(job), JSON.stringify({ ...record, notBefore }));
-    const cause = await causeOf(platform, job, 'notDue');
+    const cause = await untilCause(platform, job, 'notDue');
     expect(cause.title).to.match(/^it starts in 1h/);
-    expect(await codesOf(platform, job)).to.deep.equal(['notDue']);
+    expect(await causeCodesOf(platform, job)).to.deep.equal(['notDue']);
   });
 
   it('names the causes of failures with their ids, and the gather that they hold back', async () => {
-    const job = await submitJob(workspace, whyJobFile(9, FAILS_ODD, { gather: true, step: { attempts: 1 } }));
+    const job = await submitJob(workspace, rangeJobFile(9, FAILS_ODD, { gather: true, step: { attempts: 1 } }));
     await workspace.work();
     const platform = await workspace.platform();
-    const failing = await causeOf(platform, job, 'failing');
+    const failing = await untilCause(platform, job, 'failing');
     expect(failing.title).to.include('4 tasks of price failed for good: exit 7, "bad row');
     expect(failing.mend).to.match(new RegExp(`^batchctl retry ${job} --cause \\w{6},`));
-    const blocked = await causeOf(platform, job, 'gatherBlocked');
+    const blocked = await untilCause(platform, job, 'gatherBlocked');
     expect(blocked.title).to.equal("total can't start: 4 chains before it failed for good, 0 are tolerated");
-    expect(await codesOf(platform, job)).to.deep.equal(['failing', 'gatherBlocked']);
+    expect(await causeCodesOf(platform, job)).to.deep.equal(['failing', 'gatherBlocked']);
   });
 
   it('says that canaries are running, or failed again, and hold the rest of a retry back', async () => {
-    const job = await submitJob(workspace, whyJobFile(6, FAILS_ODD, { step: { attempts: 1 } }));
+    const job = await submitJob(workspace, rangeJobFile(6, FAILS_ODD, { step: { attempts: 1 } }));
     await workspace.work();
     const platform = await workspace.platform();
     await workspace.run(['retry', job, '--canary', '1']);
-    expect((await causeOf(platform, job, 'canaryRunning')).title).to.include('0 of 1 have succeeded so far');
+    expect((await untilCause(platform, job, 'canaryRunning')).title).to.include('0 of 1 have succeeded so far');
     await workspace.work();
-    const held = await causeOf(platform, job, 'canaryHeld');
+    const held = await untilCause(platform, job, 'canaryHeld');
     expect(held.title).to.include('round 1 is held back').and.include('price/1 failed for good again');
   });
 
   it('says that a control total does not hold', async () => {
     const job = await submitJob(
       workspace,
-      whyJobFile(2, 'echo "rows 1" >> "$BATCHCTL_COUNTERS"', { job: { expect: ['price.rows == 3'] } }),
+      rangeJobFile(2, 'echo "rows 1" >> "$BATCHCTL_COUNTERS"', { job: { expect: ['price.rows == 3'] } }),
     );
     await workspace.work();
     const platform = await workspace.platform();
-    expect((await causeOf(platform, job, 'expectUnmet')).title).to.include('price.rows == 3');
-    expect(await codesOf(platform, job)).to.deep.equal(['expectUnmet']);
+    expect((await untilCause(platform, job, 'expectUnmet')).title).to.include('price.rows == 3');
+    expect(await causeCodesOf(platform, job)).to.deep.equal(['expectUnmet']);
   });
 });
 
@@ -117,7 +119,7 @@ describe('why: unavailable services', () => {
   const workspace = forEachTest(() => Workspace.withLongLeases());
   let job: string;
   beforeEach(async () => {
-    job = await submitJob(workspace, whyJobFile(4, 'echo done'));
+    job = await submitJob(workspace, rangeJobFile(4, 'echo done'));
   });
 
   const replaceByDirectory = (file: string): void => {
@@ -131,14 +133,14 @@ describe('why: unavailable services', () => {
 
   it("reports a queue that can't be opened", async () => {
     replaceByDirectory('queue.db');
-    const cause = await causeOf(await workspace.platform(), job, 'queueUnreachable');
+    const cause = await untilCause(await workspace.platform(), job, 'queueUnreachable');
     expect(cause.evidence.join()).to.include('queue.db');
   });
 
   it("reports a ledger that can't be opened, and still what the store and the queue say", async () => {
     replaceByDirectory('ledger.db');
     await workspace.run(['pause', job]);
-    const codes = await codesOf(await workspace.platform(), job);
+    const codes = await causeCodesOf(await workspace.platform(), job);
     expect(codes).to.include('ledgerUnreachable');
     expect(codes.length).to.be.greaterThan(1);
   });
@@ -157,7 +159,7 @@ describe('why: unavailable services', () => {
       throw new BatchctlError('unavailable', `can't list ${prefix}: input/output error`, { hint: 'check the disk' });
     };
     const store = wrapStore(platform.store, { list: refuse, keys: refuse });
-    const cause = await causeOf({ ...platform, store }, job, 'storeUnreachable');
+    const cause = await untilCause({ ...platform, store }, job, 'storeUnreachable');
     expect(cause).to.deep.include({ severity: 'stops', mend: 'check the disk' });
   });
 

@@ -7,20 +7,25 @@ import type { AttemptEvent, LedgerWorker } from '../../src/ports/ledger.ts';
 import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
-import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
+import {
+  createScalingGroup,
+  type ScalingGroupOptions,
+  scalingWorkspace,
+  untilInService,
+} from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
-import { whyJobFile } from '../support/why-job.ts';
+import { rangeJobFile } from '../support/why-job.ts';
 import { causesOf, codesIn, platformAhead } from './why-causes.ts';
 
 describe('why: Auto Scaling groups', () => {
   const cloud = forSuite(() => startCloud());
   const workspace = forEachTest(() => scalingWorkspace(cloud));
   beforeEach(async () => {
-    workspace.write('job.json', whyJobFile(3, 'echo done'));
+    workspace.write('job.json', rangeJobFile(3, 'echo done'));
   });
   afterEach(() => cloud.grid.failLaunches(null));
 
-  const make = (made: MadeGroup = {}): Promise<string> => makeScalingGroup(cloud, workspace.stack, made);
+  const make = (made: ScalingGroupOptions = {}): Promise<string> => createScalingGroup(cloud, workspace.stack, made);
   const submit = (...flags: readonly string[]): Promise<string> => workspace.submit('--no-scale', ...flags);
 
   const why = (job: string) => causesOf(workspace, job);
@@ -101,7 +106,7 @@ describe('why: Auto Scaling groups', () => {
     it(`launchFailed: reports ${code} in the service's words, with its fix`, async () => {
       await make({ desired: 1 });
       // The group was just created, so it may have launched its first instance before launches began to fail.
-      await inService(cloud, workspace, 1);
+      await untilInService(cloud, workspace, 1);
       cloud.grid.failLaunches(code);
       const job = await submit();
       expectExit(await workspace.run(['scale', '3']));
@@ -140,7 +145,7 @@ describe('why: Auto Scaling groups', () => {
 
   it('workerStarting: while instances boot; instancesWithoutWorkers: once they should have one', async () => {
     await make({ desired: 2 });
-    const [first] = await inService(cloud, workspace, 2);
+    const [first] = await untilInService(cloud, workspace, 2);
     const job = await submit();
     expect(codesIn(await why(job))).to.deep.equal(['workerStarting']);
     const later = await platformAhead(workspace, 700_000);
@@ -154,8 +159,8 @@ describe('why: Auto Scaling groups', () => {
 
   it('groupAtMax: says how many instances the work would need', async () => {
     await make({ desired: 1, max: 1 });
-    const [only] = await inService(cloud, workspace, 1);
-    workspace.write('job.json', whyJobFile(100, 'echo done'));
+    const [only] = await untilInService(cloud, workspace, 1);
+    workspace.write('job.json', rangeJobFile(100, 'echo done'));
     const job = await submit();
     expect((await readJob((await workspace.platform()).store, job))?.parts).to.equal(100);
     await beat(only?.id ?? '', { busy: [`${job}/price/1`] });
@@ -167,7 +172,7 @@ describe('why: Auto Scaling groups', () => {
 
   it('interruptionStorm: says how many attempts were interrupted, and how to avoid that', async () => {
     await make({ desired: 1 });
-    const [only] = await inService(cloud, workspace, 1);
+    const [only] = await untilInService(cloud, workspace, 1);
     const job = await submit();
     await beat(only?.id ?? '', { busy: [`${job}/price/1`] });
     await record(
@@ -182,7 +187,7 @@ describe('why: Auto Scaling groups', () => {
 
   it('allProtected: says that a smaller size waits for working instances', async () => {
     const name = await make({ desired: 2 });
-    const both = await inService(cloud, workspace, 2);
+    const both = await untilInService(cloud, workspace, 2);
     const client = new AutoScalingClient({ region: 'us-east-1', endpoint: cloud.url });
     await client.send(
       new SetInstanceProtectionCommand({

@@ -5,17 +5,17 @@ import { lockGroup } from '../../src/adapters/local/ensure-supervisor.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside } from '../support/inside-worker.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
-import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
+import { causeCodesOf, rangeJobFile, untilCause, waitForGoCommand } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { startWorker, submitJob } from './submit-job.ts';
 
 describe('why: no worker takes the tasks', () => {
   const workspace = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    workspace.write('job.json', whyJobFile(4, 'echo done'));
+    workspace.write('job.json', rangeJobFile(4, 'echo done'));
   });
 
   const size = (desired: number): string =>
@@ -34,9 +34,9 @@ describe('why: no worker takes the tasks', () => {
   });
 
   it('exits 0 without a cause for a healthy job, and for one that succeeded', async () => {
-    const job = await submitJob(workspace, whyJobFile(4, waitsIn(workspace)));
+    const job = await submitJob(workspace, rangeJobFile(4, waitForGoCommand(workspace)));
     const worker = workspace.start(['worker', '--until-empty', '--slots', '4']);
-    await until('nothing is wrong', async () => (await codesOf(await workspace.platform(), job)).length === 0);
+    await until('nothing is wrong', async () => (await causeCodesOf(await workspace.platform(), job)).length === 0);
     const running = expectExit(await workspace.run(['why', job]));
     expect(running.stdout).to.match(/running, nothing is wrong: \d running, \d waiting/);
     workspace.write('go', '');
@@ -49,7 +49,7 @@ describe('why: no worker takes the tasks', () => {
     const job = await workspace.submit();
     const platform = await workspace.platform();
     await platform.store.put('groups/default.json', size(2));
-    workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
+    workspace.write('job.json', rangeJobFile(1, waitForGoCommand(workspace)));
     const supervisor = workspace.start(['worker-supervisor', '--group', 'default']);
     await until('its workers are up', async () => (await (await platform.ledger()).workers({})).length === 2);
     const later = await workspace.submit();
@@ -60,7 +60,7 @@ describe('why: no worker takes the tasks', () => {
       (await (await platform.ledger()).workers({})).every(({ state }) => state === 'gone'),
     );
     const last = await workspace.submit();
-    const cause = await causeOf(platform, last, 'supervisorDead');
+    const cause = await untilCause(platform, last, 'supervisorDead');
     expect(cause.mend).to.equal('batchctl scale 2');
     expect(cause.severity).to.equal('stops');
   });
@@ -71,65 +71,67 @@ describe('why: no worker takes the tasks', () => {
     await platform.store.put('groups/default.json', size(1));
     const lock = await lockGroup(workspace.path('.batchctl'), 'default');
     try {
-      expect((await causeOf(platform, job, 'workerStarting')).severity).to.equal('waits');
+      expect((await untilCause(platform, job, 'workerStarting')).severity).to.equal('waits');
     } finally {
       lock?.release();
     }
   });
 
   it('says which other job takes all slots, and how to make room', async () => {
-    const first = await submitJob(workspace, whyJobFile(3, waitsIn(workspace)));
+    const first = await submitJob(workspace, rangeJobFile(3, waitForGoCommand(workspace)));
     const { platform } = await startWorker(workspace, 'w-only', 1);
-    await until('it is busy', async () => (await codesOf(platform, first)).every((code) => code === 'olderWorkers'));
+    await until('it is busy', async () =>
+      (await causeCodesOf(platform, first)).every((code) => code === 'olderWorkers'),
+    );
     const second = await workspace.submit('--run-key', 'other');
-    const cause = await causeOf(platform, second, 'workersBusyElsewhere');
+    const cause = await untilCause(platform, second, 'workersBusyElsewhere');
     expect(cause.title).to.include(first).and.include('the only slot');
     workspace.write('go', '');
   });
 
   it('says how much memory a task needs, and how much the workers have', async () => {
-    const job = await submitJob(workspace, whyJobFile(2, 'echo', { step: { needs: { memory: '64GB' } } }));
+    const job = await submitJob(workspace, rangeJobFile(2, 'echo', { step: { needs: { memory: '64GB' } } }));
     const { platform } = await startWorker(workspace, 'w-small', 2);
-    const cause = await causeOf(platform, job, 'doesNotFit');
+    const cause = await untilCause(platform, job, 'doesNotFit');
     expect(cause.title).to.include('needs 64GB of memory').and.include('more than 4.3GB');
-    expect(await codesOf(platform, job)).to.not.include('backoff');
+    expect(await causeCodesOf(platform, job)).to.not.include('backoff');
   });
 
   it('says that the last worker is leaving while tasks wait', async () => {
-    const job = await submitJob(workspace, whyJobFile(3, waitsIn(workspace)));
+    const job = await submitJob(workspace, rangeJobFile(3, waitForGoCommand(workspace)));
     // A worker reports its tasks to the ledger whenever it extends its leases.
     const platform = await workspace.platform('w-leaver', 6);
-    const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    const worker = startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: false });
     await until('it runs one', async () => {
       const [seen] = await (await platform.ledger()).workers({});
       return seen?.busy.length === 1;
     });
     const left = worker.drain();
-    expect((await causeOf(platform, job, 'workersLeaving')).title).to.include('w-leaver');
+    expect((await untilCause(platform, job, 'workersLeaving')).title).to.include('w-leaver');
     workspace.write('go', '');
     await left;
   });
 
   it("names messages of a newer format, and which workers can't read them", async () => {
-    const job = await submitJob(workspace, whyJobFile(1, 'echo'));
+    const job = await submitJob(workspace, rangeJobFile(1, 'echo'));
     const platform = await workspace.platform('w-old');
     const queue = await platform.queue('default');
     await queue.purge({});
     const body = encodeMessage({ job, step: 'price', task: 0, round: 0 }).replace('"format":1', '"format":7');
     await queue.send([{ body, tenant: job }]);
-    const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    const worker = startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: false });
     expect((await rejection(worker.done)).message).to.include('newer format');
-    const cause = await causeOf(platform, job, 'newerFormat');
+    const cause = await untilCause(platform, job, 'newerFormat');
     expect(cause.title).to.include('format 7');
-    expect(await codesOf(platform, job))
+    expect(await causeCodesOf(platform, job))
       .to.not.include('backoff')
       .and.not.include('missingTasks');
   });
 
   it('notes workers older than the batchctl that submitted the job', async () => {
-    const job = await submitJob(workspace, whyJobFile(1, waitsIn(workspace)));
+    const job = await submitJob(workspace, rangeJobFile(1, waitForGoCommand(workspace)));
     const { platform } = await startWorker(workspace, 'w-ancient', 1);
-    const cause = await causeOf(platform, job, 'olderWorkers');
+    const cause = await untilCause(platform, job, 'olderWorkers');
     expect(cause).to.deep.include({ severity: 'note', evidence: ['w-ancient: batchctl 0.1.0'] });
     workspace.write('go', '');
   });

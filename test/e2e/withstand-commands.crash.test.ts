@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { logPrefix, outKey } from '../../src/model/keys.ts';
 import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside } from '../support/inside-worker.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { keysBelow } from '../support/stored.ts';
@@ -50,7 +50,7 @@ describe('misbehaving commands', () => {
   it('kills and fails a command that ignores SIGTERM at its timeout', async () => {
     const job = await submit('trap "" TERM; echo $$ > pid; while :; do sleep 0.05; done', { timeout: '5s' });
     const options = { slots: 1, untilEmpty: true, graceMs: 300 };
-    const worker = startInside(workspace, await workspace.platform('w-grace'), options);
+    const worker = startWorkerInProcess(workspace, await workspace.platform('w-grace'), options);
     const pid = await pidIn('pid');
     await worker.done;
     expect(isAlive(pid)).to.equal(false);

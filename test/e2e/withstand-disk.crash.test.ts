@@ -3,11 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { expectExit, jsonLinesOf } from '../support/expect-exit.ts';
-import { startInside } from '../support/inside-worker.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { lacking } from '../support/run/lacking.ts';
-import { causeOf, codesOf, whyJobFile } from '../support/why-job.ts';
+import { causeCodesOf, rangeJobFile, untilCause } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { submitJob } from './submit-job.ts';
 
@@ -86,18 +86,18 @@ describe('a full disk', () => {
   }
 
   it('is reported by why as nearly full, full, and free again', async () => {
-    const id = await submitJob(workspace, whyJobFile(1, 'echo done'));
+    const id = await submitJob(workspace, rangeJobFile(1, 'echo done'));
     const platform = await workspace.platform('w-disk');
     const { bavail, bsize } = statfsSync(workspace.dir);
     fill(workspace.path('filler'), bavail * bsize - 1_300_000);
-    expect((await causeOf(platform, id, 'diskNearlyFull')).severity).to.equal('note');
+    expect((await untilCause(platform, id, 'diskNearlyFull')).severity).to.equal('note');
     fillWhole(workspace.path('rest'));
-    const full = await causeOf(platform, id, 'diskFull');
+    const full = await untilCause(platform, id, 'diskFull');
     expect(full.title).to.include('there is no space for');
     for (const name of ['rest', 'filler']) rmSync(workspace.path(name));
-    expect(await codesOf(platform, id)).to.deep.equal(['noWorker']);
-    await startInside(workspace, platform, { slots: 1, untilEmpty: true }).done;
-    expect(await codesOf(platform, id)).to.deep.equal([]);
+    expect(await causeCodesOf(platform, id)).to.deep.equal(['noWorker']);
+    await startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: true }).done;
+    expect(await causeCodesOf(platform, id)).to.deep.equal([]);
   });
 
   it('fails in doctor, and so does a read-only disk', async () => {

@@ -5,7 +5,7 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN } from '../support/crash-jobs.ts';
 import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside } from '../support/inside-worker.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { rejection } from '../support/rejection.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -39,7 +39,7 @@ describe('unavailable services', () => {
         return platform.store.uploadFile(path, key, options);
       },
     });
-    await startInside(workspace, { ...platform, store }, { slots: 1, untilEmpty: true }).done;
+    await startWorkerInProcess(workspace, { ...platform, store }, { slots: 1, untilEmpty: true }).done;
     expect(refusals).to.equal(2);
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
@@ -50,7 +50,7 @@ describe('unavailable services', () => {
   it('a worker leaves, and returns its tasks, if the store keeps refusing', async () => {
     process.env.BATCHCTL_TEST_PATIENCE_SECONDS = '1';
     const store = wrapStore(platform.store, { uploadFile: () => Promise.reject(unavailable('the store')) });
-    const { done } = startInside(workspace, { ...platform, store }, { slots: 2, untilEmpty: true });
+    const { done } = startWorkerInProcess(workspace, { ...platform, store }, { slots: 2, untilEmpty: true });
     expect(await rejection(done)).to.deep.include({ kind: 'unavailable' });
     const { leased, dead } = await (await platform.queue('default')).backlog();
     expect({ leased, dead }).to.deep.equal({ leased: 0, dead: 0 });
@@ -67,7 +67,8 @@ describe('unavailable services', () => {
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-    await startInside(workspace, { ...platform, ledger: async () => ledger }, { slots: 2, untilEmpty: true }).done;
+    await startWorkerInProcess(workspace, { ...platform, ledger: async () => ledger }, { slots: 2, untilEmpty: true })
+      .done;
     expect((await (await platform.queue('default')).backlog()).leased).to.equal(0);
     expectExit(await workspace.work());
     const facts = await factsOf(platform, job);

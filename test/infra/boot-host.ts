@@ -9,7 +9,7 @@ import { type Bundle, packProgram } from '../../src/jobs/release/stack-release.t
 import { DRAIN_HOOK, gridName } from '../../src/lib/stack-names.ts';
 import { bootFileKey, bundleKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
-import { signWithAnyKeys } from '../support/aws-keys.ts';
+import { useTestKeys } from '../support/aws-keys.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { type Boot, bootIn } from '../support/boot/boot-in.ts';
 import { findScalingGroup } from '../support/grid/account-clients.ts';
@@ -27,7 +27,7 @@ export class BootHost {
   private constructor(account: Account, bundle: Bundle) {
     this.account = account;
     this.bundle = bundle;
-    signWithAnyKeys();
+    useTestKeys();
   }
 
   static async open(): Promise<BootHost> {

@@ -4,7 +4,7 @@ import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { BucketResource } from '../../src/infra/bucket.ts';
 import type { ResourceState } from '../../src/infra/resource.ts';
 import { randomId } from '../../src/lib/id.ts';
-import { signWithAnyKeys } from '../support/aws-keys.ts';
+import { useTestKeys } from '../support/aws-keys.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { forSuite } from '../support/fixture.ts';
 import { accountClients } from '../support/grid/account-clients.ts';
@@ -26,7 +26,7 @@ describe('a bucket reached by TLS', () => {
   });
   let Bucket: string;
 
-  before(signWithAnyKeys);
+  before(useTestKeys);
   beforeEach(() => {
     Bucket = `tls-${randomId(6)}`;
   });

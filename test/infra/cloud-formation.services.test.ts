@@ -13,7 +13,7 @@ import type { Resource } from '../../src/infra/resource.ts';
 import { fromTagList } from '../../src/infra/tags.ts';
 import { decodeUserData } from '../../src/infra/user-data.ts';
 import { deadQueueName, gridName, queueName, roleName } from '../../src/lib/stack-names.ts';
-import { signWithAnyKeys } from '../support/aws-keys.ts';
+import { useTestKeys } from '../support/aws-keys.ts';
 import { awsProfile, sampleFields } from '../support/aws-profile.ts';
 import { templateMistakes } from '../support/cloud-formation.ts';
 import { forSuite } from '../support/fixture.ts';
@@ -56,7 +56,7 @@ describe('a stack that CloudFormation creates from the template', () => {
   });
 
   before(async () => {
-    signWithAnyKeys();
+    useTestKeys();
     await createPolicy(others, 'boundary');
   });
 

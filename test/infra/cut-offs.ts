@@ -4,7 +4,7 @@ import { loadConfig } from '../../src/config/load-config.ts';
 import { resourcesOf } from '../../src/infra/stack.ts';
 import { StackRelease } from '../../src/jobs/release/stack-release.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
-import { signWithAnyKeys } from '../support/aws-keys.ts';
+import { useTestKeys } from '../support/aws-keys.ts';
 import { type AccountClients, accountClients } from '../support/grid/account-clients.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { isChange } from '../support/grid/front.ts';
@@ -26,7 +26,7 @@ export class CutOffs {
     this.#cloud = cloud;
     this.#clients = accountClients(cloud);
     this.#workspace = new StackWorkspace(cloud);
-    signWithAnyKeys();
+    useTestKeys();
     const endpoints = { s3: url, sqs: url, ec2: url, autoscaling: url, iam: url, ssm: url };
     this.#ownClients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints });
   }

@@ -4,7 +4,7 @@ import { DRAIN_HOOK, STACK_TAG } from '../../src/lib/stack-names.ts';
 import { forSuite } from '../support/fixture.ts';
 import { accountClients, createRole, findScalingGroup } from '../support/grid/account-clients.ts';
 import { startCloud } from '../support/grid/cloud.ts';
-import type { Asked } from '../support/grid/front.ts';
+import type { CloudRequest } from '../support/grid/front.ts';
 import { stackLeftovers } from '../support/grid/leftovers.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
@@ -153,7 +153,7 @@ describe('infra down', () => {
     const { stack } = workspace;
     let denied: readonly string[] = [];
     // Each is an action, and the name of a resource.
-    const isDenied = ({ service, action, body }: Asked): boolean =>
+    const isDenied = ({ service, action, body }: CloudRequest): boolean =>
       denied.some((each) => {
         const [kind = '', name = ''] = each.split(' ');
         return kind === `${service}:${action}` && new RegExp(`${name}(?![-\\w])`).test(decodeURIComponent(body));

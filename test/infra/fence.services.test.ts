@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { workerUserData } from '../../src/infra/user-data.ts';
 import { awsProfile } from '../support/aws-profile.ts';
-import { installed, needsRoot } from '../support/run/lacking.ts';
+import { installed, requireRoot } from '../support/run/lacking.ts';
 
 const STAND_INS = join(import.meta.dirname, '../support/boot/bin');
 
@@ -38,7 +38,7 @@ describe('the fence around the metadata of an instance', () => {
   after(() => rmSync(root, { recursive: true, force: true }));
 
   it("lets root pass, but not the commands' user, even if it is set up twice", async () => {
-    needsRoot('make a network of our own');
+    requireRoot('make a network of our own');
     installed('curl');
     const ip = installed('iproute2');
     const profile = await awsProfile();

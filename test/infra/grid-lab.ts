@@ -10,7 +10,7 @@ import { RoleResource } from '../../src/infra/role.ts';
 import { resourcesOf } from '../../src/infra/stack.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { randomId } from '../../src/lib/id.ts';
-import { signWithAnyKeys } from '../support/aws-keys.ts';
+import { useTestKeys } from '../support/aws-keys.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { forSuite } from '../support/fixture.ts';
 import { type AccountClients, accountClients, findScalingGroup } from '../support/grid/account-clients.ts';
@@ -39,7 +39,7 @@ export async function openResources(
   settings: Settings = {},
   release: Partial<typeof RELEASE> = {},
 ): Promise<StackResources> {
-  signWithAnyKeys();
+  useTestKeys();
   const lab = { region: 'us-east-1', account: cloud.account, stack: `s${randomId(5)}`, bucket: 'lab' };
   const profile = await awsProfile({ ...lab, ...settings }, { AWS_ENDPOINT_URL: cloud.url });
   const { region, endpoints } = profile;

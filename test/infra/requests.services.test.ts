@@ -1,7 +1,7 @@
 // Protects: every configuration that the schema accepts leads to requests that AWS's models accept (checked by run/aws-requests.mjs).
 import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
-import { signWithAnyKeys } from '../support/aws-keys.ts';
+import { useTestKeys } from '../support/aws-keys.ts';
 import { awsProfile, sampleFields } from '../support/aws-profile.ts';
 import { forSuite } from '../support/fixture.ts';
 import { accountClients, createPolicy, endpointsOf } from '../support/grid/account-clients.ts';
@@ -15,7 +15,7 @@ describe('the requests of infra', () => {
   const cloud = forSuite(() => startCloud());
   const others = forSuite(() => accountClients(cloud));
   before(async () => {
-    signWithAnyKeys();
+    useTestKeys();
     await createPolicy(others, 'boundary');
   });
 

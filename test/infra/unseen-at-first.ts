@@ -1,5 +1,5 @@
 import { errorFor } from '../support/grid/faults.ts';
-import type { Asked, Reply } from '../support/grid/front.ts';
+import type { CloudRequest, Reply } from '../support/grid/front.ts';
 import { Form } from '../support/grid/query.ts';
 import { placeOf, type Rule } from '../support/servers/hostile-aws.ts';
 
@@ -7,32 +7,32 @@ import { placeOf, type Rule } from '../support/servers/hostile-aws.ts';
 interface UnseenResource {
   readonly created: string;
   /** Whether such a request creates it, if the action isn't enough to tell. */
-  readonly isCreation?: (call: Asked) => boolean;
-  readonly nameOf: (call: Asked, reply: Reply) => string;
+  readonly isCreation?: (call: CloudRequest) => boolean;
+  readonly nameOf: (call: CloudRequest, reply: Reply) => string;
   /** The actions that don't find it. */
   readonly requests: RegExp;
   /** Whether such a request names it. */
-  readonly mentions?: (call: Asked, name: string) => boolean;
-  readonly answer: (call: Asked, name: string) => Reply;
+  readonly mentions?: (call: CloudRequest, name: string) => boolean;
+  readonly answer: (call: CloudRequest, name: string) => Reply;
 }
 
-const queueName = ({ body }: Asked): string => String(JSON.parse(body).QueueName);
-const field = (name: string) => (call: Asked) => Form.parse(call.body).text(name) ?? '';
-const holds = (call: Asked, name: string): boolean =>
+const queueName = ({ body }: CloudRequest): string => String(JSON.parse(body).QueueName);
+const field = (name: string) => (call: CloudRequest) => Form.parse(call.body).text(name) ?? '';
+const holds = (call: CloudRequest, name: string): boolean =>
   [...new URLSearchParams(call.body).values()].includes(name) || call.body.includes(`"${name}"`);
 const idIn =
   (element: string) =>
-  (_: Asked, { body }: Reply): string =>
+  (_: CloudRequest, { body }: Reply): string =>
     new RegExp(`<${element}>([^<]*)<`).exec(body.toString())?.[1] ?? '';
 /** An error response; `%` in the message stands for the name. */
 const errorResponse =
   (status: number, code: string, message: string) =>
-  ({ service }: Asked, name: string): Reply =>
+  ({ service }: CloudRequest, name: string): Reply =>
     errorFor(service, status, code, message.replace('%', name));
 /** An empty list. */
 const emptyResponse =
   (namespace: string, inner: string) =>
-  ({ action }: Asked): Reply => ({
+  ({ action }: CloudRequest): Reply => ({
     status: 200,
     headers: { 'content-type': 'text/xml' },
     body: Buffer.from(`<${action}Response xmlns="http://${namespace}/">${inner}</${action}Response>`),

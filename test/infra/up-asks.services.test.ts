@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
 import { runCli } from '../cli/fake-io.ts';
-import { signWithAnyKeys } from '../support/aws-keys.ts';
+import { useTestKeys } from '../support/aws-keys.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
@@ -12,7 +12,7 @@ describe('infra up at a terminal', () => {
   const moto = forSuite(() => sharedMoto());
   const fauxqs = forSuite(() => sharedFauxqs());
   const here = forEachTest(() => new Workspace());
-  before(signWithAnyKeys);
+  before(useTestKeys);
 
   /** Configures a stack whose existing bucket belongs to someone else. Returns its name. */
   async function configure(): Promise<string> {

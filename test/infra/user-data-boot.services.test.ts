@@ -11,7 +11,7 @@ import { bootLog, callsOf } from '../support/boot/boot-in.ts';
 import { readUnit } from '../support/boot/unit.ts';
 import { forSuite } from '../support/fixture.ts';
 import { addressHolder } from '../support/grid/account-clients.ts';
-import type { Asked } from '../support/grid/front.ts';
+import type { CloudRequest } from '../support/grid/front.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { installed } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
@@ -215,7 +215,7 @@ describe('the first boot of an instance', () => {
       const instance = stack.instance;
       const script = scriptOf(stack, await stack.putFile('setup', '#!/bin/sh\nexit 1\n'));
       let isDenied = true;
-      const denies = ({ service, method, url }: Asked): boolean =>
+      const denies = ({ service, method, url }: CloudRequest): boolean =>
         isDenied &&
         service === 's3' &&
         methods.some((each) => each === method) &&

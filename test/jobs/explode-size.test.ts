@@ -10,7 +10,6 @@ import type { FilePart } from '../../src/model/part.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { recordRequests } from '../support/record-requests.ts';
 import { failsWith } from '../support/rejection.ts';
-import { wrapStore } from '../support/wrap-store.ts';
 import { explodingJob } from './exploding-job.ts';
 import { attemptOf, metaWith, type Place } from './published-job.ts';
 import { readText } from './stored-text.ts';

@@ -12,7 +12,7 @@ import { factsOf, viewOf } from '../model/job-of.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { failsWith } from '../support/rejection.ts';
-import { entriesOf } from '../support/stored.ts';
+import { entryKinds } from '../support/stored.ts';
 import { agedStore, wrapStore } from '../support/wrap-store.ts';
 import { attemptOf, openPlace, putJob } from './published-job.ts';
 import { LINES, publishAll, submitJob } from './submitted-job.ts';
@@ -23,7 +23,7 @@ describe('fences of the journal', () => {
   const place = forEachTest(openPlace);
   const finished = async (): Promise<JobView> =>
     publishAll(place.platform, await submitJob(place, LINES, { 'a.csv': '1\n2\n' }));
-  const entries = (view: JobView) => entriesOf(place.platform.store, view.record.job);
+  const entries = (view: JobView) => entryKinds(place.platform.store, view.record.job);
   const pruneAll = async (platform: Platform = place.platform) =>
     prune(platform, await choosePrunable(platform, 0), 0, {});
 

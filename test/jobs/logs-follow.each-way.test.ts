@@ -5,14 +5,14 @@ import { followJobLogs, followLog } from '../../src/jobs/logs.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { direct, eachWay } from '../support/manager/each-way.ts';
+import { describeDirectly, describeEachWay } from '../support/manager/each-way.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { recordRequests } from '../support/record-requests.ts';
 import { until } from '../support/until.ts';
 import type { Running } from '../support/workspace.ts';
 import { openPlace, publishSmall, putJob } from './published-job.ts';
 
-direct('following logs', () => {
+describeDirectly('following logs', () => {
   const place = forEachTest(openPlace);
   let view: JobView;
   let stop: AbortController;
@@ -99,7 +99,7 @@ direct('following logs', () => {
   });
 });
 
-eachWay('logs --follow', (make) => {
+describeEachWay('logs --follow', (make) => {
   const workspace = forEachTest(make);
 
   const waitFor = (file: string): string => `while [ ! -e ${workspace.path(file)} ]; do sleep 0.1; done`;

@@ -12,7 +12,7 @@ import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { failsWith, rejection } from '../support/rejection.ts';
-import { entriesOf } from '../support/stored.ts';
+import { entryKinds } from '../support/stored.ts';
 import { withMethods } from '../support/with-methods.ts';
 import { afterPuts, wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
@@ -56,7 +56,7 @@ describe('a write whose answer was lost', () => {
     const platform = losingAnswers((key) => key === journalKey(view.record.job, view.next));
     const { appended, view: after } = await append(platform, view, () => ({ what: 'pause', now: false, reason: 'x' }));
     expect([appended, after.paused?.reason]).to.deep.equal([true, 'x']);
-    expect(await entriesOf(platform.store, view.record.job)).to.deep.equal(['sent', 'pause']);
+    expect(await entryKinds(platform.store, view.record.job)).to.deep.equal(['sent', 'pause']);
   });
 
   it('opens a gather, and sends its task', async () => {
@@ -162,6 +162,6 @@ describe('a look', () => {
     await look({ ...platform, store }, skipped);
     expect(undone).to.equal(true);
     expect(await readOpened(platform.store, job, 'total')).to.equal(null);
-    expect(await entriesOf(platform.store, job)).to.deep.equal(['sent', 'skip', 'unskip']);
+    expect(await entryKinds(platform.store, job)).to.deep.equal(['sent', 'skip', 'unskip']);
   });
 });

@@ -11,7 +11,7 @@ import type { JobSpec } from '../../src/model/job.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { workHere } from '../support/inside-worker.ts';
+import { runWorkerInProcess } from '../support/inside-worker.ts';
 import { type Place, publishSmall } from './published-job.ts';
 
 /** Writes inputs and a job file, and submits the job as the command line does. */
@@ -80,7 +80,7 @@ export async function publishAll(platform: Platform, view: JobView): Promise<Job
  * id, which another test's worker may have used.
  */
 export async function work(platform: Platform): Promise<void> {
-  await workHere(platform, 2, { worker: `w-${randomId(10)}`, untilEmpty: true });
+  await runWorkerInProcess(platform, 2, { worker: `w-${randomId(10)}`, untilEmpty: true });
 }
 
 /** A job that a real worker ran to its end. */

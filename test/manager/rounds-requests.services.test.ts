@@ -7,7 +7,7 @@ import type { LogLine } from '../../src/manager/log.ts';
 import { forSuite } from '../support/fixture.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { rangeJob } from '../support/range-job.ts';
-import { makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
+import { createScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
 import { testDuties } from './rounds-lab.ts';
 
 /** Milliseconds. */
@@ -19,7 +19,7 @@ describe('the AWS requests of an idle manager', () => {
   it('are no more per hour than docs/manager.md says', async () => {
     const workspace = await scalingWorkspace(cloud);
     try {
-      await makeScalingGroup(cloud, workspace.stack, { max: 8 });
+      await createScalingGroup(cloud, workspace.stack, { max: 8 });
       workspace.write('job.json', rangeJob('claims', 1, { name: 'price', run: 'true' }));
       // A schedule that is not due costs no requests.
       await workspace.well('schedule', 'add', 'yearly', 'job.json', '--cron', '0 0 1 1 *', '--tz', 'UTC');

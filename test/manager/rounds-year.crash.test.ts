@@ -11,7 +11,7 @@ import { openPlace, publishSmall } from '../jobs/published-job.ts';
 import { openAgain } from '../jobs/submitted-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forSuite } from '../support/fixture.ts';
-import { claimedRuns, fail, jobCount, runKeysOf, YEAR, YEARS_SCHEDULES } from '../support/schedules.ts';
+import { claimedRuns, fail, jobCount, runKeysOf, YEAR, YEAR_SCHEDULES } from '../support/schedules.ts';
 import { addTestSchedule, testDuties } from './rounds-lab.ts';
 
 describe('a year of managers', () => {
@@ -32,7 +32,7 @@ describe('a year of managers', () => {
       ...(platform as Platform),
       clock: ahead(host * 45_000),
     })) as [Platform, Platform, Platform];
-    for (const [name, cadence] of Object.entries(YEARS_SCHEDULES)) {
+    for (const [name, cadence] of Object.entries(YEAR_SCHEDULES)) {
       await addTestSchedule(one, name, { cadence, zone: 'Europe/London' });
     }
     const lines: LogLine[] = [];

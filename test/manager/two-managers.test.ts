@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
-import { scheduleDue } from '../support/killed-runs.ts';
+import { addDueSchedule } from '../support/killed-runs.ts';
 import { linesOf, listeningLine, MANAGER } from '../support/manager/manager-lines.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
@@ -17,7 +17,7 @@ describe('two managers of one store', () => {
   let env: Readonly<Record<string, string>>;
   let token: string;
   beforeEach(async () => {
-    env = await scheduleDue(workspace);
+    env = await addDueSchedule(workspace);
     token = (await workspace.run(['manager', 'token', 'create', 'ann', '--scope', 'operate'], env)).stdout.trim();
   });
 

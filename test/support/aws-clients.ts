@@ -1,5 +1,5 @@
 import { AwsClients, type AwsClientsOptions } from '../../src/adapters/aws/clients.ts';
-import { signWithAnyKeys } from './aws-keys.ts';
+import { useTestKeys } from './aws-keys.ts';
 
 type Endpoints = AwsClientsOptions['endpoints'];
 
@@ -10,6 +10,6 @@ export function clientsOptions(endpoints: Endpoints, options: Partial<AwsClients
 
 /** Clients of emulators, which accept any keys. */
 export function openClients(endpoints: Endpoints, options: Partial<AwsClientsOptions> = {}): AwsClients {
-  signWithAnyKeys();
+  useTestKeys();
   return new AwsClients(clientsOptions(endpoints, options));
 }

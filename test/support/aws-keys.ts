@@ -8,6 +8,6 @@ export const KEYS = {
 export const CREDENTIALS = { accessKeyId: KEYS.AWS_ACCESS_KEY_ID, secretAccessKey: KEYS.AWS_SECRET_ACCESS_KEY };
 
 /** Lets the SDK use them in this process. */
-export function signWithAnyKeys(): void {
+export function useTestKeys(): void {
   Object.assign(process.env, { ...KEYS, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' });
 }

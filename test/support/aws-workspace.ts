@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { createQueues } from '../../src/adapters/aws/sqs-queue.ts';
 import { randomId } from '../../src/lib/id.ts';
-import { KEYS, signWithAnyKeys } from './aws-keys.ts';
+import { KEYS, useTestKeys } from './aws-keys.ts';
 import { Workspace } from './workspace.ts';
 
-export interface AwsPlaces {
+export interface AwsWorkspaceOptions {
   /** moto: an S3 that implements create-if-absent correctly, and STS. */
   readonly s3: string;
   /** fauxqs: an SQS that implements leases correctly. */
@@ -26,7 +26,7 @@ export interface AwsPlaces {
 }
 
 /** Seconds: short, but long enough for heartbeats through an emulator on a busy machine. */
-export const AWS_LEASE = 5;
+export const AWS_LEASE_SECONDS = 5;
 
 /** The account that moto answers for. */
 export const ACCOUNT = '123456789012';
@@ -45,16 +45,16 @@ export class AwsWorkspace extends Workspace {
   }
 
   /** By default with a bucket and queues of its own. */
-  static async make({ s3, sqs, simpledb, ledger, env = {}, ...options }: AwsPlaces): Promise<AwsWorkspace> {
+  static async make({ s3, sqs, simpledb, ledger, env = {}, ...options }: AwsWorkspaceOptions): Promise<AwsWorkspace> {
     const { sts = s3, account = ACCOUNT, stack = `lab-${randomId(6)}`, worksHere = false } = options;
     const workspace = new AwsWorkspace(stack, { BATCHCTL_PROFILE: 'lab', ...KEYS, ...env }, worksHere);
     mkdirSync(workspace.path('tmp'));
     if (options.stack === undefined) {
-      signWithAnyKeys();
+      useTestKeys();
       const answer = await fetch(`${s3}/${stack}`, { method: 'PUT' });
       if (!answer.ok) throw new Error(`the bucket ${stack} was not created: ${answer.status} ${await answer.text()}`);
       const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs }, env: {} };
-      await createQueues({ clients, group: 'default', name: `${stack}-default`, leaseSeconds: AWS_LEASE });
+      await createQueues({ clients, group: 'default', name: `${stack}-default`, leaseSeconds: AWS_LEASE_SECONDS });
     }
     workspace.write('batchctl.config.json', {
       profile: 'lab',
@@ -81,6 +81,6 @@ export class AwsWorkspace extends Workspace {
   }
 
   protected override environmentOf(): Readonly<Record<string, string>> {
-    return { ...this.#env, BATCHCTL_TEST_LEASE_SECONDS: String(AWS_LEASE), TMPDIR: this.path('tmp') };
+    return { ...this.#env, BATCHCTL_TEST_LEASE_SECONDS: String(AWS_LEASE_SECONDS), TMPDIR: this.path('tmp') };
   }
 }

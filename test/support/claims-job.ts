@@ -41,5 +41,5 @@ export async function failForGood(platform: Platform, job: string, step: string,
 export const delivered = (body: string): Delivery => ({ receipt: 'r' as Receipt, body, receiveCount: 1, sentAt: 0 });
 
 /** An attempt of the first step as a worker records it when it has ended. */
-export const attemptEnded = (job: string, task: number, round = 0, outcome: 'done' | 'failed' = 'failed') =>
+export const endedAttempt = (job: string, task: number, round = 0, outcome: 'done' | 'failed' = 'failed') =>
   event(outcome, task, { job, round, attempt: `a${task}r${round}`, exitCode: 1, reason: 'exit', error: 'x' });

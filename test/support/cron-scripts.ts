@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cron } from 'croner';
 import { runCli } from '../cli/fake-io.ts';
-import { movedMachine } from './moved-clock.ts';
+import { movedSystemClock } from './moved-clock.ts';
 import { withEnvironment } from './run/environment.ts';
 import { LEASE } from './workspace.ts';
 
@@ -143,7 +143,7 @@ export class CronScripts {
     const child = spawn('/bin/sh', ['-c', `exec 2>&1\n${command}`], {
       cwd: this.#dir,
       // The clock that measures durations stays true: waits, heartbeats and time limits take what they take.
-      env: { ...this.env(), ...movedMachine(at.toISOString()), REGRESS: NO_MAIL, ...LEASES, ...env },
+      env: { ...this.env(), ...movedSystemClock(at.toISOString()), REGRESS: NO_MAIL, ...LEASES, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
     });

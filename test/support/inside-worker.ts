@@ -3,7 +3,7 @@ import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { runWorker } from '../../src/worker/worker.ts';
 import type { Workspace } from './workspace.ts';
 
-export interface InsideWorker {
+export interface InProcessWorker {
   /** Rejects as the worker does. */
   readonly done: Promise<void>;
   /** Makes it finish its running tasks and leave. */
@@ -18,7 +18,7 @@ type Options = Parameters<typeof runWorker>[1];
  * Runs a worker of the group `default` in this process until it leaves; rejects as it does. Its id is the platform's name
  * for it.
  */
-export function workHere(platform: Platform, slots: number, options: Partial<Options> = {}): Promise<void> {
+export function runWorkerInProcess(platform: Platform, slots: number, options: Partial<Options> = {}): Promise<void> {
   const never = new AbortController().signal;
   return runWorker(platform, {
     worker: platform.who,
@@ -38,13 +38,13 @@ export function workHere(platform: Platform, slots: number, options: Partial<Opt
 }
 
 /** Starts a worker in this process, on a platform in which a test may have injected faults. */
-export function startInside(
+export function startWorkerInProcess(
   workspace: Workspace,
   platform: Platform,
   { slots, ...options }: Partial<Options> & Pick<Options, 'untilEmpty'> & { readonly slots: number },
-): InsideWorker {
+): InProcessWorker {
   const [drain, stop] = [new AbortController(), new AbortController()];
-  const done = workHere(platform, slots, { drain: drain.signal, stop: stop.signal, ...options });
+  const done = runWorkerInProcess(platform, slots, { drain: drain.signal, stop: stop.signal, ...options });
   done.catch(() => undefined); // The test that awaits it gets the error.
   const end = (by: AbortController) => () => {
     by.abort();

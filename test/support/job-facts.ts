@@ -4,7 +4,7 @@ import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { OPEN_PREFIX, outPrefix, taskOfOut } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { countMessages, entriesOf, keysBelow } from './stored.ts';
+import { countMessages, entryKinds, keysBelow } from './stored.ts';
 
 /** The state of a job in store, queue and ledger. */
 export interface JobFacts {
@@ -47,7 +47,7 @@ export async function factsOf(platform: Platform, job: string): Promise<JobFacts
   return {
     state: stateOf(view),
     reason: view.closed?.reason ?? null,
-    journal: await entriesOf(store, job),
+    journal: await entryKinds(store, job),
     outputs,
     counted: Object.fromEntries(counts.map(({ step, done }) => [step, done])),
     ledgerState: (await ledger.job(job))?.state ?? null,

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { CHAINS, CHAINS_OUTPUTS } from './crash-jobs.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from './job-facts.ts';
 import { movedClock } from './moved-clock.ts';
-import { inBackground } from './sampling.ts';
+import { runInBackground } from './sampling.ts';
 import { type Ended, LEASE, type Workspace } from './workspace.ts';
 
 /** A workspace of its own for each run: on this machine, or on AWS. */
@@ -62,11 +62,11 @@ export function killThenFinishEach(
   file: unknown,
   kills: readonly string[],
 ): readonly Promise<Finished>[] {
-  const killed = inBackground(
+  const killed = runInBackground(
     3,
     kills.map((kill) => () => killWorker(make, file, kill)),
   );
-  return inBackground(
+  return runInBackground(
     3,
     killed.map((each) => async () => {
       await Promise.allSettled(killed);
@@ -128,9 +128,9 @@ export function expectWhole(facts: JobFacts): void {
 }
 
 /** Where a keeper that fires a period can be killed before its job is committed; the next one fires it then. */
-export const UNCOMMITTED: readonly string[] = ['code', 'parts', 'open', 'job'];
-export const KEEPER_POINTS: readonly string[] = [
-  ...UNCOMMITTED,
+export const UNCOMMITTED_POINTS: readonly string[] = ['code', 'parts', 'open', 'job'];
+export const KEEPER_KILL_POINTS: readonly string[] = [
+  ...UNCOMMITTED_POINTS,
   ...['claim', 'send', 'before-journal', 'journal', 'sent', 'fired', 'looked', 'kept'],
 ];
 
@@ -140,7 +140,7 @@ const ADD = ['schedule', 'add', 'month-end', 'job.json', '--calendar', 'last-bus
 export const isDue = (): Readonly<Record<string, string>> => movedClock('2026-11-30T18:00:10Z');
 
 /** Makes a schedule, and answers the environment of processes for which it is due. */
-export async function scheduleDue(workspace: Workspace): Promise<Readonly<Record<string, string>>> {
+export async function addDueSchedule(workspace: Workspace): Promise<Readonly<Record<string, string>>> {
   writeSubmission(workspace);
   const added = await workspace.run(ADD, movedClock('2026-11-29T12:00:00Z'));
   if (added.code !== 0) throw new Error(added.stderr);

@@ -10,17 +10,17 @@ export function movedClock(at: string): Readonly<Record<string, string>> {
  * The same for any program, such as a shell script that calls `date`. Files keep the machine's times, and the monotonic
  * clock is not moved.
  */
-export function movedMachine(at: string): Readonly<Record<string, string>> {
+export function movedSystemClock(at: string): Readonly<Record<string, string>> {
   const seconds = secondsAhead(at);
   const FAKETIME = `${seconds < 0 ? '' : '+'}${seconds}`;
-  return { LD_PRELOAD: installed('faketime'), FAKETIME, ...TRUE_CLOCK };
+  return { LD_PRELOAD: installed('faketime'), FAKETIME, ...FAKETIME_OPTIONS };
 }
 
 /**
  * No shared memory: its name contains the process id, and a killed process leaves it behind, where it would disturb the
  * next process with that id.
  */
-export const TRUE_CLOCK = { FAKETIME_DONT_FAKE_MONOTONIC: '1', FAKETIME_DISABLE_SHM: '1' } as const;
+export const FAKETIME_OPTIONS = { FAKETIME_DONT_FAKE_MONOTONIC: '1', FAKETIME_DISABLE_SHM: '1' } as const;
 
 /** Rounded up: a second earlier may be another month. */
 const secondsAhead = (at: string): number => Math.ceil((Date.parse(at) - trueNow()) / 1_000);

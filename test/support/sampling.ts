@@ -9,7 +9,7 @@ export function printedSeed(what: string): number {
  * Starts functions in the background, at most `concurrency` at a time, and returns their promises. Crash scenarios mostly
  * wait for leases to expire, so several can run while mocha reports one after another.
  */
-export function inBackground<T>(concurrency: number, works: readonly (() => Promise<T>)[]): readonly Promise<T>[] {
+export function runInBackground<T>(concurrency: number, works: readonly (() => Promise<T>)[]): readonly Promise<T>[] {
   const lanes = Array.from({ length: concurrency }, () => Promise.resolve());
   return works.map((work, index) => {
     const lane = index % concurrency;
@@ -31,10 +31,10 @@ type Trials = Readonly<Record<string, () => Promise<void>>>;
  * `concurrency` at a time, and mocha reports them one after another. `before` hooks that were declared earlier run first;
  * `after` hooks that are declared later run when all tests have ended.
  */
-export function declareTrials(concurrency: number, trials: Trials): void {
+export function declareConcurrentTests(concurrency: number, trials: Trials): void {
   let results: readonly Promise<void>[] = [];
   before(() => {
-    results = inBackground(concurrency, Object.values(trials));
+    results = runInBackground(concurrency, Object.values(trials));
   });
   for (const [index, name] of Object.keys(trials).entries()) {
     it(name, async () => {

@@ -6,7 +6,7 @@ import { AwsWorkspace } from './aws-workspace.ts';
 import { accountClients, mixedPolicy, spotDistribution } from './grid/account-clients.ts';
 import type { Cloud } from './grid/cloud.ts';
 
-export interface MadeGroup {
+export interface ScalingGroupOptions {
   readonly group?: string;
   readonly min?: number;
   readonly max?: number;
@@ -19,7 +19,7 @@ export interface MadeGroup {
 const IMAGE = 'ami-12c6146b';
 
 /** Creates an Auto Scaling group of a stack without batchctl. No worker starts on its instances. */
-export async function makeScalingGroup(cloud: Cloud, stack: string, made: MadeGroup = {}): Promise<string> {
+export async function createScalingGroup(cloud: Cloud, stack: string, made: ScalingGroupOptions = {}): Promise<string> {
   const { group = 'default', min = 0, max = 8, desired = 0, mode = 'auto', more = {} } = made;
   const name = gridName(stack, group);
   const { ec2, scaling, close } = accountClients(cloud, { accessKeyId: KEYS.AWS_ACCESS_KEY_ID, maxAttempts: 1 });
@@ -47,7 +47,7 @@ export async function makeScalingGroup(cloud: Cloud, stack: string, made: MadeGr
 }
 
 /** Settings for a group that buys `base` on-demand instances, and then spot instances. */
-export const spotPolicy = (stack: string, base: number, group = 'default'): MadeGroup['more'] => ({
+export const spotPolicy = (stack: string, base: number, group = 'default'): ScalingGroupOptions['more'] => ({
   LaunchTemplate: undefined,
   MixedInstancesPolicy: mixedPolicy(gridName(stack, group), ['c7g.large', 'm7g.large'], spotDistribution(base)),
 });
@@ -64,15 +64,19 @@ export async function scalingWorkspace(
 }
 
 /** Waits until a workspace's group has exactly `count` instances, all in service. */
-export const inService = (cloud: Cloud, { stack }: Pick<AwsWorkspace, 'stack'>, count: number, group = 'default') =>
-  cloud.grid.serves(gridName(stack, group), count);
+export const untilInService = (
+  cloud: Cloud,
+  { stack }: Pick<AwsWorkspace, 'stack'>,
+  count: number,
+  group = 'default',
+) => cloud.grid.serves(gridName(stack, group), count);
 
 /** The actions that changed groups since the last call. */
-export const takeGroupChanges = (cloud: Cloud): readonly string[] =>
+export const takeGroupCalls = (cloud: Cloud): readonly string[] =>
   cloud
     .takeChanges()
     .filter(({ service }) => service === 'autoscaling')
     .map(({ action }) => action);
 
 /** A new name for a stack. */
-export const freshStack = (): string => `lab-${randomId(6)}`;
+export const newStackName = (): string => `lab-${randomId(6)}`;

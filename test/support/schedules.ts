@@ -45,7 +45,7 @@ export function firingLines(firings: readonly Firing[]): readonly string[] {
 
 /** A year, and schedules that many hosts fire in it. */
 export const YEAR = { from: Date.parse('2026-01-01T00:00:00Z'), until: Date.parse('2027-01-01T00:00:00Z') };
-export const YEARS_SCHEDULES: Readonly<Record<string, Cadence>> = {
+export const YEAR_SCHEDULES: Readonly<Record<string, Cadence>> = {
   'month-end': { kind: 'calendar', day: 'last', time: '18:00', holidays: ['2026-12-31'], monthBefore: false },
   closing: { kind: 'calendar', day: 3, time: '06:00', holidays: [], monthBefore: true },
   weekly: { kind: 'cron', pattern: '0 7 * * 1' },

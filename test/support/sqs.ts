@@ -1,11 +1,11 @@
 import type { SqsOptions } from '../../src/adapters/aws/sqs-queue.ts';
 import { randomId } from '../../src/lib/id.ts';
-import { signWithAnyKeys } from './aws-keys.ts';
-import type { Fault, Seen } from './servers/fault-proxy.ts';
+import { useTestKeys } from './aws-keys.ts';
+import type { Fault, SeenRequest } from './servers/fault-proxy.ts';
 
 /** Options of a queue with a unique name, at an endpoint that accepts any credentials. */
 export function sqsOptions(endpoint: string, options: Partial<SqsOptions> = {}): SqsOptions {
-  signWithAnyKeys();
+  useTestKeys();
   return {
     clients: { region: 'us-east-1', profile: null, account: null, endpoints: { sqs: endpoint }, env: {} },
     group: 'default',
@@ -16,7 +16,7 @@ export function sqsOptions(endpoint: string, options: Partial<SqsOptions> = {}):
   };
 }
 
-export function isAction(action: string): (seen: Seen) => boolean {
+export function isAction(action: string): (seen: SeenRequest) => boolean {
   return ({ headers }) => headers['x-amz-target'] === `AmazonSQS.${action}`;
 }
 

@@ -16,6 +16,6 @@ export async function countMessages(queue: TaskQueue): Promise<number> {
 }
 
 /** The kinds of the entries in a job's journal, in order. */
-export async function entriesOf(store: ObjectStore, job: string): Promise<readonly string[]> {
+export async function entryKinds(store: ObjectStore, job: string): Promise<readonly string[]> {
   return (await readEntries(store, job)).map(({ what }) => what);
 }

@@ -6,12 +6,12 @@ import { until } from './until.ts';
 import type { Workspace } from './workspace.ts';
 
 /** The codes of the causes that `why` finds, the most important first. */
-export async function codesOf(platform: Platform, job: string): Promise<readonly CauseCode[]> {
+export async function causeCodesOf(platform: Platform, job: string): Promise<readonly CauseCode[]> {
   return (await whyJob(async () => platform, job)).causes.map(({ code }) => code);
 }
 
 /** Waits until `why` finds a cause with this code, and returns it. */
-export function causeOf(platform: Platform, job: string, code: CauseCode, ms?: number): Promise<Cause> {
+export function untilCause(platform: Platform, job: string, code: CauseCode, ms?: number): Promise<Cause> {
   return until(
     `why finds ${code}`,
     async () => (await whyJob(async () => platform, job)).causes.find((cause) => cause.code === code),
@@ -20,7 +20,7 @@ export function causeOf(platform: Platform, job: string, code: CauseCode, ms?: n
 }
 
 /** A job file with `tasks` numbered tasks that run one command, and a gather if `gather` is true. */
-export const whyJobFile = (
+export const rangeJobFile = (
   tasks: number,
   run: string,
   more: { readonly step?: object; readonly gather?: boolean; readonly job?: object } = {},
@@ -30,5 +30,5 @@ export const whyJobFile = (
 };
 
 /** A command that waits for the file `go` in the workspace. */
-export const waitsIn = (workspace: Workspace): string =>
+export const waitForGoCommand = (workspace: Workspace): string =>
   `until [ -e "${workspace.path('go')}" ]; do sleep 0.02; done; echo done`;

@@ -37,7 +37,7 @@ export interface Running {
 }
 
 /** Waits until a process ends; throws with its stderr if it fails. */
-export async function endsWell({ ended }: Running): Promise<void> {
+export async function waitForSuccess({ ended }: Running): Promise<void> {
   const { code, stderr } = await ended;
   if (code !== 0) throw new Error(`expected a process to succeed, found exit ${code}: ${stderr}`);
 }

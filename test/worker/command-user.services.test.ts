@@ -8,10 +8,9 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { commandUserOf } from '../../src/worker/command-user.ts';
 import type { Command } from '../../src/worker/executor.ts';
-import { bundled } from '../support/run/bundled.ts';
-import { needsRoot } from '../support/run/lacking.ts';
+import { requireRoot } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
-import { alive, ExecutorBench, fixture, killWorkerOf } from './executor-bench.ts';
+import { alive, ExecutorBench, killWorkerOf } from './executor-bench.ts';
 
 const NOBODY = { BATCHCTL_COMMAND_USER: 'nobody' };
 
@@ -43,7 +42,7 @@ describe('commands with a user of their own', () => {
     let closed: string;
     let bench: ExecutorBench;
     before(() => {
-      needsRoot('run commands as another user');
+      requireRoot('run commands as another user');
       closed = mkdtempSync(join(tmpdir(), 'batchctl-closed-'));
       writeFileSync(join(closed, 'secret'), 'key\n', { mode: 0o600 });
       bench = new ExecutorBench(2, '/bin/sh', commandUserOf(NOBODY));

@@ -17,7 +17,7 @@ import { submitJob } from '../jobs/submitted-job.ts';
 import { addEntry, claimsJob } from '../support/claims-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
-import { workHere } from '../support/inside-worker.ts';
+import { runWorkerInProcess } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { makeClient, makeContext, makeDispatcher, makeTask } from './worker-context.ts';
 
@@ -87,7 +87,7 @@ describe('a worker', () => {
       };
       const platform = { ...place.platform, clock, leaseSeconds: 300 };
       const stop = new AbortController();
-      const worker = workHere(platform, 1, { makeExecutor: () => executor, stop: stop.signal });
+      const worker = runWorkerInProcess(platform, 1, { makeExecutor: () => executor, stop: stop.signal });
       await until('the command starts', async () => {
         await time.pass(1);
         return hasStarted;

@@ -12,7 +12,7 @@ import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside } from '../support/inside-worker.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -60,7 +60,7 @@ describe('a job that its workers may not read', () => {
     const unreadable = await submit('unreadable', 3);
     let isDenied = true;
     const denied = await denyKeys((key) => isDenied && key === jobKey(unreadable));
-    const worker = startInside(workspace, denied, { slots: 2, untilEmpty: false });
+    const worker = startWorkerInProcess(workspace, denied, { slots: 2, untilEmpty: false });
     await waitForState(unreadable, 'paused');
     const { paused, record, next } = await requireView(platform.store, unreadable);
     expect(paused).to.include({ reason: 'denied', who: workspace.worker });
@@ -82,7 +82,7 @@ describe('a job that its workers may not read', () => {
     const unreadable = await submit('unreadable', 3);
     let isDenied = true;
     const denied = await denyKeys((key) => isDenied && key.startsWith(jobPrefix(unreadable)));
-    const worker = startInside(workspace, denied, { slots: 2, untilEmpty: false });
+    const worker = startWorkerInProcess(workspace, denied, { slots: 2, untilEmpty: false });
     await until('it is marked', async () => (await platform.store.head(deniedMark(unreadable))) !== null);
     const open = await submit('open', 2);
     await waitForState(open, 'succeeded');
@@ -118,7 +118,11 @@ describe('a job that its workers may not read', () => {
       const queue = await denied.queue('default');
       const release = queue.release.bind(queue);
       queue.release = (all) => release(all.map((each) => ({ ...each, delay: 900 })));
-      const worker = startInside(workspace, { ...denied, queue: async () => queue }, { slots: 2, untilEmpty: false });
+      const worker = startWorkerInProcess(
+        workspace,
+        { ...denied, queue: async () => queue },
+        { slots: 2, untilEmpty: false },
+      );
       await Promise.race([waitForState(unreadable, 'paused'), worker.done.then(() => expect.fail('the worker left'))]);
       expect((await requireView(platform.store, unreadable)).paused?.detail).to.include(denies(unreadable));
       await worker.stop();

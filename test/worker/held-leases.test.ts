@@ -103,7 +103,7 @@ describe('the lease keeper', function () {
     writeFileSync(back, '');
     await until('two extensions', () => calls('extended').length >= 2, PATIENCE);
     expect(lost).to.deep.equal([]);
-    expect(errors).to.include('the service is away');
+    expect(errors).to.include('the service is unavailable');
   });
 
   it('counts each lease that isn’t extended as lost once it has lasted its length', async () => {

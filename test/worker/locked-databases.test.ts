@@ -11,7 +11,7 @@ import { stateOf } from '../../src/model/view.ts';
 import { lockWaits, openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside } from '../support/inside-worker.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { LEASE, Workspace } from '../support/workspace.ts';
@@ -52,7 +52,7 @@ describe('a database locked by a frozen process', () => {
     const job = await workspace.submit();
     const { platform } = await openWorkerPlatform(50);
     const unlock = lock('ledger.db');
-    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
+    const worker = startWorkerInProcess(workspace, platform, { slots: 2, untilEmpty: false });
     const closed = until('the job is closed', async () => (await requireView(platform.store, job)).closed);
     await Promise.race([closed, worker.done.then(() => expect.fail('the worker left'))]);
     // The heartbeat does its other work, too.
@@ -80,7 +80,7 @@ describe('a database locked by a frozen process', () => {
       };
       return Object.create(real, { receive: { value: receive } }) as typeof real;
     };
-    const worker = startInside(workspace, { ...platform, queue }, { slots: 1, untilEmpty: false });
+    const worker = startWorkerInProcess(workspace, { ...platform, queue }, { slots: 1, untilEmpty: false });
     await until('it waits for the queue', () => polls > 0);
     await worker.drain();
   });

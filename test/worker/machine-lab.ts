@@ -11,7 +11,7 @@ import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
-import { endsWell, type Running } from '../support/workspace.ts';
+import { type Running, waitForSuccess } from '../support/workspace.ts';
 
 /**
  * The times of a worker on a machine, seconds: short, except the rest, during which a worker must be able to be busy.
@@ -136,7 +136,7 @@ export class MachineLab {
 
   /** Waits until a worker has ended well, and its instance is gone. */
   async endsAndLeaves(worker: Running, instance: GridInstance): Promise<void> {
-    await endsWell(worker);
+    await waitForSuccess(worker);
     await this.gone(instance);
   }
 

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { orderKey, ordersPrefix } from '../../src/model/keys.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { until } from '../support/until.ts';
-import { endsWell, type Running } from '../support/workspace.ts';
+import { type Running, waitForSuccess } from '../support/workspace.ts';
 import { labForEachTest } from './machine-lab.ts';
 
 describe('a worker that is ordered to leave its group', () => {
@@ -55,7 +55,7 @@ describe('a worker that is ordered to leave its group', () => {
   it('drains on an order of a later version', async () => {
     const worker = await lab.work(await lab.machine());
     await giveOrder('hibernate');
-    await endsWell(worker);
+    await waitForSuccess(worker);
     expect(worker.said()).to.include('ordered to drain');
   });
 
@@ -64,7 +64,7 @@ describe('a worker that is ordered to leave its group', () => {
     const worker = await lab.work(instance);
     await until('it polls', () => lab.cloud.grid.instance(instance).protected);
     worker.child.kill('SIGTERM');
-    await endsWell(worker);
+    await waitForSuccess(worker);
     expect(lab.cloud.grid.instance(instance)).to.include({ state: 'InService', protected: false });
     expect(await lab.size()).to.equal(1);
   });

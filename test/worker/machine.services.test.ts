@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { bootTimesKey } from '../../src/model/keys.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { until } from '../support/until.ts';
-import { endsWell } from '../support/workspace.ts';
+import { waitForSuccess } from '../support/workspace.ts';
 import { LONG_LEASES, labForEachTest, WAITING } from './machine-lab.ts';
 
 describe('a worker on a machine of a group', () => {
@@ -48,7 +48,7 @@ describe('a worker on a machine of a group', () => {
     lab.cloud.grid.interrupt(instance, 90);
     await until('it takes no more', () => worker.said().includes('interrupts this spot instance'));
     lab.go();
-    await endsWell(worker);
+    await waitForSuccess(worker);
     expect(lab.cloud.grid.instance(instance).gone, 'it left in time').to.equal(false);
     await lab.workspace.well('wait', job);
     expect(await lab.counts(job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 0 });
@@ -61,7 +61,7 @@ describe('a worker on a machine of a group', () => {
     await lab.runs(1);
     await lab.work(other, [], LONG_LEASES);
     lab.cloud.grid.interrupt(instance, 30);
-    await endsWell(worker);
+    await waitForSuccess(worker);
     expect(lab.cloud.grid.instance(instance).gone, 'it left in time').to.equal(false);
     await lab.runs(2);
     lab.go();

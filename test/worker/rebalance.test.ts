@@ -7,7 +7,7 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { InterruptionRisk, isLong } from '../../src/worker/interruption-risk.ts';
 import { viewOf } from '../model/job-of.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { type InsideWorker, startInside } from '../support/inside-worker.ts';
+import { type InProcessWorker, startWorkerInProcess } from '../support/inside-worker.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { countsOf } from '../support/step-counts.ts';
 import { until } from '../support/until.ts';
@@ -66,10 +66,10 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     { platform, events }: Awaited<ReturnType<typeof onMachine>>,
     tasks: number,
     phrase: string,
-  ): Promise<{ readonly job: string; readonly worker: InsideWorker }> {
+  ): Promise<{ readonly job: string; readonly worker: InProcessWorker }> {
     const lines: string[] = [];
     const say = (line: string): void => void lines.push(line);
-    const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false, say });
+    const worker = startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: false, say });
     const run = `echo run >> "${workspace.path('ran')}"; until [ -e "${workspace.path('go')}" ]; do sleep 0.05; done; sleep 1.1`;
     const job = await submit('long', tasks, { run });
     await Promise.race([until('a task runs', () => workspace.lines('ran').length === 1), worker.done]);

@@ -9,7 +9,7 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { publishRetryMs, Retrier } from '../../src/worker/retrier.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
-import { startInside } from '../support/inside-worker.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { factsOf } from '../support/job-facts.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { rejection } from '../support/rejection.ts';
@@ -68,7 +68,7 @@ describe('a store that is unavailable while outputs are published', () => {
     );
     const job = await workspace.submit();
     const { platform, refused } = await refusePuts(firstTime());
-    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: true });
+    const worker = startWorkerInProcess(workspace, platform, { slots: 2, untilEmpty: true });
     await worker.done;
     expect(stateOf(await requireView(platform.store, job))).to.equal('succeeded');
     expect(workspace.lines('ran'), 'each task of each step once').to.have.length(6);
@@ -83,7 +83,7 @@ describe('a store that is unavailable while outputs are published', () => {
     workspace.write('job.json', rangeJob('claims', 2, { name: 'one', run, attempts: 2 }));
     const job = await workspace.submit();
     const { platform, refused } = await refusePuts(firstTime());
-    await startInside(workspace, platform, { slots: 2, untilEmpty: true }).done;
+    await startWorkerInProcess(workspace, platform, { slots: 2, untilEmpty: true }).done;
     expect(stateOf(await requireView(platform.store, job))).to.equal('failed');
     expect(workspace.lines('ran'), 'each task twice').to.have.length(4);
     expect(refused.map((key) => key.split('/')[4]).sort()).to.deep.equal(['failed', 'failed', 'tries', 'tries']);
@@ -104,7 +104,7 @@ describe('a store that is unavailable while outputs are published', () => {
     await queue.release([{ receipt: delivery.receipt, delay: 0 }]);
     let left = 1;
     const { platform } = await refusePuts((key) => key.includes('/failed/') && left-- > 0);
-    await startInside(workspace, platform, { slots: 1, untilEmpty: true }).done;
+    await startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: true }).done;
     expect(left).to.be.below(0);
     expect(stateOf(await requireView(platform.store, job))).to.equal('failed');
     expect(workspace.lines('ran')).to.deep.equal([]);
@@ -114,7 +114,7 @@ describe('a store that is unavailable while outputs are published', () => {
     workspace.write('job.json', rangeJob('claims', 1, { name: 'one', run: 'cat' }));
     const job = await workspace.submit();
     const { platform, refused } = await refusePuts((key) => key.includes('/out/'));
-    const worker = startInside(workspace, platform, { slots: 1, untilEmpty: true });
+    const worker = startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: true });
     await until('the output was refused twice', () => refused.length >= 2);
     await worker.stop();
     expect((await (await platform.queue('default')).backlog()).visible).to.equal(1);
@@ -151,7 +151,7 @@ describe('a store that is unavailable while a worker reads its jobs', () => {
     it(`is asked again, and the worker continues${untilEmpty ? ', with --until-empty too' : ''}`, async () => {
       const job = await workspace.submit();
       const { platform, refusals } = await refuseListings(3, what);
-      const worker = startInside(workspace, platform, { slots: 1, untilEmpty });
+      const worker = startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty });
       const isClosed = async () => stateOf(await requireView(platform.store, job)) === 'succeeded';
       await Promise.race([until('the job is closed', isClosed), worker.done]);
       await worker.drain();
@@ -170,7 +170,7 @@ describe('a store that is unavailable while a worker reads its jobs', () => {
         [true, 'open/'],
       ] as const) {
         const { platform } = await refuseListings(1_000, what);
-        const worker = startInside(workspace, platform, { slots: 1, untilEmpty });
+        const worker = startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty });
         expect(await rejection(worker.done), what).to.include({ kind: 'unavailable' });
       }
     } finally {
@@ -181,7 +181,7 @@ describe('a store that is unavailable while a worker reads its jobs', () => {
   it('no longer delays a worker that must stop', async () => {
     await workspace.submit();
     const { platform, refusals } = await refuseListings(1_000);
-    const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    const worker = startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: false });
     await until('it was refused', () => refusals.left < 1_000);
     expect(await rejection(worker.stop())).to.include({ kind: 'unavailable' });
   });

@@ -4,7 +4,7 @@ import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { gridName, STAND_IN_TAG } from '../../../src/lib/stack-names.ts';
 import { failsWith } from '../../support/rejection.ts';
-import { freshStack, spotPolicy } from '../../support/scaling-group.ts';
+import { newStackName, spotPolicy } from '../../support/scaling-group.ts';
 import { until } from '../../support/until.ts';
 import { ScalingBench } from './scaling-bench.ts';
 
@@ -105,6 +105,6 @@ describe('a group of spot instances', () => {
     cloud.grid.interrupt(one, 0.1);
     cloud.grid.interrupt(other, 0.1);
     await until('both are counted', async () => (await group.spotTroubles()).takenBack === 2);
-    expect(await bench.open(freshStack()).spotTroubles()).to.include({ refused: false, takenBack: 0 });
+    expect(await bench.open(newStackName()).spotTroubles()).to.include({ refused: false, takenBack: 0 });
   });
 });

@@ -12,16 +12,16 @@ import type { ObjectStream } from '../../../src/ports/object-store.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { readText } from '../../support/read-text.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
-import { FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
+import { FaultProxy, type SeenRequest } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import { keysBelow } from '../../support/stored.ts';
 import { until } from '../../support/until.ts';
 import { distinctBytes, openBench, s3Fault } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
-const isPut = ({ method }: Seen): boolean => method === 'PUT';
-const isGet = ({ method }: Seen): boolean => method === 'GET';
-const isHead = ({ method }: Seen): boolean => method === 'HEAD';
+const isPut = ({ method }: SeenRequest): boolean => method === 'PUT';
+const isGet = ({ method }: SeenRequest): boolean => method === 'GET';
+const isHead = ({ method }: SeenRequest): boolean => method === 'HEAD';
 
 const SLOW_DOWN = s3Fault(503, 'SlowDown');
 
@@ -173,7 +173,7 @@ describe('S3 over an unreliable network', () => {
   });
 
   describe('deleting', () => {
-    const isDelete = ({ method, url }: Seen): boolean => method === 'POST' && url.includes('delete');
+    const isDelete = ({ method, url }: SeenRequest): boolean => method === 'POST' && url.includes('delete');
     const failing = (key: string, code: string): string =>
       `<DeleteResult><Error><Key>batchctl/stack/${key}</Key><Code>${code}</Code><Message>m</Message></Error></DeleteResult>`;
 

@@ -7,7 +7,7 @@ import { randomId } from '../../../src/lib/id.ts';
 import { objectStoreContract } from '../../contracts/object-store.ts';
 import { openClients } from '../../support/aws-clients.ts';
 import { KEYS } from '../../support/aws-keys.ts';
-import { AWS_LEASE, AwsWorkspace } from '../../support/aws-workspace.ts';
+import { AWS_LEASE_SECONDS, AwsWorkspace } from '../../support/aws-workspace.ts';
 import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
@@ -40,7 +40,7 @@ describe('S3 on Ceph', () => {
   it('uploads, splits, runs, delivers, proves, fetches and prunes a job', async () => {
     const [stack, target] = [await createBucket(), await createBucket()];
     const [{ url: sts }, { url: sqs }] = await Promise.all([sharedMoto(), sharedFauxqs()]);
-    await createQueues(sqsOptions(sqs, { name: `${stack}-default`, leaseSeconds: AWS_LEASE }));
+    await createQueues(sqsOptions(sqs, { name: `${stack}-default`, leaseSeconds: AWS_LEASE_SECONDS }));
     const workspace = await AwsWorkspace.make({ s3: ceph.url, sqs, sts, stack });
     cleanup.defer(() => workspace.remove());
     const rows = Array.from({ length: 60_000 }, (_, n) => `${n},${'größer'.repeat(5)} ${n}`);

@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
 import { Scratch } from '../../support/scratch.ts';
-import { FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
+import { FaultProxy, type SeenRequest } from '../../support/servers/fault-proxy.ts';
 import { startMoto } from '../../support/servers/moto.ts';
 import { until } from '../../support/until.ts';
 import { fixtureProgram } from '../child-programs.ts';
@@ -20,11 +20,11 @@ const CHUNKS = { from: 5 * MIB, smallest: 5 * MIB };
 const UPLOADER = fixtureProgram(import.meta.dirname, 's3-uploader');
 const run = promisify(execFile);
 
-const numberOf = ({ method, url }: Seen): number =>
+const numberOf = ({ method, url }: SeenRequest): number =>
   method === 'PUT' ? Number(/[?&]partNumber=(\d+)/.exec(url)?.[1] ?? 0) : 0;
-const isChunk = (seen: Seen): boolean => numberOf(seen) > 0 && numberOf(seen) < 10_000;
-const isCreate = ({ method, url }: Seen): boolean => method === 'POST' && /[?&]uploads(=|&|$)/.test(url);
-const isComplete = ({ method, url }: Seen): boolean => method === 'POST' && /[?&]uploadId=/.test(url);
+const isChunk = (seen: SeenRequest): boolean => numberOf(seen) > 0 && numberOf(seen) < 10_000;
+const isCreate = ({ method, url }: SeenRequest): boolean => method === 'POST' && /[?&]uploads(=|&|$)/.test(url);
+const isComplete = ({ method, url }: SeenRequest): boolean => method === 'POST' && /[?&]uploadId=/.test(url);
 
 describe('uploading a large file to S3', () => {
   const moto = forSuite(() => startMoto());

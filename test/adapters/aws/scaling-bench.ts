@@ -12,7 +12,12 @@ import { Cleanup } from '../../support/cleanup.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { freshStack, type MadeGroup, makeScalingGroup, takeGroupChanges } from '../../support/scaling-group.ts';
+import {
+  createScalingGroup,
+  newStackName,
+  type ScalingGroupOptions,
+  takeGroupCalls,
+} from '../../support/scaling-group.ts';
 import { until } from '../../support/until.ts';
 
 type Spot = Pick<OnDemandShare, 'usual' | 'most'> | null;
@@ -21,11 +26,11 @@ type Spot = Pick<OnDemandShare, 'usual' | 'most'> | null;
 export class ScalingBench {
   readonly cloud: Cloud;
   readonly #spot: Spot;
-  readonly #fieldsOf: (stack: string) => MadeGroup['more'];
+  readonly #fieldsOf: (stack: string) => ScalingGroupOptions['more'];
   readonly #cleanup: Cleanup;
 
   /** For a suite. `fieldsOf` returns fields that its groups have in addition to those of `makeScalingGroup`. */
-  constructor(spot: Spot = null, fieldsOf: (stack: string) => MadeGroup['more'] = () => undefined) {
+  constructor(spot: Spot = null, fieldsOf: (stack: string) => ScalingGroupOptions['more'] = () => undefined) {
     this.cloud = forSuite(() => startCloud({ sqs: 'moto' }));
     this.#cleanup = forSuite(() => new Cleanup());
     this.#spot = spot;
@@ -52,9 +57,11 @@ export class ScalingBench {
     });
   }
 
-  async createGroup(options: MadeGroup = {}): Promise<{ readonly group: ScalingGroup; readonly stack: string }> {
-    const stack = freshStack();
-    await makeScalingGroup(this.cloud, stack, { ...options, more: this.#fieldsOf(stack) });
+  async createGroup(
+    options: ScalingGroupOptions = {},
+  ): Promise<{ readonly group: ScalingGroup; readonly stack: string }> {
+    const stack = newStackName();
+    await createScalingGroup(this.cloud, stack, { ...options, more: this.#fieldsOf(stack) });
     this.cloud.takeCalls();
     return { group: this.open(stack), stack };
   }
@@ -71,7 +78,7 @@ export class ScalingBench {
 
   /** The changes of groups since the last call. */
   takeChanges(): readonly string[] {
-    return takeGroupChanges(this.cloud);
+    return takeGroupCalls(this.cloud);
   }
 
   /** The SDK's own client. */

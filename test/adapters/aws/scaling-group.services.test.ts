@@ -4,7 +4,7 @@ import { SetInstanceProtectionCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { gridName } from '../../../src/lib/stack-names.ts';
 import { failsWith } from '../../support/rejection.ts';
-import { freshStack } from '../../support/scaling-group.ts';
+import { newStackName } from '../../support/scaling-group.ts';
 import { until } from '../../support/until.ts';
 import { ScalingBench } from './scaling-bench.ts';
 
@@ -132,7 +132,7 @@ describe('a group on Auto Scaling', () => {
 
   describe('before infra up has created it', () => {
     it('counts workers that were started by hand, and accepts orders for them', async () => {
-      const group = bench.open(freshStack());
+      const group = bench.open(newStackName());
       expect(await group.describe()).to.include({ byHand: true, missing: true, running: 1, desired: 0 });
       expect(await group.raise(4)).to.include({ missing: true, desired: 0 });
       await group.order('w-up', 'drain');
@@ -140,7 +140,7 @@ describe('a group on Auto Scaling', () => {
     });
 
     it('refuses a size, and names the command that creates the group', async () => {
-      const error = await failsWith('refused', bench.open(freshStack()).resize({ desired: 1 }));
+      const error = await failsWith('refused', bench.open(newStackName()).resize({ desired: 1 }));
       expect(error.hint).to.include('batchctl infra up');
     });
   });

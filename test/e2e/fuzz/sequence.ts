@@ -2,7 +2,7 @@ import { prepare } from '../../../src/jobs/submit/prepare.ts';
 import { submit } from '../../../src/jobs/submit/submit.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import { countMessages, entriesOf, keysBelow } from '../../support/stored.ts';
+import { countMessages, entryKinds, keysBelow } from '../../support/stored.ts';
 import { submissionRequest } from '../../support/submission-request.ts';
 import { FuzzWorker } from './fuzz-worker.ts';
 import { type JobFile, makeJob } from './job-maker.ts';
@@ -146,7 +146,7 @@ export class Sequence {
   async #fingerprint(): Promise<{ readonly text: string; readonly resends: number; readonly queued: number }> {
     const { store, services } = this.#world;
     const keys = (await keysBelow(store, 'jobs/', 'open/')).filter((key) => !/\/(log|proofs)\//.test(key));
-    const resends = (await entriesOf(store, this.#job)).filter((what) => what === 'resend').length;
+    const resends = (await entryKinds(store, this.#job)).filter((what) => what === 'resend').length;
     return { text: keys.join('\n'), resends, queued: await countMessages(services.queue) };
   }
 

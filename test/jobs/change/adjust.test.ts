@@ -9,7 +9,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rangeJob } from '../../support/range-job.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
-import { entriesOf } from '../../support/stored.ts';
+import { entryKinds } from '../../support/stored.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob, work } from '../submitted-job.ts';
 
@@ -22,7 +22,7 @@ describe('adjusting a job', () => {
   });
 
   const reread = () => requireView(place.platform.store, view.record.job);
-  const entries = () => entriesOf(place.platform.store, view.record.job);
+  const entries = () => entryKinds(place.platform.store, view.record.job);
   const change = async (wanted: Parameters<typeof adjust>[2], dryRun = false) =>
     adjust({ ...place.platform, clock }, await reread(), wanted, { dryRun });
 

@@ -13,7 +13,7 @@ import { addEntry } from '../../support/claims-job.ts';
 import { collect } from '../../support/collect.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
-import { entriesOf, keysBelow } from '../../support/stored.ts';
+import { entryKinds, keysBelow } from '../../support/stored.ts';
 import { beforeFirstPut, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob, STEPS } from '../published-job.ts';
 
@@ -39,7 +39,7 @@ describe('changing a job', () => {
   const visible = async () => (await (await place.platform.queue('default')).backlog()).visible;
   const reread = () => requireView(place.platform.store, JOB);
   const marks = () => keysBelow(place.platform.store, 'open/');
-  const entries = () => entriesOf(place.platform.store, JOB);
+  const entries = () => entryKinds(place.platform.store, JOB);
   const retryTasks = async (options: Partial<RetryOptions> = {}) => retry(place.platform, await reread(), options);
   const taskNames = async (...names: readonly string[]) => {
     const view = await reread();

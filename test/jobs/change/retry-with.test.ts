@@ -15,7 +15,7 @@ import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
-import { entriesOf } from '../../support/stored.ts';
+import { entryKinds } from '../../support/stored.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob, work } from '../submitted-job.ts';
 
@@ -130,7 +130,7 @@ describe('a fixed program', () => {
     await work(place.platform);
     expect(stateOf(await reread())).to.equal('succeeded');
     for (const n of [0, 1, 2]) expect((await outputOf('price', n)).text).to.equal(`EU ${n + 1} fixed\n`);
-    const entries = await entriesOf(place.platform.store, view.record.job);
+    const entries = await entryKinds(place.platform.store, view.record.job);
     expect(entries).to.deep.equal(['sent', 'pause', 'retry', 'resume', 'close']);
   });
 

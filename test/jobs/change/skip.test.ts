@@ -15,7 +15,7 @@ import { event } from '../../contracts/ledger-events.ts';
 import { addEntry, claimsJob, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
-import { entriesOf, keysBelow } from '../../support/stored.ts';
+import { entryKinds, keysBelow } from '../../support/stored.ts';
 import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob, work } from '../submitted-job.ts';
@@ -36,7 +36,7 @@ describe('skipping', () => {
   let view: JobView;
 
   const reread = () => requireView(place.platform.store, view.record.job);
-  const entries = () => entriesOf(place.platform.store, view.record.job);
+  const entries = () => entryKinds(place.platform.store, view.record.job);
   const skipTasks = async (names: readonly string[], options: Partial<SkipOptions> = {}) => {
     const now = await reread();
     const tasks = names.map((name) => parseTaskName(now, name));

@@ -20,10 +20,10 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { startCloud } from '../../support/grid/cloud.ts';
 import { failsWith } from '../../support/rejection.ts';
-import { makeScalingGroup, scalingWorkspace } from '../../support/scaling-group.ts';
+import { createScalingGroup, scalingWorkspace } from '../../support/scaling-group.ts';
 import { countsOf } from '../../support/step-counts.ts';
 import { until } from '../../support/until.ts';
-import { whyJobFile } from '../../support/why-job.ts';
+import { rangeJobFile } from '../../support/why-job.ts';
 
 const MINUTE = 60_000;
 
@@ -38,8 +38,8 @@ describe('the guard of job costs', () => {
   async function submit(maxCost: number | null, profile: object = {}): Promise<void> {
     const groups = { default: { instances: ['c7g.large'], spot: false, visibility: '30s', slots: 2, max: 50 } };
     workspace = await scalingWorkspace(cloud, { groups, prices: { 'c7g.large': 60 }, ...profile });
-    await makeScalingGroup(cloud, workspace.stack, { max: 50 });
-    workspace.write('job.json', whyJobFile(400, 'echo done'));
+    await createScalingGroup(cloud, workspace.stack, { max: 50 });
+    workspace.write('job.json', rangeJobFile(400, 'echo done'));
     await workspace.well('tick');
     job = await workspace.submit('--no-scale', ...(maxCost === null ? [] : ['--max-cost', String(maxCost)]));
     // Machines cost nothing more while a test runs.
@@ -236,8 +236,8 @@ describe('the guard of job costs', () => {
   it('refuses a limit without a known price, and says what to configure', async () => {
     const groups = { default: { instances: ['c7g.large', 'm7g.large'], spot: false, visibility: '30s' } };
     workspace = await scalingWorkspace(cloud, { groups, prices: { 'c7g.large': 60 } });
-    await makeScalingGroup(cloud, workspace.stack);
-    workspace.write('job.json', whyJobFile(4, 'echo done'));
+    await createScalingGroup(cloud, workspace.stack);
+    workspace.write('job.json', rangeJobFile(4, 'echo done'));
     await workspace.well('tick');
     for (const verb of ['submit', 'run', 'plan']) {
       const { code, stderr } = await workspace.run([verb, 'job.json', '--max-cost', '30']);

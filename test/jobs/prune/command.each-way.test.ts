@@ -1,12 +1,12 @@
 // Protects: prune removes only what was requested, after confirmation, and leaves a job that can still be queried.
 import { expect } from 'chai';
 import { forSuite } from '../../support/fixture.ts';
-import { eachWay } from '../../support/manager/each-way.ts';
+import { describeEachWay } from '../../support/manager/each-way.ts';
 import { rangeJob } from '../../support/range-job.ts';
 
 const JOB = rangeJob('month', 3, { name: 'one', run: 'read n; echo $n; echo text $n >&2' });
 
-eachWay(
+describeEachWay(
   'batchctl prune',
   (make) => {
     const workspace = forSuite(make);

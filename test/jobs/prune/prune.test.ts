@@ -16,7 +16,7 @@ import { addEntry } from '../../support/claims-job.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { entriesOf, keysBelow } from '../../support/stored.ts';
+import { entryKinds, keysBelow } from '../../support/stored.ts';
 import { agedStore, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
 import { publishAll, submitJob, work } from '../submitted-job.ts';
@@ -63,7 +63,7 @@ describe('prune', () => {
     expect(jobs).to.have.length(1);
     const objects = before.length - (kept.length - 2);
     expect(jobs[0]).to.include({ job, state: 'succeeded', proof: true, objects });
-    expect(await entriesOf(place.platform.store, job)).to.deep.equal(['sent', 'close', 'prune']);
+    expect(await entryKinds(place.platform.store, job)).to.deep.equal(['sent', 'close', 'prune']);
   });
 
   it('leaves a status with the same counts, a valid proof, and clear messages about removed objects', async () => {
@@ -173,7 +173,7 @@ describe('prune', () => {
     const view = await finishedJob(place);
     const [a, b] = await Promise.all([pruneAll(place.platform), pruneAll(place.platform)]);
     expect([...a.jobs, ...b.jobs].every(({ job }) => job === view.record.job)).to.equal(true);
-    const entries = await entriesOf(place.platform.store, view.record.job);
+    const entries = await entryKinds(place.platform.store, view.record.job);
     expect(entries.filter((what) => what === 'prune')).to.have.length(1);
   });
 

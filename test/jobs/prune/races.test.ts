@@ -9,7 +9,7 @@ import { retryOf } from '../../model/job-of.ts';
 import { addEntry } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
-import { entriesOf, keysBelow } from '../../support/stored.ts';
+import { entryKinds, keysBelow } from '../../support/stored.ts';
 import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, putJob } from '../published-job.ts';
 import { publishAll, submitJob } from '../submitted-job.ts';
@@ -47,7 +47,7 @@ describe('prune and a submission at the same time', () => {
     await publishAll(place.platform, reader);
     await pruneAll(place.platform);
     expect(await isStored(out)).to.equal(false);
-    expect((await entriesOf(place.platform.store, source.record.job)).at(-1)).to.equal('prune');
+    expect((await entryKinds(place.platform.store, source.record.job)).at(-1)).to.equal('prune');
     expect(await isStored(jobKey(source.record.job))).to.equal(true);
   });
 
@@ -58,7 +58,7 @@ describe('prune and a submission at the same time', () => {
     const view = await addEntry(platform, selected, retryOf(1, { price: '0' }));
     await addEntry(platform, view, { what: 'close', state: 'failed', reason: 'failures', round: 1 });
     expect(await pruneJob(platform, selected, {})).to.equal(null);
-    expect((await entriesOf(platform.store, job)).at(-1)).to.equal('close');
+    expect((await entryKinds(platform.store, job)).at(-1)).to.equal('close');
     expect(await isStored(outKey(job, 'price', 0))).to.equal(true);
   });
 

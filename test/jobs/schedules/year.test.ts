@@ -8,15 +8,7 @@ import { firingsBetween } from '../../../src/model/schedule-times.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forSuite } from '../../support/fixture.ts';
-import {
-  claimedRuns,
-  fail,
-  jobCount,
-  runKeysOf,
-  scheduleSpec,
-  YEAR,
-  YEARS_SCHEDULES,
-} from '../../support/schedules.ts';
+import { claimedRuns, fail, jobCount, runKeysOf, scheduleSpec, YEAR, YEAR_SCHEDULES } from '../../support/schedules.ts';
 import { openPlace } from '../published-job.ts';
 import { openAgain } from '../submitted-job.ts';
 
@@ -33,7 +25,7 @@ describe('a year of schedules', () => {
       { ...place.platform, clock },
       { ...other, clock: ahead },
     ] as const;
-    for (const [name, cadence] of Object.entries(YEARS_SCHEDULES)) {
+    for (const [name, cadence] of Object.entries(YEAR_SCHEDULES)) {
       const spec = scheduleSpec({ cadence, zone: 'Europe/London' });
       await addSchedule(hosts[0], name, { spec, code: null, replace: false });
     }
@@ -67,7 +59,7 @@ describe('a year of schedules', () => {
 
 /** Runs a recent or coming period of some schedule; returns true if it had not run. */
 async function runByHand(platform: Platform, roll: () => number): Promise<boolean> {
-  const names = Object.keys(YEARS_SCHEDULES);
+  const names = Object.keys(YEAR_SCHEDULES);
   const schedule = await requireSchedule(platform.store, names[Math.floor(roll() * names.length)] ?? '');
   const now = platform.clock.now();
   const near = firingsBetween(schedule, Math.max(YEAR.from, now - 86_400_000), now + 7 * 86_400_000);

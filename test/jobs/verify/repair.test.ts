@@ -10,7 +10,7 @@ import { OPEN_PREFIX, openedKey, outKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { entriesOf, keysBelow } from '../../support/stored.ts';
+import { entryKinds, keysBelow } from '../../support/stored.ts';
 import { openPlace } from '../published-job.ts';
 import { openAgain, runJob, submitJob, work } from '../submitted-job.ts';
 
@@ -91,7 +91,7 @@ describe('repairing a job', () => {
     await remove(view, ['convert', 1]);
     const both = await Promise.all([repair(view), repair(view)]);
     expect(both.map(({ sent }) => sent).sort()).to.deep.equal([0, 1]);
-    const entries = await entriesOf(place.platform.store, view.record.job);
+    const entries = await entryKinds(place.platform.store, view.record.job);
     expect(entries.filter((what) => what === 'retry')).to.have.length(1);
     await work(place.platform);
     expect((await verify(view)).verdict).to.equal('proven');

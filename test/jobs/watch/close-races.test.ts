@@ -8,7 +8,7 @@ import { OPEN_PREFIX, openMark, outKey } from '../../../src/model/keys.ts';
 import { stateOf } from '../../../src/model/view.ts';
 import { addEntry, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { entriesOf, keysBelow } from '../../support/stored.ts';
+import { entryKinds, keysBelow } from '../../support/stored.ts';
 import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
@@ -38,7 +38,7 @@ describe('a close that another journal entry preceded', () => {
       await skip(platform, retried, { tasks: [task], reason: 'bad' });
     });
     await look({ ...platform, store }, view);
-    expect(await entriesOf(platform.store, job)).to.deep.equal(['sent', 'retry', 'skip', 'close']);
+    expect(await entryKinds(platform.store, job)).to.deep.equal(['sent', 'retry', 'skip', 'close']);
     expect(stateOf(await requireView(platform.store, job))).to.equal('succeeded');
     expect(await platform.store.head(outKey(job, 'price', 3))).to.equal(null);
     const [counts] = await (await platform.ledger()).counts(job);

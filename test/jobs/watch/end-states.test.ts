@@ -10,7 +10,7 @@ import { encodeMessage, type TaskMessage } from '../../../src/model/message.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { admit } from '../../../src/worker/admit.ts';
 import { JobCache } from '../../../src/worker/job-cache.ts';
-import { addEntry, attemptEnded, claimsJob, delivered, failForGood } from '../../support/claims-job.ts';
+import { addEntry, claimsJob, delivered, endedAttempt, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
@@ -56,13 +56,13 @@ describe('the end of a job', () => {
     const { job } = view.record;
     const ledger = await platform.ledger();
     await fail(view, 0, 1);
-    await ledger.record([0, 1].map((task) => attemptEnded(job, task)));
+    await ledger.record([0, 1].map((task) => endedAttempt(job, task)));
     const stopped = await guardFailures(platform, view);
     expect(stopped.stopped).to.not.equal(null);
     const { view: retried } = await retry(platform, (await look(platform, stopped)).view);
     // One of them fails again: one is tolerated.
     await failForGood(platform, job, 'price', 0, 1);
-    await ledger.record([attemptEnded(job, 0, 1)]);
+    await ledger.record([endedAttempt(job, 0, 1)]);
     expect((await guardFailures(platform, retried)).stopped, 'stopped again').to.equal(null);
   });
 

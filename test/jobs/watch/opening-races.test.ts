@@ -14,7 +14,7 @@ import { retryOf } from '../../model/job-of.ts';
 import { addEntry, claimsJob, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
-import { entriesOf } from '../../support/stored.ts';
+import { entryKinds } from '../../support/stored.ts';
 import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob, work } from '../submitted-job.ts';
@@ -35,7 +35,7 @@ describe('a step that opens while a person retries or skips tasks before it', ()
   const last = { step: 0, name: 'price', task: 3 };
   const again = { tasks: [last] };
   const undo = { tasks: [last], reason: '', undo: true };
-  const entries = () => entriesOf(place.platform.store, view.record.job);
+  const entries = () => entryKinds(place.platform.store, view.record.job);
   const leftOut = async (): Promise<string | null> =>
     (await readOpened(place.platform.store, view.record.job, 'total'))?.leftOut ?? null;
   const now = (): Promise<JobView> => requireView(place.platform.store, view.record.job);

@@ -10,7 +10,7 @@ import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Delivery } from '../../../src/ports/task-queue.ts';
 import { job as ledgerJob } from '../../contracts/ledger-events.ts';
-import { addEntry, attemptEnded, claimsJob, failForGood } from '../../support/claims-job.ts';
+import { addEntry, claimsJob, endedAttempt, failForGood } from '../../support/claims-job.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { recordRequests } from '../../support/record-requests.ts';
@@ -84,7 +84,7 @@ describe('watchers', () => {
     for (let n = 0; n < 60; n += 1) {
       if (n < 20) await failForGood(platform, job, 'price', n);
       else await publishSmall({ platform, view }, 'price', n, 'x');
-      await ledger.record([attemptEnded(job, n, 0, n < 20 ? 'failed' : 'done')]);
+      await ledger.record([endedAttempt(job, n, 0, n < 20 ? 'failed' : 'done')]);
     }
     const closed = (await look(platform, view)).view;
     await retry(platform, closed);
@@ -94,7 +94,7 @@ describe('watchers', () => {
     requests.length = 0;
     for (let n = 0; n < 19; n += 1) {
       await publishSmall({ platform, view }, 'price', n, 'x');
-      await ledger.record([attemptEnded(job, n, 1, 'done')]);
+      await ledger.record([endedAttempt(job, n, 1, 'done')]);
       await watcher.afterOutcome(job, true);
     }
     expect(requests.filter((request) => /^list .*\/out\/$/.test(request)).length).to.be.at.most(2);

@@ -26,7 +26,7 @@ import type { CommandEnd, Executor } from '../../../src/worker/executor.ts';
 import type { LeaseThreadData, MessageToThread } from '../../../src/worker/held-leases.ts';
 import { LeaseHeartbeat } from '../../../src/worker/lease-heartbeat.ts';
 import { VirtualTime } from '../held-time.ts';
-import { workHere } from '../inside-worker.ts';
+import { runWorkerInProcess } from '../inside-worker.ts';
 import { FleetBucket } from './bucket.ts';
 import { FleetQueue } from './queue.ts';
 import { Requests } from './requests.ts';
@@ -207,7 +207,7 @@ export class Fleet {
   /** Runs a worker. Returns its error; null if it did not fail. */
   async #work(instance: FleetInstance, who: string, process: Process): Promise<string | null> {
     try {
-      await workHere(this.#platform(who, process, instance), this.options.slots, {
+      await runWorkerInProcess(this.#platform(who, process, instance), this.options.slots, {
         host: instance.id,
         makeExecutor: () => this.#executor(process),
       });

@@ -2,7 +2,7 @@ import { EC2 } from '@aws-sdk/client-ec2';
 import { IAM } from '@aws-sdk/client-iam';
 import { SQS } from '@aws-sdk/client-sqs';
 import { fromTagList } from '../../../src/infra/tags.ts';
-import type { Asked, Known } from './front.ts';
+import type { CloudRequest, Known } from './front.ts';
 import type { Scaling } from './scaling/scaling.ts';
 
 type Tags = Readonly<Record<string, string>>;
@@ -32,7 +32,7 @@ export class AccountFacts {
     this.#sqs = new SQS({ ...at, endpoint: options.sqs });
   }
 
-  async of({ service, action, body }: Asked): Promise<Known | undefined> {
+  async of({ service, action, body }: CloudRequest): Promise<Known | undefined> {
     if (/^(Describe|Get|List)/.test(action)) return undefined;
     if (service === 'sqs') return action === 'DeleteQueue' ? { tags: await this.#ofQueue(body) } : undefined;
     const form = new URLSearchParams(body);

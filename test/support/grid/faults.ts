@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Asked, Reply } from './front.ts';
+import type { CloudRequest, Reply } from './front.ts';
 import { escapeXml } from './query.ts';
 import { errorXml } from './scaling/scaling.ts';
 
@@ -8,7 +8,7 @@ type Fault =
   | { readonly kind: 'none' | 'hang' | 'lost' }
   | { readonly kind: 'answer'; readonly status: number; readonly code: string; readonly message: string };
 
-export type Match = string | ((call: Asked) => boolean);
+export type Match = string | ((call: CloudRequest) => boolean);
 
 /**
  * From some request on, none passes. `refuse`: they are answered with an error that clients don't retry. `hang`: they are
@@ -18,7 +18,7 @@ export type CutKind = 'refuse' | 'hang' | 'lost';
 
 export interface Cut {
   /** The first request that did not pass. */
-  readonly met: Promise<Asked>;
+  readonly met: Promise<CloudRequest>;
 
   end(): void;
 }
@@ -27,13 +27,13 @@ interface CutState {
   left: number;
   hit: boolean;
   readonly kind: CutKind;
-  readonly meet: (call: Asked) => void;
+  readonly meet: (call: CloudRequest) => void;
 }
 
 /** Faults between callers and services. */
 export class Faults {
   readonly #isCutOff: (accessKeyId: string) => boolean;
-  readonly #held = new Set<{ readonly call: Asked; readonly answer: ServerResponse }>();
+  readonly #held = new Set<{ readonly call: CloudRequest; readonly answer: ServerResponse }>();
   readonly #failing: { left: number; readonly match: Match; readonly fault: Fault }[] = [];
   #cut: CutState | null = null;
 
@@ -41,7 +41,7 @@ export class Faults {
     this.#isCutOff = isCutOff;
   }
 
-  meet(call: Asked): Fault {
+  meet(call: CloudRequest): Fault {
     if (this.#isCutOff(call.accessKeyId)) return { kind: 'hang' };
     const cut = this.#cut;
     if (cut !== null) {
@@ -59,20 +59,20 @@ export class Faults {
   }
 
   /** Withholds an answer until its connection is dropped. */
-  hold(call: Asked, answer: ServerResponse): void {
+  hold(call: CloudRequest, answer: ServerResponse): void {
     const held = { call, answer };
     this.#held.add(held);
     answer.once('close', () => this.#held.delete(held));
   }
 
   /** Breaks the connections of held requests that match. */
-  drop(matching: (call: Asked) => boolean): void {
+  drop(matching: (call: CloudRequest) => boolean): void {
     for (const { call, answer } of this.#held) if (matching(call)) answer.destroy();
   }
 
   cutAfter(requests: number, kind: CutKind): Cut {
-    let meet: (call: Asked) => void = () => undefined;
-    const met = new Promise<Asked>((resolve) => {
+    let meet: (call: CloudRequest) => void = () => undefined;
+    const met = new Promise<CloudRequest>((resolve) => {
       meet = resolve;
     });
     const cut: CutState = { left: requests, kind, meet, hit: false };
@@ -88,7 +88,7 @@ export class Faults {
     this.#failing.push({ left: times, match, fault: { kind: 'answer', status, code, message } });
   }
 
-  #refuse(call: Asked, cut: CutState): Fault {
+  #refuse(call: CloudRequest, cut: CutState): Fault {
     const first = !cut.hit;
     cut.hit = true;
     cut.meet(call);
@@ -98,7 +98,7 @@ export class Faults {
 }
 
 /** A match is `service:Action`, or a function. */
-const matches = (match: Match, call: Asked): boolean =>
+const matches = (match: Match, call: CloudRequest): boolean =>
   typeof match === 'string' ? match === `${call.service}:${call.action}` : match(call);
 
 const JSON_SERVICES = ['sqs', 'ssm', 'secretsmanager', 'kms', 'monitoring', 'events', 'scheduler', 'servicequotas'];

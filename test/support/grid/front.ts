@@ -37,7 +37,7 @@ export interface Known {
 }
 
 /** A request before its answer. */
-export type Asked = Omit<CloudCall, 'status' | 'known'>;
+export type CloudRequest = Omit<CloudCall, 'status' | 'known'>;
 
 export interface Reply {
   readonly status: number;
@@ -47,14 +47,14 @@ export interface Reply {
 
 interface FrontOptions {
   /** What answers a request: the URL of a server, or a function. */
-  backendOf(call: Asked): string | ((call: Asked) => Promise<Reply>);
+  backendOf(call: CloudRequest): string | ((call: CloudRequest) => Promise<Reply>);
   readonly faults?: Faults;
   /** Called before a request is answered, for `CloudCall.known`. */
-  knownOf?(call: Asked): Promise<Known | undefined>;
+  knownOf?(call: CloudRequest): Promise<Known | undefined>;
   /** An answer in place of the backend's; null: the backend answers. */
-  readonly refuse?: (call: Asked) => Reply | null;
+  readonly refuse?: (call: CloudRequest) => Reply | null;
   /** Changes the backend's answer. */
-  readonly amend?: (call: Asked, reply: Reply) => Reply;
+  readonly amend?: (call: CloudRequest, reply: Reply) => Reply;
   /** After each answer. */
   onAnswer(call: CloudCall): void;
 }
@@ -157,7 +157,7 @@ function bodyOf(message: IncomingMessage): Promise<Buffer> {
 /** The scope of a version 4 signature, in the header or in a presigned URL. */
 const SCOPE = /Credential=([^/]+)\/\d+\/([^/]+)\/([^/]+)\/aws4_request/;
 
-function parseCall({ method = 'GET', url = '/', headers }: IncomingMessage, body: Buffer, base: string): Asked {
+function parseCall({ method = 'GET', url = '/', headers }: IncomingMessage, body: Buffer, base: string): CloudRequest {
   const address = new URL(url, base);
   const signed = headers.authorization ?? `Credential=${address.searchParams.get('X-Amz-Credential') ?? ''}`;
   const [, accessKeyId = '', region = 'us-east-1', scope] = SCOPE.exec(signed) ?? [];

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { HostOptions, Instance } from '../grid/host.ts';
-import { installed, needsRoot } from '../run/lacking.ts';
+import { installed, requireRoot } from '../run/lacking.ts';
 
 const run = promisify(execFile);
 
@@ -62,7 +62,7 @@ export class GuestImages {
   }
 
   static async make(): Promise<GuestImages> {
-    needsRoot('boot a guest');
+    requireRoot('boot a guest');
     installed('systemd-container');
     const mmdebstrap = installed('mmdebstrap');
     const dir = mkdtempSync(join(tmpdir(), 'batchctl-guest-'));

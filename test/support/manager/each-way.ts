@@ -12,12 +12,12 @@ const isRequested = (half: string): boolean => requested.length === 0 || request
  * Declares a suite twice: directly, and through a manager. For files named `.each-way.test.ts`: `npm test` runs the first
  * half, and `npm run test:services` the second. `options`: for the manager.
  */
-export function eachWay(
+export function describeEachWay(
   title: string,
   suite: (this: Mocha.Suite, make: () => Promise<Workspace>) => void,
   options: Omit<ManagedOptions, 'lease'> = {},
 ): void {
-  direct(title, function () {
+  describeDirectly(title, function () {
     suite.call(this, async () => new Workspace(undefined, LEASE));
   });
   if (!isRequested('services')) return;
@@ -27,6 +27,6 @@ export function eachWay(
 }
 
 /** Declares a suite of such a file that runs only directly. */
-export function direct(title: string, suite: (this: Mocha.Suite) => void): void {
+export function describeDirectly(title: string, suite: (this: Mocha.Suite) => void): void {
   if (isRequested('local')) describe(title, suite);
 }

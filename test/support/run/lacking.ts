@@ -48,7 +48,7 @@ export function installed(name: Package): string {
 }
 
 /** For a test that mounts, drops rights or runs commands as other users. Throws `Lacking` unless root runs it. */
-export function needsRoot(what: string): void {
+export function requireRoot(what: string): void {
   if (process.getuid?.() !== 0) throw lacking(`it takes root to ${what}`);
 }
 

@@ -10,7 +10,7 @@ import {
 } from 'node:http';
 import { type Listening, listen } from './listen.ts';
 
-export interface Seen {
+export interface SeenRequest {
   readonly method: string;
   /** Path and query. */
   readonly url: string;
@@ -38,7 +38,7 @@ export type Fault =
 interface Rule {
   left: number;
   readonly fault: Fault;
-  readonly matches: (seen: Seen) => boolean;
+  readonly matches: (seen: SeenRequest) => boolean;
 }
 
 interface FaultShare {
@@ -59,15 +59,15 @@ interface Rates {
 /** Limits the requests per second of each partition of a bucket, as S3 does. */
 class Partitions {
   readonly #rates: Rates;
-  readonly #partitionOf: (seen: Seen) => string;
+  readonly #partitionOf: (seen: SeenRequest) => string;
   readonly #accepted = new Map<string, number>();
 
-  constructor(rates: Rates, partitionOf: (seen: Seen) => string) {
+  constructor(rates: Rates, partitionOf: (seen: SeenRequest) => string) {
     this.#rates = rates;
     this.#partitionOf = partitionOf;
   }
 
-  accepts(seen: Seen): boolean {
+  accepts(seen: SeenRequest): boolean {
     const kind = ['GET', 'HEAD'].includes(seen.method) ? 'reads' : 'writes';
     const now = `${Math.floor(performance.now() / 1_000)} ${this.#partitionOf(seen)} ${kind}`;
     const accepted = this.#accepted.get(now) ?? 0;
@@ -82,7 +82,7 @@ const SLOW_DOWN: Fault = { kind: 'answer', status: 503, code: 'SlowDown' };
 /** A proxy between a client and a server, which loses, delays or alters requests and responses as a test demands. */
 export class FaultProxy {
   readonly url: string;
-  readonly seen: Seen[] = [];
+  readonly seen: SeenRequest[] = [];
   /** The faults that happened, in order. */
   readonly met: Fault[] = [];
   readonly #listening: Listening;
@@ -111,7 +111,7 @@ export class FaultProxy {
   }
 
   /** Makes the next `times` requests that match fail. Earlier rules come first. */
-  fail(times: number, fault: Fault, matches: (seen: Seen) => boolean = () => true): void {
+  fail(times: number, fault: Fault, matches: (seen: SeenRequest) => boolean = () => true): void {
     this.#rules.push({ left: times, fault, matches });
   }
 
@@ -121,7 +121,7 @@ export class FaultProxy {
   }
 
   /** From now on, answers SlowDown to requests that exceed the rates of their partition; by default there is one. */
-  limit(rates: Rates, partition: (seen: Seen) => string = () => ''): void {
+  limit(rates: Rates, partition: (seen: SeenRequest) => string = () => ''): void {
     this.#partitions = new Partitions(rates, partition);
   }
 
@@ -133,7 +133,7 @@ export class FaultProxy {
     this.seen.length = 0;
   }
 
-  count(matches: (seen: Seen) => boolean): number {
+  count(matches: (seen: SeenRequest) => boolean): number {
     return this.seen.filter(matches).length;
   }
 
@@ -142,7 +142,7 @@ export class FaultProxy {
     return this.#listening.close();
   }
 
-  #faultFor(seen: Seen): Fault | null {
+  #faultFor(seen: SeenRequest): Fault | null {
     const rule = this.#rules.find(({ left, matches }) => left > 0 && matches(seen));
     if (rule !== undefined) {
       rule.left -= 1;
@@ -180,7 +180,7 @@ export class FaultProxy {
     }
   }
 
-  #forward(incoming: IncomingMessage, answer: ServerResponse, seen: Seen, fault: Fault | null): void {
+  #forward(incoming: IncomingMessage, answer: ServerResponse, seen: SeenRequest, fault: Fault | null): void {
     const outgoing = request({
       agent: this.#agent,
       host: this.#target.hostname,

@@ -1,13 +1,13 @@
 import { errorFor } from '../grid/faults.ts';
-import { type Asked, type CloudCall, type Reply, startFront } from '../grid/front.ts';
+import { type CloudCall, type CloudRequest, type Reply, startFront } from '../grid/front.ts';
 import { Form } from '../grid/query.ts';
 
 /** A rule that AWS enforces and the emulators don't. Responses have AWS's format; each rule names the page of AWS's docs. */
 export interface Rule {
   /** AWS's refusal; null if the rule allows the request. */
-  readonly refuse?: (call: Asked) => Reply | null;
+  readonly refuse?: (call: CloudRequest) => Reply | null;
   /** AWS's response, if the emulator's lacks something; null: unchanged. */
-  readonly amend?: (call: Asked, reply: Reply) => Reply | null;
+  readonly amend?: (call: CloudRequest, reply: Reply) => Reply | null;
 }
 
 /** A proxy of emulators that is as strict as AWS: all current rules apply to each request. */
@@ -45,7 +45,7 @@ export class HostileAws {
     return this.#close();
   }
 
-  #refuse(call: Asked): Reply | null {
+  #refuse(call: CloudRequest): Reply | null {
     for (const { refuse } of this.#rules) {
       const reply = refuse?.(call) ?? null;
       if (reply === null) continue;
@@ -56,7 +56,7 @@ export class HostileAws {
     return null;
   }
 
-  #amend(call: Asked, reply: Reply): Reply {
+  #amend(call: CloudRequest, reply: Reply): Reply {
     let amended = reply;
     for (const { amend } of this.#rules) {
       const changed = amend?.(call, amended) ?? null;
@@ -68,7 +68,7 @@ export class HostileAws {
   }
 }
 
-export function placeOf({ url }: Asked): { readonly bucket: string; readonly key: string } {
+export function placeOf({ url }: CloudRequest): { readonly bucket: string; readonly key: string } {
   const [, bucket = '', ...key] = decodeURIComponent(url.pathname).split('/');
   return { bucket, key: key.join('/') };
 }
@@ -99,7 +99,7 @@ export function kmsDenies(kmsKey: string, objects: Objects, use: 'Decrypt' | 'Ge
   };
 }
 
-function usesKey({ method, headers, url }: Asked, use: 'Decrypt' | 'GenerateDataKey'): boolean {
+function usesKey({ method, headers, url }: CloudRequest, use: 'Decrypt' | 'GenerateDataKey'): boolean {
   if (use === 'GenerateDataKey') return method === 'PUT' || (method === 'POST' && url.searchParams.has('uploads'));
   return method === 'GET' || (method === 'HEAD' && headers['x-amz-checksum-mode'] === 'ENABLED');
 }
@@ -112,7 +112,7 @@ interface Archived {
 
 /** Archived objects can't be read before they are restored (S3API/API_GetObject: InvalidObjectState). */
 export function archives(archived: Archived, objects: Objects): Rule {
-  const isArchived = (call: Asked): boolean => {
+  const isArchived = (call: CloudRequest): boolean => {
     const { bucket, key } = placeOf(call);
     return call.service === 's3' && key !== '' && objects(bucket, key);
   };
@@ -154,7 +154,7 @@ export function ownedBy(owner: string, bucket: string, { demanded = false } = {}
  * (S3API/API_GetObject). Otherwise the condition is StringLikeIfExists.
  */
 export function listsBelow(bucket: string, prefixes: readonly string[], { strict = false } = {}): Rule {
-  const concerns = (call: Asked): boolean => call.service === 's3' && placeOf(call).bucket === bucket;
+  const concerns = (call: CloudRequest): boolean => call.service === 's3' && placeOf(call).bucket === bucket;
   const refusal = denied('s3:ListBucket', `"arn:aws:s3:::${bucket}"`);
   return {
     refuse: (call) => {
@@ -221,7 +221,7 @@ export function clockAhead(minutes: number): Rule {
 }
 
 /** When a request was signed, milliseconds since the epoch; NaN if it isn't signed. */
-function signedAt({ service, url, headers, body }: Asked): number {
+function signedAt({ service, url, headers, body }: CloudRequest): number {
   if (service === 'sdb') return Date.parse(Form.parse(body).text('Timestamp') ?? '');
   const date = headers['x-amz-date'] ?? url.searchParams.get('X-Amz-Date') ?? '';
   return Date.parse(String(date).replace(BASIC, '$1-$2-$3T$4:$5:$6Z'));
