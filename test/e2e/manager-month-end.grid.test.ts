@@ -1,8 +1,10 @@
 // Protects: a scheduled month end starts from zero instances, meets its deadline, and returns to zero.
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { expectExit } from '../support/expect-exit.ts';
 import { gridManager, MANAGER_ENV } from '../support/grid/grid-manager.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 
 const MINUTE = 60_000;
@@ -48,11 +50,10 @@ describe('a month end on AWS, run by its manager', function () {
   const instances = (group: string): number =>
     world.cloud.grid.instances(`${world.stack}-${group}`).filter(({ gone }) => !gone).length;
   const addSchedule = async (name: string, group: string, due: Date, ...flags: readonly string[]): Promise<void> => {
-    world.write(`${name}.json`, {
-      name,
-      input: { split: { by: 'range', from: 1, to: TASKS } },
-      steps: [{ name: 'work', run: `read n; sleep ${SECONDS}; echo "$n"`, group, attempts: 1 }],
-    });
+    world.write(
+      `${name}.json`,
+      rangeJob(name, TASKS, { name: 'work', run: `read n; sleep ${SECONDS}; echo "$n"`, group, attempts: 1 }),
+    );
     const holidays = holidaysAfter(due);
     writeFileSync(world.path('holidays'), `${(holidays ?? []).join('\n')}\n`);
     const time = due.toISOString().slice(11, 16);
@@ -94,8 +95,7 @@ describe('a month end on AWS, run by its manager', function () {
     try {
       const [plain, closing] = [await jobOf('plain', due), await jobOf('closing', due)];
       // 10 would finish the work, but after the deadline.
-      const waited = await world.run(['wait', closing, '--timeout', '4m']);
-      expect(waited.code, waited.stderr).to.equal(0);
+      expectExit(await world.run(['wait', closing, '--timeout', '4m']));
       const { stdout: report } = await world.well('report', closing, '--json');
       const took = (Date.parse((JSON.parse(report) as Ended).closedAt) - due.getTime()) / 1_000;
       console.log(`      due at ${due.toISOString()}, deadline ${DEADLINE} s: ${took.toFixed()} s by ${most.urgent}`);

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
 import { type Guest, GuestImages } from '../support/guest/guest.ts';
 import { until } from '../support/until.ts';
@@ -46,7 +47,8 @@ describe('a machine that boots from scratch', function () {
     const fenced = 'curl -s -m 5 http://169.254.169.254/latest/meta-data/';
     const work = `read n; touch /shared/$n; until [ -e /shared/go ]; do sleep 0.2; done; ${fenced}; echo "$n $(id -un) $?"`;
     world.write('job.json', {
-      ...{ name: 'boot', input: { split: { by: 'range', from: 1, to: TASKS } } },
+      name: 'boot',
+      input: { split: { by: 'range', from: 1, to: TASKS } },
       steps: [
         // With one attempt, an interruption charged to the task would fail it.
         { name: 'work', group: 'amazon', attempts: 1, run: work },
@@ -71,14 +73,13 @@ describe('a machine that boots from scratch', function () {
     await until('it is shut down', () => guest.code !== null, BOOT);
     expect(guest.code, 'in order').to.equal(0);
 
-    const waited = await world.run(['wait', job, '--timeout', '10m']);
-    expect(waited.code, waited.stderr).to.equal(0);
+    expectExit(await world.run(['wait', job, '--timeout', '10m']));
     await world.well('verify', job);
     await world.well('fetch', job, '-o', 'all.txt');
     // 7: curl could not connect.
     const lines = Array.from({ length: TASKS }, (_, task) => `${task + 1} batchctl-task 7\n`);
     expect(readFileSync(world.path('all.txt'), 'utf8')).to.equal(lines.join(''));
-    const { steps } = JSON.parse((await world.well('status', job, '--json')).stdout);
+    const { steps } = jsonOf(await world.well('status', job, '--json'));
     expect(steps[0]).to.include({ total: TASKS, done: TASKS, failed: 0, retried: 0 });
 
     await until('nothing to do: they leave', () => of('amazon').length + of('debian').length === 0, BOOT);
