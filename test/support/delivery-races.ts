@@ -36,7 +36,8 @@ const POINTS: readonly (readonly [Point, number])[] = [
 ];
 /** A platform whose clock shows the same instant at each close. */
 const closing = ({ store, who, clock }: Platform): Pick<Platform, 'store' | 'who' | 'clock'> => ({
-  ...{ store, who },
+  store,
+  who,
   clock: { ...clock, now: () => Date.parse('2026-11-30T07:00:00.000Z') },
 });
 
@@ -257,7 +258,10 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
       const view = await finished(6, 20);
       const first = await stopped(view, ['place-file', 7]);
       const { view: opened } = await append(closing(place.platform), view, () => ({
-        ...{ what: 'skip', tasks: { upper: '0' }, reason: 'none', round: 0 },
+        what: 'skip',
+        tasks: { upper: '0' },
+        reason: 'none',
+        round: 0,
       }));
       const again = await closed(opened);
       await whole(again);

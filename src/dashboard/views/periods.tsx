@@ -151,7 +151,8 @@ function Band({ band: { unit, columns, rows }, statuses, onText }: BandProps) {
             {columns.map((column, x) => (
               <Cell
                 key={column}
-                {...{ row, onText }}
+                row={row}
+                onText={onText}
                 at={`${y} ${x}`}
                 cell={row.cells[x] ?? null}
                 status={statuses.get(row.cells[x]?.job ?? '')}

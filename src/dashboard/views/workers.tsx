@@ -74,7 +74,9 @@ function Filter({ workers, text, state }: FilterProps) {
         onInput={(event) => replaceQuery({ name: event.currentTarget.value, state })}
       />
       <Choice
-        {...{ id: 'filter-worker-state', label: 'State', value: state }}
+        id="filter-worker-state"
+        label="State"
+        value={state}
         choices={[['', 'all'], ...states.map((one) => [one, one === 'noWorker' ? 'no worker' : one] as const)]}
         onValue={(chosen) => replaceQuery({ name: text, state: chosen })}
       />

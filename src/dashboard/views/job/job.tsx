@@ -54,7 +54,7 @@ export function JobView({ job }: { readonly job: string }) {
         ))}
       </nav>
       {page === 'tasks' && step !== undefined && task !== undefined && (
-        <LazyPart load={loadTask} key={`${step}/${task}`} {...{ status, step, number: task }} />
+        <LazyPart load={loadTask} key={`${step}/${task}`} status={status} step={step} number={task} />
       )}
       {page === 'tasks' && task === undefined && <LazyPart load={loadTasks} status={status} />}
       {page === 'history' && <JobHistory status={status} />}

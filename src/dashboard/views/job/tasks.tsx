@@ -46,17 +46,25 @@ export function TasksPage({ status }: { readonly status: Status }) {
     <Section title="Tasks" lead="The list does not update by itself." tools={again}>
       <form class="filter" onSubmit={(event) => event.preventDefault()}>
         <Choice
-          {...{ id: 'tasks-step', label: 'Step', value: step, first: true }}
+          id="tasks-step"
+          label="Step"
+          value={step}
+          first
           choices={[['', 'all'], ...steps.map((name) => [name, name] as const)]}
           onValue={(chosen) => replaceQuery({ step: chosen, state })}
         />
         <Choice
-          {...{ id: 'tasks-state', label: 'State', value: state, choices: STATE_CHOICES }}
+          id="tasks-state"
+          label="State"
+          value={state}
+          choices={STATE_CHOICES}
           onValue={(chosen) => replaceQuery({ step, state: chosen })}
         />
         {state === 'failed' && (
           <Choice
-            {...{ id: 'tasks-cause', label: 'Cause', value: cause }}
+            id="tasks-cause"
+            label="Cause"
+            value={cause}
             choices={[['', 'any'], ...causeChoices(causes, cause)]}
             onValue={(chosen) => replaceQuery({ step, state, cause: chosen })}
           />
@@ -65,7 +73,10 @@ export function TasksPage({ status }: { readonly status: Status }) {
       <GoTo job={status.job} step={step === '' ? (steps[0] ?? '') : step} />
       <Pages
         key={`${step} ${state} ${cause} ${refreshes.value} ${changes.value}`}
-        {...{ job: status.job, step, state, cause }}
+        job={status.job}
+        step={step}
+        state={state}
+        cause={cause}
         matching={matchingOf(status, { step, state, cause }, causes)}
       />
     </Section>
@@ -105,7 +116,11 @@ function GoTo({ job, step }: { readonly job: string; readonly step: string }) {
     >
       <label for="tasks-go">Task</label>
       <input
-        {...{ id: 'tasks-go', type: 'search', required: true, autocomplete: 'off', spellcheck: false }}
+        id="tasks-go"
+        type="search"
+        required
+        autocomplete="off"
+        spellcheck={false}
         pattern="\s*([a-z][a-z0-9\-]*/)?[0-9]+\s*"
         title="a number, or STEP/NUMBER"
         placeholder={`${step}/0`}
@@ -183,7 +198,15 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
         </Empty>
       )}
       {choosable && tasks.value.length > 0 && (
-        <BulkActions {...{ job, step, state, cause, choice, matching }} shown={tasks.value} />
+        <BulkActions
+          job={job}
+          step={step}
+          state={state}
+          cause={cause}
+          choice={choice}
+          matching={matching}
+          shown={tasks.value}
+        />
       )}
       {tasks.value.length > 0 && (
         <Table
