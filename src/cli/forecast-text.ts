@@ -1,5 +1,5 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
-import { dollarsText } from '../model/cost/limit-text.ts';
+import { dollarsText } from '../model/cost/limit.ts';
 import type { JobForecast } from '../model/forecast/forecast.ts';
 import type { Estimate } from '../model/forecast/section.ts';
 import type { Context } from './context.ts';

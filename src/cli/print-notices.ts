@@ -4,7 +4,7 @@ import type { LateJob, RaiseOptions } from '../jobs/grid/raise.ts';
 import { formatDuration } from '../lib/units.ts';
 import type { JobStatus } from '../model/answers/status.ts';
 import { DEFAULT_SIZING_TIMES } from '../model/capacity.ts';
-import { budgetFix, limitNameOf } from '../model/cost/limit-text.ts';
+import { budgetFix, limitNameOf } from '../model/cost/limit.ts';
 import { BUDGET_REASON, DEPLOYMENT_REASON, UNMET_REASON } from '../model/journal.ts';
 import { ASSUMED_SECONDS } from '../model/load.ts';
 import type { JobView } from '../model/view.ts';

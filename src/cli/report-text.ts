@@ -1,6 +1,6 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
 import type { Comparison, Figure, Report, SlowTask, StepReport } from '../model/answers/report.ts';
-import { dollarsText } from '../model/cost/limit-text.ts';
+import { dollarsText } from '../model/cost/limit.ts';
 import { jobPrefix } from '../model/keys.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';

@@ -1,6 +1,6 @@
 import { deliveryLine } from '../jobs/deliver/delivery-line.ts';
 import type { JobStatus } from '../model/answers/status.ts';
-import { dollarsText } from '../model/cost/limit-text.ts';
+import { dollarsText } from '../model/cost/limit.ts';
 import { TOO_MANY_FILES_REASON } from '../model/decide.ts';
 import { isClosed } from '../model/job.ts';
 import { rehearsalText } from '../model/rehearsal.ts';

@@ -2,7 +2,7 @@ import { BatchctlError } from '../errors.ts';
 import { isoOf } from '../lib/instant.ts';
 import type { Report, StepReport, TotalsReport } from '../model/answers/report.ts';
 import type { JobStatus, StepStatus } from '../model/answers/status.ts';
-import { roundUsd } from '../model/cost/limit-text.ts';
+import { roundUsd } from '../model/cost/limit.ts';
 import { historyText } from '../model/history-text.ts';
 import { hasBarrier } from '../model/job.ts';
 import type { EntryWhat, JournalEntry } from '../model/journal.ts';

@@ -36,3 +36,9 @@ export async function withKillPoints(store: ObjectStore): Promise<ObjectStore> {
   ]);
   return killPointStore(store, killPoints(process.env));
 }
+
+/** Crash tests run with leases of a second or two. */
+export function leaseFromEnvironment(): number | null {
+  const text = process.env.BATCHCTL_TEST_LEASE_SECONDS;
+  return text === undefined ? null : Number(text);
+}

@@ -90,3 +90,16 @@ export interface QueueModule {
   /** Any value that can be cloned into a thread. */
   readonly options: unknown;
 }
+
+/** How a platform is opened. */
+export interface PlatformOptions {
+  readonly role: 'cli' | 'worker';
+  /** Who acts: a worker's id; by default a person's `user@host`. */
+  readonly who?: string;
+  /** Seconds; by default the profile's own. Tests shorten it. */
+  readonly leaseSeconds?: number;
+  /** Milliseconds to wait for an unreachable queue (locally also the ledger); by default the profile's. */
+  readonly patienceMs?: number;
+  /** Receives problems that don't prevent work, such as a queue's attributes. */
+  readonly onWarning?: (line: string) => void;
+}

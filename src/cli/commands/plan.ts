@@ -1,6 +1,6 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Plan } from '../../model/answers/plan.ts';
-import { dollarsText } from '../../model/cost/limit-text.ts';
+import { dollarsText } from '../../model/cost/limit.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { plan, planSpec } from '../../verbs/plan.ts';
 import { emptyInputsText, type SubmissionInput } from '../../verbs/submission.ts';

@@ -19,7 +19,7 @@ import {
 import { durationsSection, stepsSection, waitSection } from './step-sections.ts';
 import { STYLE } from './style.ts';
 import { DEFINITIONS } from './svg.ts';
-import { type Tone, VERDICT_SIGNS } from './verdict-sign.ts';
+import { type Tone, VERDICT_SIGNS } from './theme.ts';
 
 export interface ReportHtmlOptions {
   /** The IANA zone of all times shown. */

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { formatCount, formatDistance, formatInstant } from '../../cli/format.ts';
-import type { Tone } from '../../cli/report-html/verdict-sign.ts';
+import type { Tone } from '../../cli/report-html/theme.ts';
 import type { State } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';
 import { type Progress, toneOfState } from '../words/job.ts';

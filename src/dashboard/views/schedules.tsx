@@ -1,4 +1,4 @@
-import type { Tone } from '../../cli/report-html/verdict-sign.ts';
+import type { Tone } from '../../cli/report-html/theme.ts';
 import { type Action, action } from '../actions/action.ts';
 import type { Firing, Schedule, State } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';

@@ -1,5 +1,5 @@
 import { formatCount, formatMany } from '../../cli/format.ts';
-import type { Tone } from '../../cli/report-html/verdict-sign.ts';
+import type { Tone } from '../../cli/report-html/theme.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { drain, scale, stop } from '../actions/grid-actions.ts';

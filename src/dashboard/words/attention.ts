@@ -1,5 +1,5 @@
 import { formatCount, formatDistance, formatMany } from '../../cli/format.ts';
-import type { Tone } from '../../cli/report-html/verdict-sign.ts';
+import type { Tone } from '../../cli/report-html/theme.ts';
 import { groupBy } from '../../model/group-by.ts';
 import type { GridRow as Row } from '../../model/period-grid.ts';
 import { reasonText } from '../../model/reason-text.ts';

@@ -6,7 +6,7 @@ import {
   formatInstant,
   groupDigits,
 } from '../../cli/format.ts';
-import type { Tone } from '../../cli/report-html/verdict-sign.ts';
+import type { Tone } from '../../cli/report-html/theme.ts';
 import { formatSize } from '../../lib/units.ts';
 import { isClosed } from '../../model/job.ts';
 import { reasonText } from '../../model/reason-text.ts';

@@ -1,5 +1,5 @@
 import { distanceText, formatCount, formatDistance, formatInstant } from '../../cli/format.ts';
-import type { Tone } from '../../cli/report-html/verdict-sign.ts';
+import type { Tone } from '../../cli/report-html/theme.ts';
 import type { GridCell, GridRow, PeriodUnit } from '../../model/period-grid.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import type { Status } from '../api-routes.ts';

@@ -1,4 +1,4 @@
-import type { Tone } from '../../cli/report-html/verdict-sign.ts';
+import type { Tone } from '../../cli/report-html/theme.ts';
 import { taskSetHas } from '../../model/task-set.ts';
 import type { Entry, Task } from '../api-routes.ts';
 

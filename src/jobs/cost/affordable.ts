@@ -1,14 +1,15 @@
 import { BatchctlError } from '../../errors.ts';
-import { leftOf, minMachineCost } from '../../model/cost/limit.ts';
 import {
   budgetFix,
   dollarsText,
   JOB_LIMIT,
+  leftOf,
   limitReachedText,
   MONTH_BUDGET,
+  minMachineCost,
   missingPricesError,
   roundUsd,
-} from '../../model/cost/limit-text.ts';
+} from '../../model/cost/limit.ts';
 import { expectedCost } from '../../model/cost/projected.ts';
 import { typesWithoutPrice } from '../../model/cost/spending.ts';
 import type { Forecast } from '../../model/forecast/forecast.ts';

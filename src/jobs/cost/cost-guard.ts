@@ -1,12 +1,13 @@
 import { isBatchctlError, isKind } from '../../errors.ts';
-import { isLimitReached, isLimitTooLow } from '../../model/cost/limit.ts';
 import {
+  isLimitReached,
+  isLimitTooLow,
   JOB_LIMIT,
   limitReachedText,
   limitStuckText,
   MONTH_BUDGET,
   missingPricesError,
-} from '../../model/cost/limit-text.ts';
+} from '../../model/cost/limit.ts';
 import { sizingOf, stepSizes } from '../../model/counts.ts';
 import { standingOf } from '../../model/decide.ts';
 import { sectionStart } from '../../model/job.ts';

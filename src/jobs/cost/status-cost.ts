@@ -1,6 +1,6 @@
 import { isBatchctlError } from '../../errors.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
-import { roundUsd } from '../../model/cost/limit-text.ts';
+import { roundUsd } from '../../model/cost/limit.ts';
 import { type RemainingStep, workCost } from '../../model/cost/projected.ts';
 import {
   jobSpending,

@@ -1,5 +1,5 @@
 import { formatDuration, formatMany } from '../../lib/units.ts';
-import { budgetFix, limitNameOf } from '../cost/limit-text.ts';
+import { budgetFix, limitNameOf } from '../cost/limit.ts';
 import { TOO_MANY_FILES_REASON } from '../decide.ts';
 import { deliveryOf, isDeliveryDue, nextTry } from '../delivery.ts';
 import { hasBarrier, sectionStart, toleratedFrom } from '../job.ts';

@@ -3,20 +3,18 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import {
   affordableMachines,
-  isLimitReached,
-  isLimitTooLow,
-  leftOf,
-  minMachineCost,
-  type NextMachine,
-} from '../../../src/model/cost/limit.ts';
-import {
   budgetFix,
   dollarsText,
+  isLimitReached,
+  isLimitTooLow,
   JOB_LIMIT,
+  leftOf,
   limitNameOf,
   limitReachedText,
   MONTH_BUDGET,
-} from '../../../src/model/cost/limit-text.ts';
+  minMachineCost,
+  type NextMachine,
+} from '../../../src/model/cost/limit.ts';
 import { expectedCost, workCost } from '../../../src/model/cost/projected.ts';
 import { monthToDate, nextMachinePrice, priceOf, typesWithoutPrice } from '../../../src/model/cost/spending.ts';
 import type { HourPrice } from '../../../src/ports/worker-group.ts';

@@ -1,6 +1,6 @@
 import { localizeInstants } from '../../../cli/format.ts';
-import type { Tone } from '../../../cli/report-html/verdict-sign.ts';
-import { fixSteps } from '../../../model/why/fix-steps.ts';
+import type { Tone } from '../../../cli/report-html/theme.ts';
+import { fixSteps } from '../../../model/why/cause.ts';
 import type { Finding, Status } from '../../api-routes.ts';
 import { exactNow, zone } from '../../clock.ts';
 import { Mark } from '../../parts/marks.tsx';

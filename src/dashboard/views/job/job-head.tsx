@@ -1,5 +1,5 @@
 import { formatCount, formatMany } from '../../../cli/format.ts';
-import { type Tone, VERDICT_SIGNS } from '../../../cli/report-html/verdict-sign.ts';
+import { type Tone, VERDICT_SIGNS } from '../../../cli/report-html/theme.ts';
 import { adjust, cancel, pause, resume, retryAll } from '../../actions/job-actions.ts';
 import type { Status } from '../../api-routes.ts';
 import { zone } from '../../clock.ts';

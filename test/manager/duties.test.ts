@@ -1,6 +1,6 @@
 // Protects: the manager looks at open jobs and schedules often enough, and slows down when there are many or it fails.
 import { expect } from 'chai';
-import { failureDelayMs, lookIntervalMs, untilNextMs } from '../../src/model/round-pace.ts';
+import { failureDelayMs, lookIntervalMs, untilNextMs } from '../../src/manager/duties.ts';
 
 describe('the pace of rounds', () => {
   const looks: readonly (readonly [number, boolean, number])[] = [
