@@ -40,9 +40,9 @@ export const FINISHED: Readonly<Record<string, FinishJob>> = {
     const job = await submit(workspace, { files: ['price.sh'], steps });
     await work(workspace);
     workspace.write('price.sh', bad.replace('1*|3*', '3*'));
-    await workspace.well('retry', job, '--with', 'job.json');
+    await workspace.runSuccessfully('retry', job, '--with', 'job.json');
     await work(workspace);
-    await workspace.well('skip', job, '--task', 'price/1', '--reason', 'agreed');
+    await workspace.runSuccessfully('skip', job, '--task', 'price/1', '--reason', 'agreed');
     return job;
   },
   tolerated: (workspace) =>
@@ -56,8 +56,8 @@ export const FINISHED: Readonly<Record<string, FinishJob>> = {
   delivered: (workspace) => finish(workspace, { steps: [{ name: 'price', run: ['cat'] }], deliver: { to: 'results' } }),
   pruned: async (workspace) => {
     const job = await finish(workspace, { steps: [{ name: 'price', run: COUNT }], expect: ['price.amount == 2.2'] });
-    await workspace.well('verify', job, '--deep');
-    await workspace.well('prune', '--all', '--yes');
+    await workspace.runSuccessfully('verify', job, '--deep');
+    await workspace.runSuccessfully('prune', '--all', '--yes');
     return job;
   },
 };

@@ -91,7 +91,7 @@ describe('input of every kind', () => {
       });
       const job = await workspace.submit();
       await work(await workspace.platform());
-      const { stdout } = await workspace.well('fetch', job, '-o', '-');
+      const { stdout } = await workspace.runSuccessfully('fetch', job, '-o', '-');
       const bytes = stdout.trim().split('\n').map(Number);
       expect(bytes.reduce((sum, each) => sum + each, 0)).to.equal(96 * 2 ** 20 + 3);
     } finally {

@@ -26,7 +26,7 @@ describe('the store of a proven job', () => {
       try {
         const job = await finish(workspace);
         const verify = ['verify', job, '--deep'];
-        await workspace.well(...verify);
+        await workspace.runSuccessfully(...verify);
         const platform = await workspace.platform();
         const { store } = platform;
         const verifyInManager = await openVerifier(workspace, platform, job);
@@ -47,7 +47,7 @@ describe('the store of a proven job', () => {
           }
         }
         expect(unexpected.join('\n')).to.equal('');
-        await workspace.well(...verify);
+        await workspace.runSuccessfully(...verify);
       } finally {
         await workspace.remove();
       }
@@ -60,7 +60,7 @@ describe('the store of a proven job', () => {
       for (const shape of ['retried and skipped', 'explode'] as const) {
         const job = await (FINISHED[shape] ?? expect.fail())(workspace);
         const path = workspace.path('evidence.ndjson');
-        await workspace.well('verify', job, '--deep', '-o', path);
+        await workspace.runSuccessfully('verify', job, '--deep', '-o', path);
         const bytes = readFileSync(path);
         for (const mutation of evidenceMutations(bytes)) {
           for (const text of [mutation.text, reseal(mutation.text)]) {

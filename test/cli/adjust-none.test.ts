@@ -11,9 +11,9 @@ describe('adjust --max-running none', () => {
   it('lifts the limit, and records null in the journal', async () => {
     workspace.write('job.json', rangeJobFile(2, 'true', { job: { maxRunning: 1 } }));
     const job = await workspace.submit();
-    const { stdout } = await workspace.well('adjust', job, '--max-running', 'none', '--json');
+    const { stdout } = await workspace.runSuccessfully('adjust', job, '--max-running', 'none', '--json');
     expect(JSON.parse(stdout).changes).to.deep.equal([{ field: 'maxRunning', from: 1, to: null }]);
-    const history = (await workspace.well('history', job, '--json')).stdout.trim().split('\n');
+    const history = (await workspace.runSuccessfully('history', job, '--json')).stdout.trim().split('\n');
     expect(JSON.parse(history.at(-1) ?? '')).to.include({ what: 'adjust', maxRunning: null });
   });
 });

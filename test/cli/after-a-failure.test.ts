@@ -34,7 +34,7 @@ describe('after a job failed', () => {
 
   it('tasks, history and failures use the latest job by default, and name it', async () => {
     for (const words of [['tasks', '--state', 'failed'], ['history'], ['failures']]) {
-      const { stdout, stderr } = await workspace.well(...words);
+      const { stdout, stderr } = await workspace.runSuccessfully(...words);
       expect(stderr).to.match(/^job claims-/);
       expect(stdout).to.match(/price\/1|failed/);
     }
@@ -58,7 +58,7 @@ describe('after a job failed', () => {
   });
 
   it('status says what a retry requested, and that no worker runs it; run continues it by name', async () => {
-    await workspace.well('retry', 'last', '--set', 'bad=none');
+    await workspace.runSuccessfully('retry', 'last', '--set', 'bad=none');
     const { stdout } = await workspace.run(['status']);
     expect(stdout).to.match(/no worker takes its tasks: batchctl why (claims-\S+)\ncontinue it: batchctl run \1$/m);
     expect(stdout).to.include('round 1 retries 1 task');

@@ -27,14 +27,14 @@ describe('before any work', () => {
       expect(stderr).to.match(message).and.not.to.include('this is a bug');
     }
     await expectNoJobs();
-    await workspace.well('run', 'job.json', '-o', 'new/deep/', '--quiet');
+    await workspace.runSuccessfully('run', 'job.json', '-o', 'new/deep/', '--quiet');
     expect(readdirSync(workspace.path('new/deep'))).to.have.length(3);
     const { code, stderr } = await workspace.run(['fetch', '-o', 'job.json/x/']);
     expect(code, stderr).to.equal(2);
   });
 
   it('fetch writes nothing if the outputs do not fit, and says how much is free', async () => {
-    await workspace.well('run', 'job.json', '--quiet');
+    await workspace.runSuccessfully('run', 'job.json', '--quiet');
     const ledger = await (await workspace.platform()).ledger();
     const [job] = await ledger.jobs({});
     const tally = { step: 'map', done: 3, failed: 0, bytesIn: 0, bytesOut: 2 ** 52, seconds: 1, counters: {} };
@@ -46,7 +46,7 @@ describe('before any work', () => {
       expect(stderr).to.match(/-o \S+: expected about \S+, but \S+ has \S+ free\nhint: free some space there/);
     }
     expect([existsSync(workspace.path('new')), readdirSync(workspace.path('empty'))]).to.deep.equal([false, []]);
-    await workspace.well('fetch', '-o', '-');
+    await workspace.runSuccessfully('fetch', '-o', '-');
   });
 
   it('run refuses names of results that collide or replace inputs, and gives results the paths of whole files', async () => {
@@ -69,14 +69,14 @@ describe('before any work', () => {
       expect(ended.stderr).to.include(message);
     }
     await expectNoJobs();
-    await workspace.well('run', 'job.json', '-o', 'out/', '--quiet');
+    await workspace.runSuccessfully('run', 'job.json', '-o', 'out/', '--quiet');
     const files = readdirSync(workspace.path('out'), { recursive: true }).sort();
     expect(files).to.deep.equal(['a.csv', 'a.txt', 'x', "x/it's $(touch pwned)\n.csv"]);
     expect(readFileSync(workspace.path('out/a.csv'), 'utf8')).to.equal('IN/A.CSV\n');
-    await workspace.well('fetch', '-o', 'typed/', '--name', '{dir}/{input}.json', '--quiet');
+    await workspace.runSuccessfully('fetch', '-o', 'typed/', '--name', '{dir}/{input}.json', '--quiet');
     expect(readdirSync(workspace.path('typed'))).to.have.members(['a.csv.json', 'a.txt.json', 'x']);
     expect(existsSync(workspace.path('pwned'))).to.equal(false);
-    await workspace.well('run', 'last', '-o', 'numbered/', '--name', '{task}', '--quiet');
+    await workspace.runSuccessfully('run', 'last', '-o', 'numbered/', '--name', '{task}', '--quiet');
     expect(readdirSync(workspace.path('numbered'))).to.deep.equal(['000000000', '000000001', '000000002']);
   });
 
@@ -87,7 +87,7 @@ describe('before any work', () => {
       expect(stderr).to.include('--period: expected a period such as 2026-11, found "2026-13"');
     }
     await expectNoJobs();
-    await workspace.well('plan', 'job.json', '--period', '2026-11');
+    await workspace.runSuccessfully('plan', 'job.json', '--period', '2026-11');
   });
 
   it('run and rehearse refuse a step whose program is not on this machine; plan and submit warn', async () => {
@@ -104,7 +104,7 @@ describe('before any work', () => {
       ['submit', 'job.json'],
       ['run', 'job.json', '--dry-run'],
     ]) {
-      const { stderr } = await workspace.well(...command);
+      const { stderr } = await workspace.runSuccessfully(...command);
       expect(stderr).to.include(`warning: ${message}`);
     }
     const inline = await workspace.run(['run', '--split', 'range:1-2', '--', 'count-nothing']);
@@ -117,7 +117,7 @@ describe('before any work', () => {
     workspace.write('large.bin', '');
     truncateSync(workspace.path('large.bin'), 17 * 2 ** 20);
     const run = (flags: readonly string[], ...words: readonly string[]) =>
-      workspace.well('run', '--input', 'n.txt', '--split', 'lines:1', ...flags, '--', ...words);
+      workspace.runSuccessfully('run', '--input', 'n.txt', '--split', 'lines:1', ...flags, '--', ...words);
     const ran = await run(['-o', '-', '--save-job', 'saved.yaml'], 'awk', '-f', './twice.awk', '-v', 'x=n.txt');
     expect(ran.stdout).to.equal('2\n4\n6\n');
     expect(ran.stderr).to.include('sent along, as the command names it: twice.awk\n');
@@ -134,7 +134,7 @@ describe('before any work', () => {
         ...rangeJob('count', 3, { name: 'map', run }),
         ...(files.length > 0 && { files }),
       });
-      return (await workspace.well('plan', 'job.json')).stderr;
+      return (await workspace.runSuccessfully('plan', 'job.json')).stderr;
     };
     expect(await plan(['./price'], [])).to.include("./price is not one of the job's files; add it to `files`");
     expect(await plan(['./price'], ['price'])).to.include('./price is not executable; chmod +x');

@@ -28,10 +28,12 @@ describe('shell completion', () => {
     spawnSync('chmod', ['+x', workspace.path('batchctl')]);
     job = await workspace.submit('--run-key', 'month-end:2026-11');
     await workspace.work();
-    const [failure] = parseJsonLines<{ cause: string }>((await workspace.well('failures', job, '--json')).stdout);
+    const [failure] = parseJsonLines<{ cause: string }>(
+      (await workspace.runSuccessfully('failures', job, '--json')).stdout,
+    );
     cause = failure?.cause ?? '';
     for (const shell of ['bash', 'zsh', 'fish']) {
-      workspace.write(`complete.${shell}`, (await workspace.well('completion', shell)).stdout);
+      workspace.write(`complete.${shell}`, (await workspace.runSuccessfully('completion', shell)).stdout);
     }
   });
 

@@ -65,7 +65,7 @@ describeEachWay('--finish-by', (make) => {
     expect(JSON.parse(late.stderr.trim().split('\n').at(-1) ?? '').error.message)
       .to.include('late')
       .and.include('deadline');
-    const { finishBy } = JSON.parse((await workspace.well('status', job, '--json')).stdout);
+    const { finishBy } = JSON.parse((await workspace.runSuccessfully('status', job, '--json')).stdout);
     await until('the deadline passes', () => Date.now() > Date.parse(finishBy));
     workspace.write('go', '');
     for (const command of ['wait', 'watch', 'run'])
@@ -78,7 +78,7 @@ describeEachWay('--finish-by', (make) => {
     workspace.write('job.json', rangeJobFile(60, run));
     const job = await workspace.submit('--finish-by', 'in 1h');
     const worker = workspace.start(['worker', '--until-empty', '--slots', '4']);
-    const status = async () => JSON.parse((await workspace.well('status', job, '--json')).stdout);
+    const status = async () => JSON.parse((await workspace.runSuccessfully('status', job, '--json')).stdout);
     const seen = await until('twenty are done', async () => {
       const before = Date.now();
       const now = await status();
@@ -107,7 +107,7 @@ describeEachWay('--finish-by', (make) => {
     await expectUsage('wait', job, '--until-late');
     await expectUsage('adjust', job, '--max-cost', '5');
     await expectUsage('adjust', job);
-    await workspace.well('adjust', job, '--finish-by', 'in 6h');
+    await workspace.runSuccessfully('adjust', job, '--finish-by', 'in 6h');
     const { stdout } = await workspace.run(['status', job, '--tz', 'UTC']);
     expect(stdout).to.match(/deadline .*in (6h|5h\d+m)/);
   });

@@ -39,7 +39,7 @@ describe('inputs without parts', () => {
     expect(again.stderr).to.not.contain('have no part');
     expect(JSON.parse(again.stdout)).to.deep.include({ created: false, emptyInputs: EMPTY });
     expect((await workspace.work()).code).to.equal(0);
-    const { verdict, warnings } = JSON.parse((await workspace.well('verify', job, '--json')).stdout);
+    const { verdict, warnings } = JSON.parse((await workspace.runSuccessfully('verify', job, '--json')).stdout);
     expect(verdict).to.equal('proven');
     expect(warnings).to.deep.equal(
       EMPTY.map((name) => ({ code: 'inputEmpty', message: `the input ${name} has no part` })),

@@ -40,9 +40,10 @@ describeEachWay('a job that failed for three reasons', (make) => {
     expect((await workspace.work()).code).to.equal(0);
   });
 
-  const json = async (...words: readonly string[]) => JSON.parse((await workspace.well(...words, '--json')).stdout);
+  const json = async (...words: readonly string[]) =>
+    JSON.parse((await workspace.runSuccessfully(...words, '--json')).stdout);
   async function causeOf(exitCode: number): Promise<string> {
-    const { stdout } = await workspace.well('failures', job, '--json');
+    const { stdout } = await workspace.runSuccessfully('failures', job, '--json');
     const cause = parseJsonLines<Cause>(stdout).find((each) => each.exitCode === exitCode);
     if (cause === undefined) throw new Error(`no cause with exit ${exitCode}: ${stdout}`);
     return cause.cause;
@@ -52,7 +53,7 @@ describeEachWay('a job that failed for three reasons', (make) => {
     workspace.write('price.sh', script('never', workspace.dir));
     workspace.write('job.json', jobFile('20s'));
     const words = ['retry', job, '--cause', await causeOf(65), '--with', 'job.json', '--canary', '1', '--dry-run'];
-    const { stdout } = await workspace.well(...words);
+    const { stdout } = await workspace.runSuccessfully(...words);
     expect(stdout).to.include('would retry 2 tasks (price/2,6), first price/2');
     expect(stdout)
       .to.match(/steps\.price\.timeout +10s +20s/)

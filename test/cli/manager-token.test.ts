@@ -18,7 +18,7 @@ describe('batchctl manager token', () => {
   const token = (...args: readonly string[]) => workspace.run(['manager', 'token', ...args]);
 
   it('create prints only the token on stdout', async () => {
-    const { stdout, stderr } = await workspace.well('manager', 'token', 'create', 'ann');
+    const { stdout, stderr } = await workspace.runSuccessfully('manager', 'token', 'create', 'ann');
     expect(stdout.trim()).to.match(TOKEN_TEXT);
     expect(stderr).to.not.include(stdout.trim());
     expect(stderr).to.include('-> local: .batchctl');
@@ -133,14 +133,14 @@ describe('batchctl manager token', () => {
     expect(
       linesOf(manager).some(({ event, text: line }) => event === 'audit' && line.includes('"status":401')),
     ).to.equal(true);
-    expect(manager.said()).to.not.include(text);
+    expect(manager.printed()).to.not.include(text);
   });
 
   it('a manager reachable from other machines uses TLS, and prints its fingerprint', async () => {
     const manager = workspace.start(['manager', '--listen', '0.0.0.0:0']);
-    await until('the manager listens', () => manager.said().includes('fingerprint sha256:'));
+    await until('the manager listens', () => manager.printed().includes('fingerprint sha256:'));
     const { stdout } = await workspace.run(['manager', 'fingerprint']);
-    expect(manager.said()).to.include(`fingerprint ${stdout.trim()}`).and.include('listening at https://');
+    expect(manager.printed()).to.include(`fingerprint ${stdout.trim()}`).and.include('listening at https://');
     manager.child.kill('SIGTERM');
     expect((await manager.ended).code).to.equal(0);
     expect((await workspace.run(['manager', '--tls-cert', 'cert.pem'])).code).to.equal(2);

@@ -13,7 +13,7 @@ describe('batchctl plan for a job with a deadline', () => {
   });
 
   const text = async (...flags: readonly string[]): Promise<string> => {
-    const { stdout } = await workspace.well('plan', 'job.json', '--tz', 'UTC', ...flags);
+    const { stdout } = await workspace.runSuccessfully('plan', 'job.json', '--tz', 'UTC', ...flags);
     return stdout;
   };
   const json = async (...flags: readonly string[]) => JSON.parse(await text('--json', ...flags));
@@ -26,7 +26,7 @@ describe('batchctl plan for a job with a deadline', () => {
     const plan = await json();
     expect(plan).to.include({ finishBy: null, maxCost: null, projected: null });
     expect(plan.requests.cost).to.equal(null);
-    await workspace.well('run', 'job.json', '--slots', '2', '--quiet');
+    await workspace.runSuccessfully('run', 'job.json', '--slots', '2', '--quiet');
     expect(await text('--finish-by', 'in 6h')).to.match(/^projected: .* UTC, (6h|5h\d+m) early$/m);
     expect(await text('--finish-by', 'in 1s')).to.match(/^projected: .* UTC, .* late$/m);
     const before = Date.now();

@@ -175,7 +175,7 @@ for (const columns of [80, 200]) {
         expect((await shell.type(`failures --cause ${causes[0]}`)).join('\n')).to.match(/of in\/r(7|20)[.]txt/);
 
         program('[0-9]*|x');
-        const { stdout } = await user.well('tasks', 'last', '--state', 'failed', '--json');
+        const { stdout } = await user.runSuccessfully('tasks', 'last', '--state', 'failed', '--json');
         const tasks = parseJsonLines<{ exitCode: number; cause: string }>(stdout);
         const causeOf = (code: number) => tasks.find(({ exitCode }) => exitCode === code)?.cause;
         const retried = await shell.type(`retry last --cause ${causeOf(66)} --with sum.yaml`);

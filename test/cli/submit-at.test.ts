@@ -23,8 +23,8 @@ describe('submit --at', () => {
       /hint: add to a crontab: \* \* \* \* \* {2}cd \S+ && batchctl tick --quiet --profile local/,
     );
     expect((await workspace.run(['jobs'])).stdout).to.equal('');
-    await workspace.well('tick');
-    const later = await workspace.well(...submit);
+    await workspace.runSuccessfully('tick');
+    const later = await workspace.runSuccessfully(...submit);
     expect(later.stderr).to.match(/starts 20\S+ \S+ UTC \(in (2h|1h\d+m)/);
     const later20m = movedClock(new Date(Date.now() + 20 * 60_000).toISOString());
     const tooLate = await workspace.run(['submit', 'job.json', '--at', 'in 2h'], later20m);
@@ -36,14 +36,14 @@ describe('submit --at', () => {
 
   it('starts no task before its time, even with run, which waits', async () => {
     const before = Date.now();
-    await workspace.well('run', 'job.json', '--at', 'in 3s');
+    await workspace.runSuccessfully('run', 'job.json', '--at', 'in 3s');
     expect(Number(workspace.lines('ran')[0])).to.be.at.least(Math.floor(before / 1_000) + 3);
   });
 
   it('can be moved, even to now', async () => {
-    await workspace.well('tick');
+    await workspace.runSuccessfully('tick');
     const id = await workspace.submit('--at', 'in 2h');
-    const moved = await workspace.well('adjust', id, '--at', '2099-11-30T18:00Z', '--json');
+    const moved = await workspace.runSuccessfully('adjust', id, '--at', '2099-11-30T18:00Z', '--json');
     expect(JSON.parse(moved.stdout).changes[0]).to.include({ field: 'notBefore', to: '2099-11-30T18:00:00.000Z' });
     expect((await workspace.run(['status', id])).stdout).to.include('starts 2099-11-30 18:00 UTC');
     expect((await workspace.run(['why', id])).stdout).to.include(`batchctl adjust ${id} --at now`);
@@ -69,7 +69,7 @@ describe('submit --at', () => {
     expect(stdout).to.match(
       /^warn {2}keeper +no manager or tick has run here, so nothing fires daily\n +fix: +run batchctl tick every minute/m,
     );
-    await workspace.well('tick');
+    await workspace.runSuccessfully('tick');
     expect((await workspace.run(['doctor'])).stdout).to.match(/^pass {2}keeper +tick-\S+ was active \S+ ago/m);
     expect(tickId()).to.match(/^tick-[a-z0-9-]+$/);
     expect(tickId(`${hostname()}.`)).to.equal(tickId());

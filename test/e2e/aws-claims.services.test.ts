@@ -44,7 +44,7 @@ describe('the claims example on AWS', () => {
     const workspace = await emulatedWorkspace({ worksHere: true, ...places });
     try {
       copyClaimsExample(workspace);
-      await workspace.well('upload', 'claims.csv', '--to', 'month-end');
+      await workspace.runSuccessfully('upload', 'claims.csv', '--to', 'month-end');
       const { job } = jsonOf(await workspace.run(SUBMIT));
       const workers = [1, 2, 3].map(() => workspace.work({}, '--here'));
       const [watched, ...ended] = await Promise.all([workspace.run(['watch', job]), ...workers]);

@@ -53,9 +53,9 @@ describe('AWS credentials', () => {
       BATCHCTL_TEST_LEASE_SECONDS: '30',
     });
     await until('both tasks run, and the run command printed the id of the job', () => {
-      return workspace.lines('ran').length === 2 && running.said().includes('job waiting-');
+      return workspace.lines('ran').length === 2 && running.printed().includes('job waiting-');
     });
-    const job = /job (waiting-\S+)/.exec(running.said())?.[1] ?? '';
+    const job = /job (waiting-\S+)/.exec(running.printed())?.[1] ?? '';
     const watching = workspace.start(['watch', job, '--json']);
     ends = Date.now() + 45_000;
     writeSession('first');
@@ -150,6 +150,6 @@ describe('AWS credentials', () => {
       expect(message).to.match(/other-default(-dead)? does not exist/);
       expect(hint).to.equal('batchctl infra up creates it');
     }
-    expect((await other.well('jobs', '--json')).stdout, 'refused before anything is written').to.equal('');
+    expect((await other.runSuccessfully('jobs', '--json')).stdout, 'refused before anything is written').to.equal('');
   });
 });

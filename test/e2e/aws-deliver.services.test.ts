@@ -22,7 +22,7 @@ describe('deliver on AWS', () => {
   const submit = (to: string, ...flags: readonly string[]): Promise<string> =>
     submitJob(workspace, { ...JOB, deliver: { to } }, ...flags);
   const work = async () => expectExit(await workspace.work({}, '--here'));
-  const deliveryOf = async (job: string) => jsonOf(await workspace.well('status', job, '--json')).delivery;
+  const deliveryOf = async (job: string) => jsonOf(await workspace.runSuccessfully('status', job, '--json')).delivery;
   const expectOneDelivery = async (job: string): Promise<void> => {
     const entries = await entryKinds((await workspace.platform()).store, job);
     expect(entries.filter((what) => what === 'delivered')).to.have.length(1);
@@ -43,7 +43,7 @@ describe('deliver on AWS', () => {
       .slice(before)
       .filter(({ headers, url }) => headers['x-amz-copy-source'] !== undefined && !/_manifest|_SUCCESS/.test(url));
     expect(new Set(copies.map(({ url }) => url)).size).to.equal(NAMES.length);
-    await workspace.well('wait', job);
+    await workspace.runSuccessfully('wait', job);
     await expectOneDelivery(job);
   });
 
@@ -76,7 +76,7 @@ describe('deliver on AWS', () => {
     expect(waited.code).to.equal(4);
     expect(waited.stderr).to.include('succeeded, but is not delivered');
     const bucket = await RawBucket.make(aws.s3, { name });
-    await workspace.well('wait', job);
+    await workspace.runSuccessfully('wait', job);
     expect(await bucket.keys('out/_SUCCESS')).to.have.length(1);
     expect(await deliveryOf(job)).to.include({ state: 'delivered', failed: null });
   });
@@ -85,7 +85,7 @@ describe('deliver on AWS', () => {
     const job = await submit('results');
     await work();
     expect(await deliveryOf(job)).to.include({ state: 'due', to: workspace.path('results') });
-    await workspace.well('wait', job);
+    await workspace.runSuccessfully('wait', job);
     expect(readdirSync(workspace.path('results')).sort()).to.deep.equal(['_SUCCESS', '_manifest.json', ...NAMES]);
     expect(await deliveryOf(job)).to.include({ state: 'delivered' });
   });

@@ -172,7 +172,7 @@ const TRIALS: Readonly<Record<string, (aws: FaultyAws) => Promise<void>>> = {
     expect(s3.met.filter(({ kind }) => kind === 'cut').length).to.be.at.least(5);
     const facts = await factsOf(await past.platform(), job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
-    const { stdout } = await past.well('fetch', job, '-o', '-', '--step', 'all');
+    const { stdout } = await past.runSuccessfully('fetch', job, '-o', '-', '--step', 'all');
     const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
     expect(hash(stdout)).to.equal(hash(lines.replaceAll(/.*\n/g, '$&$&$&')));
   },
@@ -202,7 +202,7 @@ const TRIALS: Readonly<Record<string, (aws: FaultyAws) => Promise<void>>> = {
     const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
     await until('both tasks run', () => workspace.lines('ran').length === 2);
     const watching = workspace.start(['watch', job]);
-    await until('the job is watched', () => watching.said().includes('watching'));
+    await until('the job is watched', () => watching.printed().includes('watching'));
     toS3.fail(FOR_ALL, { kind: 'reset' });
     workspace.write('go', '');
     // Longer than a request is retried.

@@ -25,7 +25,7 @@ describe('fetch -o s3://', () => {
   }
 
   const fetchJob = async (id: string, ...args: readonly string[]) =>
-    jsonOf(await workspace.well('fetch', id, '--json', ...args));
+    jsonOf(await workspace.runSuccessfully('fetch', id, '--json', ...args));
 
   it('copies each output under its own name, then writes the manifest, and the marker last', async () => {
     const id = await runJob(jobOf(3));
@@ -57,7 +57,7 @@ describe('fetch -o s3://', () => {
       const args = ['fetch', id, '-o', bucket.uri('out/')];
       expectKilled(await workspace.run(args, { BATCHCTL_TEST_KILL: kill }));
       expect(await bucket.keys('out/_SUCCESS')).to.deep.equal([]);
-      await workspace.well(...args);
+      await workspace.runSuccessfully(...args);
       expect(await bucket.keys()).to.have.length(5);
       expect(await bucket.read('out/000000002')).to.equal('3\n');
     });

@@ -29,7 +29,7 @@ describe('s3:// inputs read in place', () => {
     expectExit(await workspace.work({}, '--here'));
     const { code } = await workspace.run(['wait', job]);
     if (code !== 0) return { code, output: '' };
-    return { code, output: (await workspace.well('fetch', job, '-o', '-')).stdout };
+    return { code, output: (await workspace.runSuccessfully('fetch', job, '-o', '-')).stdout };
   };
 
   it('splits an object of another bucket in place, and copies none of it', async () => {
@@ -39,11 +39,11 @@ describe('s3:// inputs read in place', () => {
     const id = await submit(job, '--period', '2026-11', '--expect-inputs', '1');
     expect((await work(id)).output).to.equal(LINES.toUpperCase());
     expect(await bucket.keys()).to.deep.equal(['in/lines-2026-11.txt']);
-    const proof = jsonOf(await workspace.well('verify', id, '--deep', '--json'));
+    const proof = jsonOf(await workspace.runSuccessfully('verify', id, '--deep', '--json'));
     expect(proof).to.deep.include({ verdict: 'proven', warnings: [] });
     expect(proof.evidence.inputs.listed[0].source).to.include({ kind: 's3', bucket: bucket.name, version: null });
-    await workspace.well('verify', id, '-o', 'evidence');
-    await workspace.well('verify', '--check', 'evidence');
+    await workspace.runSuccessfully('verify', id, '-o', 'evidence');
+    await workspace.runSuccessfully('verify', '--check', 'evidence');
     expectExit(await workspace.run(['reproduce', id, 'upper/1', '-o', 'again', '--run']));
     expect(workspace.lines('again/input')).to.deep.equal(['c', 'd']);
   });
@@ -75,7 +75,7 @@ describe('s3:// inputs read in place', () => {
     const id = await submit(JOB, '--input', bucket.uri('a.txt'));
     await bucket.put('a.txt', LINES.replace('a', 'z'));
     expect((await work(id)).code).to.equal(5);
-    const causes = (await workspace.well('failures', id)).stdout;
+    const causes = (await workspace.runSuccessfully('failures', id)).stdout;
     expect(causes).to.include('has changed since it was opened for this job: it was overwritten');
     for (const task of jsonLinesOf(await workspace.run(['tasks', id, '--json'])))
       expect(task).to.include({ state: 'failed', attempts: 1 });
@@ -96,10 +96,10 @@ describe('s3:// inputs read in place', () => {
       expect(why.causes[0]).to.include({ code: 'accessDenied', severity: 'stops' });
       expect(why.causes[0].evidence[0]).to.include(`s3:GetObject on arn:aws:s3:::${bucket.name}/a.txt is denied`);
       expect(why.causes[0].evidence[0]).to.include(`add s3://${bucket.name}/ to groups.default.read`);
-      const status = jsonOf(await denied.well('status', id, '--json'));
+      const status = jsonOf(await denied.runSuccessfully('status', id, '--json'));
       expect(status).to.include({ state: 'paused', reason: 'denied' });
       proxy.heal();
-      await denied.well('resume', id);
+      await denied.runSuccessfully('resume', id);
       const [ended] = await Promise.all([denied.run(['watch', id]), denied.work({}, '--here')]);
       expectExit(ended);
       await expectNothingSpent(denied, id);
@@ -115,7 +115,7 @@ describe('s3:// inputs read in place', () => {
     const id = await submit(JOB, '--input', bucket.uri('a.txt'));
     await bucket.put('a.txt', 'other\n');
     expect((await work(id)).output).to.equal(LINES.toUpperCase());
-    const proof = jsonOf(await workspace.well('verify', id, '--deep', '--json'));
+    const proof = jsonOf(await workspace.runSuccessfully('verify', id, '--deep', '--json'));
     expect(proof).to.deep.include({ verdict: 'proven', warnings: [] });
   });
 
@@ -127,7 +127,7 @@ describe('s3:// inputs read in place', () => {
     expect(await submit(JOB, ...flags)).to.equal(id);
     await bucket.put('a.txt', LINES.replace('a', 'z'));
     expect(await workspace.run(['submit', 'job.json', ...flags])).to.include({ code: 7 });
-    await workspace.well('cancel', id, '--yes');
+    await workspace.runSuccessfully('cancel', id, '--yes');
   });
 
   it('waits for an object with --await-input, and exits 4 if it does not exist', async () => {
@@ -137,7 +137,7 @@ describe('s3:// inputs read in place', () => {
     const missing = expectExit(await workspace.run(['submit', 'job.json', ...flags]), 4);
     expect(missing.stderr).to.include('late.txt does not exist');
     const waiting = workspace.start(['submit', 'job.json', '--json', '--await-input', '60s', ...flags]);
-    await until('it waits', () => waiting.said().includes('waiting'));
+    await until('it waits', () => waiting.printed().includes('waiting'));
     await bucket.put('late.txt', 'a\n');
     const { job } = jsonOf(await waiting.ended);
     expect((await work(job)).output).to.equal('A\n');
@@ -145,7 +145,7 @@ describe('s3:// inputs read in place', () => {
 
   it('prevents rm from removing data that an open job reads by its s3:// address', async () => {
     workspace.write('own.txt', LINES);
-    await workspace.well('upload', 'own.txt');
+    await workspace.runSuccessfully('upload', 'own.txt');
     const id = await submit(JOB, '--input', `s3://${workspace.stack}/batchctl/data/own.txt`);
     const removed = await workspace.run(['rm', 'own.txt', '--yes']);
     expect(removed.code).to.equal(7);

@@ -66,8 +66,8 @@ describe('notifications and metrics on AWS', () => {
     expect(hook.posts).to.have.length(1);
     expect(await receivePublished()).to.equal(1);
     expect(await countKeys(NEWS_PREFIX)).to.equal(1);
-    await workspace.well('watch', 'last');
-    await workspace.well('tick');
+    await workspace.runSuccessfully('watch', 'last');
+    await workspace.runSuccessfully('tick');
     expect(hook.posts).to.have.length(1);
     expect(await countKeys(NEWS_PREFIX)).to.equal(0);
     expect(await countKeys(NOTICES_PREFIX)).to.equal(4);
@@ -76,7 +76,7 @@ describe('notifications and metrics on AWS', () => {
   it('a tick sends CloudWatch metrics for the stack and each group', async () => {
     const before = cloudwatch.posts.length;
     await forgetKeepers();
-    await workspace.well('tick');
+    await workspace.runSuccessfully('tick');
     expect(cloudwatch.posts).to.have.length(before + 1);
     const { Namespace, MetricData } = cloudwatch.bodies.at(-1) as {
       Namespace: string;
@@ -138,7 +138,7 @@ describe('notifications and metrics on AWS', () => {
     const bad = expectExit(await workspace.run(['notify', 'test']), 8);
     expect(bad.stdout).to.include('NOT sent').and.include('404: no such hook');
     hook.answer = { status: 200 };
-    await workspace.well('notify', 'test', '--to', `http://127.0.0.1:${hook.port}/x`, '--json');
+    await workspace.runSuccessfully('notify', 'test', '--to', `http://127.0.0.1:${hook.port}/x`, '--json');
     expect(hook.posts.at(-1)?.path).to.equal('/x');
     expectExit(await workspace.run(['notify', 'test', '--to', 'mailto:ops']), 2);
     expectExit(await workspace.run(['notify', 'test', '--to', 'https://169.254.169.254/']), 8);

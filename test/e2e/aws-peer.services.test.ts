@@ -60,7 +60,7 @@ describe('the AWS CLI as a peer', () => {
     writeFileSync(workspace.path('raw', 'large.bin'), randomBytes(LARGE));
     writeFileSync(workspace.path('raw', 'ä b+c&d=1 %41.txt'), 'a\n');
     writeFileSync(workspace.path('raw', 'deep/er/empty'), '');
-    await workspace.well('upload', 'raw', '--to', 'month');
+    await workspace.runSuccessfully('upload', 'raw', '--to', 'month');
     await aws('s3', 'cp', '--recursive', `s3://${workspace.stack}/batchctl/data/month`, 'back', '--only-show-errors');
     for (const name of names)
       expect(hash(workspace.path('back', name)), name).to.equal(hash(workspace.path('raw', name)));
@@ -81,9 +81,9 @@ describe('the AWS CLI as a peer', () => {
     });
     expectExit(await workspace.work());
     const count = LARGE / 16;
-    const { stdout } = await workspace.well('fetch', job, '-o', '-');
+    const { stdout } = await workspace.runSuccessfully('fetch', job, '-o', '-');
     expect(stdout).to.equal(`${count} ${(count * (count - 1)) / 2}\n`);
-    await workspace.well('verify', job, '--deep');
+    await workspace.runSuccessfully('verify', job, '--deep');
   });
 
   it('receives task messages as documented, and workers run the copies it sends', async () => {

@@ -42,7 +42,7 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
     const job = await submitJob(workspace, SHORT);
     const working = workspace.start(['worker', '--slots', '2', '--idle-exit', '5s'], KEPT);
     await untilRun(workspace, 4);
-    await workspace.well('pause', job, '--yes');
+    await workspace.runSuccessfully('pause', job, '--yes');
     const paused = Date.now();
     expectExit(await working.ended);
     const ran = workspace.lines('ran');
@@ -54,11 +54,11 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
     const job = await submitJob(workspace, waiting(2));
     workspace.start(['worker', '--slots', '2'], KEPT);
     await untilRun(workspace, 2);
-    await workspace.well('pause', job, '--now', '--yes');
+    await workspace.runSuccessfully('pause', job, '--now', '--yes');
     await until('both are interrupted', async () => (await countsOf(workspace, job))?.interrupted === 2, LEASE * 1_000);
     workspace.write('go', '');
-    await workspace.well('resume', job);
-    await workspace.well('wait', job);
+    await workspace.runSuccessfully('resume', job);
+    await workspace.runSuccessfully('wait', job);
     expect(await countsOf(workspace, job)).to.include({ done: 2, failed: 0, retried: 0, interrupted: 2 });
     // If the resume came before a returned message was received, its task has two messages. The second is dropped when it comes.
     const queue = await (await workspace.platform()).queue('default');
@@ -114,7 +114,7 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
       return workers.some(({ worker }) => worker === idOf(workspace, 'w-second'));
     });
     first.child.kill('SIGTERM');
-    await until('the first drains', () => first.said().includes('taking no more tasks'));
+    await until('the first drains', () => first.printed().includes('taking no more tasks'));
     const began = Date.now();
     first.child.kill('SIGTERM');
     await untilRun(workspace, 2);
@@ -124,7 +124,7 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
     expect(startedAt(taken) - began).to.be.below((LONG_LEASE * 1_000) / 2);
     expectExit(await first.ended);
     workspace.write('go', '');
-    await workspace.well('wait', job);
+    await workspace.runSuccessfully('wait', job);
     expect(await countsOf(workspace, job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 1 });
   },
 };

@@ -46,26 +46,40 @@ describe('schedules on AWS', () => {
   });
 
   it('fire one job per period when two hosts run tick at once, and a worker runs it', async () => {
-    await workspace.well(...MONTH_END);
+    await workspace.runSuccessfully(...MONTH_END);
     workspace.write('lines-2026-11.txt', 'a\nb\n');
-    await workspace.well('upload', 'lines-2026-11.txt');
+    await workspace.runSuccessfully('upload', 'lines-2026-11.txt');
     // Created two minutes ago, so that it is due.
     const before = movedClock(new Date(Date.now() - 120_000).toISOString());
     const minutely = ['schedule', 'add', 'minutely', 'job.json', '--cron', '* * * * *', '--tz', 'UTC'];
     expectExit(await workspace.run([...minutely, '--input', 'store:lines-2026-11.txt'], before));
-    const hosts = await Promise.all([workspace.well('tick', '--json'), workspace.well('tick', '--json')]);
+    const hosts = await Promise.all([
+      workspace.runSuccessfully('tick', '--json'),
+      workspace.runSuccessfully('tick', '--json'),
+    ]);
     const fired = hosts.flatMap((ticked) => (jsonOf(ticked) as { fired: { job: string; period: string }[] }).fired);
     expect(new Set(fired.map(({ period }) => period)).size)
       .to.equal(fired.length)
       .and.be.greaterThan(0);
-    await workspace.well('schedule', 'pause', 'minutely');
-    const run = jsonOf(await workspace.well('schedule', 'run', 'month-end', '--period', '2026-11', '--json'));
+    await workspace.runSuccessfully('schedule', 'pause', 'minutely');
+    const run = jsonOf(
+      await workspace.runSuccessfully('schedule', 'run', 'month-end', '--period', '2026-11', '--json'),
+    );
     expectExit(await workspace.work({}, '--here'));
     for (const job of [run.job, ...fired.map(({ job }) => job)]) {
-      expect((await workspace.well('fetch', job, '-o', '-')).stdout, job).to.equal('A\nB\n');
+      expect((await workspace.runSuccessfully('fetch', job, '-o', '-')).stdout, job).to.equal('A\nB\n');
     }
-    const status = jsonOf(await workspace.well('status', run.job, '--json')) as { keeper: string };
+    const status = jsonOf(await workspace.runSuccessfully('status', run.job, '--json')) as { keeper: string };
     expect(status.keeper).to.match(/^tick-/);
-    await workspace.well('submit', 'job.json', '--period', '2026-11', '--finish-by', 'in 6h', '--run-key', 'now-kept');
+    await workspace.runSuccessfully(
+      'submit',
+      'job.json',
+      '--period',
+      '2026-11',
+      '--finish-by',
+      'in 6h',
+      '--run-key',
+      'now-kept',
+    );
   });
 });

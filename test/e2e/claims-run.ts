@@ -36,16 +36,16 @@ function makeClaims(workspace: Workspace): Buffer {
 
 /** Verifies, fetches and reports an ended job with the command line. */
 export async function claimsResult(workspace: Workspace, job: string): Promise<ClaimsResult> {
-  const proof = JSON.parse((await workspace.well('verify', job, '--deep', '--json')).stdout);
+  const proof = JSON.parse((await workspace.runSuccessfully('verify', job, '--deep', '--json')).stdout);
   expect(proof.verdict).to.equal('proven');
   expect(proof.missing).to.deep.equal([]);
   expect(proof.altered).to.deep.equal([]);
-  const report = JSON.parse((await workspace.well('report', job, '--format', 'json')).stdout);
+  const report = JSON.parse((await workspace.runSuccessfully('report', job, '--format', 'json')).stdout);
   expect(report).to.include({ job, state: 'succeeded', exact: true });
-  const status = JSON.parse((await workspace.well('status', job, '--json')).stdout);
+  const status = JSON.parse((await workspace.runSuccessfully('status', job, '--json')).stdout);
   const outputs: Record<string, string> = {};
   for (const step of ['price', 'convert', 'totals']) {
-    await workspace.well('fetch', job, '--step', step, '-o', `${step}.out`);
+    await workspace.runSuccessfully('fetch', job, '--step', step, '-o', `${step}.out`);
     outputs[step] = readFileSync(workspace.path(`${step}.out`), 'utf8');
   }
   const { expectations, steps } = proof;

@@ -21,8 +21,8 @@ describe('cost limits on AWS groups', () => {
   before(async () => {
     const groups = { default: { instances: ['c7g.large'], spot: false, max: 4, slots: 2, visibility: '5m' } };
     world = await GridWorld.open(IDLE, { groups, prices: { 'c7g.large': PRICE } });
-    await world.well('infra', 'up', '--yes');
-    await world.well('tick');
+    await world.runSuccessfully('infra', 'up', '--yes');
+    await world.runSuccessfully('tick');
     flags = join(world.supervisor.directory, 'flags');
     mkdirSync(flags);
     // Commands run as another user.
@@ -33,9 +33,9 @@ describe('cost limits on AWS groups', () => {
   });
   after(() => world?.remove());
 
-  const status = async (job: string) => jsonOf(await world.well('status', job, '--json'));
+  const status = async (job: string) => jsonOf(await world.runSuccessfully('status', job, '--json'));
   const pauses = async (job: string): Promise<readonly { readonly reason: string; readonly who: string }[]> =>
-    jsonLinesOf(await world.well('history', job, '--json')).filter(({ what }) => what === 'pause');
+    jsonLinesOf(await world.runSuccessfully('history', job, '--json')).filter(({ what }) => what === 'pause');
   /** Each task waits until it is released. */
   const submit = (name: string, ...more: readonly string[]): Promise<string> => {
     const run = `until [ -e '${join(flags, `${name}-go`)}' ]; do sleep 0.1; done; echo done`;
@@ -70,15 +70,15 @@ describe('cost limits on AWS groups', () => {
     });
     expect(running).to.include({ state: 'running', maxCost: 1_000, costProjected: null });
     expect(running.costUnknown).to.deep.equal([]);
-    const shown = await world.well('status', job);
+    const shown = await world.runSuccessfully('status', job);
     expect(shown.stdout).to.match(/cost \$\d+\.\d\d so far, pauses at \$1,000\.00/);
-    const text = (await world.well('status', job, '--format', 'prometheus')).stdout;
+    const text = (await world.runSuccessfully('status', job, '--format', 'prometheus')).stdout;
     expect(text)
       .to.match(/batchctl_job_cost_dollars\{[^}]+\} \d/)
       .and.include('batchctl_job_cost_limit_dollars');
 
     // Running tasks are estimated to take another minute, and the instance then idles for two: more than is left.
-    await world.well('adjust', job, '--max-cost', '150');
+    await world.runSuccessfully('adjust', job, '--max-cost', '150');
     const ends = await Promise.all([1, 2, 3].map(() => world.run(['wait', job])));
     for (const { code, stderr } of ends) {
       expect(code, stderr).to.equal(7);
@@ -102,22 +102,22 @@ describe('cost limits on AWS groups', () => {
 
     const refused = expectExit(await world.run(['resume', job]), 7);
     expect(refused.stderr).to.include('its limit of $150.00').and.include('--max-cost N');
-    await world.well('adjust', job, '--max-cost', '9000');
-    await world.well('resume', job);
+    await world.runSuccessfully('adjust', job, '--max-cost', '9000');
+    await world.runSuccessfully('resume', job);
     expectExit(await world.run(['wait', job, '--timeout', '120s']));
     const done = await status(job);
     expect(done).to.include({ state: 'succeeded', costProjected: null, maxCost: 9_000 });
     expect(done.cost).to.be.greaterThan(paused.cost);
-    const report = jsonOf(await world.well('report', job, '--json'));
+    const report = jsonOf(await world.runSuccessfully('report', job, '--json'));
     expect(report.cost.usd).to.be.at.least(done.cost);
     expect(report.steps[0].cost).to.equal(report.cost.usd);
-    expect((await world.well('report', job)).stdout).to.match(/cost +\$\d/);
+    expect((await world.runSuccessfully('report', job)).stdout).to.match(/cost +\$\d/);
   });
 
   it('keeps the pause of a watcher that is killed as it pauses a job', async () => {
     const job = await submit('killed', '--max-cost', '1000');
     await untilRunning(job);
-    await world.well('adjust', job, '--max-cost', '150');
+    await world.runSuccessfully('adjust', job, '--max-cost', '150');
     for (const kill of ['before-journal:1', 'journal:1']) {
       expectKilled(await world.start(['wait', job], { BATCHCTL_TEST_KILL: kill }).ended);
     }
@@ -126,8 +126,8 @@ describe('cost limits on AWS groups', () => {
     expect(await pauses(job)).to.have.length(1);
     release('killed');
     await atZero();
-    await world.well('adjust', job, '--max-cost', 'none');
-    await world.well('resume', job);
+    await world.runSuccessfully('adjust', job, '--max-cost', 'none');
+    await world.runSuccessfully('resume', job);
     expectExit(await world.run(['wait', job, '--timeout', '120s']));
   });
 
@@ -146,7 +146,7 @@ describe('cost limits on AWS groups', () => {
       }
     }
     expect(await world.keys('jobs/')).to.deep.equal(before);
-    const planned = await world.well('plan', 'job.json', '--max-cost', '90000');
+    const planned = await world.runSuccessfully('plan', 'job.json', '--max-cost', '90000');
     expect(planned.stdout)
       .to.match(/estimated cost: \$/)
       // 10,000 tasks: 3 PUT and 1 GET each at 5 and 0.4 USD a million, and 2 to SQS at 0.4.

@@ -25,7 +25,7 @@ describe('a job over a large CSV in the store', () => {
   const workspace = forSuite(() => Workspace.withLongLeases());
   const job = (name: string, split: object) =>
     workspace.write('job.json', { name: 'rows', input: { from: `store:${name}`, split }, steps: STEPS });
-  const well = async (...args: readonly string[]): Promise<string> => (await workspace.well(...args)).stdout;
+  const well = async (...args: readonly string[]): Promise<string> => (await workspace.runSuccessfully(...args)).stdout;
   /** Runs a worker until nothing is left to do. Returns the exit code of the last job. */
   const work = async (): Promise<number | null> => {
     await workspace.work();

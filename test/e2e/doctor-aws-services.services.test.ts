@@ -51,7 +51,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     const name = `${doctor.profile.stack}-default`;
     const missing = await doctor.examine();
     expect(missing.names).to.deep.equal(['queue warn']);
-    expect(missing.unwell[0]?.message).to.include('expected RedrivePolicy').and.include('found none');
+    expect(missing.problems[0]?.message).to.include('expected RedrivePolicy').and.include('found none');
     const policy = (deadLetterTargetArn: string, maxReceiveCount: number): Promise<void> =>
       doctor.setAttributes(name, { RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount }) });
     await policy(`${arn}-dead`, 3);
@@ -117,7 +117,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     );
     const found = await doctor.examine();
     expect(found.names).to.deep.equal(['createIfAbsent fail', 'kmsKey fail']);
-    expect(found.unwell[1]?.message).to.include('KMS.DisabledException');
+    expect(found.problems[1]?.message).to.include('KMS.DisabledException');
   });
 
   it('warns of an open job without a worker, and says what to start', async () => {

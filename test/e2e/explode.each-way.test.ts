@@ -113,7 +113,7 @@ describeEachWay(
 
       it('fetches outputs by their number and the name of their file', async () => {
         const names = ['--name', '{task}-{input}'];
-        await workspace.well('fetch', id, '--step', 'count', '-o', 'by-name/', ...names);
+        await workspace.runSuccessfully('fetch', id, '--step', 'count', '-o', 'by-name/', ...names);
         expect(readFileSync(workspace.path('by-name', '000000000-fox.txt'), 'utf8')).to.equal('fox.txt 4\n');
         expect(readFileSync(workspace.path('by-name', '000000006-fox.txt'), 'utf8')).to.equal('fox.txt 4\n');
       });

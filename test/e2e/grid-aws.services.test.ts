@@ -172,7 +172,7 @@ describe('scale and submit on Auto Scaling', () => {
     // Nothing is requested for tasks that its own worker has already done.
     workspace.write('job.json', rangeJobFile(3, `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; echo done`));
     const running = workspace.start(['run', 'job.json']);
-    await until('it says so', () => running.said().includes('group default: requested 1 instance (0 before)'));
+    await until('it says so', () => running.printed().includes('group default: requested 1 instance (0 before)'));
     workspace.write('go', '');
     expectExit(await running.ended);
   });
@@ -184,7 +184,7 @@ describe('scale and submit on Auto Scaling', () => {
     expect(idle.code).to.equal(6);
     expect(changes()).to.deep.equal([]);
     const watching = workspace.start(['watch', job]);
-    await until('it says so', () => watching.said().includes('group default: requested 8 instances (0 before)'));
+    await until('it says so', () => watching.printed().includes('group default: requested 8 instances (0 before)'));
     watching.child.kill('SIGINT');
     await watching.ended;
     expect(changes()).to.deep.equal(['SetDesiredCapacity']);

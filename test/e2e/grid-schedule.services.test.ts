@@ -28,7 +28,7 @@ describe('tick on Auto Scaling', () => {
   const tick = async (env: Readonly<Record<string, string>> = {}): Promise<Answer> =>
     jsonOf(await workspace.run(['tick', '--json'], env));
   const desired = async (): Promise<number> =>
-    (jsonOf(await workspace.well('scale', '--json')) as { desired: number }).desired;
+    (jsonOf(await workspace.runSuccessfully('scale', '--json')) as { desired: number }).desired;
 
   it('raises the group for a job that it fires, once', async () => {
     const before = movedClock(new Date(Date.now() - 3_600_000).toISOString());

@@ -38,7 +38,7 @@ describe('a job that would miss its deadline on spot', () => {
     cloud.grid.instances(gridName(workspace.stack, 'default')).map(({ lifeCycle }) => lifeCycle);
   const untilRefused = () =>
     until('spot was refused', async () => {
-      const shown = jsonOf(await workspace.well('scale', '--json'));
+      const shown = jsonOf(await workspace.runSuccessfully('scale', '--json'));
       return JSON.stringify(shown).includes('UnfulfillableCapacity');
     });
 
@@ -48,7 +48,7 @@ describe('a job that would miss its deadline on spot', () => {
     const job = await workspace.submit(...flags);
     const worker = workspace.start(['worker', '--slots', '4']);
     await until('some are done', async () => {
-      const { steps } = jsonOf(await workspace.well('status', job, '--json'));
+      const { steps } = jsonOf(await workspace.runSuccessfully('status', job, '--json'));
       return steps[0].done > 3;
     });
     worker.child.kill('SIGTERM');
@@ -65,8 +65,8 @@ describe('a job that would miss its deadline on spot', () => {
     await until('they are there', () => kinds().length === raised[0]?.onDemand);
     expect(new Set(kinds())).to.deep.equal(new Set(['on-demand']));
     expect((await tick()).raised, 'requested instances get time to start').to.deep.equal([]);
-    await workspace.well('cancel', job, '--yes');
-    await workspace.well('queue', 'purge', '--confirm', 'default');
+    await workspace.runSuccessfully('cancel', job, '--yes');
+    await workspace.runSuccessfully('queue', 'purge', '--confirm', 'default');
     await tick(60);
     const { lowered } = await tick(12 * 60);
     expect(lowered).to.have.length(1);

@@ -42,7 +42,7 @@ describe('a hostile AWS', () => {
   }
 
   const why = async (job: string) => jsonOf(await workspace.run(['why', job, '--json']), 11).causes[0];
-  const status = async (job: string) => jsonOf(await workspace.well('status', job, '--json'));
+  const status = async (job: string) => jsonOf(await workspace.runSuccessfully('status', job, '--json'));
 
   /** Works until the job ends or pauses. Returns the watcher's exit code. */
   async function work(job: string): Promise<number | null> {
@@ -66,7 +66,7 @@ describe('a hostile AWS', () => {
     for (const words of detail) expect(cause.evidence[0]).to.include(words);
     expect(hostile.met.length, 'refused requests').to.be.within(1, 40);
     hostile.enforce();
-    await workspace.well('resume', job);
+    await workspace.runSuccessfully('resume', job);
     expect(await work(job)).to.equal(0);
     const facts = await factsOf(await workspace.platform(), job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
@@ -132,10 +132,10 @@ describe('a hostile AWS', () => {
     expect(await work(job)).to.equal(0);
     expectWhole(await factsOf(await workspace.platform(), job));
     expect([...workspace.lines('ran')].sort()).to.deep.equal(CHAINS_RAN);
-    await workspace.well('fetch', job, '-o', 'out/');
-    await workspace.well('verify', job, '--deep');
-    await workspace.well('logs', job);
-    await workspace.well('prune', '--older-than', '0s', '--yes');
+    await workspace.runSuccessfully('fetch', job, '-o', 'out/');
+    await workspace.runSuccessfully('verify', job, '--deep');
+    await workspace.runSuccessfully('logs', job);
+    await workspace.runSuccessfully('prune', '--older-than', '0s', '--yes');
   }
 
   /** An account other than that of the credentials. */

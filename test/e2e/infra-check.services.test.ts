@@ -52,7 +52,7 @@ describe('infra check', function () {
 
   it('creates a stack, completes a job through an interruption, and removes everything', async () => {
     const running = check('--for-real', '--yes', '-o', 'report.json');
-    await until('it asks for the interruption', () => running.said().includes('aws fis start-experiment'), 300_000);
+    await until('it asks for the interruption', () => running.printed().includes('aws fis start-experiment'), 300_000);
     const [first] = world.cloud.grid.instances();
     if (first === undefined) throw new Error('there is no instance');
     expect(first).to.include({ type: 't4g.small', lifeCycle: 'spot' });
@@ -80,7 +80,7 @@ describe('infra check', function () {
     const deletion = ({ action }: { readonly action: string }) => denied && action === 'DeleteLaunchTemplate';
     world.cloud.failNext(deletion, 403, 'UnauthorizedOperation', 'no', 100);
     const running = check('--for-real', '--yes', '-o', 'cut.json');
-    await until('it waits for an instance', () => running.said().includes('ok: submit'), 300_000);
+    await until('it waits for an instance', () => running.printed().includes('ok: submit'), 300_000);
     // What a check that is killed now leaves behind.
     const kept: Report = JSON.parse(readFileSync(world.path('cut.json'), 'utf8'));
     expect(kept).to.deep.include({ verdict: 'running', remove: `batchctl infra check --remove ${kept.stack} --yes` });

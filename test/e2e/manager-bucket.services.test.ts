@@ -22,7 +22,7 @@ describe('outputs in a bucket, through a manager', () => {
 
   before(async () => {
     const manager = there.start(['manager', '--listen', '127.0.0.1:0']);
-    const url = await until('it listens', () => /listening at (http:\S+?),/.exec(manager.said())?.[1]);
+    const url = await until('it listens', () => /listening at (http:\S+?),/.exec(manager.printed())?.[1]);
     here.write('batchctl.config.json', { profile: 'far', profiles: { far: { backend: 'manager', url } } });
     env = { BATCHCTL_PROFILE: 'far', BATCHCTL_TOKEN: await there.token('ann', 'submit') };
     here.write('job.json', rangeJob('count', 3, { name: 'upper', run: 'printf n; tr -d "\\n"' }));

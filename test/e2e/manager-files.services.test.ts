@@ -157,10 +157,10 @@ describe("a caller's files, through a manager", () => {
     });
     const { job } = await json('submit', 'slow.json', '--input', 'one.txt');
     const waiting = workspace.start(['watch', job, '--json']);
-    await until('it watches', () => waiting.said().includes('slow 0/'));
+    await until('it watches', () => waiting.printed().includes('slow 0/'));
     workspace.manager.child.kill('SIGKILL');
     await workspace.manager.ended;
-    await until('the command reports the loss', () => waiting.said().includes('retrying'));
+    await until('the command reports the loss', () => waiting.printed().includes('retrying'));
     await workspace.startManager();
     workspace.write('go', '');
     expect(jsonOf(await waiting.ended)).to.include({ job, state: 'succeeded' });

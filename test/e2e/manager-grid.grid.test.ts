@@ -35,7 +35,7 @@ describe('a manager on AWS', function () {
 
   before(async () => {
     world = await GridWorld.open(6, { manager: { allow: ['203.0.113.0/24'] } }, MANAGER_ENV);
-    await world.well('infra', 'up', '--yes');
+    await world.runSuccessfully('infra', 'up', '--yes');
     manager = await gridManager(world).catch((error: unknown) => {
       console.error(world.consoles());
       throw error;
@@ -142,8 +142,8 @@ describe('a manager on AWS', function () {
   });
 
   it('needs exactly the permissions of its policy, and is removed with the stack', async () => {
-    expect(await world.unallowed()).to.deep.equal([]);
-    expect(await world.unasked()).to.deep.equal(SELDOM);
+    expect(await world.findDeniedCalls()).to.deep.equal([]);
+    expect(await world.findIdlePermissions()).to.deep.equal(SELDOM);
     const down = await world.run(['infra', 'down', '--delete-data', '--confirm', world.stack]);
     expect(down.code, down.stderr + down.stdout).to.equal(0);
     expect(await leftovers(world.cloud)).to.deep.equal([]);

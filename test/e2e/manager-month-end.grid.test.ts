@@ -62,7 +62,7 @@ describe('a month end on AWS, run by its manager', function () {
       holidays === null
         ? ['--cron', `${Number(minute)} ${Number(hour)} * * *`]
         : ['--calendar', 'last-business-day', '--time', time, '--holidays', 'holidays'];
-    await world.well('schedule', 'add', name, `${name}.json`, ...times, '--tz', 'UTC', ...flags);
+    await world.runSuccessfully('schedule', 'add', name, `${name}.json`, ...times, '--tz', 'UTC', ...flags);
   };
   /** Asks once it is in the store: each `jobs` is a process. */
   const jobOf = async (name: string, due: Date): Promise<string> => {
@@ -80,7 +80,7 @@ describe('a month end on AWS, run by its manager', function () {
   };
 
   it('starts from zero when due, meets a deadline that the default size would miss, and returns to zero', async () => {
-    await world.well('infra', 'up', '--yes');
+    await world.runSuccessfully('infra', 'up', '--yes');
     await gridManager(world);
     const due = minuteAfter(20_000);
     // The same work at the same time in two equal groups: one has a deadline, the other none.
@@ -96,22 +96,22 @@ describe('a month end on AWS, run by its manager', function () {
       const [plain, closing] = [await jobOf('plain', due), await jobOf('closing', due)];
       // 10 would finish the work, but after the deadline.
       expectExit(await world.run(['wait', closing, '--timeout', '4m']));
-      const { stdout: report } = await world.well('report', closing, '--json');
+      const { stdout: report } = await world.runSuccessfully('report', closing, '--json');
       const took = (Date.parse((JSON.parse(report) as Ended).closedAt) - due.getTime()) / 1_000;
       console.log(`      due at ${due.toISOString()}, deadline ${DEADLINE} s: ${took.toFixed()} s by ${most.urgent}`);
       expect(took, 'the deadline is met').to.be.below(DEADLINE);
       await until('the deadline is over', () => Date.now() > due.getTime() + DEADLINE * 1_000, DEADLINE * 1_000);
-      const { stdout: status } = await world.well('status', plain, '--json');
+      const { stdout: status } = await world.runSuccessfully('status', plain, '--json');
       expect(JSON.parse(status), 'and missed without one').to.include({ state: 'running' });
-      await world.well('cancel', plain, '--yes');
+      await world.runSuccessfully('cancel', plain, '--yes');
       expect(most.default, 'half an hour is the default').to.equal(1);
       expect(most.urgent).to.be.greaterThan(2);
     } finally {
       clearInterval(watch);
     }
     await until('both are back at zero', () => instances('default') + instances('urgent') === 0, 3 * MINUTE);
-    const { stdout } = await world.well('scale', '--json');
+    const { stdout } = await world.runSuccessfully('scale', '--json');
     for (const line of stdout.split('\n').filter(Boolean)) expect(JSON.parse(line)).to.include({ desired: 0 });
-    expect(await world.unallowed()).to.deep.equal([]);
+    expect(await world.findDeniedCalls()).to.deep.equal([]);
   });
 });

@@ -31,7 +31,7 @@ describe('a machine that boots from scratch', function () {
       if (going) writeFileSync(join(guest.shared, 'go'), '');
       return guest;
     });
-    await world.well('infra', 'up', '--yes');
+    await world.runSuccessfully('infra', 'up', '--yes');
   });
   afterEach(function () {
     if (this.currentTest?.state === 'failed') console.error(world?.consoles());
@@ -64,7 +64,7 @@ describe('a machine that boots from scratch', function () {
     await until('its boot has ended', booted, BOOT);
     // Its heartbeat of a moment ago may say that it was idle.
     const busy = new RegExp(`amazon +${first.id} +c7g.large .* busy`);
-    await until('it is busy', async () => busy.test((await world.well('workers')).stdout), BOOT);
+    await until('it is busy', async () => busy.test((await world.runSuccessfully('workers')).stdout), BOOT);
 
     world.cloud.grid.interrupt(first);
     await until('it drains', () => guest.console().includes('EC2 interrupts this spot instance'), BOOT);
@@ -74,12 +74,12 @@ describe('a machine that boots from scratch', function () {
     expect(guest.code, 'in order').to.equal(0);
 
     expectExit(await world.run(['wait', job, '--timeout', '10m']));
-    await world.well('verify', job);
-    await world.well('fetch', job, '-o', 'all.txt');
+    await world.runSuccessfully('verify', job);
+    await world.runSuccessfully('fetch', job, '-o', 'all.txt');
     // 7: curl could not connect.
     const lines = Array.from({ length: TASKS }, (_, task) => `${task + 1} batchctl-task 7\n`);
     expect(readFileSync(world.path('all.txt'), 'utf8')).to.equal(lines.join(''));
-    const { steps } = jsonOf(await world.well('status', job, '--json'));
+    const { steps } = jsonOf(await world.runSuccessfully('status', job, '--json'));
     expect(steps[0]).to.include({ total: TASKS, done: TASKS, failed: 0, retried: 0 });
 
     await until('nothing to do: they leave', () => of('amazon').length + of('debian').length === 0, BOOT);

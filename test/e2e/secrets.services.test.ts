@@ -96,7 +96,7 @@ describe('secrets', () => {
       const run = `printf '%s%s|%s|%s' "$TOKEN" "$PASSWORD" "$GROUP" "$REGIONAL" | cksum; echo "with $TOKEN and $PASSWORD" >&2; [ "$BATCHCTL_TASK" != 1 ]`;
       const id = await submitJob(workspace, job(3, run));
       const worked = expectExit(await workspace.work({}, '--here'));
-      await workspace.well('fetch', id, '-o', 'out/');
+      await workspace.runSuccessfully('fetch', id, '-o', 'out/');
       expect(outputIn(workspace)).to.equal(checksumOf(`${TOKEN}${PASSWORD}|${PASSWORD}|yes`));
       const texts = [worked.stdout, worked.stderr];
       for (const words of [
@@ -128,11 +128,11 @@ describe('secrets', () => {
       const [cause] = jsonOf(await workspace.run(['why', id, '--json']), 11).causes;
       expect(cause).to.include({ code: 'secretRefused', severity: 'stops' });
       expect(cause.evidence[0]).to.include('TOKEN (ssm:/lab/token)').and.include('ssm:GetParameter on arn:aws:ssm:');
-      expect((await workspace.well('history', id)).stdout).to.include('ssm:GetParameter on arn');
-      const status = jsonOf(await workspace.well('status', id, '--json'));
+      expect((await workspace.runSuccessfully('history', id)).stdout).to.include('ssm:GetParameter on arn');
+      const status = jsonOf(await workspace.runSuccessfully('status', id, '--json'));
       expect(status).to.include({ state: 'paused', reason: 'secret' });
       proxy.heal();
-      await workspace.well('resume', id);
+      await workspace.runSuccessfully('resume', id);
       expectExit(await workUntilEnd(id));
       await expectNothingSpent(workspace, id);
     });
@@ -160,12 +160,12 @@ describe('secrets', () => {
       const id = await workspace.submit();
       allow('env:*');
       expectExit(await workspace.work({}, '--here'));
-      expect(jsonOf(await workspace.well('status', id, '--json'))).to.include({ reason: 'secret' });
+      expect(jsonOf(await workspace.runSuccessfully('status', id, '--json'))).to.include({ reason: 'secret' });
       expect((await workspace.run(['why', id])).stdout)
         .to.include(`TOKEN (${file})`)
         .and.include('may not read it');
       allow(file);
-      await workspace.well('resume', id);
+      await workspace.runSuccessfully('resume', id);
       expectExit(await workUntilEnd(id));
     });
   });

@@ -113,7 +113,7 @@ describe('a group of instances', function () {
 
   beforeEach(async () => {
     world = await GridWorld.open(IDLE);
-    await world.well('infra', 'up', '--yes');
+    await world.runSuccessfully('infra', 'up', '--yes');
   });
   afterEach(async function () {
     if (this.currentTest?.state === 'failed') console.error(world?.consoles());
@@ -132,7 +132,7 @@ describe('a group of instances', function () {
   const expectLaws = async (job: string, tasks: number): Promise<void> => {
     const verified = await world.run(['verify', job]);
     expect(verified.code, verified.stderr + verified.stdout).to.equal(0);
-    await world.well('fetch', job, '-o', 'all.txt');
+    await world.runSuccessfully('fetch', job, '-o', 'all.txt');
     const lines = readFileSync(world.path('all.txt'), 'utf8').trimEnd().split('\n');
     expect(lines).to.deep.equal(Array.from({ length: tasks }, (_, place) => String(place + 1)));
     const keys = await world.keys(`jobs/${job}/steps/work/`);
@@ -143,13 +143,13 @@ describe('a group of instances', function () {
     const published = world.published(job);
     expect(published).to.have.length(tasks);
     expect(new Set(published).size, 'each output is published once').to.equal(tasks);
-    const [step] = jsonOf(await world.well('status', job, '--json')).steps;
+    const [step] = jsonOf(await world.runSuccessfully('status', job, '--json')).steps;
     expect(step).to.include({ total: tasks, done: tasks, failed: 0, retried: 0 });
   };
 
   const expectBackToZero = async (): Promise<void> => {
     await until('the group is empty', () => there().length === 0, 180_000);
-    expect(jsonOf(await world.well('scale', '--json'))).to.include({ desired: 0, running: 0 });
+    expect(jsonOf(await world.runSuccessfully('scale', '--json'))).to.include({ desired: 0, running: 0 });
   };
 
   const expectNothingLeft = async (): Promise<void> => {
@@ -163,7 +163,7 @@ describe('a group of instances', function () {
     console.log(`      BATCHCTL_GRID_SEED=${SEED}`);
     const job = await submit('storm', TASKS, 'read n; echo "$n"');
     await until('work has raised the group', () => there().length > 0);
-    await world.well('scale', '8', '--auto');
+    await world.runSuccessfully('scale', '8', '--auto');
     await until('all eight serve', () => serving().length === 8, 180_000);
     const storm = new Storm({
       cloud: world.cloud,
@@ -185,7 +185,7 @@ describe('a group of instances', function () {
     await expectLaws(job, TASKS);
     await expectBackToZero();
     await expectNothingLeft();
-    expect(await world.unallowed()).to.deep.equal([]);
+    expect(await world.findDeniedCalls()).to.deep.equal([]);
   });
 
   it('rolls out a release in the middle of a job, a quarter at a time, and spends no attempt', async () => {
@@ -198,7 +198,7 @@ describe('a group of instances', function () {
       `read n; [ -e '${rolledOut}' ] || sleep $((n > 250 ? 10 : 3)); echo "$n"`,
       '--no-scale',
     );
-    await world.well('scale', '4', '--manual');
+    await world.runSuccessfully('scale', '4', '--manual');
     await until('all four serve, and work', () => serving().length === 4 && world.published(job).length > 20, 180_000);
     const before = there().map(({ id }) => id);
     const others: number[] = [];
@@ -211,6 +211,6 @@ describe('a group of instances', function () {
     expect(others, 'in service as each new one starts').to.deep.equal([3, 3, 3, 3]);
     expectExit(await world.run(['wait', job, '--timeout', '4m']));
     await expectLaws(job, tasks);
-    expect(await world.unallowed()).to.deep.equal([]);
+    expect(await world.findDeniedCalls()).to.deep.equal([]);
   });
 });

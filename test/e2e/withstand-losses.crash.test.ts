@@ -89,7 +89,7 @@ describe("losses of batchctl's own data", () => {
     const worker = workspace.start(['worker']);
     await until('the command runs', () => workspace.lines('ran').length === 1);
     worker.child.kill('SIGTERM');
-    await until('it drains', () => worker.said().includes('taking no more tasks'));
+    await until('it drains', () => worker.printed().includes('taking no more tasks'));
     worker.child.kill('SIGTERM');
     expectExit(await worker.ended);
     const platform = await workspace.platform();

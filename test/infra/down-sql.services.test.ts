@@ -38,7 +38,7 @@ for (const [name, startServer] of [
       expect(tables?.why).to.equal(`they contain ${job}, which is not a job of this stack`);
       expect(await tableCount()).to.be.above(5);
       configure(first);
-      await workspace.well('cancel', job, '--yes');
+      await workspace.runSuccessfully('cancel', job, '--yes');
       cloud.takeCalls();
       await workspace.down('--delete-data');
       expect(await tableCount()).to.equal(0);

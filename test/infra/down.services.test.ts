@@ -46,7 +46,7 @@ describe('infra down', () => {
     expect(refused.code).to.equal(7);
     expect(refused.stderr).to.include(job).and.include(`batchctl cancel ${job}`);
     expect(cloud.takeChanges()).to.deep.equal([]);
-    await workspace.well('cancel', job, '--yes');
+    await workspace.runSuccessfully('cancel', job, '--yes');
     await workspace.down('--delete-data');
     expect(await leftovers()).to.deep.equal([]);
   });

@@ -107,7 +107,7 @@ describe('the policies of a grid', () => {
     const { cloud, stack } = world;
     const others = accountClients(cloud);
     await createPolicy(others, 'edge', ...EDGE.Statement);
-    await world.well('infra', 'up', '--yes');
+    await world.runSuccessfully('infra', 'up', '--yes');
     for (const [group, instance] of [
       ['default', 'i-1'],
       ['held', 'i-1'],
@@ -131,19 +131,19 @@ describe('the policies of a grid', () => {
     await workerRequests('RecordLifecycleActionHeartbeat');
     writeFileSync(join(flags, 'go'), '');
     await workerRequests('CompleteLifecycleAction');
-    await world.well('wait', job);
+    await world.runSuccessfully('wait', job);
     // When the replacement is idle, it checks the other groups, and leaves.
     await workerRequests('TerminateInstanceInAutoScalingGroup');
     await workerRequests('CompleteLifecycleAction', 2);
     await until('both are gone', () => cloud.grid.instances(gridName(stack, 'default')).length === 0);
 
     expect((await world.run(['why', full])).stdout).to.include('capacity');
-    await world.well('workers');
-    await world.well('scale', '--max', '3', '--group', 'full');
-    await world.well('scale', '--manual', '--group', 'full');
-    await world.well('scale', '0', '--for', '2h', '--group', 'full');
+    await world.runSuccessfully('workers');
+    await world.runSuccessfully('scale', '--max', '3', '--group', 'full');
+    await world.runSuccessfully('scale', '--manual', '--group', 'full');
+    await world.runSuccessfully('scale', '0', '--for', '2h', '--group', 'full');
     // A person's command ends the hold on the group.
-    await world.well('scale', '1', '--group', 'held');
+    await world.runSuccessfully('scale', '1', '--group', 'held');
     await until('an instance is in service', () => serving('held').length === 1, MINUTE);
     const rolled = await world.runNext(['infra', 'release', '--roll', '--yes', '--timeout', '1s']);
     expect(rolled.stderr).to.include('not all instances were replaced within 1s');
@@ -154,10 +154,10 @@ describe('the policies of a grid', () => {
     world.cloud.grid.instances(gridName(world.stack, group)).filter(({ state }) => state === 'InService');
 
   it('allow every call that was made, by instances within the boundary of their role', async () => {
-    expect(await world.unallowed(EDGE)).to.deep.equal([]);
+    expect(await world.findDeniedCalls(EDGE)).to.deep.equal([]);
     const [statement] = EDGE.Statement;
     const narrower = { Statement: [{ ...statement, Action: ['s3:*', 'sqs:*', 'ec2:*'] }] };
-    const denied = (await world.unallowed(narrower)).map((call) => call.replace(/ arn.*| \*$/, ''));
+    const denied = (await world.findDeniedCalls(narrower)).map((call) => call.replace(/ arn.*| \*$/, ''));
     expect(denied).to.include('worker: autoscaling:SetInstanceProtection');
     expect(denied.filter((call) => !/^worker: autoscaling:/.test(call))).to.deep.equal([]);
   });

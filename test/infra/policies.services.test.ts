@@ -39,7 +39,7 @@ describe('infra policies', () => {
     const ledger = { kind: 'simpledb', domains: 2 };
     // Created without recording, because it is the administrator's work.
     const unrecorded = await AwsWorkspace.make({ s3: moto.url, sqs: fauxqs.url, simpledb: simpledb.url, ledger });
-    await unrecorded.well('jobs');
+    await unrecorded.runSuccessfully('jobs');
     workspace = await AwsWorkspace.make({
       s3: s3.url,
       sqs: sqs.url,
@@ -70,7 +70,7 @@ describe('infra policies', () => {
     };
     writeFileSync(workspace.path('raw.bin'), '');
     await interruptUpload(null);
-    await workspace.well('upload', 'raw.bin');
+    await workspace.runSuccessfully('upload', 'raw.bin');
     countAs('operator');
     writeFileSync(workspace.path('raw.bin'), 'other');
     await interruptUpload(() => appendFileSync(workspace.path('raw.bin'), 'more'));
@@ -80,16 +80,16 @@ describe('infra policies', () => {
     const large = await workspace.submit();
     countAs('operator');
     await work();
-    await workspace.well('retry', failing, '--task', 'twice/2');
+    await workspace.runSuccessfully('retry', failing, '--task', 'twice/2');
     countAs('operator');
     await work();
-    await workspace.well('fetch', large, '-o', 'out');
-    await workspace.well('verify', large);
-    await workspace.well('queue', 'redrive');
-    await workspace.well('queue', 'purge', '--confirm', 'default');
+    await workspace.runSuccessfully('fetch', large, '-o', 'out');
+    await workspace.runSuccessfully('verify', large);
+    await workspace.runSuccessfully('queue', 'redrive');
+    await workspace.runSuccessfully('queue', 'purge', '--confirm', 'default');
     await workspace.run(['doctor']);
-    await workspace.well('prune', '--all', '--yes');
-    await workspace.well('ledger', 'rebuild');
+    await workspace.runSuccessfully('prune', '--all', '--yes');
+    await workspace.runSuccessfully('ledger', 'rebuild');
     countAs('operator');
     for (const role of ROLES) {
       policies[role] = await printedPolicy(workspace, role);

@@ -46,7 +46,7 @@ describe('infra release', () => {
     expect(early.code).to.equal(4);
     expect(early.stderr).to.include('batchctl infra release');
     await workspace.up();
-    const { stdout } = await workspace.well('infra', 'user-data', '--group', 'gpu');
+    const { stdout } = await workspace.runSuccessfully('infra', 'user-data', '--group', 'gpu');
     expect(stdout.trimEnd()).to.equal((await userDataOf('gpu')).trimEnd());
   });
 

@@ -74,7 +74,7 @@ describe('infra up of the data part', () => {
   });
 
   it('changes nothing without consent: --dry-run, no terminal and no --yes', async () => {
-    await workspace.well('infra', 'up', '--dry-run', ...DATA);
+    await workspace.runSuccessfully('infra', 'up', '--dry-run', ...DATA);
     expect(await workspace.run(['infra', 'up', ...DATA])).to.include({ code: 7 });
     expectActions(await plan(), 'create');
   });

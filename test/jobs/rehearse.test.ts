@@ -175,8 +175,8 @@ describe('batchctl rehearse', () => {
   it('is removed by the next one after a kill', async () => {
     workspace.write('job.json', { ...JOB, steps: [{ name: 'price', run: 'sleep 30' }] });
     const running = workspace.start(['rehearse', 'job.json', '--sample', '2', '--faults=duplicate']);
-    await until('it is submitted', () => running.said().includes('rehearsal claims-'));
-    const [, job = ''] = /rehearsal (claims-\S+):/.exec(running.said()) ?? [];
+    await until('it is submitted', () => running.printed().includes('rehearsal claims-'));
+    const [, job = ''] = /rehearsal (claims-\S+):/.exec(running.printed()) ?? [];
     process.kill(running.pid, 'SIGKILL');
     await running.ended;
     workspace.write('job.json', JOB);

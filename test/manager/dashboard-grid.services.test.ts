@@ -54,7 +54,7 @@ describe('workers, queues and schedules on the dashboard', () => {
     writeRangeJob(workspace, 'nightly', 2, { name: 'one', run: 'cat' });
     const page = await open('#/schedules');
     await page.getByText('There are no schedules.').waitFor();
-    await workspace.well('schedule', 'add', 'nightly', 'job.json', '--cron', '0 6 * * *');
+    await workspace.runSuccessfully('schedule', 'add', 'nightly', 'job.json', '--cron', '0 6 * * *');
     await press(page, 'Pause schedule nightly...');
     await confirmAction(page, 'Pause', /^Done\. The schedule is now paused\./);
     await press(page, 'Resume schedule nightly...');

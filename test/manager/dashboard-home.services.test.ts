@@ -28,7 +28,7 @@ describe("the dashboard's home", () => {
       await workspace.work({}, '--quiet');
       await workspace.submit('--run-key', 'tax-2026-12');
       jobs.running = await workspace.submit('--run-key', 'tax-2026-11', '--finish-by', 'in 1s');
-      await workspace.well('schedule', 'add', 'levy', 'job.json', '--cron', '0 6 1 1 *', '--tz', 'UTC');
+      await workspace.runSuccessfully('schedule', 'add', 'levy', 'job.json', '--cron', '0 6 1 1 *', '--tz', 'UTC');
     },
   });
   const months = (page: Page) => page.getByRole('grid', { name: 'Runs by job, months' });

@@ -19,7 +19,16 @@ describe('the appearance of the dashboard', () => {
     prepare: async ({ workspace }) => {
       writeRangeJob(workspace, 'nightly', 3, { name: 'copy', run: 'cat' });
       await workspace.submit('--run-key', 'nightly-1');
-      await workspace.well('schedule', 'add', 'nightly', 'job.json', '--cron', '0 6 * * *', '--tz', 'Europe/London');
+      await workspace.runSuccessfully(
+        'schedule',
+        'add',
+        'nightly',
+        'job.json',
+        '--cron',
+        '0 6 * * *',
+        '--tz',
+        'Europe/London',
+      );
       await workspace.work({}, '--quiet');
       writeClaimsJob(workspace);
       job = await workspace.submit('--run-key', 'claims-2026-11', '--finish-by', 'in 2h');

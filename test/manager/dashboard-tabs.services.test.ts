@@ -42,11 +42,11 @@ describe('tabs of the dashboard', () => {
       tabs.push(tab);
     }
     await setTabHidden(tabs.at(-1) as Page, true);
-    await suite.server.workspace.well('pause', job);
+    await suite.server.workspace.runSuccessfully('pause', job);
     await setTabHidden(page, false);
     const waitForState = (state: RegExp): Promise<void> => page.getByText(state).first().waitFor();
     await waitForState(/^Paused/);
-    await suite.server.workspace.well('resume', job);
+    await suite.server.workspace.runSuccessfully('resume', job);
     await waitForState(/^Running/);
   });
 

@@ -45,8 +45,8 @@ describe("a manager's life cycle", () => {
 
   it('prints its address, and how to create a token', async () => {
     const running = workspace.start(['manager', '--listen', '127.0.0.1:0']);
-    await until('the manager listens', () => running.said().includes('listening'));
-    expect(running.said()).to.match(/^\S+Z listening at http:\/\/127\.0\.0\.1:\d+.*batchctl manager token create/m);
+    await until('the manager listens', () => running.printed().includes('listening'));
+    expect(running.printed()).to.match(/^\S+Z listening at http:\/\/127\.0\.0\.1:\d+.*batchctl manager token create/m);
     running.child.kill('SIGINT');
     expect((await running.ended).code).to.equal(0);
   });

@@ -22,7 +22,7 @@ describe('the AWS requests of an idle manager', () => {
       await createScalingGroup(cloud, workspace.stack, { max: 8 });
       workspace.write('job.json', rangeJob('claims', 1, { name: 'price', run: 'true' }));
       // A schedule that is not due costs no requests.
-      await workspace.well('schedule', 'add', 'yearly', 'job.json', '--cron', '0 0 1 1 *', '--tz', 'UTC');
+      await workspace.runSuccessfully('schedule', 'add', 'yearly', 'job.json', '--cron', '0 0 1 1 *', '--tz', 'UTC');
       const lines: LogLine[] = [];
       const duties = testDuties(await workspace.platform(), lines);
       const perHour = new Map<string, number>();

@@ -66,7 +66,7 @@ describe('the sign-in link of a manager', () => {
     const terminal = startOnTerminal('--json');
     await until('the manager listens', () => log().includes('"address"'));
     const piped = workspace.start(['manager', '--listen', '127.0.0.1:0']);
-    const [address] = await until('the other listens', () => /http:\/\/127\.0\.0\.1:\d+/.exec(piped.said()));
+    const [address] = await until('the other listens', () => /http:\/\/127\.0\.0\.1:\d+/.exec(piped.printed()));
     const refused = await fetch(`${address}/sign-in`, { method: 'POST' });
     expect(refused.status).to.equal(404);
     piped.child.kill('SIGTERM');

@@ -57,7 +57,7 @@ describe('two managers of one store', () => {
         .map((line) => JSON.parse(line));
     await until('all are closed', async () => (await listJobs()).every(({ state }) => state === 'succeeded'));
     other.child.kill('SIGTERM');
-    expect((await other.ended).code, other.said()).to.equal(0);
+    expect((await other.ended).code, other.printed()).to.equal(0);
     expect((await one.ended).signal).to.equal('SIGKILL');
     expect(firings(managers)).to.equal(1);
     const closed = await listJobs();

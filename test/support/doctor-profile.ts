@@ -21,7 +21,7 @@ interface Examination extends Ended {
   readonly seconds: number;
   readonly lines: readonly DoctorLine[];
   /** The lines of checks that did not pass. */
-  readonly unwell: readonly DoctorLine[];
+  readonly problems: readonly DoctorLine[];
   /** The problems as `bucket fail`. */
   readonly names: readonly string[];
   /** The first line of a check. */
@@ -108,7 +108,14 @@ export class DoctorProfile {
       if (found === undefined) throw new Error(`no check ${check}: ${ended.stdout}${ended.stderr}`);
       return found;
     };
-    return { ...ended, seconds, lines, unwell, names: unwell.map(({ check, status }) => `${check} ${status}`), of };
+    return {
+      ...ended,
+      seconds,
+      lines,
+      problems: unwell,
+      names: unwell.map(({ check, status }) => `${check} ${status}`),
+      of,
+    };
   }
 
   /** Runs `doctor`, and expects exactly these problems. Returns the first. */
@@ -116,7 +123,7 @@ export class DoctorProfile {
     const found = await this.examine(env);
     expect(found.names, `${found.stdout}${found.stderr}`).to.deep.equal(names);
     expect(found.code).to.equal(names.some((name) => name.endsWith(' fail')) ? 3 : 0);
-    const [first] = found.unwell;
+    const [first] = found.problems;
     if (first === undefined) throw new Error('all checks passed');
     expect(first.mend).to.be.a('string').and.not.equal('');
     return first;

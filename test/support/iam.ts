@@ -104,7 +104,8 @@ export const printedPolicy = async (
   workspace: Workspace,
   role: string,
   ...flags: readonly string[]
-): Promise<PolicyDocument> => JSON.parse((await workspace.well('infra', 'policies', '--for', role, ...flags)).stdout);
+): Promise<PolicyDocument> =>
+  JSON.parse((await workspace.runSuccessfully('infra', 'policies', '--for', role, ...flags)).stdout);
 
 export const actionsOf = ({ Statement: statements }: PolicyDocument): readonly string[] => [
   ...new Set(statements.flatMap(({ Action }) => Action)),

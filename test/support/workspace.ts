@@ -32,7 +32,7 @@ export interface Ended {
 export interface Running {
   readonly child: ChildProcess;
   readonly pid: number;
-  said(): string;
+  printed(): string;
   readonly ended: Promise<Ended>;
 }
 
@@ -119,7 +119,7 @@ export class Workspace {
         resolve({ code, signal, stdout, stderr });
       });
     });
-    return { child, pid: child.pid ?? 0, said: () => stderr, ended };
+    return { child, pid: child.pid ?? 0, printed: () => stderr, ended };
   }
 
   /** Further variables of a command's environment. */
@@ -170,20 +170,20 @@ export class Workspace {
   }
 
   /** Runs a command to its end; throws with its stderr if it fails. */
-  async well(...args: readonly string[]): Promise<Ended> {
+  async runSuccessfully(...args: readonly string[]): Promise<Ended> {
     const ended = await this.run(args);
     if (ended.code !== 0) throw new Error(`batchctl ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);
     return ended;
   }
 
   async token(name: string, scope: Scope): Promise<string> {
-    const { stdout } = await this.well('manager', 'token', 'create', name, '--scope', scope, '--json');
+    const { stdout } = await this.runSuccessfully('manager', 'token', 'create', name, '--scope', scope, '--json');
     return (JSON.parse(stdout) as { readonly token: string }).token;
   }
 
   /** Submits the directory's `job.json`; returns the job's id. */
   async submit(...flags: readonly string[]): Promise<string> {
-    const { stdout } = await this.well('submit', 'job.json', '--json', ...flags);
+    const { stdout } = await this.runSuccessfully('submit', 'job.json', '--json', ...flags);
     return (JSON.parse(stdout) as { job: string }).job;
   }
 

@@ -76,7 +76,7 @@ describe('a worker whose queue hangs', () => {
     workspace.write('job.json', rangeJob('one', 1, { name: 'only', run: 'echo done' }));
     const job = await workspace.submit();
     workspace.start(['worker', '--here']);
-    await workspace.well('wait', job);
+    await workspace.runSuccessfully('wait', job);
   });
 
   it("doesn't count as hung while it waits for a free slot or for messages", async () => {

@@ -14,8 +14,8 @@ describe('a worker on a new instance', () => {
     cloud.failNext(({ service, method }) => service === 's3' && method === 'PUT', 403, 'AccessDenied', 'nor that', 1);
     cloud.failNext('sqs:GetQueueUrl', 403, 'AccessDenied', 'nor that one', 1);
     const worker = await lab.work(instance);
-    await lab.workspace.well('wait', job);
-    expect(worker.said()).to.include('waiting until its role is known').and.include('DescribeAutoScalingInstances');
+    await lab.workspace.runSuccessfully('wait', job);
+    expect(worker.printed()).to.include('waiting until its role is known').and.include('DescribeAutoScalingInstances');
     expect(worker.child.exitCode).to.equal(null);
   });
 

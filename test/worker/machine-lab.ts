@@ -95,7 +95,7 @@ export class MachineLab {
       AWS_EC2_METADATA_SERVICE_ENDPOINT,
       ...env,
     });
-    await until(`${instance.id} has a worker`, () => / starts: | waits for its role/.test(running.said()));
+    await until(`${instance.id} has a worker`, () => / starts: | waits for its role/.test(running.printed()));
     return running;
   }
 

@@ -22,11 +22,11 @@ describe('a worker that is ordered to leave its group', () => {
       Tags: [{ Key: 'batchctl:mode', Value: 'manual', PropagateAtLaunch: false }],
     });
     await giveOrder('drain');
-    await until('it drains', () => worker.said().includes('ordered to drain'));
+    await until('it drains', () => worker.printed().includes('ordered to drain'));
     lab.go();
     await lab.endsAndLeaves(worker, instance);
     expect(await lab.size()).to.equal(0);
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0 });
   });
 
@@ -42,13 +42,13 @@ describe('a worker that is ordered to leave its group', () => {
   it('drains if it is to be replaced, and the group keeps its size', async () => {
     const { instance, job, worker } = await lab.busyMachine();
     await giveOrder('replace');
-    await until('it drains', () => worker.said().includes('ordered to replace'));
+    await until('it drains', () => worker.printed().includes('ordered to replace'));
     lab.go();
     await lab.endsAndLeaves(worker, instance);
     const [fresh] = await lab.account.serves(lab.group, 1);
     expect(fresh?.id).not.to.equal(instance.id);
     expect(await lab.size()).to.equal(1);
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     expect(await lab.tries(job)).to.equal(0);
   });
 
@@ -56,7 +56,7 @@ describe('a worker that is ordered to leave its group', () => {
     const worker = await lab.work(await lab.machine());
     await giveOrder('hibernate');
     await waitForSuccess(worker);
-    expect(worker.said()).to.include('ordered to drain');
+    expect(worker.printed()).to.include('ordered to drain');
   });
 
   it('leaves its machine in the group on SIGTERM, where scaling in may end it', async () => {
@@ -101,7 +101,7 @@ describe('a worker with --max-failures in a group', () => {
     );
     await lab.gone(sick);
     expect(await lab.size()).to.equal(1);
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
   });
 
   it('is replaced if the remaining workers are too few for the work', async () => {
@@ -126,7 +126,7 @@ describe('a worker with --max-failures in a group', () => {
     const [, inARow] = /(\d+) attempts in a row failed on this worker/.exec(stderr) ?? [];
     expect(Number(inARow)).to.be.at.least(20);
     await lab.gone(sick);
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
   });
 
   it('stays if the tasks fail on others too, and if there are no others', async () => {

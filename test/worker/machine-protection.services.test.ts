@@ -19,7 +19,7 @@ describe("a machine's protection", () => {
     lab.takeActions();
     const job = await lab.submit('echo done', 5);
     await lab.work(instance);
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     expect(isProtected(instance)).to.equal(true);
     const actions = lab.takeActions();
     const polled = actions.indexOf('ReceiveMessage');
@@ -51,7 +51,7 @@ describe("a machine's protection", () => {
     expect(actions.indexOf('SetInstanceProtection')).to.be.at.least(0);
     expect(actions.indexOf('ReceiveMessage')).to.be.above(actions.indexOf('SetInstanceProtection'));
     lab.go();
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     await until('it rests again', () => !isProtected(instance));
     worker.child.kill('SIGTERM');
     expect((await worker.ended).code).to.equal(0);
@@ -70,7 +70,7 @@ describe("a machine's protection", () => {
     await lab.gone(idle);
     expect(lab.cloud.grid.instance(busy).state).to.equal('InService');
     lab.go();
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0 });
   });
 
@@ -95,7 +95,7 @@ describe("a machine's protection", () => {
     lab.cloud.failNext('autoscaling:SetInstanceProtection', 503, 'ServiceUnavailable', 'away', 14);
     lab.takeActions();
     await lab.work(instance);
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     const actions = lab.takeActions(true);
     const before = actions.slice(0, actions.indexOf('ReceiveMessage'));
     expect(before.filter((action) => action === 'SetInstanceProtection')).to.have.length(15);
@@ -118,7 +118,7 @@ describe('an idle worker on a machine of a group', () => {
     const instance = await lab.machine({ MinSize: 1 });
     const worker = await lab.work(instance, ['--idle-exit', '1s'], SOON);
     await until('it asked twice', () => lab.countRequests('TerminateInstanceInAutoScalingGroup', instance) >= 2);
-    await lab.workspace.well('wait', await lab.submit('echo done'));
+    await lab.workspace.runSuccessfully('wait', await lab.submit('echo done'));
     expect(lab.cloud.grid.instance(instance).state).to.equal('InService');
     expect(worker.child.exitCode).to.equal(null);
     expect(await lab.size()).to.equal(1);
@@ -148,7 +148,7 @@ describe('an idle worker on a machine of a group', () => {
     const worker = await lab.work(instance, ['--idle-exit', '2s']);
     expect((await worker.ended).code).to.equal(0);
     const left = Date.now();
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     expect(left - Number(lab.workspace.lines('ended')[0])).to.be.above(2_000);
   });
 });

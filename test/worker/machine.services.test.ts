@@ -46,11 +46,11 @@ describe('a worker on a machine of a group', () => {
   it('finishes what it can before EC2 interrupts its spot instance, and exits with 0', async () => {
     const { instance, job, worker } = await lab.busyMachine();
     lab.cloud.grid.interrupt(instance, 90);
-    await until('it takes no more', () => worker.said().includes('interrupts this spot instance'));
+    await until('it takes no more', () => worker.printed().includes('interrupts this spot instance'));
     lab.go();
     await waitForSuccess(worker);
     expect(lab.cloud.grid.instance(instance).gone, 'it left in time').to.equal(false);
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     expect(await lab.counts(job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 0 });
   });
 
@@ -65,7 +65,7 @@ describe('a worker on a machine of a group', () => {
     expect(lab.cloud.grid.instance(instance).gone, 'it left in time').to.equal(false);
     await lab.runs(2);
     lab.go();
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     expect(await lab.counts(job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 1 });
     const attempts = await lab.attempts(job);
     expect(attempts.map(({ outcome, reason }) => [outcome, reason])).to.deep.equal([
@@ -82,7 +82,7 @@ describe('a worker on a machine of a group', () => {
     expect(lab.cloud.grid.instance(instance)).to.include({ state: 'Terminating:Wait', gone: false });
     lab.go();
     await lab.endsAndLeaves(worker, instance);
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0, retried: 0 });
   });
 
@@ -92,7 +92,7 @@ describe('a worker on a machine of a group', () => {
     const worker = await lab.work(instance);
     await lab.runs(1);
     await end(instance);
-    await until('it drains', () => worker.said().includes('its group terminates this instance'));
+    await until('it drains', () => worker.printed().includes('its group terminates this instance'));
     worker.child.kill('SIGKILL');
     await worker.ended;
     // As systemd does after a failure.
@@ -101,38 +101,38 @@ describe('a worker on a machine of a group', () => {
     await lab.work(other);
     await lab.runs(2);
     lab.go();
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     expect(await lab.tries(job)).to.equal(0);
   });
 
   it('moves away when EC2 recommends it and its group is configured so: tasks finish normally, and the machine is replaced', async () => {
     const { instance, job, worker } = await lab.busyMachine();
     lab.cloud.grid.rebalance(instance);
-    await until('it takes no more', () => worker.said().includes('EC2 recommends'));
+    await until('it takes no more', () => worker.printed().includes('EC2 recommends'));
     expect(lab.cloud.grid.instance(instance).state).to.equal('InService');
     lab.go();
     await lab.endsAndLeaves(worker, instance);
     const [fresh] = await lab.account.serves(lab.group, 1);
     expect(fresh?.id).not.to.equal(instance.id);
     expect(await lab.size()).to.equal(1);
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
   });
 
   it('takes nothing while its machine is on standby, and continues once it is in service', async () => {
     const instance = await lab.machine();
     const worker = await lab.work(instance);
     lab.cloud.grid.target(instance, 'Standby');
-    await until('it is on standby', () => worker.said().includes('is in standby'));
+    await until('it is on standby', () => worker.printed().includes('is in standby'));
     const job = await lab.submit('echo "$BATCHCTL_WORKER_ID" >> "$HOME/ran"');
     const other = await lab.workspace.run(['worker', '--until-empty', '--slots', '1'], {
       BATCHCTL_SUPERVISED_ID: `w-${lab.workspace.stack}`,
     });
     expect(other.code, other.stderr).to.equal(0);
-    await lab.workspace.well('wait', job);
+    await lab.workspace.runSuccessfully('wait', job);
     expect(lab.workspace.lines('ran')).to.deep.equal([`w-${lab.workspace.stack}`]);
     lab.cloud.grid.target(instance, 'InService');
-    await until('it is in service', () => worker.said().includes('no longer in standby'));
-    await lab.workspace.well('wait', await lab.submit('echo again >> "$HOME/ran"'));
+    await until('it is in service', () => worker.printed().includes('no longer in standby'));
+    await lab.workspace.runSuccessfully('wait', await lab.submit('echo again >> "$HOME/ran"'));
     worker.child.kill('SIGTERM');
     expect((await worker.ended).code).to.equal(0);
   });

@@ -45,7 +45,7 @@ describe('S3 on Ceph', () => {
     cleanup.defer(() => workspace.remove());
     const rows = Array.from({ length: 60_000 }, (_, n) => `${n},${'größer'.repeat(5)} ${n}`);
     workspace.write('rows.csv', `n,text\n${rows.join('\n')}\n`);
-    await workspace.well('upload', 'rows.csv', '--to', 'raw');
+    await workspace.runSuccessfully('upload', 'rows.csv', '--to', 'raw');
     workspace.write('job.json', {
       name: 'wide',
       input: { from: 'store:raw/rows.csv', split: { by: 'csv', header: true, size: '1MB' } },
@@ -60,13 +60,15 @@ describe('S3 on Ceph', () => {
     const job = await workspace.submit();
     const workers = await Promise.all([workspace.work({}, '--here'), workspace.work({}, '--here')]);
     for (const { code, stderr } of workers) expect(code, stderr).to.equal(0);
-    const proof = JSON.parse((await workspace.well('verify', job, '--deep', '--json')).stdout);
+    const proof = JSON.parse((await workspace.runSuccessfully('verify', job, '--deep', '--json')).stdout);
     expect(proof).to.include({ verdict: 'proven' });
-    await workspace.well('fetch', job, '-o', 'count.txt', '--step', 'count');
+    await workspace.runSuccessfully('fetch', job, '-o', 'count.txt', '--step', 'count');
     expect(Number(readFileSync(workspace.path('count.txt'), 'utf8'))).to.equal(600_000);
     const { Contents = [] } = await (await clients.s3()).send(new ListObjectsV2Command({ Bucket: target }));
     expect(Contents.map(({ Key }) => Key)).to.include('out/_SUCCESS');
-    await workspace.well('prune', '--all', '--yes');
-    expect(JSON.parse((await workspace.well('verify', job, '--json')).stdout)).to.include({ verdict: 'proven' });
+    await workspace.runSuccessfully('prune', '--all', '--yes');
+    expect(JSON.parse((await workspace.runSuccessfully('verify', job, '--json')).stdout)).to.include({
+      verdict: 'proven',
+    });
   });
 });

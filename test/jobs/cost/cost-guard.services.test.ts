@@ -40,7 +40,7 @@ describe('the guard of job costs', () => {
     workspace = await scalingWorkspace(cloud, { groups, prices: { 'c7g.large': 60 }, ...profile });
     await createScalingGroup(cloud, workspace.stack, { max: 50 });
     workspace.write('job.json', rangeJobFile(400, 'echo done'));
-    await workspace.well('tick');
+    await workspace.runSuccessfully('tick');
     job = await workspace.submit('--no-scale', ...(maxCost === null ? [] : ['--max-cost', String(maxCost)]));
     // Machines cost nothing more while a test runs.
     platform = { ...(await workspace.platform()), clock: new FakeClock() };
@@ -97,7 +97,7 @@ describe('the guard of job costs', () => {
     await submit(30);
     await recordMachine(31);
     const before = await oldView();
-    await workspace.well('adjust', job, '--max-cost', '100');
+    await workspace.runSuccessfully('adjust', job, '--max-cost', '100');
     expect(await guard(before)).to.deep.equal([]);
     expect(await pauses()).to.deep.equal([]);
   });
@@ -201,9 +201,9 @@ describe('the guard of job costs', () => {
   it('applies the profile’s limit only to a job without its own', async () => {
     await submit(null, { budget: { job: 20 } });
     await recordMachine(31);
-    await workspace.well('adjust', job, '--max-cost', '90');
+    await workspace.runSuccessfully('adjust', job, '--max-cost', '90');
     expect(await guard()).to.deep.equal([]);
-    await workspace.well('adjust', job, '--max-cost', 'none');
+    await workspace.runSuccessfully('adjust', job, '--max-cost', 'none');
     expect(await pauseDetail()).to.include('its limit of $20.00');
   });
 
@@ -238,13 +238,15 @@ describe('the guard of job costs', () => {
     workspace = await scalingWorkspace(cloud, { groups, prices: { 'c7g.large': 60 } });
     await createScalingGroup(cloud, workspace.stack);
     workspace.write('job.json', rangeJobFile(4, 'echo done'));
-    await workspace.well('tick');
+    await workspace.runSuccessfully('tick');
     for (const verb of ['submit', 'run', 'plan']) {
       const { code, stderr } = await workspace.run([verb, 'job.json', '--max-cost', '30']);
       expect(code, stderr).to.equal(7);
       expect(stderr).to.include('the price of m7g.large is unknown').and.include('"prices": { "m7g.large": USD }');
     }
-    const status = JSON.parse((await workspace.well('status', await workspace.submit('--no-scale'), '--json')).stdout);
+    const status = JSON.parse(
+      (await workspace.runSuccessfully('status', await workspace.submit('--no-scale'), '--json')).stdout,
+    );
     expect(status).to.deep.include({ cost: 0, costProjected: null, costUnknown: ['m7g.large'], maxCost: null });
   });
 
@@ -267,10 +269,10 @@ describe('the guard of job costs', () => {
     expect(raised).to.deep.include({ outcome: 'raised', before: 0, unpaid: 6 });
     const watching = workspace.start(['watch', job]);
     const reason = /needs \d instances, but the remaining budget pays for 2\n/;
-    await until('the watcher says so', () => reason.test(watching.said()));
+    await until('the watcher says so', () => reason.test(watching.printed()));
     watching.child.kill('SIGINT');
     await watching.ended;
-    expect(JSON.parse((await workspace.well('scale', '--json')).stdout)).to.include({ desired: 2 });
+    expect(JSON.parse((await workspace.runSuccessfully('scale', '--json')).stdout)).to.include({ desired: 2 });
   });
 
   it('asks AWS for no machines or prices if there is no limit', async () => {

@@ -26,7 +26,7 @@ describe("the API's grid of periods", () => {
     const failed = await workspace.submit('--run-key', 'claims-2026-10', '--finish-by', 'in 1s');
     await workspace.work({}, '--quiet');
     const running = await workspace.submit('--run-key', 'claims-2026-11');
-    await workspace.well('schedule', 'add', 'often', 'job.json', '--cron', '* * * * *', '--tz', 'UTC');
+    await workspace.runSuccessfully('schedule', 'add', 'often', 'job.json', '--cron', '* * * * *', '--tz', 'UTC');
     const [days, months] = await bands();
     expect(months?.unit).to.equal('month');
     const [row] = months?.rows ?? [];

@@ -138,7 +138,7 @@ export class GridWorld extends Workspace {
   }
 
   /** The requests that the policies of this stack don't allow. `boundary`: the boundary of the instances' roles. */
-  async unallowed(boundary: AnyDocument | null = null): Promise<readonly string[]> {
+  async findDeniedCalls(boundary: AnyDocument | null = null): Promise<readonly string[]> {
     const facts = { account: this.cloud.account, stack: this.stack };
     const [worker, operator, admin, manager] = await Promise.all([
       printedPolicy(this, 'worker'),
@@ -163,7 +163,7 @@ export class GridWorld extends Workspace {
   }
 
   /** Actions of the manager's policy that no manager of this stack has requested. */
-  async unasked(): Promise<readonly string[]> {
+  async findIdlePermissions(): Promise<readonly string[]> {
     const { account, grid, calls } = this.cloud;
     const facts = { account, stack: this.stack, groupOf: (instance: string) => grid.instance(instance).group };
     const own = calls.filter(({ accessKeyId }) => this.#managers.has(accessKeyId));

@@ -45,7 +45,7 @@ export class DashboardServer {
   async start(): Promise<void> {
     const manager = this.workspace.start(['manager', '--listen', `127.0.0.1:${this.#port}`, '--json']);
     this.#manager = manager;
-    const [, port] = await until('the manager listens', () => /http:\/\/127\.0\.0\.1:(\d+)/.exec(manager.said()));
+    const [, port] = await until('the manager listens', () => /http:\/\/127\.0\.0\.1:(\d+)/.exec(manager.printed()));
     this.#port = Number(port);
   }
 
@@ -62,11 +62,11 @@ export class DashboardServer {
   }
 
   async revoke(name: string): Promise<void> {
-    await this.workspace.well('manager', 'token', 'revoke', name, '--yes');
+    await this.workspace.runSuccessfully('manager', 'token', 'revoke', name, '--yes');
   }
 
   async status(job: string): Promise<JobStatus> {
-    return JSON.parse((await this.workspace.well('status', job, '--json')).stdout) as JobStatus;
+    return JSON.parse((await this.workspace.runSuccessfully('status', job, '--json')).stdout) as JobStatus;
   }
 
   /** Opens the page and signs in if a token is given. */

@@ -62,8 +62,8 @@ export class ManagedWorkspace extends Workspace {
     const manager = this.start(['manager', '--profile', 'local', '--listen', listen, ...workers], this.#env);
     this.#manager = manager;
     this.#url = await until('the manager listens', () => {
-      if (manager.child.exitCode !== null) throw new Error(`the manager ended: ${manager.said()}`);
-      return /listening at (http:\S+?)[,\s]/.exec(manager.said())?.[1];
+      if (manager.child.exitCode !== null) throw new Error(`the manager ended: ${manager.printed()}`);
+      return /listening at (http:\S+?)[,\s]/.exec(manager.printed())?.[1];
     });
     this.write('batchctl.config.json', configOf(this.#url));
   }

@@ -16,7 +16,7 @@ export const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json'];
 /** The lines that a manager with --json has logged so far. */
 export const linesOf = (running: Running): readonly ManagerLine[] =>
   running
-    .said()
+    .printed()
     .split('\n')
     .filter((line) => line.startsWith('{') && line.endsWith('}'))
     .map((line) => JSON.parse(line) as ManagerLine);
