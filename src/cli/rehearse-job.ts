@@ -163,11 +163,11 @@ async function runSample(
       stateOf(ended) === 'failed' && work.faults.fail > 0
         ? await failedByFaults(platform, ended)
         : { injected: [], others: 0 };
-    const retriesInjected = injected.length > 0 && others === 0;
-    const retried = retriesInjected ? await retry(platform, ended, { tasks: injected }) : null;
+    const onlyInjected = injected.length > 0 && others === 0;
+    const retried = onlyInjected ? await retry(platform, ended, { tasks: injected }) : null;
     const done = retried === null ? ended : await followSample(stage, retried.view, workers);
     await workers.drain();
-    return { view: done, mended: retriesInjected ? injected.map(({ name, task }) => `${name}/${task}`) : [] };
+    return { view: done, mended: onlyInjected ? injected.map(({ name, task }) => `${name}/${task}`) : [] };
   } finally {
     await workers.stop();
   }

@@ -13,10 +13,11 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { failsWith, rejection } from '../support/rejection.ts';
 import { entryKinds } from '../support/stored.ts';
+import { submissionRequest } from '../support/submission-request.ts';
 import { withMethods } from '../support/with-methods.ts';
 import { afterPuts, wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
-import { requestOf, submitJob } from './submitted-job.ts';
+import { submitJob } from './submitted-job.ts';
 
 const YAML = `
 name: claims
@@ -27,7 +28,7 @@ steps:
 `;
 
 async function submitKeyed({ directory, platform }: Place): Promise<SubmitResult> {
-  const request = requestOf(parseJobFile(YAML, { file: 'job.yaml' }), directory, { runKey: 'june' });
+  const request = submissionRequest(parseJobFile(YAML, { file: 'job.yaml' }), directory, { runKey: 'june' });
   return submit(platform, await prepare(request, platform.store));
 }
 

@@ -4,32 +4,18 @@ import { composeStatus, RecentRate } from '../../src/jobs/status.ts';
 import type { StepCounts } from '../../src/ports/ledger.ts';
 import { worker } from '../contracts/ledger-events.ts';
 import { viewOf } from '../model/job-of.ts';
+import { countsOf } from '../support/step-counts.ts';
 
 const now = Date.parse('2026-11-30T07:00:00.000Z');
 const SENT = { what: 'sent' } as const;
 const NONE = { waiting: 0, running: 0, done: 0, failed: 0, skipped: 0 };
 
-function countsOf(step: string, counts: Partial<StepCounts>): StepCounts {
-  return {
-    step,
-    running: 0,
-    done: 0,
-    failed: 0,
-    retried: 0,
-    interrupted: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    seconds: 0,
-    counters: {},
-    movedAt: now,
-    exact: false,
-    ...counts,
-  };
-}
+/** Counts that have just changed. */
+const recentCounts = (step: string, counts: Partial<StepCounts>) => countsOf(step, { movedAt: now, ...counts });
 
 describe('a status', () => {
   const price = (counts: Partial<StepCounts>, entries: Parameters<typeof viewOf>[0]) => {
-    const [step] = composeStatus(viewOf([SENT, ...entries]), [countsOf('price', counts)], [], now).steps;
+    const [step] = composeStatus(viewOf([SENT, ...entries]), [recentCounts('price', counts)], [], now).steps;
     const { waiting, running, done, failed, skipped } = step ?? {};
     return { waiting, running, done, failed, skipped };
   };
@@ -49,7 +35,7 @@ describe('a status', () => {
   it('is exact only for a closed job with exact counts', () => {
     const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
     const exact = (entries: Parameters<typeof viewOf>[0], ...counts: readonly Partial<StepCounts>[]): boolean => {
-      const steps = counts.map((count, index) => countsOf(['price', 'convert'][index] ?? '', count));
+      const steps = counts.map((count, index) => recentCounts(['price', 'convert'][index] ?? '', count));
       return composeStatus(viewOf([SENT, ...entries]), steps, [], now).exact;
     };
     expect(exact([close], { exact: true }, { exact: true })).to.equal(true);
@@ -65,10 +51,10 @@ describe('a status', () => {
     const view = viewOf([SENT, { what: 'adjust', finishBy: '2026-11-30T08:00:00.000Z' }]);
     const busy = worker({ done: 2, failed: 0, startedAt: now - 20_000, seenAt: now });
     // The job waited an hour for its worker, which says nothing about its pace.
-    const status = composeStatus(view, [countsOf('price', { done: 2 })], [busy], now);
+    const status = composeStatus(view, [recentCounts('price', { done: 2 })], [busy], now);
     expect(status).to.include({ rate: 0.1, eta: 70, finishBy: '2026-11-30T08:00:00.000Z' });
     expect(status.projected).to.equal('2026-11-30T07:01:10.000Z');
-    const idle = composeStatus(view, [countsOf('price', { done: 2 })], [], now);
+    const idle = composeStatus(view, [recentCounts('price', { done: 2 })], [], now);
     expect(idle).to.include({ rate: null, eta: null, projected: null });
   });
 

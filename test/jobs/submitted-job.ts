@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { requireView } from '../../src/jobs/journal.ts';
 import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
-import { prepare, type SubmissionRequest } from '../../src/jobs/submit/prepare.ts';
+import { prepare } from '../../src/jobs/submit/prepare.ts';
 import { submit } from '../../src/jobs/submit/submit.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { randomId } from '../../src/lib/id.ts';
-import type { JobSpec } from '../../src/model/job.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { runWorkerInProcess } from '../support/inside-worker.ts';
+import { submissionRequest } from '../support/submission-request.ts';
 import { type Place, publishSmall } from './published-job.ts';
 
 /** Writes inputs and a job file, and submits the job as the command line does. */
@@ -24,26 +24,11 @@ export async function submitJob(
   for (const [name, bytes] of Object.entries(inputs)) writeFileSync(join(directory, name), bytes);
   const file = join(directory, 'job.yaml');
   writeFileSync(file, yaml);
-  const prepared = await prepare(requestOf(await loadJobFile(file), directory), platform.store);
+  const prepared = await prepare(
+    submissionRequest(await loadJobFile(file), directory, { allowEmpty: true }),
+    platform.store,
+  );
   return (await submit(platform, prepared, { notBefore })).view;
-}
-
-/** The request to submit a job whose file is in the directory. */
-export function requestOf(spec: JobSpec, directory: string, more: Partial<SubmissionRequest> = {}): SubmissionRequest {
-  return {
-    spec,
-    directory,
-    inputs: [],
-    inputDirectory: directory,
-    stdin: null,
-    params: {},
-    labels: {},
-    period: null,
-    runKey: null,
-    expectInputs: null,
-    allowEmpty: true,
-    ...more,
-  };
 }
 
 /** A job file. Each line of `a.txt` is a task of `price`. */

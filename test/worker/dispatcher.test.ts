@@ -7,7 +7,6 @@ import fc from 'fast-check';
 import type { EntryKind } from '../../src/model/journal.ts';
 import type { Receipt } from '../../src/ports/task-queue.ts';
 import { SlotSeconds } from '../../src/worker/dispatcher.ts';
-import type { CommandEnd } from '../../src/worker/executor.ts';
 import type { SettleItem } from '../../src/worker/settle.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
@@ -15,17 +14,7 @@ import { addEntry } from '../support/claims-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
-import { deliveryOf, makeClient, makeContext, makeDispatcher } from './worker-context.ts';
-
-const EXIT: CommandEnd = {
-  how: 'exit',
-  code: 0,
-  signal: null,
-  seconds: 1,
-  cpuSeconds: null,
-  peakMemory: null,
-  strays: 0,
-};
+import { deliveryOf, endOf, makeClient, makeContext, makeDispatcher } from './worker-context.ts';
 
 describe('tasks that wait for a slot', () => {
   const place = forEachTest(openPlace);
@@ -47,7 +36,7 @@ describe('tasks that wait for a slot', () => {
         run: async (_, { stdout }) => {
           await decided;
           writeFileSync(stdout, '');
-          return EXIT;
+          return endOf();
         },
         close: async () => undefined,
       },

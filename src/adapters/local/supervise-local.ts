@@ -81,7 +81,7 @@ async function superviseUntilEmpty(options: SuperviseGroupOptions, lock: GroupLo
     }
   } finally {
     supervisor.drain();
-    // Release the lock before the last worker leaves: this process starts no more, and another supervisor may begin.
+    // Release the lock before the last worker leaves: this process starts no further one, and another supervisor may begin.
     lock.release();
   }
   await supervisor.whenIdle();

@@ -4,7 +4,7 @@ import { type AttemptEvent, UNKNOWN_FACTS } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Totals } from './totals.ts';
 
-/** What `attemptLine` may leave out. */
+/** The facts that `attemptLine` leaves out if they are unknown. */
 const OMITTED = { endedAt: null, ...UNKNOWN_FACTS } as const;
 
 /** An attempt as one line of JSON, without its job, which the object's key names, and without unknown values. */

@@ -61,7 +61,7 @@ function properties(colours: Readonly<Record<string, string>>): string {
 /** Good news, bad news, a warning, or still undecided. */
 export type Tone = 'good' | 'bad' | 'doubtful' | 'open';
 
-/** What is drawn into the circle beside a verdict, in a field of 40 by 40. */
+/** The path in the circle beside a verdict, on 40 by 40 units. */
 export const VERDICT_SIGNS: Readonly<Record<Tone, string>> = {
   good: 'M11 21l6 6 12-13',
   bad: 'M13 13l14 14M27 13L13 27',

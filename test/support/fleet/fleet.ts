@@ -27,6 +27,7 @@ import type { LeaseThreadData, MessageToThread } from '../../../src/worker/held-
 import { LeaseHeartbeat } from '../../../src/worker/lease-heartbeat.ts';
 import { VirtualTime } from '../held-time.ts';
 import { runWorkerInProcess } from '../inside-worker.ts';
+import { submissionRequest } from '../submission-request.ts';
 import { FleetBucket } from './bucket.ts';
 import { FleetQueue } from './queue.ts';
 import { Requests } from './requests.ts';
@@ -112,19 +113,7 @@ export class Fleet {
       },
       { file: 'claims.json' },
     );
-    const request = {
-      spec,
-      directory: this.#scratch,
-      inputs: [],
-      inputDirectory: this.#scratch,
-      stdin: null,
-      params: {},
-      labels: {},
-      period: null,
-      runKey: null,
-      expectInputs: null,
-      allowEmpty: false,
-    };
+    const request = submissionRequest(spec, this.#scratch);
     const platform = this.#operator;
     const work = async (): Promise<JobView> => {
       const { view } = await submit(platform, await prepare(request, platform.store), { mode: 'new', notBefore: null });
