@@ -201,10 +201,10 @@ export async function requireView(store: ObjectStore, job: string): Promise<JobV
   throw new BatchctlError('notFound', `there is no job ${job}`, { hint: 'batchctl jobs' });
 }
 
-/** Every entry of a job's journal, oldest first. */
-export async function readEntries(store: ObjectStore, job: string): Promise<readonly JournalEntry[]> {
+/** The entries of a job's journal from the given number on, oldest first. */
+export async function readEntries(store: ObjectStore, job: string, from = 0): Promise<readonly JournalEntry[]> {
   const entries: JournalEntry[] = [];
-  for (let n = 0; ; n += 1) {
+  for (let n = from; ; n += 1) {
     const entry = await readEntry(store, job, n);
     if (entry === null) return entries;
     entries.push(entry);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { VERSION } from '../../lib/version.ts';
@@ -25,7 +25,7 @@ export class EvidenceFile {
   readonly #path: string;
   readonly #draft: string;
   readonly #fd: number;
-  readonly #hash = createHash('sha256');
+  #hash = createHash('sha256');
   #waiting: string[] = [];
   #length = 0;
   #lines = 0;
@@ -41,7 +41,7 @@ export class EvidenceFile {
   static async create(path: string): Promise<EvidenceFile> {
     const draft = draftIn(dirname(path));
     try {
-      const fd = openSync(draft, 'wx');
+      const fd = openSync(draft, 'ax');
       await removeStaleDrafts(dirname(path));
       return new EvidenceFile(path, draft, fd);
     } catch (cause) {
@@ -55,6 +55,15 @@ export class EvidenceFile {
     this.#length += text.length + 1;
     this.#waiting.push(text, '\n');
     if (this.#length >= CHUNK) this.#flush();
+  }
+
+  /** Removes all lines, for a verification that begins again. */
+  restart(): void {
+    ftruncateSync(this.#fd);
+    this.#hash = createHash('sha256');
+    this.#waiting = [];
+    this.#length = 0;
+    this.#lines = 0;
   }
 
   /** Adds the seal, and renames the file to its final name once its content is safe on disk. */

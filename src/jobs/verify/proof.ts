@@ -81,7 +81,7 @@ async function readProof(store: ObjectStore, key: string): Promise<KeptProof | n
 }
 
 /** A proof of a chain, or why it can't be read. */
-type FoundProof = KeptProof | { readonly key: string; readonly problem: string };
+export type FoundProof = KeptProof | { readonly key: string; readonly problem: string };
 
 /** All stored proofs of a job, oldest first. */
 export async function readProofs(store: ObjectStore, job: string): Promise<readonly FoundProof[]> {
@@ -156,13 +156,15 @@ function rootOf(decisions: readonly Decision[], count: number): string {
 
 /**
  * Stores a proof, unless the last one says the same. Uses create-if-absent, so two concurrent proofs are both kept, in
- * a chain. Returns the standing proof; null for a result that proves nothing.
+ * a chain. Returns the stored proof; null for a result that proves nothing, or of an older journal than the last proof,
+ * which would no longer hold if this one followed it.
  */
 export async function storeProof(platform: Platform, result: VerifyResult): Promise<KeptProof | null> {
   if (result.verdict !== 'proven') return null;
   for (;;) {
     const last = await lastProof(platform, result.job);
     if (last !== null && canonicalJson(last.proof.result) === canonicalJson(result)) return last;
+    if (last !== null && last.proof.entry > result.entry) return null;
     const proof = await makeProof(platform, result, last);
     const number = last === null ? 0 : last.number + 1;
     const key = proofKey(result.job, number);

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import type { VerifyAnswer } from '../../model/answers/verify.ts';
 import { type JobStanding, standingOf } from '../../model/decide.ts';
-import { type JobRecord, sectionStart } from '../../model/job.ts';
+import { hasBarrier, type JobRecord, sectionStart } from '../../model/job.ts';
 import { failedPrefix, isBegunKey, taskOfFailed, triesPrefix } from '../../model/keys.ts';
 import type { OutputMeta } from '../../model/output.ts';
 import type { TaskBits } from '../../model/task-set.ts';
@@ -48,8 +48,9 @@ export async function repairJob(platform: Platform, seen: JobView, options: Repa
     const found = await look(platform, view);
     refusePruned(found.view, 'its parts');
     const plan = { ...planRepair(found.view, found.standing), recorded: events };
-    if (found.standing.settled && view.closed !== null && found.view.closed !== null && !found.view.cancelled)
-      await (await platform.ledger()).recordExact(view.record.job, found.view.closed.round, exact);
+    // What was decided since has changed the counts.
+    if (found.standing.settled && view.closed !== null && found.view.next === view.next && !view.cancelled)
+      await (await platform.ledger()).recordExact(view.record.job, view.closed.round, exact);
     if (found.standing.settled || plan.withheld !== null || sentSince(view, found.view)) return plan;
     const after = await (found.view.closed === null ? resend(platform, found) : reopen(platform, found));
     if (after === null) continue;
@@ -111,7 +112,7 @@ async function sendFirst(platform: Platform, view: JobView, standing: JobStandin
 interface RebuildResult {
   /** Events sent to the ledger; those that it already knew changed nothing. */
   readonly events: number;
-  /** The store's counts for each step: exact for a job that is closed and settled. */
+  /** The store's counts for each step that has opened: exact for a job that is closed and settled. */
   readonly exact: readonly ExactCounts[];
   /** Failures that can't be read completely: they count, but their details are unknown. */
   readonly damaged: readonly Finding[];
@@ -139,6 +140,7 @@ export async function rebuildLedger(
   const exact: ExactCounts[] = [];
   const damaged = new Findings();
   let before: TaskBits | null = null;
+  let isOpen = true;
   const ctx = await createContext(platform, view, 0, { ...options, deep: false });
   for (const [index, { name }] of view.record.spec.steps.entries()) {
     const sum = new TotalsSum();
@@ -147,7 +149,9 @@ export async function rebuildLedger(
       return writer.add(doneEvent(view.record, name, task, meta));
     });
     for await (const event of failures(platform, view.record.job, name, damaged)) await writer.add(event);
-    exact.push(exactOf(name, facts, sum.totals()));
+    isOpen &&= !hasBarrier(view.record.spec.steps, index) || facts.opened !== null;
+    // Tasks that never opened may still run in this round, and must count.
+    if (isOpen) exact.push(exactOf(name, facts, sum.totals()));
     before = facts.published;
   }
   await writer.flush();

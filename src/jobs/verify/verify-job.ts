@@ -10,7 +10,7 @@ import { composeResult, skipsOf, type VerifyResult } from '../../model/verify/ve
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { refreshView } from '../journal.ts';
+import { readEntries, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { prunedError } from '../prune/pruned.ts';
 import { requireUnchanged } from '../prune/remains.ts';
@@ -21,7 +21,7 @@ import { recordDigest } from '../submit/prepare.ts';
 import { evaluateAll, type StepTotals } from '../totals.ts';
 import { EarlierProofs } from './earlier-proofs.ts';
 import { EvidenceLog } from './evidence-log.ts';
-import { checkProofs, readDecisions, readProofs, standingProof } from './proof.ts';
+import { checkProofs, type FoundProof, readDecisions, readProofs, standingProof } from './proof.ts';
 import { readParts, scanInputs, scanParts, scanStepParts } from './scan-inputs.ts';
 import { type StepScan, scanStep } from './scan-outputs.ts';
 import { createContext, type VerifyContext, type VerifyOptions } from './verify-context.ts';
@@ -58,15 +58,33 @@ function unmetText(equation: string, left: string | null, right: string | null, 
 /**
  * Proves, by reading only the store, that a closed job lost nothing and did nothing twice: its parts cover every byte
  * of its inputs exactly once, every chain has an accepted end, every output is as published, and its control totals
- * hold. Reads everything once and reports it to the evidence. Memory use is constant. Returns `unfinished` for a job
- * that isn't closed, with undecided tasks as missing. Throws `corrupt` for an object that can't be read at all, `newer`
- * for a format of a later version.
+ * hold. Reads everything once and reports it to the evidence; again if it found problems and something was decided
+ * about the job meanwhile, as the work of a new round looks like an alteration to a view from before it. Memory use is
+ * constant. Returns `unfinished` for a job that isn't closed, with undecided tasks as missing. Throws `corrupt` for an
+ * object that can't be read at all, `newer` for a format of a later version.
  */
 export async function verifyJob(platform: Platform, view: JobView, options: VerifyOptions = {}): Promise<VerifyResult> {
-  const now = await refreshView(platform.store, view);
-  await requireIntactRecord(platform.store, now.record);
-  if (now.pruned !== null) return keptResult(platform, now, now.pruned, options);
-  return isClosed(stateOf(now)) ? verifyClosed(platform, now, options) : unfinished(platform, now, options);
+  const { store } = platform;
+  for (let now = view; ; options.evidence?.restart()) {
+    // Before the journal: then it has every entry that a proof names.
+    const proofs = await readProofs(store, view.record.job);
+    now = await refreshView(store, now);
+    await requireIntactRecord(store, now.record);
+    if (now.pruned !== null) return keptResult(platform, now, now.pruned, options);
+    if (!isClosed(stateOf(now))) return unfinished(platform, now, proofs, options);
+    try {
+      const result = await verifyClosed(platform, now, proofs, options);
+      if (result.problems.length === 0 || !(await isDecidedSince(store, now))) return result;
+    } catch (error) {
+      if (!isKind(error, 'corrupt') || !(await isDecidedSince(store, now))) throw error;
+    }
+  }
+}
+
+/** Whether something was decided about the job after the view was read that could make what it says untrue. */
+async function isDecidedSince(store: ObjectStore, view: JobView): Promise<boolean> {
+  const entries = await readEntries(store, view.record.job, view.next);
+  return entries.some(({ what }) => what !== 'delivered' && what !== 'undelivered');
 }
 
 /**
@@ -89,8 +107,13 @@ async function keptResult(
   return kept.result;
 }
 
-async function unfinished({ store }: Platform, view: JobView, options: VerifyOptions): Promise<VerifyResult> {
-  await requireProvenJournal(store, view);
+async function unfinished(
+  { store }: Platform,
+  view: JobView,
+  proofs: readonly FoundProof[],
+  options: VerifyOptions,
+): Promise<VerifyResult> {
+  await requireProvenJournal(store, view, proofs);
   const chains = checkChains(view, await listFacts(store, view), new Findings());
   return composeResult({
     view,
@@ -106,7 +129,12 @@ async function unfinished({ store }: Platform, view: JobView, options: VerifyOpt
   });
 }
 
-async function verifyClosed(platform: Platform, view: JobView, options: VerifyOptions): Promise<VerifyResult> {
+async function verifyClosed(
+  platform: Platform,
+  view: JobView,
+  proofs: readonly FoundProof[],
+  options: VerifyOptions,
+): Promise<VerifyResult> {
   const { store } = platform;
   const evidence = new EvidenceLog(view.record, options.evidence ?? null);
   const { parts } = view.record;
@@ -120,8 +148,7 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   for (const { line, entry } of decisions) evidence.decision(line, entry);
   evidence.sum.endDecisions();
   const scanned = await scanParts(ctx);
-  // Read the proofs first: differences from them are recorded while the outputs are read.
-  const kept = checkProofs(await readProofs(store, view.record.job), decisions, ctx.findings);
+  const kept = checkProofs(proofs, decisions, ctx.findings);
   const earlier = new EarlierProofs(view, kept, decisions);
   const steps = await scanSteps(ctx, evidence, earlier);
   await checkCuts(ctx);
@@ -175,10 +202,10 @@ async function requireIntactRecord(store: ObjectStore, record: JobRecord): Promi
 }
 
 /** Throws `corrupt` for an open job whose journal no longer matches an earlier proof. */
-async function requireProvenJournal(store: ObjectStore, view: JobView): Promise<void> {
+async function requireProvenJournal(store: ObjectStore, view: JobView, proofs: readonly FoundProof[]): Promise<void> {
   const { job } = view.record;
   const findings = new Findings();
-  checkProofs(await readProofs(store, job), await readDecisions(store, view), findings);
+  checkProofs(proofs, await readDecisions(store, view), findings);
   const [first] = findings.list();
   if (first === undefined) return;
   throw new BatchctlError('corrupt', first.message, {

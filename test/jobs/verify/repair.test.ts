@@ -2,16 +2,21 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { retry } from '../../../src/jobs/change/retry.ts';
+import { skip } from '../../../src/jobs/change/skip.ts';
 import { append, readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { repairJob } from '../../../src/jobs/verify/repair.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
-import { OPEN_PREFIX, openedKey, outKey } from '../../../src/model/keys.ts';
+import { failedPrefix, OPEN_PREFIX, openedKey, outKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
+import { event } from '../../contracts/ledger-events.ts';
+import { claimsJob, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { entryKinds, keysBelow } from '../../support/stored.ts';
-import { openPlace } from '../published-job.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
+import { openPlace, publishSmall } from '../published-job.ts';
 import { openAgain, runJob, submitJob, work } from '../submitted-job.ts';
 
 const YAML = `
@@ -115,6 +120,45 @@ describe('repairing a job', () => {
     expect(planned).to.include({ sent: 0, reopened: true });
     expect(planned.missing).to.deep.equal({ convert: '3' });
     expect([(await read(view)).next, await openMarks()]).to.deep.equal([before, []]);
+  });
+
+  it('takes no exact counts of a step that never opened: its tasks may still run in this round', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, claimsJob(0), {});
+    const { job } = view.record;
+    for (const n of [0, 1, 2]) await publishSmall({ platform, view }, 'price', n, 'x');
+    await failForGood(platform, job, 'price', 3);
+    await look(platform, view);
+    await repair(await read(view));
+    const ledger = await platform.ledger();
+    await ledger.record([event('done', 0, { job, step: 'total' })]);
+    const counts = await ledger.counts(job);
+    expect(counts.map(({ step, done, failed }) => [step, done, failed])).to.deep.equal([
+      ['price', 3, 1],
+      ['total', 1, 0],
+    ]);
+  });
+
+  it('does not record counts that it read before the job was retried', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, claimsJob(0), {});
+    const { job } = view.record;
+    for (const n of [0, 1]) await publishSmall({ platform, view }, 'price', n, 'x');
+    for (const n of [2, 3]) await failForGood(platform, job, 'price', n);
+    const { view: closed } = await look(platform, view);
+    const store = wrapStore(platform.store, {
+      keys: async function* (prefix, options) {
+        yield* platform.store.keys(prefix, options);
+        // The last listing of the rebuild.
+        if (prefix !== failedPrefix(job, 'total') || (await read(view)).round > 0) return;
+        await retry(platform, closed, { canaries: 1 });
+        await skip(platform, await read(view), { tasks: [{ step: 0, name: 'price', task: 2 }], reason: 'x' });
+      },
+    });
+    await repairJob({ ...platform, store }, closed);
+    const { closed: again, round } = await read(view);
+    expect([again?.state, round]).to.deep.equal(['failed', 1]);
+    expect((await facts(platform, job)).counts[0]).to.include({ step: 'price', done: 2, failed: 1, exact: true });
   });
 
   it('rebuilds a lost ledger with the same counts, totals and tasks from the store alone', async () => {
