@@ -10,7 +10,7 @@ import type { JobView } from '../model/view.ts';
 import type { ExactCounts, StepCounts } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { listPublished, readOpened, stepTotals } from './listing.ts';
+import { listFacts, listPublished, readOpened, stepTotals } from './listing.ts';
 import { metaOf, readOutput } from './output.ts';
 
 /** Exact totals of a step, from its published outputs alone (law 12). */
@@ -147,16 +147,22 @@ const READ_LIMIT = 10_000;
  * Writes a closed job's exact counts and totals to the ledger, so that its status is exact from then on. Counts come
  * from the listing. Totals are the ledger's own if it counted the same tasks (each counts once, law 12), and otherwise
  * read from the outputs if these are few. Does nothing while tasks are undecided, as their ends would no longer count.
+ * Lists the job again if the ledger has more outputs than `listed`, which then are older than the last of them.
  */
 export async function recordExactCounts(
   platform: Platform,
   view: JobView,
-  facts: readonly StepFacts[],
+  listed: readonly StepFacts[],
 ): Promise<boolean> {
-  if (view.closed === null || view.cancelled || !standingOf(view, facts).settled) return false;
+  if (view.closed === null || view.cancelled) return false;
   const ledger = await platform.ledger();
   const { job, spec } = view.record;
   const counted = new Map((await ledger.counts(job, { exact: true })).map((counts) => [counts.step, counts]));
+  const isOld = spec.steps.some(
+    ({ name }, index) => (counted.get(name)?.done ?? 0) > (listed[index]?.published.count ?? 0),
+  );
+  const facts = isOld ? await listFacts(platform.store, view) : listed;
+  if (!standingOf(view, facts).settled) return false;
   const few = facts.reduce((sum, { published }) => sum + published.count, 0) <= READ_LIMIT;
   const steps: ExactCounts[] = [];
   for (const [index, { name }] of spec.steps.entries()) {

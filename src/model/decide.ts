@@ -46,6 +46,11 @@ export interface StepStanding {
 /** The reason of a job that failed because its exploding step made more files than the job may have tasks. */
 export const TOO_MANY_FILES_REASON = 'maxTasks';
 
+/** The reason of a job that failed because more tasks failed for good than it tolerates. */
+const FAILURES_REASON = 'failures';
+/** The same, and `onFailure: stop` gave up the other tasks. */
+const STOPPED_REASON = 'stopped';
+
 export type NextMove =
   | { readonly move: 'wait' }
   /** `count`: the number of outputs of the previous step to take. */
@@ -59,6 +64,15 @@ export function standingOf(view: JobView, facts: readonly StepFacts[]): JobStand
   const standings = steps.map((step, index) => stepStanding(view, facts, index, step.name));
   const settled = standings.every((step) => step.undecided.count === 0);
   return { steps: standings, settled, next: nextMove(view, facts, standings) };
+}
+
+/**
+ * True if the job was closed because too many tasks had failed for good, and no longer would be: late attempts have
+ * published outputs of failed tasks since. No watcher reopens it; a retry does.
+ */
+export function noLongerFails({ closed }: JobView, { next }: JobStanding): boolean {
+  const isByTasks = closed?.reason === FAILURES_REASON || closed?.reason === STOPPED_REASON;
+  return isByTasks && !(next.move === 'close' && next.state === 'failed');
 }
 
 function stepStanding(view: JobView, facts: readonly StepFacts[], index: number, name: string): StepStanding {
@@ -109,7 +123,9 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
     const failed = section.reduce((sum, step) => sum + step.failed, 0) + undecided;
     const last = end === steps.length - 1;
     if (failed > toleratedFrom(view, start, factOf(facts, start).size)) {
-      return view.paused === null ? close(view, 'failed', givenUp ? 'stopped' : 'failures') : { move: 'wait' };
+      return view.paused === null
+        ? close(view, 'failed', givenUp ? STOPPED_REASON : FAILURES_REASON)
+        : { move: 'wait' };
     }
     if (view.paused !== null) return { move: 'wait' };
     if (last) return close(view, 'succeeded', null);

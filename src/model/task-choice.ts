@@ -2,7 +2,7 @@ import { isHeldBack, type StepFacts, standingOf } from './decide.ts';
 import { hasBarrier, sectionStart, sumBySection, toleratedFrom } from './job.ts';
 import type { TaskSets } from './journal.ts';
 import { formatTaskSet, inRanges, type Ranges, tasksIn } from './task-set.ts';
-import { isSkipped, type JobView } from './view.ts';
+import { isSkipped, isSkippedItself, type JobView, skippedStep } from './view.ts';
 
 /** What a person names. */
 interface TaskRequest {
@@ -24,6 +24,7 @@ export interface RetryChoice {
   readonly leftOut: TaskSets;
   /** Named tasks that did not fail for good. */
   readonly notFailed: readonly string[];
+  /** The skipped tasks for which named ones don't run: themselves, or earlier ones of their chains. */
   readonly skipped: readonly string[];
 }
 
@@ -53,8 +54,9 @@ export function chooseRetry(
     for (let n = 0; n < (facts[step]?.size ?? 0); n += 1) {
       const isNamed = named.has(n);
       if (!isNamed && !all && !inRanges(among[step], n)) continue;
-      if (isSkipped(view, step, n)) {
-        if (isNamed) skipped.push(`${name}/${n}`);
+      const skippedAt = skippedStep(view, step, n);
+      if (skippedAt !== null) {
+        if (isNamed) skipped.push(`${steps[skippedAt]?.name}/${n}`);
       } else if (isRetryable(view, facts, step, n)) (out.has(n) ? left : chosen)[step]?.push(n);
       else if (isNamed) notFailed.push(`${name}/${n}`);
     }
@@ -153,9 +155,10 @@ export function chooseSkip(
     failed[step] = [];
     if (step !== (asked.only ?? step)) continue;
     for (let n = 0; n < (fact?.size ?? 0); n += 1) {
-      const matches = all && (asked.undo ? isSkipped(view, step, n) : isFailed(view, fact, step, n));
+      const isSo = (asked.undo ? isSkippedItself : isSkipped)(view, step, n);
+      const matches = all && (asked.undo ? isSo : isFailed(view, fact, step, n));
       if (!matches && !named.has(n) && !inRanges(asked.among?.[step], n)) continue;
-      if (isSkipped(view, step, n) !== asked.undo) found.already += 1;
+      if (isSo !== asked.undo) found.already += 1;
       else if (asked.undo) {
         if (out.has(n)) found.leftOut.push(`${name}/${n}`);
         else chosen[step]?.push(n);

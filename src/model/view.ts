@@ -313,7 +313,24 @@ function sectionHas(steps: readonly StepSpec[], tasks: StepRanges, step: number,
   return false;
 }
 
+/**
+ * True if a person skipped the task or an earlier one of its chain: nothing more is asked of that chain, even if an
+ * attempt publishes the skipped task's output later.
+ */
 export function isSkipped(view: JobView, step: number, task: number): boolean {
+  return skippedStep(view, step, task) !== null;
+}
+
+/** The first step of the task's chain, up to its own, at which a person skipped the chain; null for none. */
+export function skippedStep(view: JobView, step: number, task: number): number | null {
+  if (view.skipped.length === 0) return null;
+  for (let at = sectionStart(view.record.spec.steps, step); at <= step; at += 1)
+    if (isSkippedItself(view, at, task)) return at;
+  return null;
+}
+
+/** True if a person skipped this task, not only an earlier one of its chain. */
+export function isSkippedItself(view: JobView, step: number, task: number): boolean {
   return view.skipped.some((set) => inRanges(set.get(step), task));
 }
 

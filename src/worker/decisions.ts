@@ -10,8 +10,8 @@ import type { JobCache } from './job-cache.ts';
 
 /**
  * Reads the journals of the jobs that run here, as every heartbeat does, and ends the attempts that a person ended: of
- * a cancelled job, of one paused at once, and of killed tasks. A journal that can't be read (damaged, denied, or of a
- * later version) goes to `onTrouble`; decisions about other jobs are still obeyed.
+ * a cancelled job, of one paused at once, and of killed and skipped tasks. A journal that can't be read (damaged,
+ * denied, or of a later version) goes to `onTrouble`; decisions about other jobs are still obeyed.
  */
 export async function obeyJournals(
   store: ObjectStore,
@@ -39,22 +39,23 @@ async function obeyJournal(store: ObjectStore, now: JobView, seen: JobView, disp
   const ofJob = (attempt: RunningAttempt): boolean => attempt.task.message.job === seen.record.job;
   if (now.cancelled) dispatcher.end('cancel', ofJob);
   else if (now.paused?.now === true) dispatcher.end('pause', ofJob);
-  else await obeyKills(store, seen, dispatcher, ofJob);
+  else await obeyTaskDecisions(store, seen, dispatcher, ofJob);
 }
 
-/** Each attempt obeys the kills after the journal entry at its admission: by number, so no clock matters. */
-async function obeyKills(
+/** Each attempt obeys the kills and skips after the journal entry at its admission: by number, so no clock matters. */
+async function obeyTaskDecisions(
   store: ObjectStore,
   oldest: JobView,
   dispatcher: Dispatcher,
   ofJob: (attempt: RunningAttempt) => boolean,
 ): Promise<void> {
-  const entries = await readEntries(store, oldest.record.job);
-  for (const [number, entry] of entries.entries()) {
-    if (entry.what !== 'kill' || number < oldest.next) continue;
-    dispatcher.end(entry.mode === 'fail' ? 'killFail' : 'kill', (attempt) => {
+  const entries = await readEntries(store, oldest.record.job, oldest.next);
+  for (const [at, entry] of entries.entries()) {
+    if (entry.what !== 'kill' && entry.what !== 'skip') continue;
+    const reason = entry.what === 'skip' ? 'skip' : entry.mode === 'fail' ? 'killFail' : 'kill';
+    dispatcher.end(reason, (attempt) => {
       const { message, view } = attempt.task;
-      return ofJob(attempt) && number >= view.next && taskSetHas(entry.tasks[message.step], message.task);
+      return ofJob(attempt) && oldest.next + at >= view.next && taskSetHas(entry.tasks[message.step], message.task);
     });
   }
 }

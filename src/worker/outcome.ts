@@ -43,7 +43,7 @@ export type Outcome =
 export const WRITTEN_OUTCOMES: readonly Outcome['kind'][] = ['published', 'twin', 'retry', 'failed', 'failedBefore'];
 
 /** Why an attempt was ended from outside: the reason of the abort signal. */
-export type EndReason = 'drain' | 'spot' | 'pause' | 'kill' | 'killFail' | 'cancel' | 'lease';
+export type EndReason = 'drain' | 'spot' | 'pause' | 'kill' | 'killFail' | 'skip' | 'cancel' | 'lease';
 
 const ERROR_LENGTH = 512;
 
@@ -69,6 +69,8 @@ export function outcomeOfAbort(task: Pick<AdmittedTask, 'number'>, reason: EndRe
       return { kind: 'leaseLost' };
     case 'cancel':
       return { kind: 'dropped', why: 'cancelled' };
+    case 'skip':
+      return { kind: 'dropped', why: 'skipped' };
     case 'killFail':
       return {
         kind: 'failed',

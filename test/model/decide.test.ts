@@ -46,6 +46,17 @@ describe('the standing of a job', () => {
     expect(next).to.deep.equal({ move: 'open', step: 2, count: 1, leftOut: '0,2-3' });
   });
 
+  it('asks for nothing more of a skipped chain, even if the skipped task is published or a later one fails', () => {
+    const view = viewOf([SENT, skip({ price: '1-2' })]);
+    const { next, steps } = standingOf(view, [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 3], [2]), none]);
+    expect(steps.map(({ published, failed, skipped }) => [published, failed, skipped])).to.deep.equal([
+      [4, 0, 0],
+      [2, 0, 2],
+      [0, 0, 0],
+    ]);
+    expect(next).to.deep.equal({ move: 'open', step: 2, count: 2, leftOut: '1-2' });
+  });
+
   it('closes as failed while paused, and otherwise does nothing', () => {
     const view = viewOf([SENT, { what: 'pause', now: false, reason: 'person' }]);
     expect(standingOf(view, [factsOf(4, [], [0, 1, 2, 3]), factsOf(4, []), none]).next).to.deep.equal({ move: 'wait' });

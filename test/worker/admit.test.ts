@@ -19,6 +19,7 @@ name: claims
 input: { split: { by: range, from: 1, to: 4 } }
 steps:
   - { name: price, run: [cat], interruptions: 1, fallback: steady }
+  - { name: convert, run: [cat] }
 `;
 
 describe('admitting a delivery', () => {
@@ -152,6 +153,14 @@ describe('admitting a delivery', () => {
     for (const old of [{ round: 0 }, { round: 2 }, { task: 1, round: 1 }])
       expect(await verdictOn(old), JSON.stringify(old)).to.deep.equal({ dropped: 'stale' });
     expect(await verdictOn({ task: 1, round: 0 })).to.equal(1);
+  });
+
+  it('drops a message of a chain whose earlier task was skipped, although an attempt has published that task', async () => {
+    await add({ what: 'skip', tasks: { price: '0' }, reason: 'x' });
+    await jobs.refresh(view);
+    await publishSmall({ platform: place.platform, view }, 'price', 0, 'x');
+    expect(await verdictOn({ step: 'convert' })).to.deep.equal({ dropped: 'skipped' });
+    expect(await verdictOn({ step: 'convert', task: 1 })).to.equal(1);
   });
 
   it('drops a message while its job is paused or its task skipped, and runs it as soon as the journal ends that', async () => {

@@ -1,4 +1,4 @@
-// Protects: a worker obeys every kill, every pause and a SIGTERM that comes while it starts.
+// Protects: a worker obeys every kill, every skip, every pause and a SIGTERM that comes while it starts.
 import { expect } from 'chai';
 import { workerCommand } from '../../src/cli/commands/worker.ts';
 import { openContext } from '../../src/cli/context.ts';
@@ -53,6 +53,13 @@ describe('a worker', () => {
     const view = await submitJob(place, claimsJob(0), {});
     const killed = await addEntry(platform, view, { what: 'kill', tasks: { price: '0' }, mode: 'fail' });
     expect(await endedByJournals(platform, [makeTask(view), makeTask(killed, { task: 1 })])).to.deep.equal([0]);
+  });
+
+  it('ends the attempt of a task that a person skips, and no other', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, claimsJob(0), {});
+    await addEntry(platform, view, { what: 'skip', tasks: { price: '1' }, reason: 'hangs' });
+    expect(await endedByJournals(platform, [makeTask(view), makeTask(view, { task: 1 })])).to.deep.equal([1]);
   });
 
   it("obeys kill --requeue even if the killer's clock is behind", async () => {

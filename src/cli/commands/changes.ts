@@ -17,7 +17,7 @@ export function retryCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, retry, {
     help: {
       about:
-        'Retries tasks that failed for good: all of them, those given by --task, those of a cause, or those of a step. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. --dry-run shows everything that would change.',
+        'Retries tasks that failed for good: all of them, those given by --task, those of a cause, or those of a step. If late attempts have published all of them since, the job just continues. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. --dry-run shows everything that would change.',
       examples: [
         'batchctl retry',
         'batchctl retry last --cause k3f --with job.yaml --canary 2',
@@ -45,9 +45,14 @@ async function showRetried(ctx: Context, retried: RetryAnswer): Promise<void> {
 
 async function retriedText(
   ctx: Context,
-  { job, round, tasks, canaries, count, changes }: RetryAnswer,
+  { job, round, state, tasks, canaries, count, changes }: RetryAnswer,
 ): Promise<string> {
-  if (count === 0) return `${job}: nothing has failed for good, nothing to retry`;
+  if (count === 0 && round !== null) return `${job}, round ${round}: no failed task is left, so the job continues`;
+  if (count === 0) {
+    return state === 'failed'
+      ? `${job}: no failed task is left to retry`
+      : `${job}: nothing has failed for good, nothing to retry`;
+  }
   const first = canaries === null ? '' : `, first ${setsText(canaries)}`;
   const what = `${formatMany(count, 'task')} (${setsText(tasks)})${first}`;
   const line = round === null ? `${job}: would retry ${what}` : `${job}, round ${round}: retrying ${what}`;
@@ -58,7 +63,7 @@ export function skipCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, skip, {
     help: {
       about:
-        'Skips tasks that failed for good or are not decided yet. The gather opens without them, the job can succeed, and the proof records the tasks, who skipped them and why. A closed job reopens until everything is decided.',
+        'Skips tasks that failed for good or are not decided yet; a running attempt is ended. The gather opens without them, the job can succeed, and the proof records the tasks, who skipped them and why. A closed job reopens until everything is decided.',
       examples: [
         'batchctl skip last --task price/17 --reason "claim withdrawn, ticket 4711"',
         'batchctl skip last --cause k3f --reason "empty files, agreed with the sender"',

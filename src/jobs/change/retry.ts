@@ -1,5 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
-import { standingOf } from '../../model/decide.ts';
+import { noLongerFails, type StepFacts, standingOf } from '../../model/decide.ts';
+import { hasBarrier } from '../../model/job.ts';
 import type { Overrides } from '../../model/journal.ts';
 import { requireLegal } from '../../model/legal.ts';
 import { type Change, foldOverrides } from '../../model/overrides.ts';
@@ -44,7 +45,8 @@ interface RetryResult {
 
 /**
  * Retries tasks that failed for good, in a new round: mark, entry, messages, in that order, so that any process that
- * finds the mark can complete the sending; a corrected program is stored before. Writes nothing if nothing failed.
+ * finds the mark can complete the sending; a corrected program is stored before. A job that was closed as failed, and whose
+ * failed tasks were published since, continues in a round without tasks; otherwise nothing is written if nothing failed.
  * Throws `refused` for a cancelled job, for a named task that did not fail for good or was skipped, for tasks that an
  * opened gather left out, and for another job's file.
  */
@@ -54,14 +56,18 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
   for (;;) {
     requireLegal(view, 'retry');
     const ofCauses = await tasksOfCauses(platform, view, causes, 'failed');
-    const choice = chooseRetry(view, await listFacts(platform.store, view), { tasks, only, canaries, among: ofCauses });
+    const listed = await listFacts(platform.store, view);
+    const choice = chooseRetry(view, listed, { tasks, only, canaries, among: ofCauses });
     refuseInvalidChoice(view, choice, tasks.length > 0, ofCauses !== null);
     const overrides = overridesFor(view, options);
     const changes = await changesFor(platform.store, view, choice.tasks, overrides, correction);
-    if (choice.count === 0 || dryRun) return { view, round: null, choice, changes, sent: 0 };
+    const isAll = tasks.length === 0 && ofCauses === null && only === undefined;
+    const continues = choice.count === 0 && isAll && noLongerFails(view, standingOf(view, listed));
+    if ((choice.count === 0 && !continues) || dryRun) return { view, round: null, choice, changes, sent: 0 };
     if (correction !== null) await storeCorrectedCode(platform.store, correction);
     const { stopped } = view;
-    const { view: after, round } = await startRetryRound(platform, view, choice, overrides);
+    const begun = continues ? { ...choice, opened: openedSteps(view, listed) } : choice;
+    const { view: after, round } = await startRetryRound(platform, view, begun, overrides);
     view = after;
     // Another entry came first and may include the failed tasks, so choose again.
     if (round === null) continue;
@@ -69,10 +75,17 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     const facts = await listFacts(platform.store, view);
     const asked = choice.canaries ?? choice.tasks;
     // A retry ends a `stop`: tasks that were given up continue too, even if only some were named.
-    const among = stopped === null ? asked : null;
+    const among = stopped === null && !continues ? asked : null;
     const sent = view.paused === null ? await sendUndecided(platform, view, standingOf(view, facts), among) : 0;
     return { view, round, choice, changes, sent };
   }
+}
+
+/** Names of the opened gathers and steps behind an `explode`: a round without tasks requests none of theirs. */
+function openedSteps({ record: { spec } }: JobView, facts: readonly StepFacts[]): readonly string[] {
+  return spec.steps.flatMap(({ name }, index) =>
+    hasBarrier(spec.steps, index) && facts[index]?.opened != null ? [name] : [],
+  );
 }
 
 /** A corrected file replaces the changes of earlier rounds; flags apply on top. */

@@ -16,7 +16,7 @@ import { TaskBits, tasksIn } from '../../model/task-set.ts';
 import { copyProblem } from '../../model/verify/attempt-places.ts';
 import { publishedEnd, type TaskEnd } from '../../model/verify/evidence.ts';
 import { MAX_NAMED_TASKS } from '../../model/verify/findings.ts';
-import { isSkipped } from '../../model/view.ts';
+import { isSkipped, isSkippedItself } from '../../model/view.ts';
 import type { ObjectInfo } from '../../ports/object-store.ts';
 import { readFailureObject } from '../failures.ts';
 import { currentFailures, type NamedFailure, stepTotals } from '../listing.ts';
@@ -155,10 +155,11 @@ class UnpublishedTasks {
   /** Null for a task that was never requested, because its chain had ended before. */
   #endOf(n: number, failure: Failed | null): TaskEnd | null {
     const { view, opened } = this.#ctx;
-    if (isSkipped(view, this.#index, n)) return { end: 'skipped' };
-    if (failure !== null) return failure;
+    if (isSkippedItself(view, this.#index, n)) return { end: 'skipped' };
     const barrier = hasBarrier(view.record.spec.steps, this.#index);
     const asked = barrier ? (opened[this.#index] ?? null) !== null : this.#before === null || this.#before.has(n);
+    if (isSkipped(view, this.#index, n)) return asked ? { end: 'skipped' } : null;
+    if (failure !== null) return failure;
     if (!asked) return null;
     const givenUp = view.stopped !== null || isHeldBack(view, this.#index, n);
     return givenUp ? { end: 'givenUp' } : { end: 'missing' };

@@ -10,9 +10,10 @@ import { CostGuard } from '../cost/cost-guard.ts';
 import { isDenied, peekIfReadable } from '../denied-job.ts';
 import { type GroupRaise, WaitingRaiser } from '../grid/raise.ts';
 import { readJob, refreshView } from '../journal.ts';
-import { stepTotals } from '../listing.ts';
+import { listFacts, stepTotals } from '../listing.ts';
 import { discardAbandoned } from '../prune/discard.ts';
 import { dropUnreached } from '../round-marks.ts';
+import { recordExactCounts } from '../totals.ts';
 import type { Sighting } from './keeper-mark.ts';
 import { finishClose, isOpen, type Look, look } from './look.ts';
 import { resendMissing, type WatchedJob } from './resend-missing.ts';
@@ -153,9 +154,9 @@ export class JobWatcher {
   }
 
   /**
-   * A look after an outcome. A publish after a close needs an exact look, which may close the job again. An unreadable
-   * job is left to others; nothing is thrown. Returns in how many milliseconds to look again, if a look may be needed
-   * and the last listing was too recent.
+   * A look after an outcome. A publish after a close needs an exact look, which may close the job again, and exact counts
+   * that include it. An unreadable job is left to others; nothing is thrown. Returns in how many milliseconds to look
+   * again, if a look may be needed and the last listing was too recent.
    */
   async afterOutcome(job: string, published: boolean): Promise<number | null> {
     try {
@@ -163,12 +164,24 @@ export class JobWatcher {
       const quiet = this.#quietFor(job);
       if (glanced !== null && glanced.look === null && isOpen(glanced.view) && quiet > 0) return quiet;
       const late = published && glanced !== null && glanced.look === null && glanced.view.closed !== null;
-      if (late) await this.glance(job, true);
+      if (late) await this.#countLate((await this.glance(job, true))?.look ?? null);
       return null;
     } catch (error) {
       this.#reportTrouble(job, error);
       return null;
     }
+  }
+
+  /** Exact totals exclude later events of their round, so outputs that came after the close need new ones. */
+  async #countLate(found: Look | null): Promise<void> {
+    if (found === null || found.view.closed === null || found.did.length > 0) return;
+    const platform = this.#platform;
+    const counts = await (await platform.ledger()).counts(found.view.record.job);
+    const lacks = counts.some(({ step, done, exact }) => {
+      const published = found.standing.steps.find(({ name }) => name === step)?.published ?? 0;
+      return exact && done < published;
+    });
+    if (lacks) await recordExactCounts(platform, found.view, await listFacts(platform.store, found.view));
   }
 
   /** Skips a job with a problem of its own (newer format, damaged or denied object, bug). Throws if a service fails. */

@@ -1,7 +1,7 @@
 import { factOf, isHeldBack, type JobStanding, type StepFacts, standingOf } from '../decide.ts';
 import { hasBarrier, sectionStart, sumBySection, takesFiles, toleratedFrom } from '../job.ts';
 import { countIn, parseTaskSet, tasksIn } from '../task-set.ts';
-import { isSkipped, type JobView, roundOf } from '../view.ts';
+import { isSkipped, isSkippedItself, type JobView, roundOf } from '../view.ts';
 import { type Findings, TaskNames } from './findings.ts';
 import type { StepProof } from './verify-result.ts';
 
@@ -32,7 +32,7 @@ export function checkChains(view: JobView, facts: readonly StepFacts[], findings
     for (const n of fact.failed) if (!isSkipped(view, index, n)) failed.add(step.name, n);
     for (const n of step.undecided) (givenUp ? failed : missing).add(step.name, n);
     for (const n of heldBackTasks(view, fact, index)) failed.add(step.name, n);
-    addSkipped(view, fact, index, skipped);
+    addSkipped(view, facts, index, skipped);
     return {
       name: step.name,
       tasks: step.total,
@@ -162,12 +162,19 @@ function ignoredRound(view: JobView, index: number, task: number): number | null
   return asked === undefined || asked.opened.includes(index) ? null : round;
 }
 
-/** Skipped, and without an output: one that came anyway counts as published. */
-function addSkipped(view: JobView, fact: StepFacts, index: number, skipped: TaskNames): void {
+/**
+ * Skipped, and without an output: one that came anyway counts as published, and then the next task of its chain is the
+ * skipped one.
+ */
+function addSkipped(view: JobView, facts: readonly StepFacts[], index: number, skipped: TaskNames): void {
   if (view.skipped.length === 0) return;
-  const name = view.record.spec.steps[index]?.name ?? '';
-  for (let n = 0; n < fact.size; n += 1) {
-    if (isSkipped(view, index, n) && !fact.published.has(n)) skipped.add(name, n);
+  const { steps } = view.record.spec;
+  const name = steps[index]?.name ?? '';
+  const { size, published } = factOf(facts, index);
+  const before = sectionStart(steps, index) === index ? null : factOf(facts, index - 1).published;
+  for (let n = 0; n < size; n += 1) {
+    if (published.has(n)) continue;
+    if (isSkippedItself(view, index, n) || (before?.has(n) === true && isSkipped(view, index, n))) skipped.add(name, n);
   }
 }
 

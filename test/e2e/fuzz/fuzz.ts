@@ -98,7 +98,7 @@ async function fixJob(sequence: Sequence, { state, tooLate, failed }: Truth): Pr
   let ended: unknown;
   if (state === 'paused') {
     ended = await sequence.runVerb('resume --with', async (job) => resume(job.platform, await view(job), fixOf(job)));
-  } else if (failed.every((name) => tooLate.includes(name))) {
+  } else if (failed.length > 0 && failed.every((name) => tooLate.includes(name))) {
     ended = await sequence.runVerb('skip tasks that failed too late', async (job) => skipAll(job, failed));
   } else {
     ended = await sequence.runVerb('retry --with', async (job) =>

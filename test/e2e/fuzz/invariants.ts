@@ -5,7 +5,7 @@ import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { countMessages } from '../../support/stored.ts';
 import { view } from './operators.ts';
-import { roundOf, type Truth, truthOf } from './oracle.ts';
+import { roundOf, type Truth, truthOf, withoutLateOutputs } from './oracle.ts';
 import type { CommandRun, Programs } from './programs.ts';
 import { type RawJob, type RawStep, readRaw } from './raw-job.ts';
 import type { World } from './world.ts';
@@ -19,13 +19,21 @@ export async function findViolations(world: World, platform: Platform, job: stri
     ...world.scheduler.actors.flatMap(({ name, errors }) =>
       errors.map((error) => `${name} ended with ${textOf(error)}`),
     ),
-    ...stateViolations(raw, truth),
+    ...violationsOfState(world, raw, truth),
     ...(truth.pruned ? [] : await wrongOutputs(world.store, raw, world.programs)),
     ...(await queueViolations(world)),
     ...(await viewViolations(platform, job, truth)),
     ...(truth.pruned ? [] : await proofViolations(platform, job, truth)),
     ...(await ledgerViolations(world, platform, raw, truth)),
   ];
+}
+
+/** A job that was closed as failed stays so when outputs of failed tasks come late: a person's retry continues it. */
+function violationsOfState({ putAt }: World, raw: RawJob, truth: Truth): readonly string[] {
+  const violations = stateViolations(raw, truth);
+  if (violations.length === 0 || truth.state !== 'failed') return violations;
+  const early = withoutLateOutputs(raw, putAt);
+  return stateViolations(early, truthOf(early)).length === 0 ? [] : violations;
 }
 
 function stateViolations({ entries, marks, steps }: RawJob, truth: Truth): readonly string[] {
@@ -123,10 +131,14 @@ async function ledgerViolations(
   if (truth.pruned) return violations;
   const counts = new Map((await world.ledger.counts(job)).map((count) => [count.step, count]));
   const closed = truth.state === 'succeeded' || truth.state === 'failed';
+  // After a close, late outputs of its round don't count until the next one.
+  const reopened = !closed && raw.entries.some(({ what }) => what === 'close');
+  const early = reopened ? withoutLateOutputs(raw, world.putAt).steps : steps;
   for (const [index, { name, out, failed, size }] of steps.entries()) {
     const count = counts.get(name);
-    if ((count?.done ?? 0) !== out.size)
-      violations.push(`the ledger counts ${count?.done} done of ${name}, not ${out.size}`);
+    const done = count?.done ?? 0;
+    if (done > out.size || done < (early[index]?.out.size ?? 0))
+      violations.push(`the ledger counts ${done} done of ${name}, not ${out.size}`);
     if (!closed || truth.stopped) continue;
     const due = range(size).filter((n) => !out.has(n) && failed.has(`${n}.${roundOf(raw, index, n)}`)).length;
     if ((count?.failed ?? 0) !== due)

@@ -38,9 +38,14 @@ export function truthOf(raw: RawJob): Truth {
         if (leftOut(steps, index, task) && isLastOfSection(steps, index)) names.late.push(name);
         continue;
       }
-      const skipped = journal.skipped.get(step.name)?.has(task) === true;
-      const failed = step.failed.has(`${task}.${roundOf(raw, index, task)}`);
       const asked = canRun(steps, index, task);
+      // A skip ends the chain, even if an attempt publishes the skipped task later.
+      const skippedBefore = steps
+        .slice(step.start, index)
+        .some(({ name }) => journal.skipped.get(name)?.has(task) === true);
+      const skipped = journal.skipped.get(step.name)?.has(task) === true || (asked && skippedBefore);
+      if (skippedBefore && !skipped) continue;
+      const failed = step.failed.has(`${task}.${roundOf(raw, index, task)}`);
       const held = isHeld(raw, index, task);
       if (skipped) names.skipped.push(name);
       else if (failed || (asked && (held || journal.stopped))) {
@@ -55,6 +60,32 @@ export function truthOf(raw: RawJob): Truth {
   }
   const { state, pruned, round, stopped } = journal;
   return { state, pruned, round, stopped, ...names, due: due(raw, journal.tolerate, failedIn, undecidedIn) };
+}
+
+/**
+ * The job without the outputs that came when their tasks had already failed, been skipped or been given up by a stop, and
+ * without what followed in their chains. `putAt`: when each object was put.
+ */
+export function withoutLateOutputs(raw: RawJob, putAt: ReadonlyMap<string, number>): RawJob {
+  const { steps, entries, record } = raw;
+  const key = (rest: string): number => putAt.get(`jobs/${record.job}/${rest}`) ?? 0;
+  const padded = (number: number, width: number): string => String(number).padStart(width, '0');
+  const gaveUp = (entry: JournalEntry, step: string, task: number): boolean =>
+    entry.what === 'stop' || (entry.what === 'skip' && membersOf(entry.tasks[step] ?? '').has(task));
+  const isLate = ({ name, failed }: RawStep, index: number, task: number): boolean => {
+    const at = key(`steps/${name}/out/${padded(task, 9)}`);
+    return (
+      failed.has(`${task}.${roundOf(raw, index, task)}`) ||
+      entries.some((entry, n) => gaveUp(entry, name, task) && key(`journal/${padded(n, 6)}.json`) < at)
+    );
+  };
+  const early: RawStep[] = [];
+  for (const [index, step] of steps.entries()) {
+    const before = index === step.start ? null : early[index - 1];
+    const out = [...step.out].filter((task) => (before?.out.has(task) ?? true) && !isLate(step, index, task));
+    early.push({ ...step, out: new Set(out) });
+  }
+  return { ...raw, steps: early };
 }
 
 /** Looks at sections in order. One with more failures than tolerated fails the job, when all its tasks are decided. */

@@ -177,6 +177,19 @@ describe('changing a job', () => {
     expect(await marks()).to.deep.equal([]);
   });
 
+  it('continues a failed job in a new round if its failed task was published after the close', async () => {
+    await failedJob([1], GATHERED.replace('tolerate: 1', ''));
+    await publish(await reread(), 1);
+    const dry = await retryTasks({ dryRun: true });
+    expect([dry.round, dry.choice.count, await marks()]).to.deep.equal([null, 0, []]);
+    const { view, round, choice } = await retryTasks();
+    expect([stateOf(view), round, choice.count, await marks()]).to.deep.equal(['running', 1, 0, [openMark(JOB, 1)]]);
+    const { view: gathering } = await look(place.platform, view);
+    await publish(gathering, 0, 'totals');
+    expect(stateOf((await look(place.platform, gathering)).view)).to.equal('succeeded');
+    expect((await retryTasks()).round).to.equal(null);
+  });
+
   it('sends nothing for a paused job until it is resumed', async () => {
     const view = await sentJob();
     await failForGood(0);
