@@ -39,9 +39,7 @@ export class JobCache {
     if (record === null) return (await this.#store.head(journalKey(job, 0))) === null ? null : 'gone';
     const view = await refreshView(this.#store, emptyView(record));
     if (this.#views.size >= JOBS_KEPT) this.#views.clear();
-    this.#views.set(job, view);
-    this.#readAt.set(job, readAt);
-    return view;
+    return this.#keep(view, readAt);
   }
 
   /** Whether more of the job's journal has been read than this view knows. */
@@ -51,10 +49,17 @@ export class JobCache {
 
   async refresh(view: JobView): Promise<JobView> {
     const readAt = performance.now();
-    const now = await refreshView(this.#store, this.#views.get(view.record.job) ?? view);
-    this.#views.set(view.record.job, now);
-    this.#readAt.set(view.record.job, readAt);
-    return now;
+    return this.#keep(await refreshView(this.#store, this.#views.get(view.record.job) ?? view), readAt);
+  }
+
+  /** Returns the newest view: a read that ends later may have begun earlier, and knows less. */
+  #keep(view: JobView, readAt: number): JobView {
+    const { job } = view.record;
+    const known = this.#views.get(job);
+    if (known !== undefined && known.next > view.next) return known;
+    this.#views.set(job, view);
+    this.#readAt.set(job, readAt);
+    return view;
   }
 
   /** A part's line. Throws `corrupt` if its shard doesn't have it. */
