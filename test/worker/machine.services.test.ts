@@ -67,6 +67,10 @@ describe('a worker on a machine of a group', () => {
     lab.go();
     await lab.workspace.runSuccessfully('wait', job);
     expect(await lab.counts(job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 1 });
+    // `wait` may close the job before the worker has recorded the end.
+    await until('the ledger has the end of each attempt', async () =>
+      (await lab.attempts(job)).every(({ endedAt }) => endedAt !== null),
+    );
     const attempts = await lab.attempts(job);
     expect(attempts.map(({ outcome, reason }) => [outcome, reason])).to.deep.equal([
       ['interrupted', 'spot'],
