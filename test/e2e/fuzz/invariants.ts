@@ -134,11 +134,11 @@ async function ledgerViolations(
   const exact = closed && !truth.stopped;
   // After a close, late outputs of its round don't count until the next exact counts.
   const mayLack = !exact && raw.entries.some(({ what }) => what === 'close');
-  const early = mayLack ? withoutLateOutputs(raw, world.putAt).steps : steps;
   for (const [index, { name, out, failed, size }] of steps.entries()) {
     const count = counts.get(name);
     const done = count?.done ?? 0;
-    if (done > out.size || done < (early[index]?.out.size ?? 0))
+    const late = mayLack && done < out.size ? await countLate(world, raw, index) : 0;
+    if (done > out.size || done < out.size - late)
       violations.push(`the ledger counts ${done} done of ${name}, not ${out.size}`);
     if (!exact) continue;
     const due = range(size).filter((n) => !out.has(n) && failed.has(`${n}.${roundOf(raw, index, n)}`)).length;
@@ -147,6 +147,19 @@ async function ledgerViolations(
     if ((count?.running ?? 0) !== 0) violations.push(`the ledger counts ${count?.running} running of ${name}`);
   }
   return violations;
+}
+
+/** The number of a step's outputs that came late, or from an attempt of an earlier round than the last that asked for them. */
+async function countLate({ store, programs, putAt }: World, raw: RawJob, index: number): Promise<number> {
+  const step = raw.steps[index];
+  const early = withoutLateOutputs(raw, putAt).steps[index];
+  let late = 0;
+  for (const task of step?.out ?? []) {
+    const { attempt } = await readOutput(store, raw, step?.name ?? '', task);
+    const round = programs.runs.find((ran) => ran.attempt === attempt)?.round ?? 0;
+    if (early?.out.has(task) !== true || round < roundOf(raw, index, task)) late += 1;
+  }
+  return late;
 }
 
 const range = (size: number): readonly number[] => Array.from({ length: size }, (_, n) => n);
