@@ -7,6 +7,9 @@ interface PendingAct {
   readonly die: (killed: Error) => void;
 }
 
+/** Ids of attempts, which differ each time. */
+const RANDOM_IDS = /[a-z0-9]{16}/g;
+
 /** Turns of the event loop, then milliseconds, in which an actor must come to its next act or its end. */
 const TURNS = 50;
 const TIMEOUT_MS = 5_000;
@@ -43,6 +46,7 @@ export class Scheduler {
     }
     if (ready.length === 0) return false;
     const actor = this.#chance.pick(ready);
+    actor.sortPending();
     const [act] = actor.pending.splice(this.#chance.whole(0, actor.pending.length - 1), 1);
     this.acts += 1;
     actor.acts += 1;
@@ -98,6 +102,12 @@ export class Actor {
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** Orders pending acts by label: in which order they came depends on how fast files were read. */
+  sortPending(): void {
+    const order = ({ label }: PendingAct): string => label.replace(RANDOM_IDS, '');
+    this.pending.sort((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : 0));
   }
 
   busy(): boolean {

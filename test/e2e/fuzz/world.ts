@@ -43,6 +43,8 @@ export async function openServices(): Promise<Services> {
     leaseSeconds: LEASE,
     clock,
   });
+  // The first receive chooses a tenant at random, which would change the first sequence.
+  await queue.receive({ max: 1, waitSeconds: 0 });
   const ledgers: Ledger[] = [];
   const newLedger = async (): Promise<Ledger> => {
     const file = join(directory, `ledger-${ledgers.length}.db`);
