@@ -18,6 +18,9 @@ import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
+/** Seconds. A worker leaves if the store refuses everything for a lease; a job is paused after five seconds. */
+const LEASE = 30;
+
 describe('a job that its workers may not read', () => {
   const workspace = forEachTest(() => new Workspace());
   /** The platform of a person who may read everything. */
@@ -28,7 +31,7 @@ describe('a job that its workers may not read', () => {
 
   /** The platform of a worker that may not use certain keys; a denial takes this many milliseconds. */
   async function denyKeys(denies: (key: string) => boolean, ms = 0): Promise<Platform> {
-    const platform = await workspace.platform(workspace.worker, 6);
+    const platform = await workspace.platform(workspace.worker, LEASE);
     const check = (action: string, key: string): void => {
       if (!denies(key)) return;
       const denied = `${action} on arn:aws:s3:::b/${key}`;
