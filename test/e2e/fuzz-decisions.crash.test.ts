@@ -11,7 +11,7 @@ import { openServices, type Services } from './fuzz/world.ts';
 const SECONDS = Number(process.env.BATCHCTL_FUZZ_SECONDS ?? 15);
 const SEED = process.env.BATCHCTL_FUZZ_SEED;
 /** Sequences that once broke a law: of skipped chains, of verify, of late outputs. */
-const REGRESSIONS: readonly number[] = [896, 2_386, 3_521, 3_850, 4_708, 5_233, 6_109];
+const REGRESSIONS: readonly number[] = [896, 2_386, 3_521, 3_850, 4_708, 5_233, 6_109, 14_779];
 /** Warm-up sequences: modules load during them, and the time that takes would change the first real sequence. */
 const WARM: readonly number[] = [1, 2];
 /** Number of sequences after which to use a new directory, because its SQLite files grow. */

@@ -64,23 +64,33 @@ export function truthOf(raw: RawJob): Truth {
 
 /**
  * The job without the outputs that came when their tasks had already failed, been skipped or been given up by a stop, and
- * without what followed in their chains. `putAt`: when each object was put.
+ * without what followed: later tasks of their chains, and steps that opened after the last close. `putAt`: when each object
+ * was put.
  */
 export function withoutLateOutputs(raw: RawJob, putAt: ReadonlyMap<string, number>): RawJob {
   const { steps, entries, record } = raw;
   const key = (rest: string): number => putAt.get(`jobs/${record.job}/${rest}`) ?? 0;
   const padded = (number: number, width: number): string => String(number).padStart(width, '0');
-  const gaveUp = (entry: JournalEntry, step: string, task: number): boolean =>
-    entry.what === 'stop' || (entry.what === 'skip' && membersOf(entry.tasks[step] ?? '').has(task));
+  const { stopped, skipped } = readJournal(raw);
+  /** Whether the entry still ends the task. */
+  const isEnd = (entry: JournalEntry, step: string, task: number): boolean =>
+    (entry.what === 'stop' && stopped) ||
+    (entry.what === 'skip' && membersOf(entry.tasks[step] ?? '').has(task) && skipped.get(step)?.has(task) === true);
   const isLate = ({ name, failed }: RawStep, index: number, task: number): boolean => {
     const at = key(`steps/${name}/out/${padded(task, 9)}`);
     return (
       failed.has(`${task}.${roundOf(raw, index, task)}`) ||
-      entries.some((entry, n) => gaveUp(entry, name, task) && key(`journal/${padded(n, 6)}.json`) < at)
+      entries.some((entry, n) => isEnd(entry, name, task) && key(`journal/${padded(n, 6)}.json`) < at)
     );
   };
+  const close = entries.findLastIndex(({ what }) => what === 'close');
+  const closedAt = close === -1 ? Number.POSITIVE_INFINITY : key(`journal/${padded(close, 6)}.json`);
   const early: RawStep[] = [];
   for (const [index, step] of steps.entries()) {
+    if (key(`steps/${step.name}/opened.json`) > closedAt) {
+      early.push({ ...step, opened: null, size: step.gather ? 1 : 0, out: new Set() });
+      continue;
+    }
     const before = index === step.start ? null : early[index - 1];
     const out = [...step.out].filter((task) => (before?.out.has(task) ?? true) && !isLate(step, index, task));
     early.push({ ...step, out: new Set(out) });
