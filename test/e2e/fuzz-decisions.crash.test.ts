@@ -43,15 +43,6 @@ describe('random sequences of commands and accidents on one job', function () {
   }
 
   if (SEED !== undefined) return;
-
-  it('makes the same sequence of a seed whatever came before', async () => {
-    const storyOf = async (seed: number): Promise<string> =>
-      (await fuzz(services, seed)).story.join('\n').replace(/fuzz-\d{8}-\d{4}-[a-z0-9]+/g, 'job');
-    const alone = await storyOf(2_134);
-    await storyOf(41_708);
-    expect(await storyOf(2_134)).to.equal(alone);
-  });
-
   const first = Math.floor(Math.random() * 2 ** 31);
 
   it(`keeps every law in the sequences from seed ${first} on, for ${SECONDS} s`, async () => {

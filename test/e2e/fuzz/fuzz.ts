@@ -25,7 +25,7 @@ interface Played {
 /** The minimum and maximum number of events in a sequence. */
 const ACTIONS = [5, 120] as const;
 
-/** Runs the sequence of a seed, which is the same each time but for ids. Every law must hold whenever the job is at rest. */
+/** Runs the sequence of a seed. Every law must hold whenever the job is at rest. */
 export async function fuzz(services: Services, seed: number): Promise<Played> {
   const world = new World(services, seed);
   const { random } = Math;
