@@ -384,7 +384,7 @@ export class Firings {
 
 /**
  * Milliseconds between two looks at the open jobs: the longest that a gather, a close or a resend waits. `remote`: the
- * store is a service, whose requests cost money. A look costs some per job, so many jobs are looked at less often: four
+ * store is a service, and requests cost money. A look takes some per job, so many jobs are looked at less often: four
  * per second, but each at least once a minute.
  */
 export function lookIntervalMs({ open, remote }: { readonly open: number; readonly remote: boolean }): number {

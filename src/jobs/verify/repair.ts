@@ -48,7 +48,7 @@ export async function repairJob(platform: Platform, seen: JobView, options: Repa
     const found = await look(platform, view);
     refusePruned(found.view, 'its parts');
     const plan = { ...planRepair(found.view, found.standing), recorded: events };
-    // What was decided since has changed the counts.
+    // A newer journal entry may have changed the counts.
     if (found.standing.settled && view.closed !== null && found.view.next === view.next && !view.cancelled)
       await (await platform.ledger()).recordExact(view.record.job, view.closed.round, exact);
     if (found.standing.settled || plan.withheld !== null || sentSince(view, found.view)) return plan;

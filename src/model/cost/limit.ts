@@ -129,7 +129,7 @@ export function budgetFix(job: string, whose: typeof JOB_LIMIT | typeof MONTH_BU
     : `raise budget.month in the configuration, or wait for the next month; then ${resume}`;
 }
 
-/** Whose limit a pause's detail is about. */
+/** The limit that a pause's detail names. */
 export const limitNameOf = (detail: string | null): typeof JOB_LIMIT | typeof MONTH_BUDGET =>
   detail?.startsWith(MONTH_BUDGET) === true ? MONTH_BUDGET : JOB_LIMIT;
 

@@ -98,7 +98,7 @@ async function killAny(job: OperatedJob, mode: 'requeue' | 'fail'): Promise<unkn
   return kill(job.platform, await view(job), [await anyTask(job)], mode);
 }
 
-/** The problems that verify may find, as nobody alters objects in a sequence. */
+/** The problems that verify may find: nobody alters objects in a sequence. */
 const UNALTERED: readonly string[] = ['cancelled', 'jobFailed', 'failures', 'missing'];
 
 async function verifyAndKeep(job: OperatedJob): Promise<unknown> {

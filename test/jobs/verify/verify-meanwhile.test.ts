@@ -1,4 +1,4 @@
-// Protects: verify accuses nobody of an alteration because the job was retried, skipped or pruned while it read.
+// Protects: verify reports no alteration because a job was retried, skipped or pruned while it read.
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { retry } from '../../../src/jobs/change/retry.ts';
