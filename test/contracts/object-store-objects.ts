@@ -124,6 +124,13 @@ export function objectLaws(bench: StoreBench): void {
       await failsWith('changed', bench.store.read('k', { etag }));
       await failsWith('changed', bench.store.get('k', { etag }));
       await failsWith('changed', bench.store.read('k', { etag, range: { offset: 0, length: 1 } }));
+      for (const empty of [
+        { offset: 0, length: 0 },
+        { offset: 50, length: 1 },
+      ]) {
+        await failsWith('changed', bench.store.read('k', { etag, range: empty }));
+        await failsWith('changed', bench.store.get('k', { etag, range: empty }));
+      }
       await bench.store.delete(['k']);
       expect(await bench.store.read('k', { etag })).to.equal(null);
     });

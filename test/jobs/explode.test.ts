@@ -7,9 +7,13 @@ import { statusOf } from '../../src/jobs/status.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { openedKey, stepPartsPrefix } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import type { TaskQueue } from '../../src/ports/task-queue.ts';
 import { addEntry, failForGood } from '../support/claims-job.ts';
+import { recordedStore } from '../support/recorded-store.ts';
 import { failsWith } from '../support/rejection.ts';
 import { keysBelow } from '../support/stored.ts';
+import { withMethods } from '../support/with-methods.ts';
 import { EXPLODING, explodingJob, partsOf, publishFiles, publishRest, queuedIn } from './exploding-job.ts';
 import { type Place, publishManifest } from './published-job.ts';
 import { work } from './submitted-job.ts';
@@ -48,6 +52,27 @@ describe('explode', () => {
     ]);
     expect((await parts()).map(({ n }) => n)).to.deep.equal([0, 1, 2, 3, 4]);
     expect((await queued()) - before).to.equal(5);
+  });
+
+  it('sends messages only after the opening and its parts are stored', async () => {
+    await setUp();
+    await publishFiles(place, view);
+    const order: string[] = [];
+    const { job } = view.record;
+    const below = `jobs/${job}/steps/count/`;
+    const store = recordedStore(place.platform.store, (method, key) => {
+      if (method === 'put' && key.startsWith(below)) order.push(key.slice(below.length));
+    });
+    const queue: Platform['queue'] = async (group) => {
+      const real = await place.platform.queue(group);
+      const send: TaskQueue['send'] = (messages) => {
+        order.push('send');
+        return real.send(messages);
+      };
+      return withMethods(real, { send });
+    };
+    await look({ ...place.platform, store, queue }, view);
+    expect(order).to.deep.equal(['opened.json', 'parts/00000.ndjson', 'send']);
   });
 
   it('shows the number of tasks as unknown until it is open', async () => {

@@ -62,7 +62,11 @@ function within({ min = 0, max = Number.POSITIVE_INFINITY }, size, what, say) {
   if (size < min || size > max) say(`has ${size} ${what}, expected ${min} to ${max}`);
 }
 
-function whole({ shape, value, say }) {
+/** Numbers that AWS's model calls integers, and the SDK text: an answer's is sent back as it is. */
+const TEXT_NUMBERS = ['PartNumberMarker'];
+
+function whole({ shape, value, say, at }) {
+  if (TEXT_NUMBERS.includes(at) && /^\d+$/.test(value)) return;
   if (!Number.isInteger(value)) return say(`is ${short(value)}, expected an integer`);
   if (value < (shape.min ?? value) || value > (shape.max ?? value)) {
     say(`is ${value}, expected ${shape.min ?? 'any'} to ${shape.max ?? 'any'}`);

@@ -25,7 +25,7 @@ export function sqsFault(status: number, name: string): Fault {
   return { kind: 'answer', status, body: JSON.stringify({ __type: `com.amazonaws.sqs#${name}`, message: name }) };
 }
 
-/** A response with status 200 and this JSON. */
-export function sqsAnswer(body: object): Fault {
-  return { kind: 'answer', status: 200, body: JSON.stringify(body) };
+/** A response with status 200, this JSON, and these headers. */
+export function sqsAnswer(body: object, headers: Readonly<Record<string, string>> = {}): Fault {
+  return { kind: 'answer', status: 200, body: JSON.stringify(body), headers };
 }

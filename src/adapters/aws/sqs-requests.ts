@@ -68,7 +68,7 @@ async function settleBatch<T>(items: readonly T[], { call, doing }: BatchCall<T>
     const { open, final, passing } = classifyEntries(sent, await retry(doing, patience, () => call(sent)));
     refused.push(...final);
     if (open.length < left.length) patience.reset();
-    if (open.length > 0 && !(await patience.pause())) throw refusedError(passing, doing);
+    if (open.length > 0 && !(await patience.pause())) throw sqsError(passingError(passing), doing);
     left = open;
   }
   return refused;
@@ -183,10 +183,15 @@ export function requireLeaseLost(refused: readonly Refusal[], doing: SqsOperatio
   if (other !== undefined) throw refusedError(other, doing);
 }
 
-/** The error for an entry that SQS refused or didn't answer. */
-export function refusedError(refusal: Refusal | null, doing: SqsOperation): Error {
-  const unanswered = { code: 'ServiceUnavailable', message: 'SQS responded without every entry' };
-  return sqsError(asError(refusal ?? unanswered), doing);
+/** The error for an entry that SQS refused. */
+export function refusedError(refusal: Refusal, doing: SqsOperation): Error {
+  return sqsError(asError(refusal), doing);
+}
+
+/** The error for an entry that SQS itself failed to handle, or didn't answer, in the form of a failed call's error. */
+function passingError(refusal: Refusal | null): Error {
+  const error = asError(refusal ?? { code: 'ServiceUnavailable', message: 'SQS responded without every entry' });
+  return isTransient(error) ? error : Object.assign(error, { $metadata: { httpStatusCode: 500 } });
 }
 
 /** True for an SQS error of this name, whatever prefix the endpoint adds. */

@@ -4,6 +4,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
@@ -24,7 +25,15 @@ const numberOf = ({ method, url }: SeenRequest): number =>
   method === 'PUT' ? Number(/[?&]partNumber=(\d+)/.exec(url)?.[1] ?? 0) : 0;
 const isChunk = (seen: SeenRequest): boolean => numberOf(seen) > 0 && numberOf(seen) < 10_000;
 const isCreate = ({ method, url }: SeenRequest): boolean => method === 'POST' && /[?&]uploads(=|&|$)/.test(url);
+const isPartsList = ({ method, url }: SeenRequest): boolean => method === 'GET' && /[?&]uploadId=/.test(url);
 const isComplete = ({ method, url }: SeenRequest): boolean => method === 'POST' && /[?&]uploadId=/.test(url);
+
+/** CRC-32 as S3 writes it. */
+function crcText(bytes: Uint8Array): string {
+  const crc = Buffer.alloc(4);
+  crc.writeUInt32BE(crc32(bytes));
+  return crc.toString('base64');
+}
 
 describe('uploading a large file to S3', () => {
   const moto = forSuite(() => startMoto());
@@ -111,6 +120,50 @@ describe('uploading a large file to S3', () => {
     await bench.store.uploadFile(path, 'big');
     expect(sentChunks()).to.deep.equal([2, 4]);
     await expectStored(bytes);
+  });
+
+  it('resumes an upload whose chunks S3 lists in several pages', async () => {
+    const bytes = writeBytes(4 * 5 * MIB + 17);
+    await interruptUpload(3);
+    // S3 lists at most a thousand parts a page.
+    proxy.fail(99, { kind: 'address', url: (url) => `${url}&max-parts=2` }, isPartsList);
+    await bench.store.uploadFile(path, 'big');
+    expect(sentChunks()).to.deep.equal([4, 5]);
+    await expectStored(bytes);
+    expect(proxy.count(isPartsList)).to.be.greaterThan(1);
+  });
+
+  it('re-sends a chunk whose checksum in S3 differs from the file, whatever its entity tag', async () => {
+    const bytes = writeBytes(4 * 5 * MIB);
+    await interruptUpload(3);
+    const crcOf = (number: number): string => {
+      const chunk = bytes.subarray((number - 1) * 5 * MIB, number * 5 * MIB);
+      return crcText(number === 2 ? chunk.map((byte) => byte ^ 1) : chunk);
+    };
+    // The emulator lists no checksums.
+    const body = (xml: string): string =>
+      xml.replaceAll(
+        /(<PartNumber>([123])<\/PartNumber>)/g,
+        (_, part: string, number: string) => `${part}<ChecksumCRC32>${crcOf(Number(number))}</ChecksumCRC32>`,
+      );
+    proxy.fail(1, { kind: 'edit', body }, isPartsList);
+    await bench.store.uploadFile(path, 'big');
+    expect(sentChunks()).to.deep.equal([2, 4]);
+    await expectStored(bytes);
+  });
+
+  it("completes with the whole file's checksum, with which S3 compares what it holds", async () => {
+    const bytes = writeBytes(2 * 5 * MIB + 17);
+    await bench.store.uploadFile(path, 'big');
+    expect(proxy.seen.find(isCreate)?.headers).to.include({
+      'x-amz-checksum-algorithm': 'CRC32',
+      'x-amz-checksum-type': 'FULL_OBJECT',
+    });
+    expect(proxy.seen.find(isComplete)?.headers).to.include({
+      'x-amz-checksum-crc32': crcText(bytes),
+      'x-amz-checksum-type': 'FULL_OBJECT',
+      'x-amz-mp-object-size': String(bytes.length),
+    });
   });
 
   it("starts over when the metadata changed, because an unfinished upload's is fixed", async () => {

@@ -95,6 +95,18 @@ describe('dead letters on SQS', () => {
     expect((await queue.backlog()).dead).to.equal(3);
   });
 
+  it('stay if another worker buries them while others are redriven', async () => {
+    const { queue, direct } = await bench.open();
+    await sendAndBury(queue, bodies.slice(0, 2));
+    // Of a queue whose clock is older than the letter, as if the redrive had begun a minute ago.
+    const date = new Date(Date.now() - 60_000).toUTCString();
+    const counts = { ApproximateNumberOfMessages: '2' };
+    bench.proxy.fail(1, sqsAnswer({ Attributes: counts }, { date }), isAction('GetQueueAttributes'));
+    expect(await queue.redrive({})).to.equal(0);
+    expect((await direct.backlog()).dead).to.equal(2);
+    expect(await queue.redrive({})).to.equal(2);
+  });
+
   it('have a reason even if SQS itself moved them', async () => {
     const { queue, options } = await bench.open();
     const { client, QueueUrl } = await bench.sdk(`${options.name}-dead`);

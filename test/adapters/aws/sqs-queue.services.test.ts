@@ -100,6 +100,15 @@ describe('the SQS queue', () => {
     expect(await takeAll(queue)).to.have.length(1);
   });
 
+  it('releases after at least the delay, which SQS takes in whole seconds', async () => {
+    const { queue } = await bench.open();
+    const { receipt } = await takeOne(queue);
+    await queue.release([{ receipt, delay: 0.7 }]);
+    expect(await takeAll(queue), 'hidden for a second').to.have.length(0);
+    await bench.server.pass(1);
+    expect(await takeAll(queue)).to.have.length(1);
+  });
+
   it('names a missing queue, and the command that creates it', async () => {
     const options = sqsOptions(bench.server.url);
     const error = await failsWith('notFound', openSqsQueue(options));

@@ -275,6 +275,14 @@ describe('the guard of job costs', () => {
     expect(JSON.parse((await workspace.runSuccessfully('scale', '--json')).stdout)).to.include({ desired: 2 });
   });
 
+  it("raises a group by no more machines than the month's budget pays for, although the job has no limit", async () => {
+    await submit(null, { budget: { month: 40 } });
+    const view = await viewOf();
+    const [raised] = await raiseGroups(platform, [view], { fresh: true, all: true });
+    expect(raised).to.deep.include({ outcome: 'raised', before: 0, unpaid: 6 });
+    expect(JSON.parse((await workspace.runSuccessfully('scale', '--json')).stdout)).to.include({ desired: 2 });
+  });
+
   it('asks AWS for no machines or prices if there is no limit', async () => {
     await submit(null);
     const view = await viewOf();

@@ -78,6 +78,22 @@ describe('raising groups', () => {
     expect(await desired()).to.equal(1);
   });
 
+  it("ends a person's temporary size at its time, and not before", async () => {
+    await resize({ mode: 'auto', desired: 2 });
+    const until = clock.now() + 4 * 3_600_000;
+    // A service whose group keeps a person's size until the next request ends it, as on AWS.
+    const held = await (await platform.group('default')).describe();
+    const describe = async () => ({ ...held, mode: 'manual', until }) as const;
+    const group = async (name: string) =>
+      withMethods(await platform.group(name), name === 'default' ? { describe } : {});
+    const raiseHeld = async () => (await raiseGroups({ ...platform, group }, [view], { fresh: true }))[0]?.outcome;
+    clock.pass(4 * 3_600 - 1);
+    expect(await raiseHeld()).to.equal('manual');
+    clock.pass(1);
+    expect(await raiseHeld()).to.equal('raised');
+    expect(await desired()).to.equal(11);
+  });
+
   it("uses the queue's count once tasks were sent a while ago, because tasks done elsewhere need no instance", async () => {
     await (await platform.queue('default')).purge({});
     expect((await raise(view, false))?.outcome).to.equal('enough');

@@ -8,6 +8,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { type Listening, listen } from './listen.ts';
 
 export interface SeenRequest {
@@ -19,7 +20,13 @@ export interface SeenRequest {
 
 export type Fault =
   /** The proxy responds in place of the server; `code` is in an XML body, in S3's format. */
-  | { readonly kind: 'answer'; readonly status: number; readonly code?: string; readonly body?: string }
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly code?: string;
+      readonly body?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   /** The connection is reset, and the server doesn't get the request. */
   | { readonly kind: 'reset' }
   /** The server handles the request, and its response is lost. */
@@ -30,6 +37,10 @@ export type Fault =
   | { readonly kind: 'broken'; readonly after: number }
   /** A byte of the response's body is altered; `headers` are added to the response's. */
   | { readonly kind: 'alter'; readonly at: number; readonly headers?: Readonly<Record<string, string>> }
+  /** The server gets another path and query. */
+  | { readonly kind: 'address'; readonly url: (url: string) => string }
+  /** The response has another body. */
+  | { readonly kind: 'edit'; readonly body: (text: string) => string }
   /** There is never a response. */
   | { readonly kind: 'hang' }
   /** The request is forwarded after this many milliseconds. */
@@ -172,6 +183,9 @@ export class FaultProxy {
       case 'answer':
         respond(incoming, answer, fault);
         break;
+      case 'address':
+        this.#forward(incoming, answer, { ...seen, url: fault.url(seen.url) }, null);
+        break;
       case 'late':
         setTimeout(() => this.#forward(incoming, answer, seen, null), fault.ms);
         break;
@@ -201,6 +215,13 @@ export class FaultProxy {
         back.on('end', () => incoming.socket.resetAndDestroy());
         return;
       }
+      if (fault?.kind === 'edit') {
+        void text(back).then((body) => {
+          const { 'content-length': _, ...headers } = back.headers;
+          answer.writeHead(back.statusCode ?? 500, headers).end(fault.body(body));
+        });
+        return;
+      }
       const added = fault?.kind === 'alter' ? fault.headers : {};
       answer.writeHead(back.statusCode ?? 500, { ...back.headers, ...added });
       if (fault?.kind === 'cut' || fault?.kind === 'alter') spoilResponse(back, incoming, answer, fault);
@@ -227,13 +248,14 @@ function breakRequest(incoming: IncomingMessage, outgoing: ClientRequest, after:
 function respond(
   incoming: IncomingMessage,
   answer: ServerResponse,
-  { status, code, body }: Extract<Fault, { kind: 'answer' }>,
+  { status, code, body, headers }: Extract<Fault, { kind: 'answer' }>,
 ): void {
   incoming.resume();
   incoming.on('end', () => {
-    const text = body ?? (code === undefined ? '' : `<Error><Code>${code}</Code><Message>${code}</Message></Error>`);
-    answer.writeHead(status, { 'content-type': 'application/xml', 'content-length': Buffer.byteLength(text) });
-    answer.end(incoming.method === 'HEAD' ? undefined : text);
+    const sent = body ?? (code === undefined ? '' : `<Error><Code>${code}</Code><Message>${code}</Message></Error>`);
+    const length = Buffer.byteLength(sent);
+    answer.writeHead(status, { 'content-type': 'application/xml', 'content-length': length, ...headers });
+    answer.end(incoming.method === 'HEAD' ? undefined : sent);
   });
 }
 
