@@ -32,6 +32,11 @@ export interface OutputMeta extends OutputTask {
   /** `sha256:<hex>` of the output's bytes; for several files, of the manifest's lines. */
   readonly checksum: string;
   readonly counters: Readonly<Record<string, string>>;
+  /**
+   * `sha256:<hex>` of what it was made from: the output before it in its chain, or the file of an exploded output; for a
+   * gather a digest over the checksums of the outputs that it read. Absent in the first step, and in outputs of earlier builds.
+   */
+  readonly inputChecksum?: string;
   /** The hash of its code, so that a proof can recognize outputs of a corrected program; null if there is none. */
   readonly code: string | null;
   /** True if the object is a manifest, and the bytes are in the files that it names. */
@@ -75,7 +80,7 @@ const CHECKSUM = /^sha256:[0-9a-f]{64}$/;
 
 type CheckedFields = Pick<
   OutputMeta,
-  'attempt' | 'round' | 'number' | 'bytesOut' | 'checksum' | 'seconds' | 'bytesIn' | 'counters'
+  'attempt' | 'round' | 'number' | 'bytesOut' | 'checksum' | 'inputChecksum' | 'seconds' | 'bytesIn' | 'counters'
 >;
 
 /** What is wrong with a published output's metadata, for people; null if nothing is. `round` is the job's last. */
@@ -85,6 +90,8 @@ export function metaProblem(meta: CheckedFields, round: number): string | null {
   if (!isCount(meta.number) || meta.number < 1) return 'its attempt has no number';
   if (!isCount(meta.bytesOut)) return 'it has no size';
   if (typeof meta.checksum !== 'string' || !CHECKSUM.test(meta.checksum)) return 'it has no checksum';
+  if (meta.inputChecksum !== undefined && !CHECKSUM.test(String(meta.inputChecksum)))
+    return 'the checksum of its input is not one';
   if (typeof meta.seconds !== 'number' || !isCount(meta.bytesIn)) return 'it has no totals';
   if (typeof meta.counters !== 'object' || meta.counters === null) return 'it has no counters';
   return null;

@@ -139,11 +139,11 @@ async function prove(
   const { result, kept } = await proveView(context, view, { deep, long, path });
   if (kept !== null) context.report({ event: 'kept', number: kept.number, checksum: bytesChecksum(kept.bytes) });
   const delivery = deliveryOf(view);
-  const { recorded, sent, missing, reopened, withheld } = repaired ?? {};
+  const { recorded, sent, missing, replaced, reopened, withheld } = repaired ?? {};
   return {
     ...result,
     proof: kept?.key ?? null,
-    repair: repaired === null ? null : { recorded, sent, missing, reopened, withheld },
+    repair: repaired === null ? null : { recorded, sent, missing, replaced, reopened, withheld },
     check: null,
     delivery,
   } as VerifyAnswer;
@@ -232,7 +232,7 @@ function verdictOf(answer: VerifyAnswer): BatchctlError | null {
 
 function fixOf({ job, state, missing = [], altered = [], problems, repair = null }: VerifyAnswer): string {
   const repaired = repair !== null && (repair.sent > 0 || repair.withheld !== null);
-  const canRepair = missing.length > 0 || problems.some(({ code }) => code === 'notOpened');
+  const canRepair = missing.length > 0 || problems.some(({ code }) => code === 'notOpened' || code === 'otherInput');
   if (canRepair && state !== 'cancelled' && !repaired) return `batchctl verify ${job} --repair`;
   if (altered.length > 0) return `move the altered output away; batchctl verify ${job} --repair then produces it again`;
   if (problems.some(({ code }) => TAMPERING_CODES.includes(code)))
@@ -243,15 +243,28 @@ function fixOf({ job, state, missing = [], altered = [], problems, repair = null
 /** Findings that mean that the store was changed. */
 const TAMPERING_CODES: readonly string[] = ['proofContradicted', 'journalAltered', 'proofAltered', 'proofMissing'];
 
-function repairText({ missing, sent, reopened, withheld, view, recorded }: RepairResult, dryRun: boolean): string {
-  const sets = Object.entries(missing).map(([step, tasks]) => `${step}/${tasks}`);
+function repairText(
+  { missing, replaced = {}, sent, reopened, withheld, view, recorded }: RepairResult,
+  dryRun: boolean,
+): string {
+  const sets = setsText(missing);
   const ledger = dryRun ? '' : `the ledger has ${formatCount(recorded)} events from the store; `;
-  if (sets.length === 0) return `${ledger}nothing is missing`;
-  if (withheld !== null) return `${ledger}${sets.join(', ')} not sent, as the job is ${withheld}`;
-  const again = reopened
+  const removed = setsText(replaced);
+  const again =
+    removed && `${dryRun ? 'would remove' : 'removed'} ${removed}, made from an input that has changed since; `;
+  if (sets === '' && again === '') return `${ledger}nothing is missing`;
+  if (withheld !== null) return `${ledger}${again}${sets} not sent, as the job is ${withheld}`;
+  const open = reopened
     ? `; the job ${dryRun ? 'would be' : 'is'} open again, in round ${dryRun ? view.round + 1 : view.round}`
     : '';
-  return `${ledger}${dryRun ? 'would send' : `sent ${formatCount(sent)}:`} ${sets.join(', ')}${again}`;
+  const messages = dryRun ? `would send ${sets || removed}` : `sent ${formatCount(sent)}: ${sets}`;
+  return `${ledger}${again}${messages}${open}`;
+}
+
+function setsText(sets: Readonly<Record<string, string>>): string {
+  return Object.entries(sets)
+    .map(([step, tasks]) => `${step}/${tasks}`)
+    .join(', ');
 }
 
 /** Reading a file of this size takes long enough to report progress. */

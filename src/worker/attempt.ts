@@ -225,6 +225,7 @@ async function publishOrFail(
     peakMemory: end.peakMemory,
     bytesIn: staged.bytes,
     counters,
+    ...(staged.inputChecksum !== undefined && { inputChecksum: staged.inputChecksum }),
     code: codeOf(task),
     ...(staged.wholeRecords && { wholeRecords: true }),
   });

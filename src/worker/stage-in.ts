@@ -22,11 +22,13 @@ import {
   writeChunks,
 } from '../jobs/fetch/verified.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
+import { GatherDigest, type Output } from '../jobs/output.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
 import { mapAhead } from '../lib/parallel.ts';
 import type { OpenedGather } from '../model/decide.ts';
 import { joinOf, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
 import { taskNumber } from '../model/keys.ts';
+import type { OutputMeta } from '../model/output.ts';
 import { changedParams } from '../model/overrides.ts';
 import { placeholdersOf } from '../model/substitute.ts';
 import { tasksWithout } from '../model/task-set.ts';
@@ -45,6 +47,8 @@ export interface StagedInput {
    */
   readonly path: string | null;
   readonly bytes: number;
+  /** As in `OutputMeta`. */
+  readonly inputChecksum?: string;
   /** Its part's cuts were assumed, and are between records. */
   readonly wholeRecords?: true;
   /** Parameters of the part: `item`, `index`, a grid's axes. */
@@ -89,16 +93,17 @@ const stageFirst: Stage = async (ctx, task, directory, signal) => {
 const stageFile: Stage = async (ctx, task, directory, signal) => {
   const part = await ctx.jobs.filePart(task.view, task.index, task.message.task);
   const { bytes } = await stagePart(part, { input: null, store: ctx.platform.store, target: directory.stdin, signal });
-  return { ...stagedInputOf(task, directory.stdin, bytes, {}), inputName: part.name };
+  const { checksum: inputChecksum, name: inputName } = part;
+  return { ...stagedInputOf(task, directory.stdin, bytes, {}), inputName, inputChecksum };
 };
 
 /** The previous step's output of the same chain, compared with its published checksum. */
 const stagePrevious: Stage = async (ctx, task, directory, signal) => {
   const { job, task: n } = task.message;
   const step = task.view.record.spec.steps[task.index - 1]?.name ?? '';
-  const bytes = await copyOutput({ store: ctx.platform.store, job, step }, n, directory.stdin, signal);
+  const { bytesOut, checksum } = await copyOutput({ store: ctx.platform.store, job, step }, n, directory.stdin, signal);
   const inputName = usesInputName(task.step.run) ? await chainInputName(ctx, task) : null;
-  return { ...stagedInputOf(task, directory.stdin, bytes, {}), inputName };
+  return { ...stagedInputOf(task, directory.stdin, bytesOut, {}), inputName, inputChecksum: checksum };
 };
 
 /** Whether a command of a later step uses the name of the input that its chain began with. */
@@ -117,12 +122,13 @@ async function chainInputName({ jobs }: StageContext, { view, index, message }: 
   return 'input' in part ? (inputs[part.input]?.name ?? null) : null;
 }
 
-async function copyOutput(source: OutputSource, task: number, path: string, signal: AbortSignal): Promise<number> {
+/** Copies a verified output to a file. Returns what was published of it. */
+async function copyOutput(source: OutputSource, task: number, path: string, signal: AbortSignal): Promise<OutputMeta> {
   const { files, meta } = await verifiedOutput(source, task);
   const [only] = files;
   if (only !== undefined && files.length === 1 && only.size <= IN_MEMORY) {
     writeFileSync(path, only.size === 0 ? '' : await verifiedBytes(source, task, only), { mode: 0o600 });
-    return only.size;
+    return meta;
   }
   const target = await open(path, 'w', 0o600);
   try {
@@ -132,7 +138,7 @@ async function copyOutput(source: OutputSource, task: number, path: string, sign
   } finally {
     await target.close();
   }
-  return meta.bytesOut;
+  return meta;
 }
 
 const stageGather: Stage = async (ctx, task, directory, signal) => {
@@ -145,7 +151,19 @@ const stageGather: Stage = async (ctx, task, directory, signal) => {
     step: view.record.spec.steps[index - 1]?.name ?? '',
     size: stepTotals(view)[index - 1] ?? 0,
     opened,
+    digest: new GatherDigest(),
   };
+  const staged = await writeGathered(source, task, directory, signal);
+  return { ...staged, inputChecksum: source.digest.finish() };
+};
+
+async function writeGathered(
+  source: GatherSource,
+  task: Runnable,
+  directory: SlotDirectory,
+  signal: AbortSignal,
+): Promise<StagedInput> {
+  const { view, step, index } = task;
   if (step.input === 'dir') {
     const bytes = await writeOutputFiles(source, directory.inputDirectory, signal);
     return { stdin: null, path: directory.inputDirectory, bytes, params: {}, inputName: null };
@@ -158,7 +176,7 @@ const stageGather: Stage = async (ctx, task, directory, signal) => {
   const joins = { join: joinOf(spec, index - 1, step), quote: headerQuote(spec) };
   const bytes = await writeJoinedOutputs(source, directory.stdin, { ...step, ...joins }, signal);
   return stagedInputOf(task, directory.stdin, bytes, {});
-};
+}
 
 function stagedInputOf(
   task: Runnable,
@@ -189,6 +207,8 @@ interface GatherSource {
   readonly step: string;
   readonly size: number;
   readonly opened: OpenedGather;
+  /** Receives the checksum of each output as it is read. */
+  readonly digest: GatherDigest;
 }
 
 /** The tasks that an opened gather takes, ascending: all except those left out. */
@@ -212,7 +232,10 @@ async function writeJoinedOutputs(
   try {
     const tasks = gatheredTasks(source);
     const { header, quote, join } = gather;
-    await joinOutputs({ source, tasks, header, quote, join, tally, signal }, (bytes) => target.writeFile(bytes));
+    const onOutput = ({ meta }: Output): void => source.digest.add(meta.checksum);
+    await joinOutputs({ source, tasks, header, quote, join, tally, signal, onOutput }, (bytes) =>
+      target.writeFile(bytes),
+    );
   } catch (error) {
     if (!(error instanceof HeaderError)) throw error;
     const way = `remove header from step ${gather.name} in the job file, then batchctl retry ${source.job} --with JOBFILE`;
@@ -228,6 +251,7 @@ async function writeOutputFiles(source: GatherSource, directory: string, signal:
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   let bytes = 0;
   for await (const output of mapAhead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {
+    source.digest.add(output.meta.checksum);
     for (const file of output.files) {
       const path = join(directory, taskNumber(output.task), file.name);
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -244,6 +268,7 @@ async function writeOutputList(source: GatherSource, path: string): Promise<numb
   let written = 0;
   try {
     for await (const output of mapAhead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {
+      source.digest.add(output.meta.checksum);
       const lines = output.files.map(({ name, key, size, checksum }) =>
         Buffer.from(`${JSON.stringify({ task: output.task, name, key, size, checksum })}\n`),
       );

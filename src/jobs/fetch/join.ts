@@ -36,6 +36,8 @@ export interface JoinOptions {
   readonly join: Join;
   readonly tally: Tally;
   readonly signal: AbortSignal | undefined;
+  /** Called with each output, in task order, before its bytes. */
+  readonly onOutput?: (output: Output) => void;
 }
 
 type Sink = (bytes: Uint8Array) => Promise<void>;
@@ -56,6 +58,7 @@ async function* joinedChunks(joining: JoinOptions): AsyncGenerator<Uint8Array> {
   const header = joining.header === 'once' ? new HeaderFilter(source, joining.quote) : null;
   let last: Uint8Array = new Uint8Array(); // The tail of what was written before this file.
   for await (const { output, bytes } of mapAhead(joining.tasks, AHEAD, (task) => readAhead(source, task))) {
+    joining.onOutput?.(output);
     for (const file of output.files) {
       if (file.size === 0) continue;
       const whole = bytes === null ? verifiedChunks(source, output.task, file, signal) : [bytes];

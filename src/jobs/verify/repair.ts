@@ -2,9 +2,9 @@ import { BatchctlError } from '../../errors.ts';
 import type { VerifyAnswer } from '../../model/answers/verify.ts';
 import { type JobStanding, standingOf } from '../../model/decide.ts';
 import { hasBarrier, type JobRecord, sectionStart } from '../../model/job.ts';
-import { failedPrefix, isBegunKey, taskOfFailed, triesPrefix } from '../../model/keys.ts';
+import { failedPrefix, isBegunKey, outKey, taskOfFailed, triesPrefix } from '../../model/keys.ts';
 import type { OutputMeta } from '../../model/output.ts';
-import type { TaskBits } from '../../model/task-set.ts';
+import { formatTaskSet, type TaskBits, tasksIn } from '../../model/task-set.ts';
 import { type Finding, Findings } from '../../model/verify/findings.ts';
 import type { JobView } from '../../model/view.ts';
 import { type AttemptEvent, type ExactCounts, type Ledger, UNKNOWN_FACTS } from '../../ports/ledger.ts';
@@ -37,17 +37,24 @@ const TRIES = 20;
 /**
  * Rebuilds the ledger's rows of a job from the store, and sends what is missing. For an open job it sends at once, as
  * `resume` does. It reopens a closed job by retrying the missing tasks in a new round. A job that is paused, cancelled
- * or stopped stays so. Deletes nothing. Throws `unavailable` if others keep writing to the job's journal.
+ * or stopped stays so. Of a closed job it first removes the outputs that were made from an input that was made again
+ * since (ADR 53), and what was made from them: then these are missing, too. Throws `refused` if files of such an output
+ * are tasks already, `unavailable` if others keep writing to the job's journal.
  */
 export async function repairJob(platform: Platform, seen: JobView, options: RepairOptions = {}): Promise<RepairResult> {
   const view = await refreshView(platform.store, seen);
   refusePruned(view, 'its parts');
-  if (options.dryRun === true) return planRepair(view, standingOf(view, await listFacts(platform.store, view)));
-  const { events, exact } = await rebuildLedger(platform, view, options);
+  if (options.dryRun === true) {
+    const plan = planRepair(view, standingOf(view, await listFacts(platform.store, view)));
+    const replaced = isReplaceable(view) ? staleSets(view, await staleOutputs(platform, view, options)) : {};
+    return { ...plan, replaced, reopened: plan.reopened || Object.keys(replaced).length > 0 };
+  }
+  const { events, exact, stale } = await rebuildLedger(platform, view, options);
+  const replaced = await removeStale(platform, view, stale);
   for (let round = 0; round < TRIES; round += 1) {
     const found = await look(platform, view);
     refusePruned(found.view, 'its parts');
-    const plan = { ...planRepair(found.view, found.standing), recorded: events };
+    const plan = { ...planRepair(found.view, found.standing), recorded: events, replaced };
     // A newer journal entry may have changed the counts.
     if (found.standing.settled && view.closed !== null && found.view.next === view.next && !view.cancelled)
       await (await platform.ledger()).recordExact(view.record.job, view.closed.round, exact);
@@ -69,9 +76,67 @@ function planRepair(view: JobView, standing: JobStanding): RepairResult {
     recorded: 0,
     sent: 0,
     missing: undecidedSets(standing),
+    replaced: {},
     reopened: !open && view.closed !== null,
     withheld: standing.settled ? null : withheld,
   };
+}
+
+/** Only of a closed job that no one stopped: elsewhere, workers may be reading the outputs. */
+function isReplaceable({ closed, cancelled, stopped, paused }: JobView): boolean {
+  return closed !== null && !cancelled && stopped === null && paused === null;
+}
+
+/**
+ * Removes outputs that were made from another input than theirs is now, unless something was decided about the job since
+ * `view` was read: then another repair may have had them made again. Returns their sets by step.
+ */
+async function removeStale(
+  { store }: Platform,
+  view: JobView,
+  stale: readonly TaskBits[] | null,
+): Promise<Readonly<Record<string, string>>> {
+  if (!isReplaceable(view)) return {};
+  const sets = staleSets(view, stale);
+  if (Object.keys(sets).length === 0 || (await refreshView(store, view)).next !== view.next) return {};
+  const { job } = view.record;
+  // The last step first: after a crash in between, each output that is left still shows that its input is another.
+  for (const [step, tasks] of Object.entries(sets).reverse()) {
+    let keys: string[] = [];
+    for (const task of tasksIn(tasks)) {
+      keys.push(outKey(job, step, task));
+      if (keys.length < GROUP) continue;
+      await store.delete(keys);
+      keys = [];
+    }
+    if (keys.length > 0) await store.delete(keys);
+  }
+  return sets;
+}
+
+function staleSets({ record }: JobView, stale: readonly TaskBits[] | null): Readonly<Record<string, string>> {
+  const { job, spec } = record;
+  if (stale === null) {
+    throw new BatchctlError(
+      'refused',
+      `outputs of job ${job} were made from an input that was made again since, but the files of one are tasks already, which can't be replaced`,
+      { hint: 'run the job again: batchctl submit JOBFILE --again' },
+    );
+  }
+  const sets = stale.map((tasks, index) => [spec.steps[index]?.name ?? '', formatTaskSet(tasks)] as const);
+  return Object.fromEntries(sets.filter(([, tasks]) => tasks !== ''));
+}
+
+/** As `InputLinks.stale`, by reading the metadata of all outputs. */
+async function staleOutputs(
+  platform: Platform,
+  view: JobView,
+  options: VerifyOptions,
+): Promise<readonly TaskBits[] | null> {
+  const ctx = await createContext(platform, view, 0, { ...options, deep: false });
+  let before: TaskBits | null = null;
+  for (const index of view.record.spec.steps.keys()) before = (await scanStep(ctx, index, before)).facts.published;
+  return ctx.links.stale();
 }
 
 /** Another repair, retry or resend came in between, and its process sends. If it dies first, watchers send (law 9). */
@@ -116,6 +181,8 @@ interface RebuildResult {
   readonly exact: readonly ExactCounts[];
   /** Failures that can't be read completely: they count, but their details are unknown. */
   readonly damaged: readonly Finding[];
+  /** As `InputLinks.stale`. */
+  readonly stale: readonly TaskBits[] | null;
 }
 
 /** Events per group commit. */
@@ -155,7 +222,7 @@ export async function rebuildLedger(
     before = facts.published;
   }
   await writer.flush();
-  return { events: writer.count, exact, damaged: damaged.list() };
+  return { events: writer.count, exact, damaged: damaged.list(), stale: ctx.links.stale() };
 }
 
 class EventWriter {

@@ -24,6 +24,7 @@ import { fileParts, type OpenedStep, openedStep } from '../explode.ts';
 import { stepTotals } from '../listing.ts';
 import { fileDifference } from '../split/file-source.ts';
 import { pinDifference, versionReader } from '../split/store-source.ts';
+import { otherInputText } from './input-links.ts';
 import { hashObject, type VerifyContext } from './verify-context.ts';
 
 /**
@@ -118,6 +119,9 @@ async function scanStep(ctx: VerifyContext, index: number, opened: OpenedGather)
     for await (const expected of fileParts({ ...step, leftOut: opened.leftOut })) {
       files += 1;
       ctx.evidence?.file(step.taker, expected);
+      const { n, checksum, from, name } = expected;
+      const other = ctx.links.addFile(index, n, { checksum, input: `${name} of ${from}` });
+      if (other !== null) findings.add('otherFile', otherInputText(view.record.spec.steps, other));
       if (files % TURN === 0) ctx.reportChecked(TURN);
       for (let done: 'line' | 'part' | 'both' = 'line'; done === 'line'; ) {
         done = line === undefined ? 'part' : check.compare(line.text, line.where, expected);

@@ -22,6 +22,7 @@ import { readFailureObject } from '../failures.ts';
 import { currentFailures, type NamedFailure, stepTotals } from '../listing.ts';
 import { manifestOf, metaOf } from '../output.ts';
 import { type StepTotals, TotalsSum } from '../totals.ts';
+import { type OtherInput, otherInputText } from './input-links.ts';
 import { hashObject, type VerifyContext } from './verify-context.ts';
 
 /** A task's published object, as listed. */
@@ -221,7 +222,10 @@ export async function scanStep(
     if (meta?.wholeRecords === true && wrong === null) recordCheckedCut(ctx, index, task);
     if (meta !== null && wrong === null) await each?.(task, meta, late);
     if (wrong !== null) reportAltered(ctx, name, task, wrong);
-    else if (meta !== null) ctx.evidence?.end(publishedEnd(name, task, meta, late));
+    else if (meta !== null) {
+      reportOther(ctx, ctx.links.add(index, task, meta));
+      ctx.evidence?.end(publishedEnd(name, task, meta, late));
+    }
   }
   await rest.report(next, published.size);
   await rest.close();
@@ -234,6 +238,11 @@ function reportAltered(ctx: VerifyContext, name: string, task: number, problem: 
   if (ctx.altered.length < MAX_NAMED_TASKS) ctx.altered.push(`${name}/${task}`);
   ctx.findings.add('altered', `the output of ${name}/${task} differs from what was published: ${problem}`);
   ctx.evidence?.end({ line: 'end', step: name, n: task, end: 'altered', problem });
+}
+
+/** Reports an output that was made from something else than its input is now. */
+function reportOther({ view, findings }: VerifyContext, other: OtherInput | null): void {
+  if (other !== null) findings.add('otherInput', otherInputText(view.record.spec.steps, other));
 }
 
 /** The tasks that the gather at `index` leaves out, if it exists and is open. */

@@ -10,6 +10,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { readOpened, stepTotals } from '../listing.ts';
 import type { EvidenceFile, EvidenceLog } from './evidence-log.ts';
+import { InputLinks } from './input-links.ts';
 
 export interface VerifyOptions {
   /** Read every byte of pieces and outputs, and check whether the inputs are still the same. */
@@ -31,6 +32,8 @@ export interface VerifyContext {
   readonly findings: Findings;
   readonly warnings: Findings;
   readonly attempts: AttemptPlaces;
+  /** Compares what outputs were made from. */
+  readonly links: InputLinks;
   readonly altered: string[];
   /** The parts whose cuts were assumed, and those that a worker checked; null if that is not asked. */
   readonly cuts: { readonly assumed: TaskBits; readonly checked: TaskBits } | null;
@@ -48,6 +51,7 @@ export async function createContext(
   { deep = false, signal, onProgress }: VerifyOptions,
 ): Promise<VerifyContext> {
   const total = stepTotals(view).reduce((sum, size) => sum + size, others);
+  const opened = await readAllOpened(store, view);
   let done = 0;
   return {
     store,
@@ -55,10 +59,11 @@ export async function createContext(
     view,
     deep,
     signal,
-    opened: await readAllOpened(store, view),
+    opened,
     findings: new Findings(),
     warnings: new Findings(),
     attempts: attemptPlaces(view),
+    links: inputLinks(view, opened),
     altered: [],
     cuts: null,
     evidence: null,
@@ -80,6 +85,10 @@ function readAllOpened(store: ObjectStore, { record }: JobView): Promise<readonl
 /** Records where the attempts of a job's outputs are: an attempt may have made only one output. */
 export function attemptPlaces(view: JobView): AttemptPlaces {
   return new AttemptPlaces(view.record.spec.steps, stepTotals(view));
+}
+
+export function inputLinks(view: JobView, opened: readonly (OpenedGather | null)[]): InputLinks {
+  return new InputLinks(view.record.spec.steps, opened, stepTotals(view));
 }
 
 /** Objects up to this size are read in one request; larger ones are streamed. */

@@ -170,6 +170,9 @@ export const VERIFY_ANSWER = v.object({
           recorded: describe(count, 'events written to the ledger'),
           sent: describe(count, 'messages'),
           missing: describe(v.record(text, text), 'sets of tasks by step'),
+          replaced: v.optional(
+            describe(v.record(text, text), 'outputs removed because their input was made again: sets of tasks by step'),
+          ),
           reopened: flag,
           withheld: v.nullable(v.picklist(['paused', 'cancelled', 'stopped'])),
         }),

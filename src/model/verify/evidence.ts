@@ -86,7 +86,10 @@ export type TaskEnd =
   | { readonly end: 'altered'; readonly problem: string };
 
 interface PublishedEnd
-  extends Pick<OutputMeta, 'attempt' | 'number' | 'round' | 'code' | 'checksum' | 'bytesOut' | 'bytesIn' | 'counters'> {
+  extends Pick<
+    OutputMeta,
+    'attempt' | 'number' | 'round' | 'code' | 'checksum' | 'inputChecksum' | 'bytesOut' | 'bytesIn' | 'counters'
+  > {
   /** It came after its gather had been opened without it: kept, never used. */
   readonly late?: true;
 }
@@ -131,8 +134,9 @@ export function inputLine(
 }
 
 export function publishedEnd(step: string, n: number, meta: OutputMeta, late: boolean): EndLine {
-  const { attempt, number, round, code, checksum, bytesOut, bytesIn, counters } = meta;
-  const end = { attempt, number, round, code, checksum, bytesOut, bytesIn, counters };
+  const { attempt, number, round, code, checksum, inputChecksum, bytesOut, bytesIn, counters } = meta;
+  const from = inputChecksum === undefined ? {} : { inputChecksum };
+  const end = { attempt, number, round, code, checksum, ...from, bytesOut, bytesIn, counters };
   return { line: 'end', step, n, end: 'published', ...end, ...(late && { late }) };
 }
 

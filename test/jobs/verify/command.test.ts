@@ -68,6 +68,7 @@ describe('the verify command', () => {
       recorded: 2,
       sent: 1,
       missing: { price: '1' },
+      replaced: {},
       reopened: true,
       withheld: null,
     });

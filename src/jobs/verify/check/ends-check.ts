@@ -7,6 +7,7 @@ import type { Findings } from '../../../model/verify/findings.ts';
 import { isSkipped, type JobView, roundOf } from '../../../model/view.ts';
 import { stepTotals } from '../../listing.ts';
 import { type StepTotals, TotalsSum } from '../../totals.ts';
+import { type InputLinks, otherInputText } from '../input-links.ts';
 
 /** Checks the ends of a step's tasks as a file lists them, and computes what listing the store would have shown. */
 export class EndsCheck {
@@ -14,6 +15,7 @@ export class EndsCheck {
   readonly #index: number;
   readonly #name: string;
   readonly #attempts: AttemptPlaces;
+  readonly #links: InputLinks;
   readonly #findings: Findings;
   readonly #opened: OpenedGather | null;
   readonly #published: TaskBits;
@@ -23,18 +25,19 @@ export class EndsCheck {
   #next = 0;
   #ended = { failed: 0, skipped: 0 };
 
-  /** `attempts` covers all steps. */
+  /** `attempts` and `links` cover all steps. */
   constructor(
     view: JobView,
     index: number,
     opened: readonly (OpenedGather | null)[],
-    attempts: AttemptPlaces,
+    { attempts, links }: { readonly attempts: AttemptPlaces; readonly links: InputLinks },
     findings: Findings,
   ) {
     this.#view = view;
     this.#index = index;
     this.#name = view.record.spec.steps[index]?.name ?? '';
     this.#attempts = attempts;
+    this.#links = links;
     this.#findings = findings;
     this.#opened = opened[index] ?? null;
     const size = stepTotals(view)[index] ?? 0;
@@ -101,6 +104,8 @@ export class EndsCheck {
     }
     const other = this.#attempts.note(line.attempt, this.#index, n);
     if (other !== null) this.#say('attemptTwice', `${this.#name}/${n}: ${copyProblem(line.attempt, other)}`);
+    const input = this.#links.add(this.#index, n, line);
+    if (input !== null) this.#say('otherInput', otherInputText(this.#view.record.spec.steps, input));
     const late = this.#leftOut.has(n);
     if (late !== (line.late === true))
       this.#say('late', `${this.#name}/${n} ${late ? 'came too late' : 'did not come too late'} for its gather`);

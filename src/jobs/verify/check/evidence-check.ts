@@ -18,7 +18,8 @@ import type { Findings, LocatedFindings } from '../../../model/verify/findings.t
 import { PartsCheck } from '../../../model/verify/parts-check.ts';
 import { emptyView, foldJournal, type JobView } from '../../../model/view.ts';
 import { EvidenceSum } from '../evidence-sum.ts';
-import { attemptPlaces } from '../verify-context.ts';
+import { type InputLinks, otherInputText } from '../input-links.ts';
+import { attemptPlaces, inputLinks } from '../verify-context.ts';
 import { EndsCheck } from './ends-check.ts';
 
 /**
@@ -39,6 +40,7 @@ export class EvidenceCheck {
   #partLines = 0;
   #opened: (OpenedGather | null)[] = [];
   #attempts: AttemptPlaces | null = null;
+  #links: InputLinks | null = null;
   #ends: EndsCheck[] = [];
   #files: readonly (FilesCheck | null)[] = [];
 
@@ -159,6 +161,7 @@ export class EvidenceCheck {
       if (found !== null && takesFiles(steps, index)) exploded.set(index, found.count);
     this.#view = { ...view, exploded };
     this.#attempts = attemptPlaces(this.#view);
+    this.#links = inputLinks(this.#view, opened);
     this.#opened = opened;
     this.#nextStep();
   }
@@ -180,7 +183,17 @@ export class EvidenceCheck {
     const check = this.#view === null ? null : this.#files[stepIndex(this.#view.record.spec, line.step)];
     if (check === null || check === undefined) this.#findings.add('files', `step ${line.step} took no files`);
     check?.take(line);
+    this.#checkTaker(line);
     this.#sum.file(line, text);
+  }
+
+  /** Compares a file with what the task that took it was made from. */
+  #checkTaker({ step, n, checksum, name, from }: FileLine): void {
+    const view = this.#view;
+    if (view === null) return;
+    const { spec } = view.record;
+    const other = this.#links?.addFile(stepIndex(spec, step), n, { checksum, input: `${name} of ${from}` }) ?? null;
+    if (other !== null) this.#findings.add('otherFile', otherInputText(spec.steps, other));
   }
 
   #endEnds(): void {
@@ -201,8 +214,9 @@ export class EvidenceCheck {
     const current = this.#ends.at(-1);
     if (current !== undefined) this.#sum.endStep(current.totals);
     const name = view?.record.spec.steps[this.#ends.length]?.name;
-    if (view === null || this.#attempts === null || name === undefined) return false;
-    this.#ends.push(new EndsCheck(view, this.#ends.length, this.#opened, this.#attempts, this.#findings));
+    const [attempts, links] = [this.#attempts, this.#links];
+    if (view === null || attempts === null || links === null || name === undefined) return false;
+    this.#ends.push(new EndsCheck(view, this.#ends.length, this.#opened, { attempts, links }, this.#findings));
     this.#sum.beginStep(name);
     return true;
   }
