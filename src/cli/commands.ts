@@ -40,6 +40,7 @@ export const COMMANDS: readonly CommandEntry[] = [
       instead: { '--notify': 'notify test' },
     }),
     entry('config show', 'Show each configuration value and where it came from', about),
+    entry('config trust', 'Trust a root that came with a clone or a copy', about),
     entry('schema', "Print the JSON Schema of job files, the configuration or a command's answer", about),
     entry('completion', 'Print a script that completes commands, flags and jobs in your shell', completion),
     entry('version', 'Print the version, with that of Node, the backend and the store format', about),

@@ -122,7 +122,18 @@ async function perform(
 
 /** Commands that need no profile, or read it themselves. */
 const NEEDS_NO_MANAGER = [
-  ...['init', 'config show', 'schema', 'completion', '__complete', 'doctor', 'version', 'help', 'worker-supervisor'],
+  ...[
+    'init',
+    'config show',
+    'config trust',
+    'schema',
+    'completion',
+    '__complete',
+    'doctor',
+    'version',
+    'help',
+    'worker-supervisor',
+  ],
 ];
 
 function mayUseManager({ name }: CommandEntry, { check, job }: Parsed['input']): boolean {

@@ -1,7 +1,8 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode, isBatchctlError, messageOf } from '../errors.ts';
 import { isRecord } from '../lib/json.ts';
+import { distrustReason, trustedUsers } from '../lib/ownership.ts';
 import type { PlainObject } from './merge.ts';
 
 export interface FoundFile {
@@ -67,7 +68,7 @@ const readAny = (path: string): string => readFileSync(path, 'utf8');
 function readTrusted(path: string): string {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const why = distrustReason(fstatSync(file), process.getuid?.() ?? null, process.getgid?.() ?? null);
+    const why = distrustReason(fstatSync(file), trustedUsers());
     if (why === null) return readFileSync(file, 'utf8');
     throw new BatchctlError(
       'config',
@@ -77,24 +78,6 @@ function readTrusted(path: string): string {
   } finally {
     closeSync(file);
   }
-}
-
-/**
- * What is wrong with a file that was not given explicitly; null for nothing. Root and this user may own it. The members
- * of a group are unknown, but where groups can write by default, each user has a primary group of its own.
- */
-export function distrustReason(
-  { uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>,
-  user: number | null,
-  group: number | null,
-): string | null {
-  // Windows has no such owners.
-  if (user === null) return null;
-  const shown = `(mode ${(mode & 0o7777).toString(8).padStart(4, '0')}, owner ${uid}, group ${gid})`;
-  if (uid !== user && uid !== 0) return `belongs to another user ${shown}`;
-  if ((mode & 0o002) !== 0) return `can be written by everyone ${shown}`;
-  if ((mode & 0o020) !== 0 && gid !== group) return `can be written by a group ${shown}`;
-  return null;
 }
 
 function readIfExists(path: string, read: (path: string) => string): string | null {

@@ -14,7 +14,6 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { distrustReason } from '../../src/config/config-file.ts';
 import { type Config, type LoadConfigOptions, loadConfig } from '../../src/config/load-config.ts';
 import type { AwsProfile } from '../../src/config/profile.ts';
 import { failsWith } from '../support/rejection.ts';
@@ -56,23 +55,6 @@ describe('the configuration', () => {
   const originOf = (config: Config, path: string): unknown => rowOf(config, path)?.origin;
 
   describe('in or above the working directory', () => {
-    const [OWN, OTHER, GROUP] = [1000, 1001, 1000];
-    const cases: readonly (readonly [uid: number, gid: number, mode: number, why: RegExp | null])[] = [
-      [OWN, GROUP, 0o100644, null],
-      [OWN, GROUP, 0o100664, null],
-      [0, 0, 0o100644, null],
-      [OTHER, GROUP, 0o100644, /belongs to another user \(mode 0644, owner 1001, group 1000\)/],
-      [OWN, GROUP, 0o100666, /can be written by everyone/],
-      [0, 0, 0o100664, /can be written by a group/],
-      [OWN, 50, 0o100664, /can be written by a group/],
-    ];
-    for (const [uid, gid, mode, why] of cases)
-      it(`of user ${uid} and group ${gid} with mode ${(mode & 0o777).toString(8)} is ${why ? 'refused' : 'used'}`, () => {
-        const found = distrustReason({ uid, gid, mode }, OWN, GROUP);
-        if (why === null) expect(found).to.equal(null);
-        else expect(found).to.match(why);
-      });
-
     it('that others may write is refused with a hint, unless it is named explicitly', async () => {
       const path = write('work/batchctl.config.json', { profile: 'local' });
       chmodSync(path, 0o666);

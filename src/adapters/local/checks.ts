@@ -1,13 +1,15 @@
 import { accessSync, constants, existsSync, linkSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { hasCode, messageOf } from '../../errors.ts';
+import { hasCode, isBatchctlError, messageOf } from '../../errors.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
 import { namesIn } from '../../lib/if-exists.ts';
 import { isAlive, LOG_KEPT_MS, listLeftovers } from '../../lib/leftovers.ts';
+import { distrustReason, trustedUsers } from '../../lib/ownership.ts';
 import { isSqliteBusy, openSqlite, type Sqlite } from '../../lib/sqlite.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import { networkFileSystem } from './fs-root.ts';
+import { readFormatFile, requireMadeHere, requireOwnRoot } from './root-trust.ts';
 
 /** The file system's clock may differ from this process's by this much, milliseconds. */
 const SKEW_MS = 2_000;
@@ -57,15 +59,25 @@ function nearestExisting(path: string): string {
 }
 
 function modeCheck(root: string): Finding {
-  const { mode, uid } = statSync(root);
-  const me = process.getuid?.() ?? uid;
-  if (uid !== me && me !== 0) return warn(`${root} belongs to another user (id ${uid})`, 'run batchctl as that user');
+  try {
+    requireOwnRoot(root);
+    requireMadeHere(root, readFormatFile(root));
+  } catch (error) {
+    if (!isBatchctlError(error)) throw error;
+    return fail(error.message, error.hint ?? '');
+  }
+  const { mode } = statSync(root);
   const open = mode & 0o077;
   const shown = (mode & 0o777).toString(8).padStart(3, '0');
-  // Other users that may write can change published objects.
-  if ((open & 0o022) !== 0) return warn(`others can write to ${root} (mode ${shown})`, `chmod 700 ${root}`);
+  if ((open & 0o022) !== 0) return warn(`a group can write to ${root} (mode ${shown})`, `chmod 700 ${root}`);
   if ((open & 0o044) !== 0)
     return warn(`others can read ${root} (mode ${shown}), including data of jobs`, `chmod 700 ${root}`);
+  const above = dirname(root);
+  const { uid, gid, mode: modeAbove } = statSync(above);
+  // The sticky bit lets only owners rename.
+  const why = distrustReason({ uid, gid, mode: (modeAbove & 0o1000) === 0 ? modeAbove : 0 }, trustedUsers());
+  if (why !== null)
+    return warn(`${above} ${why}: others may replace the root in it`, `chmod go-w ${above}, or use another "root"`);
   // Commands that run as a user of their own pass through it to their slot; everything else in it is closed to them.
   if (open !== 0) return pass(`others can pass through ${root} (mode ${shown}), but read nothing in it`);
   return pass(`only its owner can access ${root}`);

@@ -1,9 +1,27 @@
-import { linkSync, mkdirSync, readdirSync, readFileSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { isAlive } from '../../lib/leftovers.ts';
 import { STORE_FORMAT } from '../../lib/version.ts';
 import { makeDirectory, publishFile, removeFile } from './fs-publish.ts';
+import {
+  birthMark,
+  type FormatFile,
+  foreignReason,
+  readFormatFile,
+  requireMadeHere,
+  requireOwnRoot,
+} from './root-trust.ts';
 
 /** Age at which leftovers of killed processes are removed, milliseconds. No living process writes for that long. */
 const STALE_MS = 86_400_000;
@@ -25,49 +43,73 @@ export function networkFileSystem(type: number): string | null {
 }
 
 /**
- * Makes the directory `root` a store, or checks that it is one. Throws `config` on a network file system or one without
- * hard links, `newer` for a format that this version doesn't know, `corrupt` for a `format` file that isn't one.
+ * Makes the directory `root` a store, or checks that it is one. Throws `config` for one that others may change, on a
+ * network file system or without hard links, `refused` for one that was made elsewhere, `newer` for a format that this
+ * version doesn't know, `corrupt` for a `format` file that isn't one.
  */
 export function openRoot(root: string, sync: boolean): void {
+  requireOwnRoot(root);
   makeDirectory(root, sync);
   const network = networkFileSystem(statfsSync(root).type);
   if (network !== null) throw unfitRootError(root, `found ${network}, a network file system`);
+  const there = readFormatFile(root);
+  if (there !== null) requireFormat(root, there);
+  requireMadeHere(root, there);
   for (const name of ['store', 'tmp']) mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
-  const path = join(root, 'format');
-  const found = readFormat(path) ?? writeFormat(root, path);
-  if (found <= STORE_FORMAT) return;
-  throw new BatchctlError('newer', `Expected format ${STORE_FORMAT} of the store ${root}, found ${found}`, {
+  if (there === null) {
+    writeFormat(root, { ifAbsent: true });
+    // Also if someone else has made the root since the first look.
+    requireOwnRoot(root);
+  }
+}
+
+/**
+ * Records that the user trusts a root that was made elsewhere, unless `dryRun`. Returns why it was not trusted; null if
+ * nothing was to do. Throws as `openRoot` does for a root that others may change.
+ */
+export function trustRoot(root: string, { dryRun }: { readonly dryRun: boolean }): string | null {
+  requireOwnRoot(root);
+  const there = readFormatFile(root);
+  if (there !== null) requireFormat(root, there);
+  const why = foreignReason(root, there);
+  if (why === null || dryRun) return why;
+  mkdirSync(join(root, 'tmp'), { recursive: true, mode: 0o700 });
+  writeFormat(root, { ifAbsent: false });
+  return why;
+}
+
+/** Throws `newer` for a format that this version doesn't know, `corrupt` for a file that states none. */
+function requireFormat(root: string, { text }: FormatFile): void {
+  const format = Number(/^\{"format":(\d+)[,}]/.exec(text)?.[1] ?? Number.NaN);
+  if (Number.isNaN(format)) {
+    const path = join(root, 'format');
+    throw new BatchctlError('corrupt', `Expected {"format":${STORE_FORMAT}} in ${path}, found ${text.slice(0, 60)}`, {
+      hint: 'Set "root" to a directory of batchctl, or to one that does not exist yet.',
+    });
+  }
+  if (format <= STORE_FORMAT) return;
+  throw new BatchctlError('newer', `Expected format ${STORE_FORMAT} of the store ${root}, found ${format}`, {
     hint: 'Use the version of batchctl that created it, or a later one.',
   });
 }
 
-function readFormat(path: string): number | null {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw error;
-  }
-  const format = /^\{"format":(\d+)[,}]/.exec(text)?.[1];
-  if (format !== undefined) return Number(format);
-  throw new BatchctlError('corrupt', `Expected {"format":${STORE_FORMAT}} in ${path}, found ${text.slice(0, 60)}`, {
-    hint: 'Set "root" to a directory of batchctl, or to one that does not exist yet.',
-  });
-}
-
 /** Uses the same link that publishes objects: if it fails, nothing else is tried. */
-function writeFormat(root: string, path: string): number {
+function writeFormat(root: string, { ifAbsent }: { readonly ifAbsent: boolean }): void {
   const temporary = join(root, 'tmp', `${process.pid}-format-${process.hrtime.bigint()}`);
   try {
-    writeFileSync(temporary, `{"format":${STORE_FORMAT}}\n`, { mode: 0o600, flag: 'wx' });
+    const fd = openSync(temporary, 'wx', 0o600);
+    try {
+      const made = birthMark(fstatSync(fd, { bigint: true }));
+      writeFileSync(fd, `${JSON.stringify({ format: STORE_FORMAT, made })}\n`);
+    } finally {
+      closeSync(fd);
+    }
     requireHardLinks(root, temporary);
     // Synced whatever the store's durability: losing these few bytes must not cost the store.
-    publishFile(temporary, path, { ifAbsent: true, sync: true });
+    publishFile(temporary, join(root, 'format'), { ifAbsent, sync: true });
   } finally {
     removeFile(temporary);
   }
-  return readFormat(path) ?? STORE_FORMAT;
 }
 
 function requireHardLinks(root: string, file: string): void {

@@ -191,3 +191,39 @@ async function configShow(ctx: Context, path: string | undefined): Promise<void>
     empty: 'no values',
   });
 }
+
+export function configTrustCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    writes: false,
+    output: TRUSTED,
+    help: {
+      about:
+        "A root that came with a clone, an archive or a copy is refused (exit 7), because its jobs would run as you. This command records that you trust the one of the selected profile, after you have looked at who made it. A root that other users own or may write to can't be trusted: change its owner or mode.",
+      examples: ['batchctl config trust', 'batchctl config trust --profile local --dry-run'],
+      exitCodes: { 0: 'trusted, or nothing needed it', 3: 'other users own the root, or may write to it' },
+      related: ['config show', 'doctor'],
+    },
+    run: () => configTrust(ctx),
+  });
+}
+
+const TRUSTED = objectOf({
+  what: { enum: ['root'], description: 'what is trusted' },
+  value: { type: 'string', description: 'its path' },
+  reason: { type: 'string', description: 'why it was not trusted before' },
+});
+
+/** Trusts what the selected profile uses and what is not trusted yet; lists it. */
+async function configTrust(ctx: Context): Promise<void> {
+  const { trust } = await import('../../platform/trust.ts');
+  const rows = await trust(await ctx.config(), { dryRun: ctx.flags.dryRun });
+  await printList(ctx, {
+    rows,
+    columns: [
+      { title: ctx.flags.dryRun ? 'would trust' : 'trusted', value: (row) => row.what },
+      { title: 'which', value: (row) => row.value, whole: true },
+      { title: 'because', value: (row) => row.reason },
+    ],
+    empty: 'everything that this profile uses is trusted already',
+  });
+}

@@ -22,6 +22,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
+import { trustRoot } from '../../../src/adapters/local/fs-root.ts';
 import { createFsStore, type FsStore } from '../../../src/adapters/local/fs-store.ts';
 import { FsWriter } from '../../../src/adapters/local/fs-writer.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
@@ -121,6 +122,7 @@ describe("an object's file", () => {
     await store.put('jobs/j/steps/s/out/000000001', 'abc', { metadata: { a: 'b' } });
     const before = await store.head('jobs/j/steps/s/out/000000001');
     cpSync(scratch.path('root'), scratch.path('standby'), { recursive: true });
+    trustRoot(scratch.path('standby'), { dryRun: false });
     const standby = await createFsStore({ root: scratch.path('standby'), durability: 'process' });
     expect(await standby.head('jobs/j/steps/s/out/000000001')).to.deep.equal(before);
   });

@@ -28,7 +28,7 @@ describe('the directory of a file store', () => {
   it('is created at the first opening, for its owner only, with its format', async () => {
     const store = await open();
     expect(statSync(root).mode & 0o777).to.equal(0o700);
-    expect(readFileSync(join(root, 'format'), 'utf8')).to.equal('{"format":1}\n');
+    expect(readFileSync(join(root, 'format'), 'utf8')).to.match(/^{"format":1,"made":"\d+\.\d+"}\n$/);
     expect(readdirSync(root).sort()).to.deep.equal(['format', 'store', 'tmp']);
     expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
     expect(store.location).to.equal(root);

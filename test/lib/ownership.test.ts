@@ -1,0 +1,42 @@
+// Protects: files and directories that decide what runs are used only if no other user can have written them.
+
+import { expect } from 'chai';
+import { distrustReason, isOpenToAll, trustedUsers } from '../../src/lib/ownership.ts';
+
+const [OWN, OTHER, GROUP] = [1000, 1001, 1000];
+
+describe('what decides what runs', () => {
+  const cases: readonly (readonly [uid: number, gid: number, mode: number, why: RegExp | null])[] = [
+    [OWN, GROUP, 0o100644, null],
+    [OWN, GROUP, 0o100664, null],
+    [0, 0, 0o100644, null],
+    [OTHER, GROUP, 0o100644, /belongs to another user \(mode 0644, owner 1001, group 1000\)/],
+    [OWN, GROUP, 0o100666, /can be written by everyone/],
+    [0, 0, 0o100664, /can be written by a group/],
+    [OWN, 50, 0o100664, /can be written by a group/],
+  ];
+  for (const [uid, gid, mode, why] of cases)
+    it(`of user ${uid} and group ${gid} with mode ${(mode & 0o777).toString(8)} is ${why ? 'refused' : 'used'}`, () => {
+      const found = distrustReason({ uid, gid, mode }, { uid: OWN, gid: GROUP, caller: null });
+      if (why === null) expect(found).to.equal(null);
+      else expect(found).to.match(why);
+    });
+
+  it('may belong to the user who called root by sudo, and to no one else who set SUDO_UID', () => {
+    const file = { uid: OTHER, gid: GROUP, mode: 0o100644 };
+    expect(distrustReason(file, { uid: 0, gid: 0, caller: OTHER })).to.equal(null);
+    expect(distrustReason(file, { uid: 0, gid: 0, caller: OWN })).to.match(/another user/);
+    const asRoot = process.geteuid?.() === 0;
+    expect(trustedUsers({ SUDO_UID: '1001' }).caller).to.equal(asRoot ? OTHER : null);
+    expect(trustedUsers({ SUDO_UID: '' }).caller).to.equal(null);
+    expect(trustedUsers({}).caller).to.equal(null);
+  });
+
+  it('is not asked of owners on systems that have none', () => {
+    expect(distrustReason({ uid: OTHER, gid: 9, mode: 0o777 }, { uid: null, gid: null, caller: null })).to.equal(null);
+  });
+
+  it('can be replaced in a directory of all users without the sticky bit', () => {
+    expect([0o40777, 0o41777, 0o40775, 0o40755].map(isOpenToAll)).to.deep.equal([true, false, false, false]);
+  });
+});
