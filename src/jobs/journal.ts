@@ -2,9 +2,10 @@ import { BatchctlError } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import { parseStored, readStored, requireShape, type Shape } from '../lib/json.ts';
 import { mapAhead } from '../lib/parallel.ts';
-import { isClosed, type JobRecord, takesFiles } from '../model/job.ts';
+import { isClosed, JOB_FORMAT, type JobRecord, takesFiles } from '../model/job.ts';
 import type { EntryKind, EntryWhat, JournalEntry, JournalGap } from '../model/journal.ts';
 import { entryOf, jobKey, journalKey, journalPrefix } from '../model/keys.ts';
+import { entryNeeds } from '../model/needs.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -26,7 +27,7 @@ export async function readJob(store: ObjectStore, job: string): Promise<JobRecor
  */
 export async function readRecord(store: ObjectStore, job: string): Promise<JobRecord | null> {
   const key = jobKey(job);
-  const record = await readStored<JobRecord & Partial<DiscardedRecord>>(store, key);
+  const record = await readStored<StoredRecord>(store, key, { known: JOB_FORMAT });
   if (record === null || record.discarded === job) return null;
   requireShape(key, record, RECORD);
   if (record.job === job) return record;
@@ -34,6 +35,8 @@ export async function readRecord(store: ObjectStore, job: string): Promise<JobRe
     hint: 'restore it from a backup of the store',
   });
 }
+
+type StoredRecord = JobRecord & { readonly discarded?: DiscardedRecord['discarded'] };
 
 /** Stands for the job.json of a submission discarded before it existed: its submitter can't create one any more. */
 export interface DiscardedRecord {
@@ -234,7 +237,7 @@ const ENTRIES: Readonly<Partial<Record<EntryWhat, Shape>>> = {
 
 /** A journal entry. Throws like `parseStored`, and `corrupt` for a close with an invalid state. */
 export function parseEntry(key: string, bytes: Uint8Array): JournalEntry {
-  const entry = parseStored<JournalEntry>(key, bytes, { shape: ENTRY });
+  const entry = parseStored<JournalEntry>(key, bytes, { known: JOB_FORMAT, shape: ENTRY });
   requireShape(key, entry, ENTRIES[entry.what] ?? {});
   if (entry.what !== 'close' || isClosed(entry.state)) return entry;
   throw new BatchctlError('corrupt', `${key} closes the job as "${entry.state}", which is not a state`, {
@@ -263,7 +266,8 @@ export async function append(
   for (;;) {
     const kind = decide(now);
     if (kind === null || now.pruned !== null) return { view: now, appended: false };
-    const entry: JournalEntry = { format: 1, id, when, who, ...kind };
+    const { format, version } = entryNeeds(now.record, kind);
+    const entry: JournalEntry = { format, ...(version !== null && { needs: version }), id, when, who, ...kind };
     const key = journalKey(view.record.job, now.next);
     const { created } = await store.put(key, JSON.stringify(entry), { ifAbsent: true });
     const at = created ? entry : await readEntry(store, view.record.job, now.next);

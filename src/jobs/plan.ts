@@ -23,7 +23,7 @@ export interface PlanOptions {
 }
 
 /** The result of splitting, without the parts. */
-export interface PlannedCut extends CutParts {
+export interface PlannedCut extends Omit<CutParts, 'assumed'> {
   readonly sizes: PartSizes;
   /** Bytes of pieces that would be stored. */
   readonly pieces: number;

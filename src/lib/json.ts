@@ -29,8 +29,9 @@ export function parseStored<T extends { readonly format: number }>(
     });
   }
   if (value.format > known) {
+    const needs = 'needs' in value && typeof value.needs === 'string' ? value.needs : null;
     throw new BatchctlError('newer', `${key} has format ${value.format}; this version reads up to ${known}`, {
-      hint: 'install the version of batchctl that wrote it, or a newer one',
+      hint: `install ${needs === null ? 'the version of batchctl that wrote it' : `batchctl ${needs}`}, or a newer one`,
     });
   }
   requireShape(key, value, shape);

@@ -177,9 +177,15 @@ export interface FilePin {
   readonly mtimeNs: string;
 }
 
+/** The newest format of job.json and of journal entries: above 1 only where older workers lack a rule (`model/needs.ts`). */
+export const JOB_FORMAT = 2;
+export type JobFormat = 1 | typeof JOB_FORMAT;
+
 /** job.json: the job as accepted. It never changes; `adjust` and `retry` are journal entries. */
 export interface JobRecord {
-  readonly format: 1;
+  readonly format: JobFormat;
+  /** The least version of workers; absent: any. */
+  readonly needs?: string;
   readonly job: string;
   readonly spec: JobSpec;
   readonly runKey: string | null;

@@ -1,13 +1,15 @@
 import type { Value } from './answers/shapes.ts';
 import type { JOURNAL_GAP } from './answers/status.ts';
 import type { BreakerTrip } from './breaker.ts';
-import type { StepSpec } from './job.ts';
+import type { JobFormat, StepSpec } from './job.ts';
 
 /** An entry in a job's record of decisions: one object each (law 2). Tasks are written as sets: `{price: "0-4,17"}`. */
 export type JournalEntry = EntryBase & EntryKind;
 
 export interface EntryBase {
-  readonly format: 1;
+  readonly format: JobFormat;
+  /** The least version of workers, if the job didn't need it before. */
+  readonly needs?: string;
   /** Random, so that an appender recognizes its own entry. */
   readonly id: string;
   /** ISO-8601 UTC. */

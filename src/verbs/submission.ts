@@ -3,6 +3,7 @@ import type { Config, Profile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { hasCostLimit, requireWithinBudget } from '../jobs/cost/affordable.ts';
 import { findJob } from '../jobs/find.ts';
+import { refuseOldWorkers } from '../jobs/grid/workers.ts';
 import { unknownPlaceholders } from '../jobs/placeholders.ts';
 import { planOf } from '../jobs/plan.ts';
 import { type MissingProgram, missingPrograms } from '../jobs/programs.ts';
@@ -296,7 +297,10 @@ async function noticeDeadlineKept(
   context.notice(`job ${job} keeps its deadline (${kept}); change it with batchctl adjust ${job} --finish-by TIME`);
 }
 
-/** `stays`: the submitter watches the job. Throws `refused` if the job needs a watcher and none is active. */
+/**
+ * `stays`: the submitter watches the job. Throws `refused` if the job needs a watcher and none is active, or newer
+ * workers than those of a group.
+ */
 export async function submitSpec(
   context: Submitter,
   spec: JobSpec,
@@ -316,9 +320,17 @@ export async function submitSpec(
   const mode = modeOf(input);
   const anew = (): Promise<Prepared> => prepareSubmission(context, spec, jobFile, input);
   const affordable = await requireAffordable(context, await prepareOnce(), { again: mode === 'again', anew });
+  if (mode === 'again' || !(await hasRun(context, affordable))) {
+    await refuseOldWorkers(await context.platform(), affordable.spec);
+  }
   await warnOfPrograms(context, affordable);
   warnOfPlaceholders(context, affordable);
   return submitPrepared(context, affordable, mode);
+}
+
+/** Whether the job of the submission's run key exists already: that is answered, not submitted. */
+async function hasRun(context: Submitter, { runKey }: Prepared): Promise<boolean> {
+  return runKey !== null && (await existingRun(await context.platform(), runKey)) !== null;
 }
 
 /** A forecast of work does not depend on the submitting machine. */

@@ -1,3 +1,4 @@
+import { BatchctlError } from '../errors.ts';
 import { belongsToFallback, hasFallback } from '../jobs/interruptions.ts';
 import { stepTotals } from '../jobs/listing.ts';
 import { readOutput } from '../jobs/output.ts';
@@ -50,8 +51,9 @@ const KILLS_WORKERS: Failure = {
   exitCode: null,
   error: `its attempts ended ${DEADLY_MARKS} times without an outcome: it seems to kill its workers`,
 };
-/** Seconds until a message of a newer format is redelivered, hopefully to a newer worker. */
-export const NEWER_DELAY = 60;
+/** Seconds until a task that needs a newer version is redelivered, hopefully to a newer worker. */
+const NEWER_DELAY = 60;
+const NEWER_HINT = 'install the version of batchctl that submitted the job, or a newer one';
 const LONGEST_DELAY = 900;
 
 /**
@@ -73,7 +75,10 @@ export async function admit(
   });
   const parsed = parseMessage(delivery.body);
   if (parsed.kind === 'bad') return refuse({ kind: 'poison', reason: parsed.reason });
-  if (parsed.kind === 'newer') return refuse({ kind: 'declined', why: 'newer', delay: NEWER_DELAY });
+  if (parsed.kind === 'newer') {
+    const what = `a message of ${parsed.job ?? 'a job'} has format ${parsed.format}; this version reads up to 1`;
+    return refuse(newerOutcome(new BatchctlError('newer', what, { hint: NEWER_HINT })));
+  }
   const { message } = parsed;
   const found = await jobs.get(message.job);
   if (found === 'gone') return refuse({ kind: 'dropped', why: 'gone' });
@@ -117,6 +122,14 @@ export async function admit(
   }
   return { kind: 'admitted', ...base, number: tries.length + 1 };
 }
+
+/** A task that this version can't run: it is neither buried nor uses up an attempt (law 14). */
+export const newerOutcome = (error: BatchctlError): Outcome => ({
+  kind: 'declined',
+  why: 'newer',
+  delay: NEWER_DELAY,
+  error,
+});
 
 function needsFreshView(view: JobView, message: TaskMessage): boolean {
   return (

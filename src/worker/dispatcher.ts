@@ -3,7 +3,7 @@ import { isDenied, removeDeniedMark, reportUnreadableJob } from '../jobs/denied-
 import { randomId } from '../lib/id.ts';
 import { parseMessage } from '../model/message.ts';
 import type { Delivery, Receipt } from '../ports/task-queue.ts';
-import { type AdmittedTask, admit, NEWER_DELAY, type RefusedDelivery } from './admit.ts';
+import { type AdmittedTask, admit, newerOutcome, type RefusedDelivery } from './admit.ts';
 import { runAttempt } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
 import { Denials, denialText } from './denials.ts';
@@ -201,7 +201,7 @@ export class Dispatcher {
   /** An unreadable job fails only its own message; the worker continues with others. */
   async #refusalOf(delivery: Delivery, error: unknown, group: string): Promise<RefusedDelivery> {
     const refuse = (outcome: Outcome): RefusedDelivery => ({ kind: 'refused', delivery, outcome, admitted: null });
-    if (isKind(error, 'newer')) return refuse({ kind: 'declined', why: 'newer', delay: NEWER_DELAY });
+    if (isBatchctlError(error) && error.kind === 'newer') return refuse(newerOutcome(error));
     // Once the job is repaired, its missing tasks are re-sent (law 9).
     if (isKind(error, 'corrupt')) return refuse({ kind: 'poison', reason: shortMessageOf(error) });
     this.#ctx.log.warn(`a message is returned: ${shortMessageOf(error)}`);

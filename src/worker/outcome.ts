@@ -1,4 +1,4 @@
-import { isKind, messageOf } from '../errors.ts';
+import { type BatchctlError, isKind, messageOf } from '../errors.ts';
 import { HeaderError } from '../jobs/fetch/join.ts';
 import { CutError } from '../jobs/split/cut-check.ts';
 import { type Failure, type FailureRecord, retryDelay } from '../model/failure.ts';
@@ -35,9 +35,11 @@ export type Outcome =
   /** Returned without running, for another worker or another time. */
   | {
       readonly kind: 'declined';
-      readonly why: 'newer' | 'unfit' | 'limit' | 'busy' | 'early' | 'service' | 'denied' | 'risk';
+      readonly why: 'unfit' | 'limit' | 'busy' | 'early' | 'service' | 'denied' | 'risk';
       readonly delay: number;
-    };
+    }
+  /** The message or its job needs a newer version: returned for another worker, and this one leaves. */
+  | { readonly kind: 'declined'; readonly why: 'newer'; readonly delay: number; readonly error: BatchctlError };
 
 /** Outcomes that prove that the store accepts writes. */
 export const WRITTEN_OUTCOMES: readonly Outcome['kind'][] = ['published', 'twin', 'retry', 'failed', 'failedBefore'];

@@ -1,4 +1,5 @@
 import { BatchctlError } from '../errors.ts';
+import { VERSION } from '../lib/version.ts';
 import { sum } from '../model/load.ts';
 import type { Ledger, StepCounts } from '../ports/ledger.ts';
 import { type Outcome, WRITTEN_OUTCOMES } from './outcome.ts';
@@ -41,8 +42,9 @@ export class OutcomeTally {
 
   #reason(outcome: Outcome, refusedLong: boolean): BatchctlError | null {
     if (outcome.kind === 'declined' && outcome.why === 'newer') {
-      return new BatchctlError('newer', 'received a message or a job of a newer format', {
-        hint: 'update the workers',
+      const { message, hint } = outcome.error;
+      return new BatchctlError('newer', `this worker, batchctl ${VERSION}, is too old: ${message}`, {
+        ...(hint !== undefined && { hint }),
       });
     }
     if (refusedLong && this.#refusedInARow >= SERVICE_PATIENCE) {

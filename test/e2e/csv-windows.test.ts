@@ -1,7 +1,8 @@
 // Protects: a job over a large CSV in the store, cut without reading it all, is right, and is never proven if it can't be.
 import { expect } from 'chai';
-import { partShardKey } from '../../src/model/keys.ts';
+import { outKey, partShardKey } from '../../src/model/keys.ts';
 import type { Finding } from '../../src/model/verify/findings.ts';
+import { changeMeta } from '../jobs/stored-text.ts';
 import { expectExit } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -48,6 +49,17 @@ describe('a job over a large CSV in the store', () => {
     const proof = await well('verify', id, '-o', 'proof.ndjson');
     expect(proof).to.include('proven (succeeded)');
     await well('verify', '--check', 'proof.ndjson');
+  });
+
+  it('is not proven by an output of a worker that did not check its part', async () => {
+    const id = JSON.parse(await well('status', '--json')).job;
+    const { store } = await workspace.platform();
+    await changeMeta(store, outKey(id, 'count', 3), { wholeRecords: undefined });
+    const { altered, problems } = JSON.parse((await workspace.run(['verify', id, '--json'])).stdout);
+    expect(altered).to.deep.equal(['count/3']);
+    expect(problems[0].message).to.include('did not check that its part of the CSV holds whole records');
+    await changeMeta(store, outKey(id, 'count', 3), { wholeRecords: true });
+    await well('verify', id);
   });
 
   it('is proven with a skipped task whose part a worker had found whole before its command failed, without the input', async () => {

@@ -166,10 +166,10 @@ describe('why: unavailable services', () => {
   it('reports a journal entry of a newer format', async () => {
     const platform = await workspace.platform();
     const view = await addEntry(platform, await requireView(platform.store, job), { what: 'adjust', maxRunning: 2 });
-    await platform.store.put(journalKey(job, view.next), '{"format":2}');
+    await platform.store.put(journalKey(job, view.next), '{"format":3}');
     const { job: found, causes } = await whyJob(async () => platform, job);
     expect(found).to.equal(null);
     expect(causes[0]).to.include({ code: 'newerFormat' });
-    expect(causes[0]?.evidence.join()).to.include('has format 2');
+    expect(causes[0]?.evidence.join()).to.include('has format 3');
   });
 });

@@ -67,7 +67,7 @@ describe('invalid messages', () => {
     const job = await workspace.submit();
     await send(JSON.stringify({ format: 2, job, step: 'twice', task: 0, something: 'new' }));
     const { stderr } = expectExit(await workspace.work({}, '--slots', '1'), 8);
-    expect(stderr).to.match(/newer format/);
+    expect(stderr).to.match(/is too old: .* has format 2/);
     const facts = await factsOf(platform, job);
     expect(facts.dead).to.deep.equal([]);
     const queue = await platform.queue('default');
@@ -78,7 +78,7 @@ describe('invalid messages', () => {
   it('of a job of a newer format are also returned, and running work is not lost', async () => {
     const newer = await workspace.submit();
     const record = JSON.parse(new TextDecoder().decode((await platform.store.read(jobKey(newer))) ?? undefined));
-    await platform.store.put(jobKey(newer), JSON.stringify({ ...record, format: 2 }));
+    await platform.store.put(jobKey(newer), JSON.stringify({ ...record, format: 9 }));
     expectExit(await workspace.work(), 8);
     const queue = await platform.queue('default');
     const { delayed, visible, leased, dead } = await queue.backlog();

@@ -82,7 +82,7 @@ describe('fences of the journal', () => {
   it("keeps the code of a job that prune can't read", async () => {
     const view = await finished();
     const code = codeKey(view.record.code ?? '');
-    const entry = { format: 2, id: 'x', when: '2026-11-30T06:00:00.000Z', who: 'me', what: 'close' };
+    const entry = { format: 9, id: 'x', when: '2026-11-30T06:00:00.000Z', who: 'me', what: 'close' };
     await place.platform.store.put(journalKey(view.record.job, view.next), JSON.stringify(entry));
     const later = { ...place.platform, clock: new FakeClock(Date.now() + 3 * DAY) };
     const { store } = place.platform;

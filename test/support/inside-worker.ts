@@ -1,3 +1,4 @@
+import { VERSION } from '../../src/lib/version.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { runWorker } from '../../src/worker/worker.ts';
@@ -24,7 +25,7 @@ export function runWorkerInProcess(platform: Platform, slots: number, options: P
     worker: platform.who,
     groups: ['default'],
     host: 'here',
-    version: '0.1.0',
+    version: VERSION,
     makeExecutor: createShellExecutor,
     total: { slots, memory: 2 ** 32, disk: 2 ** 32 },
     untilEmpty: false,

@@ -1,6 +1,8 @@
 import { BatchctlError, isBatchctlError, isKind } from '../../errors.ts';
 import type { WorkerLogs } from '../../model/answers/grid.ts';
+import { groupsOf, type JobSpec } from '../../model/job.ts';
 import { bootLogKey, workerLogKey } from '../../model/keys.ts';
+import { isOlder, jobNeeds } from '../../model/needs.ts';
 import type { LedgerWorker, WorkerState } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupMachine } from '../../ports/worker-group.ts';
@@ -35,6 +37,34 @@ export async function listWorkers(
 function withLostState(worker: LedgerWorker, now: number, leaseSeconds: number): SeenWorker {
   const lost = worker.state !== 'gone' && now - worker.seenAt > (4 * leaseSeconds * 1_000) / 3;
   return lost ? { ...worker, state: 'lost' } : worker;
+}
+
+/**
+ * Throws `refused` if the workers of a group that the job needs are all too old for its rules: they would return its
+ * tasks (law 14). A group without live workers, or with some that are new enough, is left alone. Without an answer of
+ * the ledger nothing is refused.
+ */
+export async function refuseOldWorkers(platform: Platform, spec: JobSpec): Promise<void> {
+  const { version: needed, because } = jobNeeds(spec, false);
+  if (needed === null) return;
+  const seen = await listWorkers(platform, { group: undefined, left: false }).catch((error: unknown) => {
+    if (isKind(error, 'unavailable', 'full', 'newer')) return [];
+    throw error;
+  });
+  const live = seen.filter(({ state }) => state !== 'lost');
+  for (const group of groupsOf(spec)) {
+    const old = live.filter((worker) => worker.group.split(',').includes(group));
+    if (old.length === 0 || old.some(({ version }) => !isOlder(version, needed))) continue;
+    const versions = [...new Set(old.map(({ version }) => version))].join(', ');
+    const named = old.slice(0, 3).map(({ worker }) => worker);
+    throw new BatchctlError(
+      'refused',
+      `this job needs workers of batchctl ${needed} or later (step ${because.join('; ')}), but those of group ${group} are ${versions}: ${named.join(', ')}${old.length > 3 ? ', ...' : ''}`,
+      {
+        hint: `update them first: on AWS batchctl infra release --roll, elsewhere batchctl workers drain ${named[0]} and start new ones`,
+      },
+    );
+  }
 }
 
 /** Finds by id or unique prefix; an instance's id means its last worker. Throws `notFound`, or `usage` if ambiguous. */

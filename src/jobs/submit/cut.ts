@@ -14,6 +14,8 @@ export interface CutParts {
   /** Null if the split didn't count them. */
   readonly records: number | null;
   readonly inputs: readonly JobInput[];
+  /** Whether a cut was assumed: workers then check it (ADR 46). */
+  readonly assumed: boolean;
 }
 
 /** Cuts the inputs and writes the parts under the job in shards; memory holds one shard. Closes the inputs. */
@@ -24,9 +26,10 @@ export async function cut(
   options: Pick<SplitOptions, 'signal' | 'onProgress'>,
 ): Promise<CutParts> {
   const { spec, inputs } = prepared;
-  if (spec.input === null) return { count: 0, records: null, inputs: [] };
+  if (spec.input === null) return { count: 0, records: null, inputs: [], assumed: false };
   const facts = new Map<number, InputFacts>();
   let count = 0;
+  let assumed = false;
   let lines: string[] = [];
   const flush = async (): Promise<void> => {
     if (lines.length > 0) await store.put(partShardKey(job, shardOf(count - 1)), `${lines.join('\n')}\n`);
@@ -45,6 +48,7 @@ export async function cut(
     for await (const part of parts) {
       lines.push(JSON.stringify(part));
       count += 1;
+      if (part.kind === 'range' && part.assumed === true) assumed = true;
       if (count % PARTS_PER_SHARD !== 0) continue;
       await flush();
       // A million numbers are cut without any wait: let other work and signals have a turn.
@@ -60,7 +64,7 @@ export async function cut(
     const size = input.source.kind === 'pipe' ? (fact?.bytes ?? 0) : input.size;
     return { ...input, size, records: fact?.records ?? null, ...(fact?.parts === 0 && { parts: 0 }) };
   });
-  return { count, records: sumRecords(found), inputs: found };
+  return { count, records: sumRecords(found), inputs: found, assumed };
 }
 
 function expectsRecords(expect: readonly string[]): boolean {

@@ -8,6 +8,7 @@ import { requireAllowedSecrets } from '../../model/allowed-secrets.ts';
 import { range, standingOf } from '../../model/decide.ts';
 import { groupsOf, type JobRecord, type JobSpec } from '../../model/job.ts';
 import { codeKey, jobKey, openMark } from '../../model/keys.ts';
+import { jobNeeds } from '../../model/needs.ts';
 import { diffJobFile } from '../../model/overrides.ts';
 import type { Rehearsal } from '../../model/rehearsal.ts';
 import { emptyView, type JobView, stateOf } from '../../model/view.ts';
@@ -127,8 +128,10 @@ async function write(
     });
   }
   const sampled = await options.sample?.(job, parts);
+  const needs = jobNeeds(spec, parts.assumed);
   const record: JobRecord = {
-    format: 1,
+    format: needs.format,
+    ...(needs.version !== null && { needs: needs.version }),
     job,
     spec,
     runKey: prepared.runKey,

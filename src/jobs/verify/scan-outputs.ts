@@ -4,6 +4,7 @@ import { mapAhead } from '../../lib/parallel.ts';
 import { isHeldBack, type StepFacts } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
 import { outPrefix, stagedPrefix, taskOfOut } from '../../model/keys.ts';
+import { leastOutputFormat } from '../../model/needs.ts';
 import {
   manifestLines,
   manifestProblem,
@@ -208,6 +209,7 @@ export async function scanStep(
   const opened = ctx.opened[index] ?? null;
   const leftOut = leftOutBy(ctx, index + 1, published.size);
   const sum = new TotalsSum();
+  const madeByRules = rulesCheck(ctx, index);
   const rest = new UnpublishedTasks(ctx, index, before);
   ctx.evidence?.sum.beginStep(name);
   let next = 0;
@@ -217,7 +219,8 @@ export async function scanStep(
     if (task > next) await rest.report(next, task);
     next = task + 1;
     const late = leftOut.has(task);
-    const own = looked.problem ?? (meta === null ? null : duplicateProblem(ctx, index, task, meta));
+    const own =
+      looked.problem ?? (meta === null ? null : (madeByRules(task, meta) ?? duplicateProblem(ctx, index, task, meta)));
     const wrong = own ?? (meta === null || late ? null : addTo(sum, meta));
     if (meta?.wholeRecords === true && wrong === null) recordCheckedCut(ctx, index, task);
     if (meta !== null && wrong === null) await each?.(task, meta, late);
@@ -232,6 +235,22 @@ export async function scanStep(
   const totals = sum.totals();
   ctx.evidence?.sum.endStep(totals);
   return { facts: { size: published.size, published, failed: rest.failed, opened }, totals };
+}
+
+/** Whether an output's worker had the rules that the job needs (`model/needs.ts`); the check returns the problem. */
+function rulesCheck(
+  { view: { record }, cuts }: VerifyContext,
+  index: number,
+): (task: number, meta: OutputMeta) => string | null {
+  const [found, assumed] = [leastOutputFormat(record, index, false), leastOutputFormat(record, index, true)];
+  return (task, meta) => {
+    const isAssumed = index === 0 && cuts?.assumed.has(task) === true;
+    if (meta.format < (isAssumed ? assumed : found)) {
+      return `it was made by a worker that is too old for this job, which needs batchctl ${record.needs ?? record.version}`;
+    }
+    if (!isAssumed || meta.wholeRecords === true) return null;
+    return 'its worker did not check that its part of the CSV holds whole records';
+  };
 }
 
 function reportAltered(ctx: VerifyContext, name: string, task: number, problem: OutputCheck['problem'] & string): void {

@@ -1,4 +1,5 @@
 import { formatDuration, formatMany, formatSize } from '../../lib/units.ts';
+import { isOlder } from '../needs.ts';
 import { type Cause, type CauseCode, formatList, groupFlag, isOrAre, iso } from './cause.ts';
 import type { Snapshot, Trouble } from './snapshot.ts';
 
@@ -126,15 +127,4 @@ function olderWorkers({ view, groups }: Snapshot): readonly Cause[] {
     const fix = `batchctl workers drain ${older[0]?.worker ?? 'WORKER'}, then start one of the newer version`;
     return [{ code: 'olderWorkers', severity: 'note', title, evidence, mend: fix }];
   });
-}
-
-/** Compares the three numbers of a version; a text without them is older than any. */
-function isOlder(version: string, than: string): boolean {
-  const [a, b] = [version, than].map((text) => text.split(/[.+-]/).slice(0, 3).map(Number));
-  for (const [at, number] of (b ?? []).entries()) {
-    const mine = a?.[at] ?? 0;
-    if (Number.isNaN(mine) || Number.isNaN(number)) return false;
-    if (mine !== number) return mine < number;
-  }
-  return false;
 }

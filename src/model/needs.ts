@@ -1,0 +1,124 @@
+import { JOB_FORMAT, type JobFormat, type JobRecord, type JobSpec, joinOf, type StepSpec } from './job.ts';
+import type { EntryKind } from './journal.ts';
+import { changedStep } from './overrides.ts';
+import { placeholdersOf, TASK_PLACEHOLDERS } from './substitute.ts';
+
+interface StepNow {
+  readonly spec: JobSpec;
+  readonly index: number;
+  /** As changed by a round. */
+  readonly step: StepSpec;
+  /** Whether a cut of the input was assumed, not found by reading all of it (ADR 46). */
+  readonly assumedCuts: boolean;
+}
+
+/** A rule by which workers run a step, and which workers before `since` lack: they would write something else. */
+interface Rule {
+  /** Completes "it …": what a step does that needs the rule. */
+  readonly does: string;
+  readonly since: string;
+  /** Format of the job.json, or journal entry, that brings the rule: workers before `since` return what has it. */
+  readonly format: JobFormat;
+  /** The format of outputs since then: an output of an older one was made without the rule. */
+  readonly outputs: number;
+  readonly applies: (now: StepNow) => boolean;
+}
+
+/** Every rule that changed how workers run an accepted job. A new rule is a row here, with the version that brings it. */
+const RULES: readonly Rule[] = [
+  {
+    does: 'checks that a part of a large CSV holds whole records',
+    since: '0.2.0',
+    format: 2,
+    outputs: 2,
+    applies: ({ index, assumedCuts }) => index === 0 && assumedCuts,
+  },
+  {
+    does: 'joins outputs as lines',
+    since: '0.2.0',
+    format: 2,
+    outputs: 2,
+    applies: ({ spec, index, step }) =>
+      step.gather &&
+      (step.input === 'stdin' || step.input === 'file') &&
+      (step.header === 'once' || joinOf(spec, index - 1, step) === 'lines'),
+  },
+  {
+    does: "uses the names of a task's files",
+    since: '0.2.0',
+    format: 2,
+    outputs: 2,
+    applies: ({ spec, index, step }) =>
+      typeof step.run === 'string'
+        ? /\bBATCHCTL_INPUT_(BASENAME|STEM)\b/.test(step.run)
+        : step.run.flatMap(placeholdersOf).some((name) => isOfTask(name, spec, index)),
+  },
+];
+
+/** A placeholder that the first version replaced only as a parameter: a job's own, or the number of a range. */
+function isOfTask(name: string, { params, input }: JobSpec, index: number): boolean {
+  if (Object.hasOwn(params, name)) return false;
+  if (name === 'index' && index === 0 && input?.split.by === 'range') return false;
+  return TASK_PLACEHOLDERS.some((known) => known === name);
+}
+
+/** What a job, or a change of it, needs of its workers beyond the first version. */
+export interface Needs {
+  readonly format: JobFormat;
+  /** The least version that has all rules; null: any. */
+  readonly version: string | null;
+  /** The steps that need it: `totals joins outputs as lines`. */
+  readonly because: readonly string[];
+}
+
+/** The needs of a job as submitted; before its inputs are cut, `assumedCuts` is false. */
+export function jobNeeds(spec: JobSpec, assumedCuts: boolean): Needs {
+  return needsOf(spec.steps.map((step, index) => ({ spec, index, step, assumedCuts })));
+}
+
+/** The format of a journal entry: above 1 if it changes a step so that workers which may run the job lack its rules. */
+export function entryNeeds(record: JobRecord, entry: EntryKind): Needs {
+  const overrides = 'overrides' in entry ? entry.overrides : undefined;
+  if (overrides?.steps === undefined) return needsOf([]);
+  const { spec, format } = record;
+  const changed = spec.steps.flatMap((accepted, index) => {
+    const step = changedStep(accepted, overrides);
+    return step === accepted ? [] : [{ spec, index, step, assumedCuts: false }];
+  });
+  const needs = needsOf(changed);
+  return needs.format > format ? needs : needsOf([]);
+}
+
+/** The format that outputs of a step have at least, if their workers had the rules that the job needed when accepted. */
+export function leastOutputFormat({ spec, version }: JobRecord, index: number, assumedCut: boolean): number {
+  const step = spec.steps[index];
+  if (step === undefined) return 1;
+  const formats = rulesOf({ spec, index, step, assumedCuts: assumedCut })
+    // A job of an older version was accepted without the rule.
+    .filter(({ since }) => !isOlder(version, since))
+    .map(({ outputs }) => outputs);
+  return Math.max(1, ...formats);
+}
+
+const rulesOf = (now: StepNow): readonly Rule[] => RULES.filter(({ applies }) => applies(now));
+
+function needsOf(steps: readonly StepNow[]): Needs {
+  const found = steps.flatMap((now) => rulesOf(now).map((rule) => ({ name: now.step.name, rule })));
+  const versions = found.map(({ rule }) => rule.since);
+  return {
+    format: found.some(({ rule }) => rule.format === JOB_FORMAT) ? JOB_FORMAT : 1,
+    version: versions.reduce<string | null>((least, since) => (isOlder(least ?? '0', since) ? since : least), null),
+    because: [...new Set(found.map(({ name, rule }) => `${name} ${rule.does}`))],
+  };
+}
+
+/** Compares the three numbers of two versions; false for a text without them. */
+export function isOlder(version: string, than: string): boolean {
+  const [a, b] = [version, than].map((text) => text.split(/[.+-]/).slice(0, 3).map(Number));
+  for (const [at, number] of (b ?? []).entries()) {
+    const mine = a?.[at] ?? 0;
+    if (Number.isNaN(mine) || Number.isNaN(number)) return false;
+    if (mine !== number) return mine < number;
+  }
+  return false;
+}

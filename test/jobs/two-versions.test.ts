@@ -1,0 +1,123 @@
+// Protects: workers of another version take no job whose rules they lack, and an output made without them is no proof.
+import { expect } from 'chai';
+import { requireView } from '../../src/jobs/journal.ts';
+import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { VERSION } from '../../src/lib/version.ts';
+import { failedKey, jobKey, journalKey, outKey, roundTriesPrefix } from '../../src/model/keys.ts';
+import { stateOf } from '../../src/model/view.ts';
+import { expectExit } from '../support/expect-exit.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { startWorkerInProcess } from '../support/inside-worker.ts';
+import { rejection } from '../support/rejection.ts';
+import { until } from '../support/until.ts';
+import { Workspace } from '../support/workspace.ts';
+import { changeMeta, changeText, readText } from './stored-text.ts';
+
+const INPUT = { from: 'a.txt', split: { by: 'lines', every: 1 } };
+const MAP = { name: 'claims', input: INPUT, steps: [{ name: 'price', run: ['cat'], attempts: 1 }] };
+/** Outputs without a line end: 0.1.0 would glue them. */
+const GATHER = {
+  ...MAP,
+  steps: [
+    { name: 'price', run: "tr -d '\\n'" },
+    { name: 'totals', gather: true, run: ['cat'] },
+  ],
+};
+
+describe('workers and jobs of two versions', () => {
+  const workspace = forEachTest(() => Workspace.withLongLeases());
+  beforeEach(() => {
+    workspace.write('a.txt', '1\n2\n3');
+    workspace.write('map.json', MAP);
+    workspace.write('gather.json', GATHER);
+  });
+
+  const submit = async (file: string): Promise<string> =>
+    (await workspace.runSuccessfully('submit', file, '--quiet')).stdout.trim();
+
+  it('a job says what it needs, and only where an older worker lacks a rule', async () => {
+    const { store } = await workspace.platform();
+    const { format, needs } = JSON.parse(await readText(store, jobKey(await submit('gather.json'))));
+    expect({ format, needs }).to.deep.equal({ format: 2, needs: '0.2.0' });
+    const plain = JSON.parse(await readText(store, jobKey(await submit('map.json'))));
+    expect(plain).to.include({ format: 1 }).and.not.have.property('needs');
+  });
+
+  it('a worker that is too old returns the tasks unspent, says what it needs and leaves; a newer one runs them', async () => {
+    const platform = await workspace.platform('w-older');
+    const job = await submit('gather.json');
+    const accepted = await readText(platform.store, jobKey(job));
+    await changeText(platform.store, jobKey(job), () =>
+      JSON.stringify({ ...JSON.parse(accepted), format: 99, needs: '9.1.0' }),
+    );
+    const { message, hint } = await rejection(
+      startWorkerInProcess(workspace, platform, { slots: 2, untilEmpty: false }).done,
+    ).then((error) => ({ hint: '', ...error, message: error.message }));
+    expect(message).to.include(`batchctl ${VERSION}, is too old`).and.include('job.json has format 99');
+    expect(hint).to.include('install batchctl 9.1.0');
+
+    const queue = await platform.queue('default');
+    for await (const { body } of queue.dead()) expect.fail(body);
+    for (const n of [0, 1, 2]) {
+      expect(await platform.store.head(failedKey(job, 'price', n, 0))).to.equal(null);
+      for await (const { key } of platform.store.list(roundTriesPrefix(job, 'price', n, 0))) expect.fail(key);
+    }
+    await changeText(platform.store, jobKey(job), () => accepted);
+    // The tasks come back after a minute: the test does not wait for that.
+    await queue.purge({});
+    await workspace.runSuccessfully('pause', job);
+    await workspace.runSuccessfully('resume', job);
+    await workspace.work();
+    expect(stateOf(await requireView(platform.store, job))).to.equal('succeeded');
+    expect(await readText(platform.store, outKey(job, 'totals', 0))).to.equal('1\n2\n3');
+  });
+
+  it('a changed job file that brings a rule is an entry that older workers return', async () => {
+    workspace.write('map.json', { ...MAP, steps: [{ ...MAP.steps[0], run: 'exit 3' }] });
+    const job = await submit('map.json');
+    await workspace.work();
+    workspace.write('map.json', { ...MAP, steps: [{ ...MAP.steps[0], run: ['echo', '{index}'] }] });
+    await workspace.runSuccessfully('retry', job, '--with', 'map.json');
+    const platform = await workspace.platform();
+    const { next, record } = await requireView(platform.store, job);
+    expect(record).to.include({ format: 1 });
+    const entries = await Promise.all(
+      Array.from({ length: next }, async (_, n) => JSON.parse(await readText(platform.store, journalKey(job, n)))),
+    );
+    const formats = entries.map(({ what, format, needs }) => [what, format, needs ?? null]);
+    expect(formats).to.deep.include(['retry', 2, '0.2.0']);
+    expect(formats.filter(([what]) => what !== 'retry').map(([, format]) => format)).to.not.include(2);
+  });
+
+  it('submit refuses while all workers of a group are too old, and writes nothing', async () => {
+    const platform = await workspace.platform('w-older');
+    startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: false, version: '0.1.9' });
+    const ledger = await platform.ledger();
+    await until('it is known', async () => (await ledger.workers({})).length === 1);
+    const { stderr } = expectExit(await workspace.run(['submit', 'gather.json']), 7);
+    expect(stderr)
+      .to.include('needs workers of batchctl 0.2.0 or later (step totals joins outputs as lines)')
+      .and.include('those of group default are 0.1.9: w-older')
+      .and.include('batchctl workers drain w-older');
+    for await (const { key } of platform.store.list('jobs/')) expect.fail(key);
+    await submit('map.json');
+
+    startWorkerInProcess(workspace, await workspace.platform('w-newer'), { slots: 1, untilEmpty: false });
+    await until('it is known', async () => (await ledger.workers({})).length === 2);
+    await submit('gather.json');
+  });
+
+  it('an output of a worker that lacked a rule is found, and only where the job needs the rule', async () => {
+    const platform = await workspace.platform();
+    const job = await submit('gather.json');
+    await workspace.work();
+    const view = await requireView(platform.store, job);
+    const former = { format: 1, job: undefined, step: undefined, task: undefined } as const;
+    await changeMeta(platform.store, outKey(job, 'price', 1), former);
+    expect((await verifyJob(platform, view, { deep: true })).verdict).to.equal('proven');
+    await changeMeta(platform.store, outKey(job, 'totals', 0), former);
+    const { verdict, altered, problems } = await verifyJob(platform, view, { deep: true });
+    expect({ verdict, altered }).to.deep.equal({ verdict: 'failed', altered: ['totals/0'] });
+    expect(problems[0]?.message).to.include('too old for this job, which needs batchctl 0.2.0');
+  });
+});

@@ -1,0 +1,119 @@
+// Protects: a job says which version its workers need, by one table of rules, and nothing else raises its format.
+import { expect } from 'chai';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import type { JobRecord } from '../../src/model/job.ts';
+import type { EntryKind, StepChange } from '../../src/model/journal.ts';
+import { entryNeeds, isOlder, jobNeeds, leastOutputFormat } from '../../src/model/needs.ts';
+import { viewOf } from './job-of.ts';
+
+const LINES = '{ split: { by: lines, every: 1 } }';
+const job = (step: string, input = LINES): string => `name: claims
+input: ${input}
+steps:
+  - { name: one, run: [cat] }
+  - { name: two, ${step} }
+`;
+const first = (step: string, input = LINES): string =>
+  `name: claims\ninput: ${input}\nsteps: [{ name: one, ${step} }]\n`;
+const needsOf = (yaml: string, assumed = false) => jobNeeds(parseJobFile(yaml, { file: 'job.yaml' }), assumed);
+
+describe('what a job needs of its workers', () => {
+  const RANGE = '{ split: { by: range, from: 1, to: 3 } }';
+  const FILES = '{ split: { by: file } }';
+  const rows: readonly (readonly [what: string, yaml: string, because: string | null])[] = [
+    ['map steps', job('run: [cat]'), null],
+    ['a gather of text', job('gather: true, run: [cat]'), 'two joins outputs as lines'],
+    ['a gather of text as a file', job('gather: true, input: file, run: [cat]'), 'two joins outputs as lines'],
+    ['a gather of bytes', job('gather: true, run: [cat]', FILES), null],
+    ['a gather of text joined as bytes', job('gather: true, join: bytes, run: [cat]'), null],
+    [
+      'a gather of bytes with one header',
+      job('gather: true, header: once, run: [cat]', FILES),
+      'two joins outputs as lines',
+    ],
+    ['a gather of a directory', job('gather: true, input: dir, run: [cat]'), null],
+    ['a gather of a list', job('gather: true, input: list, run: [cat]'), null],
+    ['the path of an input', first('run: [cat, "{input}"]'), "one uses the names of a task's files"],
+    ['a stem in a later step', job('run: [cat, "a{stem}.txt"]', FILES), "two uses the names of a task's files"],
+    [
+      'a stem in the text of a shell',
+      first('run: "echo $BATCHCTL_INPUT_STEM"'),
+      "one uses the names of a task's files",
+    ],
+    ['a name that the first version had', first('run: "echo $BATCHCTL_INPUT_NAME"'), null],
+    ['the number of a range', first('run: [echo, "{index}"]', RANGE), null],
+    ['the number of a line', first('run: [echo, "{index}"]'), "one uses the names of a task's files"],
+    ['a parameter of that name', `params: { stem: a }\n${first('run: [echo, "{stem}"]')}`, null],
+    ['an escaped word', first('run: [echo, "{{stem}"]'), null],
+  ];
+  for (const [what, yaml, because] of rows) {
+    it(`is ${because === null ? 'any version' : 'a newer version'} for ${what}`, () => {
+      const newer = { format: 2, version: '0.2.0', because: [because] };
+      expect(needsOf(yaml)).to.deep.equal(because === null ? { format: 1, version: null, because: [] } : newer);
+    });
+  }
+
+  it('is a newer version for assumed cuts, which concern the first step only', () => {
+    const { format, because } = needsOf(job('run: [cat]'), true);
+    expect({ format, because }).to.deep.equal({
+      format: 2,
+      because: ['one checks that a part of a large CSV holds whole records'],
+    });
+  });
+});
+
+describe('a changed job file', () => {
+  const retry = (steps: Readonly<Record<string, StepChange>> | undefined): EntryKind => ({
+    what: 'retry',
+    round: 1,
+    tasks: { price: '0' },
+    canaries: null,
+    overrides: { timeout: 5, ...(steps && { steps }) },
+  });
+  const formatOf = (kind: EntryKind, change: Partial<JobRecord> = {}): number =>
+    entryNeeds({ ...viewOf([]).record, ...change }, kind).format;
+
+  it('raises the format of its entry if it brings a rule that workers of the job may lack', () => {
+    expect(formatOf(retry({ price: { run: ['cat', '{input}'] } }))).to.equal(2);
+    expect(formatOf(retry({ totals: { join: 'lines' } }))).to.equal(2);
+    expect(formatOf(retry({ price: { run: ['cat', '{input}'] } }), { format: 2 })).to.equal(1);
+  });
+
+  it('leaves it if it brings none, also where the job as accepted uses one', () => {
+    expect(formatOf(retry({ price: { run: ['cat', '-u'] } }))).to.equal(1);
+    expect(formatOf(retry(undefined))).to.equal(1);
+    expect(formatOf({ what: 'adjust', maxRunning: 2 })).to.equal(1);
+  });
+});
+
+describe('outputs', () => {
+  const record = (version: string): JobRecord => ({
+    ...viewOf([], job('gather: true, run: [cat]')).record,
+    version,
+  });
+
+  it('have the format of workers with the rules of their step', () => {
+    expect([0, 1, 2].map((index) => leastOutputFormat(record('0.2.0'), index, false))).to.deep.equal([1, 2, 1]);
+    expect([0, 1].map((index) => leastOutputFormat(record('0.2.1'), index, true))).to.deep.equal([2, 2]);
+  });
+
+  it('of a job that an older version accepted have any', () => {
+    expect([0, 1].map((index) => leastOutputFormat(record('0.1.9'), index, true))).to.deep.equal([1, 1]);
+  });
+});
+
+describe('versions', () => {
+  for (const [a, b, older] of [
+    ['0.1.0', '0.2.0', true],
+    ['0.2.0', '0.2.0', false],
+    ['0.10.0', '0.9.0', false],
+    ['0.9.9', '1.0.0', true],
+    ['1.0.0', '0.9.9', false],
+    ['0.2.0-rc.1', '0.2.1', true],
+    ['unknown', '0.2.0', false],
+  ] as const) {
+    it(`${a} is ${older ? '' : 'not '}older than ${b}`, () => {
+      expect(isOlder(a, b)).to.equal(older);
+    });
+  }
+});
