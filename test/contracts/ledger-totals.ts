@@ -129,6 +129,13 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
       expect(await readCounts(ledger)).to.include({ running: 1, done: 8, exact: false });
     });
 
+    it('of an older round are ignored after a newer one began, whatever late events of the older one came since', async () => {
+      await ledger.record([event('running', 1, { attempt: 'a', round: 1 })]);
+      await ledger.record([event('failed', 2, { attempt: 'late', round: 0 })]);
+      await ledger.recordExact('claims-1', 0, [exact()]);
+      expect(await readCounts(ledger)).to.include({ running: 1, done: 0, failed: 1, exact: false });
+    });
+
     it('of one round are replaced if more is done: a permanently failed task may be published late', async () => {
       await ledger.recordExact('claims-1', 1, [exact({ done: 7, failed: 4 })]);
       await ledger.recordExact('claims-1', 1, [exact({ done: 9, failed: 1 })]);

@@ -1,6 +1,6 @@
 // Protects: infra down deletes only what the stack owns, and never data or unfinished jobs unless asked to.
 import { expect } from 'chai';
-import { DRAIN_HOOK, STACK_TAG } from '../../src/lib/stack-names.ts';
+import { DRAIN_HOOK, GROUP_TAG, STACK_TAG } from '../../src/lib/stack-names.ts';
 import { forSuite } from '../support/fixture.ts';
 import { accountClients, createRole, findScalingGroup } from '../support/grid/account-clients.ts';
 import { startCloud } from '../support/grid/cloud.ts';
@@ -115,6 +115,58 @@ describe('infra down', () => {
     const deletes = cloud.takeCalls().filter(({ action }) => action === 'DeleteAutoScalingGroup');
     expect(deletes.every(({ body }) => !body.includes('ForceDelete=true'))).to.equal(true);
     expect(await leftovers()).to.deep.equal([]);
+  });
+
+  it('keeps everything if a job was submitted while workers drained', async () => {
+    await workspace.up();
+    const before = await leftovers();
+    await start(1);
+    workspace.write('job.json', rangeJob('echo', 2, { name: 'one', run: ['true'] }));
+    const ending = workspace.downOutput('--delete-data', '--timeout', '1m');
+    const draining = await until('a worker drains', () =>
+      cloud.grid.instances(group()).find(({ state }) => state === 'Terminating:Wait'),
+    );
+    const job = await workspace.submit('--no-scale');
+    const hook = { AutoScalingGroupName: group(), LifecycleHookName: DRAIN_HOOK, InstanceId: draining.id };
+    await others.scaling.completeLifecycleAction({ ...hook, LifecycleActionResult: 'CONTINUE' });
+    const { code, stderr } = await ending;
+    expect(code, stderr).to.equal(7);
+    expect(stderr).to.include(job);
+    expect(await leftovers()).to.deep.equal(before);
+    await workspace.runSuccessfully('cancel', job, '--yes');
+    await workspace.down('--delete-data');
+  });
+
+  it('removes what instances use only once the last of them is gone', async () => {
+    await workspace.up();
+    const { stack } = workspace;
+    // One that has left its group, and takes long to shut down.
+    const Tags = [
+      { Key: STACK_TAG, Value: stack },
+      { Key: GROUP_TAG, Value: 'default' },
+    ];
+    const { Instances = [] } = await others.ec2.runInstances({
+      ImageId: 'ami-12c6146b',
+      MinCount: 1,
+      MaxCount: 1,
+      TagSpecifications: [{ ResourceType: 'instance', Tags }],
+    });
+    const InstanceIds = Instances.flatMap(({ InstanceId = '' }) => InstanceId);
+    const before = cloud.calls.length;
+    const actions = () => cloud.calls.slice(before).map(({ action }) => action);
+    const ending = workspace.downOutput();
+    await until('infra down looks at instances after the groups are gone', () => {
+      const all = actions();
+      const gone = all.lastIndexOf('DeleteAutoScalingGroup');
+      return gone >= 0 && all.slice(gone).filter((action) => action === 'DescribeInstances').length > 1;
+    });
+    const deletes = (all: readonly string[]) => all.filter((action) => /^Delete/.test(action));
+    expect(new Set(deletes(actions()))).to.deep.equal(new Set(['DeleteAutoScalingGroup']));
+    await others.ec2.terminateInstances({ InstanceIds });
+    const { code, stderr } = await ending;
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.include('1 instance terminating');
+    expect(deletes(actions())).to.include.members(['DeleteSecurityGroup', 'DeleteQueue', 'DeleteLaunchTemplate']);
   });
 
   it('removes one group with its queue, and no other, even if the configuration no longer names it', async () => {

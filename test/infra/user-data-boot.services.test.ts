@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
+import { EXIT_CODES } from '../../src/errors.ts';
 import { managerUserData, workerUserData } from '../../src/infra/user-data.ts';
 import { failedBoots, liftHold, readHold, recordBootTime } from '../../src/jobs/grid/boots.ts';
 import { bootLogKey, bootMark, bootsPrefix, bootTimesKey, bundleKey } from '../../src/model/keys.ts';
@@ -80,6 +81,8 @@ describe('the first boot of an instance', () => {
     });
     expect(unit).to.include({ restart: 'on-failure', restartSeconds: 20, onFailure: 'batchctl-give-up.service' });
     expect(unit?.limit).to.deep.equal({ starts: 40, seconds: 3_600 });
+    // With this code a worker leaves because of --max-failures.
+    expect(unit?.noRestart).to.deep.equal([EXIT_CODES.refused]);
     expect(await stack.read(bootLogKey(instance.id))).to.equal(bootLog(root));
     const toStore = host.account.cloud.calls.filter(
       ({ url, headers }) =>

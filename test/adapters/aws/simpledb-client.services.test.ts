@@ -76,6 +76,17 @@ describe('the SimpleDB client', () => {
     expect(await client.count('select count(*) from `acme-0` where n is not null')).to.equal(250);
   });
 
+  it('reads what was written before, in every page: each select and get is consistent', async () => {
+    await client.putAll('acme-0', items(30));
+    server.domains.pageCut = 10;
+    await selectNames('select n from `acme-0`');
+    await client.count('select count(*) from `acme-0`');
+    await client.get('acme-0', 'i0001');
+    const reads = server.asked.filter(({ action }) => action === 'Select' || action === 'GetAttributes');
+    expect(reads.length).to.be.greaterThan(6);
+    expect(new Set(reads.map(({ parameters }) => parameters.get('ConsistentRead')))).to.deep.equal(new Set(['true']));
+  });
+
   it('lists more domains than one page holds', async () => {
     for (let n = 1; n < 120; n += 1) await client.createDomain(`acme-${n}`);
     expect(new Set(await collect(client.listDomains())).size).to.equal(120);

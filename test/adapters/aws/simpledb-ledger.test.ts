@@ -11,6 +11,7 @@ import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { readText } from '../../support/read-text.ts';
+import { recordedStore } from '../../support/recorded-store.ts';
 import { simpleDbOptions, startSimpleDb } from '../../support/servers/simpledb-server.ts';
 import { keysBelow } from '../../support/stored.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
@@ -51,6 +52,25 @@ describe('the ledger on SimpleDB', () => {
     await objects.delete([key]);
     expect(await objects.read(key)).to.equal(null);
     expect(await large()).to.equal(0);
+  });
+
+  it('puts a large value before the item that names it, and deletes it after that item', async () => {
+    const store = new MemoryStore();
+    const order: string[] = [];
+    cleanup.replace(server.asked, 'push', (...requests) => {
+      order.push(...requests.map(({ action }) => action).filter((action) => /^(Put|BatchDelete)/.test(action)));
+      return order.length;
+    });
+    const watched = recordedStore(store, (method) => void order.push(`${method} large`));
+    const options = { ...simpleDbOptions(server.url, agent), stack: 'order', domains: 2 };
+    const objects = new SimpleDbObjects({ ...options, store: watched });
+    await objects.open();
+    const key = 'ledger/tasks/claims-1/sums/t.w1.json';
+    const put = ['put large', 'PutAttributes'];
+    for (const letter of ['x', 'y']) await objects.put(key, letter.repeat(5_000));
+    expect(order.splice(0)).to.deep.equal([...put, ...put, 'delete large']);
+    await objects.delete([key]);
+    expect(order).to.deep.equal(['BatchDeleteAttributes', 'delete large']);
   });
 
   for (const [size, body] of [

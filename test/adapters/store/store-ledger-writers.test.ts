@@ -175,6 +175,26 @@ describe('the store ledger when puts fail', () => {
     expect(await readCounts(open(store, 'cli'))).to.include({ done: 1, bytesIn: 2 });
   });
 
+  it('puts totals only after the attempts that they name', async () => {
+    const memory = new MemoryStore();
+    let fails = true;
+    const store = wrapStore(memory, {
+      put: async (key, body, options) => {
+        // An object that takes long is put after others that weren't waited for.
+        if (key.includes('/attempts/')) await new Promise(setImmediate);
+        if (fails && key.includes('/attempts/')) throw new Error('no network');
+        return await memory.put(key, body, options);
+      },
+    });
+    const ledger = open(store, 'w1');
+    const events = doneEvents(900, { error: 'x'.repeat(100) });
+    expect((await rejection(ledger.record(events))).message).to.equal('no network');
+    expect(await keysBelow(memory, 'ledger/tasks/')).to.deep.equal([]);
+    fails = false;
+    await ledger.record(events);
+    expect(await open(memory, 'cli').attemptsOfJob('claims-1', { limit: 1_000 })).to.have.length(900);
+  });
+
   it('neither loses nor duplicates an event, after whichever put the writer was killed', async () => {
     for (let last = 0; last < 12; last += 1) {
       const memory = new MemoryStore();
