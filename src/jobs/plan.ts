@@ -10,9 +10,9 @@ import type { ObjectStore, PutResult } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { costOfForecast } from './cost/affordable.ts';
 import { historyOf } from './rehearse/observe.ts';
-import { existingRun } from './run-keys.ts';
 import { type CutParts, cut } from './submit/cut.ts';
 import type { Prepared } from './submit/prepare.ts';
+import { shownDifference, standingRun } from './submit/same-job.ts';
 
 export interface PlanOptions {
   readonly slots: number;
@@ -46,7 +46,7 @@ const JOB_REQUESTS = { gets: 10, puts: 10 } as const;
 
 /** What the prepared submission would do. Writes nothing, and closes its inputs. */
 export async function planOf(platform: Platform, prepared: Prepared, options: PlanOptions): Promise<Plan> {
-  const existing = prepared.runKey === null ? null : await existingRun(platform, prepared.runKey);
+  const standing = await standingRun(platform, prepared);
   const { slots, load, signal } = options;
   const parts = options.cut ?? (await planCut(prepared, signal));
   const { spec } = prepared;
@@ -70,7 +70,13 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
     name: prepared.spec.name,
     runKey: prepared.runKey,
     existing:
-      existing === null ? null : { job: existing.claim.job, sameContent: existing.claim.digest === prepared.digest },
+      standing === null
+        ? null
+        : {
+            job: standing.view.record.job,
+            sameContent: standing.differences.length === 0,
+            differences: standing.differences.map(shownDifference),
+          },
     inputs: parts.inputs.map(({ name, size, records, compression }) => ({ name, size, records, compression })),
     emptyInputs: emptyInputs(parts.inputs),
     bytes: parts.inputs.reduce((sum, { size }) => sum + size, 0),

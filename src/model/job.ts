@@ -197,6 +197,8 @@ export interface JobRecord {
   readonly parts: number;
   readonly records: number | null;
   readonly digest: string;
+  /** Which facts the digest holds (`jobs/submit/same-job.ts`); absent in jobs of 0.2.0 and before: 1. */
+  readonly digestFormat?: number;
   /** SHA-256 of the uncompressed archive of the job's files; null when it has none. */
   readonly code: string | null;
   /** ISO-8601 UTC. */

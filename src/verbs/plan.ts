@@ -1,14 +1,16 @@
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
-import { isBatchctlError } from '../errors.ts';
+import { BatchctlError, isBatchctlError } from '../errors.ts';
 import { requireWithinBudget } from '../jobs/cost/affordable.ts';
 import { type PlannedCut, planOf } from '../jobs/plan.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
+import { otherContent, standingRun } from '../jobs/submit/same-job.ts';
 import { machineLoad } from '../lib/this-machine.ts';
 import { requireAllowedSecrets } from '../model/allowed-secrets.ts';
 import type { Plan } from '../model/answers/plan.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
 import type { JobSpec } from '../model/job.ts';
+import type { Platform } from '../ports/platform.ts';
 import {
   prepareSubmission,
   START_FIELD,
@@ -51,14 +53,24 @@ export async function planSpec(
   const slots = profile.backend === 'local' ? (profile.slots ?? availableParallelism()) : 1;
   const cut = plannedCut(prepared);
   const found = await planOf(platform, prepared, { slots, load: machineLoad(), cut, signal: context.signal });
-  // An existing job costs nothing extra.
-  if (found.existing !== null && !input.again) return found;
+  if (found.existing !== null && !input.again) {
+    // An existing job costs nothing extra.
+    if (!found.existing.sameContent && !input.existing) context.conclude(await refusalOf(platform, prepared));
+    return found;
+  }
   const { maxCost, forecast } = found;
   await requireWithinBudget(platform, { spec, maxCost, expected: forecast?.cost ?? null }).catch((error: unknown) => {
     if (!isBatchctlError(error)) throw error;
     context.conclude(error);
   });
   return found;
+}
+
+/** The error that a submission would end with: its run key belongs to another job. */
+async function refusalOf(platform: Platform, prepared: Prepared): Promise<BatchctlError> {
+  const standing = await standingRun(platform, prepared);
+  if (standing === null) throw new BatchctlError('notFound', `the run key ${prepared.runKey} has just been removed`);
+  return otherContent(standing.view, prepared, standing.differences);
 }
 
 /** Parts that a remote caller has already cut; null: they are cut here. */

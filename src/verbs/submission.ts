@@ -17,6 +17,7 @@ import { describeFound } from '../lib/problems.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatSize, parsePairs, wholeNumberParser } from '../lib/units.ts';
 import { emptyInputs, type JobSpec } from '../model/job.ts';
+import { isSameJson } from '../model/overrides.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
 import { duration } from './job.ts';
 import { deadlineOf, parseFutureTime } from './parse-time.ts';
@@ -247,6 +248,7 @@ export async function submitPrepared(context: Submitter, prepared: Prepared, mod
     submit(platform, prepared, { mode, notBefore, signal, passed, onProgress }),
   );
   await noticeDeadlineKept(context, prepared, submitted);
+  noticeLabelsKept(context, prepared, submitted);
   const empty = submitted.created ? emptyInputs(submitted.view.record.inputs) : [];
   if (empty.length > 0) context.warn(emptyInputsText(empty));
   return submitted;
@@ -296,6 +298,19 @@ async function noticeDeadlineKept(
   const kept = view.finishBy === null ? 'none' : formatInstant(Date.parse(view.finishBy), await context.zone());
   context.notice(`job ${job} keeps its deadline (${kept}); change it with batchctl adjust ${job} --finish-by TIME`);
 }
+
+/** An existing job keeps its labels, which no run key compares. */
+function noticeLabelsKept({ notice }: Pick<Submitter, 'notice'>, { spec }: Prepared, submitted: SubmitResult): void {
+  const { job, spec: accepted } = submitted.view.record;
+  if (submitted.created || isSameJson(sorted(accepted.labels), sorted(spec.labels))) return;
+  notice(`job ${job} keeps its labels (${labelsText(accepted.labels) || 'none'})`);
+}
+
+const sorted = (labels: JobSpec['labels']) => Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+const labelsText = (labels: JobSpec['labels']): string =>
+  sorted(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(', ');
 
 /**
  * `stays`: the submitter watches the job. Throws `refused` if the job needs a watcher and none is active, or newer

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import { recordDigest } from '../../src/jobs/submit/prepare.ts';
+import { recordDigest } from '../../src/jobs/submit/same-job.ts';
 import { asciiJson } from '../../src/lib/json.ts';
 import { type JobInput, type JobRecord, stepIndex } from '../../src/model/job.ts';
 import { jobKey, outKey, partShardKey, stagedPrefix } from '../../src/model/keys.ts';

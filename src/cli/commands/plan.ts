@@ -1,3 +1,4 @@
+import { differenceText } from '../../jobs/submit/same-job.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { Plan } from '../../model/answers/plan.ts';
 import { dollarsText } from '../../model/cost/limit.ts';
@@ -26,7 +27,7 @@ export function planCommand(ctx: Context): CommandDefinition {
         0: true,
         3: 'the job file is invalid',
         4: 'an input matches nothing',
-        7: 'more tasks than maxTasks, or the expected cost exceeds the limit',
+        7: 'more tasks than maxTasks, the expected cost exceeds the limit, or the run key belongs to another job',
       },
       related: ['submit', 'run', 'rehearse'],
     },
@@ -53,6 +54,7 @@ export async function showPlan(ctx: Context, found: Plan, asked: PlanRequest): P
 }
 
 const INPUTS_SHOWN = 20;
+const DIFFERENCES_SHOWN = 20;
 
 interface PlanRequest {
   readonly jobFile: string | null;
@@ -91,6 +93,7 @@ async function planText(ctx: Context, found: Plan, asked: PlanRequest): Promise<
       ? []
       : [
           `run key ${found.runKey} is job ${existing.job}'s, with ${existing.sameContent ? 'the same' : 'OTHER'} content`,
+          ...existing.differences.slice(0, DIFFERENCES_SHOWN).map((each) => `  ${differenceText(each)}`),
         ]),
     '',
     inputs,

@@ -8,7 +8,8 @@ import { planCut } from '../../jobs/plan.ts';
 import { jobFileOf } from '../../jobs/spec/format-job-file.ts';
 import { closeInputs, FileChecksums, type FoundInput, findInputs, needsNoInput } from '../../jobs/submit/inputs.ts';
 import type { FindSource } from '../../jobs/submit/job-outputs.ts';
-import { awaitInputs, digestOf, prepare, resolveSpec, type SubmissionRequest } from '../../jobs/submit/prepare.ts';
+import { awaitInputs, prepare, resolveSpec, type SubmissionRequest } from '../../jobs/submit/prepare.ts';
+import { digestOf } from '../../jobs/submit/same-job.ts';
 import { uploadInputs } from '../../jobs/submit/upload-inputs.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { codeKey } from '../../model/keys.ts';
@@ -65,7 +66,10 @@ export async function attachSubmission(
         const found = await findLocalInputs(manager, request, asked, { checksums, stdin, seen });
         inputs.push(...found.map((input) => ({ ...input, asked })));
       }
-      return { inputs, digest: digestOf(spec, null, inputs) };
+      return {
+        inputs,
+        digest: digestOf({ spec, code: null, inputs: inputs.map(({ input }) => input), period: null, place: null }),
+      };
     };
     const found = await awaitInputs(find, input.awaitInput ?? 0, {
       clock: ctx.clock,

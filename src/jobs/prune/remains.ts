@@ -7,7 +7,7 @@ import { jobKey, jobPrefix, journalKey, journalPrefix, openedKey, proofsPrefix }
 import { Findings } from '../../model/verify/findings.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import { recordDigest } from '../submit/prepare.ts';
+import { recordDigest } from '../submit/same-job.ts';
 import { recordEvidence } from '../verify/evidence-sum.ts';
 import { checkProofs, type Decision, proofNumber, readDecisions, readProofs } from '../verify/proof.ts';
 import { readPrunedMark } from './pruned.ts';

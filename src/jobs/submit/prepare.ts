@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { canonicalJson } from '../../lib/json.ts';
 import { wait } from '../../lib/wait.ts';
-import type { JobInput, JobRecord, JobSpec } from '../../model/job.ts';
+import type { JobSpec } from '../../model/job.ts';
 import { RUN_KEY_PATTERN } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { ScheduledJob } from '../../model/schedule.ts';
@@ -27,6 +25,7 @@ import {
   plannedInputs,
 } from './inputs.ts';
 import type { FindSource } from './job-outputs.ts';
+import { digestOf, factsOf } from './same-job.ts';
 
 export interface SubmissionRequest
   extends Pick<
@@ -86,8 +85,8 @@ export async function prepare(
     await closeInputs(inputs);
     throw error;
   }
-  const digest = digestOf(spec, code?.sha256 ?? null, inputs);
-  return { request, spec, runKey, code, inputs, digest, deliverPlace: place };
+  const found = { request, spec, runKey, code, inputs, deliverPlace: place };
+  return { ...found, digest: digestOf(factsOf(found)) };
 }
 
 /** A request before anything is looked up. */
@@ -199,29 +198,6 @@ function checkInputs(
       { hint: 'write it to a file first' },
     );
   }
-}
-
-/**
- * SHA-256 over the spec, the code's hash, and each input's name, size and checksum. A file read in place has no
- * checksum: its modification time is used instead, so that a run key can be compared without reading gigabytes.
- */
-export function digestOf(
-  spec: JobSpec,
-  code: string | null,
-  inputs: readonly { readonly input: Pick<JobInput, 'name' | 'size' | 'checksum' | 'source'> }[],
-): string {
-  const facts = inputs.map(({ input: { name, size, checksum, source } }) => {
-    if (source.kind === 'file') return { name, size, mark: source.pin.mtimeNs };
-    return { name, size, mark: checksum ?? (source.kind === 'pipe' ? null : source.etag) };
-  });
-  const text = canonicalJson({ spec, code, inputs: facts });
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
-}
-
-/** The digest of an accepted job, from its job.json. A pipe's size was not known at that time. */
-export function recordDigest({ spec, code, inputs }: Pick<JobRecord, 'spec' | 'code' | 'inputs'>): string {
-  const accepted = inputs.map((input) => ({ input: input.source.kind === 'pipe' ? { ...input, size: 0 } : input }));
-  return digestOf(spec, code, accepted);
 }
 
 const LOOK_MS = 1_000;

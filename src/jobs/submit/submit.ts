@@ -1,15 +1,12 @@
 import { hostname } from 'node:os';
 import { BatchctlError, isKind, nullIfUnreadable } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
-import { canonicalJson } from '../../lib/json.ts';
-import { shellWord } from '../../lib/shell-word.ts';
 import { VERSION } from '../../lib/version.ts';
 import { requireAllowedSecrets } from '../../model/allowed-secrets.ts';
 import { range, standingOf } from '../../model/decide.ts';
-import { groupsOf, type JobRecord, type JobSpec } from '../../model/job.ts';
+import { groupsOf, type JobRecord } from '../../model/job.ts';
 import { codeKey, jobKey, openMark } from '../../model/keys.ts';
 import { jobNeeds } from '../../model/needs.ts';
-import { diffJobFile } from '../../model/overrides.ts';
 import type { Rehearsal } from '../../model/rehearsal.ts';
 import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -26,7 +23,8 @@ import { sendTasks, sendUndecided } from '../send.ts';
 import { JobWatcher } from '../watch/job-watcher.ts';
 import { type CutParts, cut } from './cut.ts';
 import { closeInputs } from './inputs.ts';
-import { digestOf, type Prepared, type SubmissionRequest } from './prepare.ts';
+import type { Prepared } from './prepare.ts';
+import { DIGEST_FORMAT, differencesOf, digestOf, factsOf, otherContent } from './same-job.ts';
 import { requireStillPresent, uploadInputs } from './upload-inputs.ts';
 
 /** Each point is passed right after what it names was written: crash tests stop the submission there. */
@@ -140,7 +138,8 @@ async function write(
     inputs: parts.inputs,
     parts: sampled?.count ?? parts.count,
     records: sampled === undefined ? parts.records : sampled.records,
-    digest: prepared.digest,
+    digest: sampled === undefined ? prepared.digest : digestOf({ ...factsOf(prepared), place: null }),
+    digestFormat: DIGEST_FORMAT,
     code: code?.sha256 ?? null,
     createdAt: now.toISOString(),
     createdBy: platform.who,
@@ -234,24 +233,11 @@ async function useExisting(
   options: SubmitOptions,
 ): Promise<SubmitResult> {
   const view = await requireView(platform.store, found.job);
-  if (found.digest !== prepared.digest && (options.mode ?? 'new') === 'new' && !matchesCorrectedJob(view, prepared)) {
-    throw new BatchctlError(
-      'refused',
-      `the run key ${prepared.runKey} belongs to job ${found.job}, with other content (job file, code or input)`,
-      {
-        hint: `${fixHint(view, prepared.request)}use --existing for that job, or --again for another run; batchctl status ${found.job}`,
-      },
-    );
+  if ((options.mode ?? 'new') === 'new' && found.digest !== prepared.digest) {
+    const differences = differencesOf(view, prepared);
+    if (differences.length > 0) throw otherContent(view, prepared, differences);
   }
   return { view: await finishSending(platform, view), created: false };
-}
-
-/** After a failure the other content is most likely a fixed program. */
-function fixHint(view: JobView, { jobFile = null, attachments = null }: SubmissionRequest): string {
-  if (stateOf(view) !== 'failed') return '';
-  const file = jobFile === null || attachments !== null ? 'JOBFILE' : shellWord(jobFile);
-  const written = jobFile === null ? ' (--save-job JOBFILE writes one)' : '';
-  return `batchctl retry ${view.record.job} --with ${file} runs its failed tasks again, fixed${written}; or `;
 }
 
 /** Sends what is missing of a committed job without a `sent` entry. */
@@ -286,32 +272,3 @@ function totalBytes({ inputs }: Prepared): number | null {
   const sizes = inputs.map(({ source }) => source.size);
   return sizes.some((size) => size === null) ? null : sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
 }
-
-/**
- * True if a submission matches what the job of its run key has become: the program of the last `retry --with`, on the
- * inputs as accepted. A command that cron fires thus stays valid after its program was fixed.
- */
-function matchesCorrectedJob(view: JobView, { spec, code, inputs }: Prepared): boolean {
-  const { record, overrides } = view;
-  const { code: correctedCode = record.code, steps = {}, defaults = {} } = overrides;
-  if (correctedCode !== (code?.sha256 ?? null)) return false;
-  if (digestOf(record.spec, record.code, inputs) !== record.digest) return false;
-  if (!hasSameArguments(record, spec)) return false;
-  const correction = diffJobFile(record, overrides, spec);
-  return (
-    correction.refused.length === 0 &&
-    canonicalJson([steps, defaults]) === canonicalJson(changesOf(correction.overrides))
-  );
-}
-
-/** Whether the submission repeats what `--set` and `--label` gave the job, which a changed job file doesn't affect. */
-function hasSameArguments({ given, spec: accepted }: JobRecord, spec: JobSpec): boolean {
-  const params = given?.params ?? [];
-  const labels = given?.labels ?? [];
-  return (
-    params.every((name) => spec.params[name] === accepted.params[name]) &&
-    labels.every((name) => spec.labels[name] === accepted.labels[name])
-  );
-}
-
-const changesOf = ({ steps = {}, defaults = {} }: JobView['overrides']): readonly unknown[] => [steps, defaults];

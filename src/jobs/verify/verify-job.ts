@@ -17,7 +17,7 @@ import { requireUnchanged } from '../prune/remains.ts';
 import { decidingClaim, keyedOf } from '../run-keys.ts';
 import { CutError } from '../split/cut-check.ts';
 import { recheckCuts } from '../split/stage-part.ts';
-import { recordDigest } from '../submit/prepare.ts';
+import { recordDigest } from '../submit/same-job.ts';
 import { evaluateAll, type StepTotals } from '../totals.ts';
 import { EarlierProofs } from './earlier-proofs.ts';
 import { EvidenceLog } from './evidence-log.ts';

@@ -48,7 +48,16 @@ export const PLAN = v.object({
   name: text,
   runKey: textOrNull,
   existing: describe(
-    v.nullable(v.object({ job: text, sameContent: v.boolean() })),
+    v.nullable(
+      v.object({
+        job: text,
+        sameContent: describe(v.boolean(), 'false: the submission would be refused, unless --existing or --again'),
+        differences: describe(
+          v.array(v.object({ field: text, from: textOrNull, to: textOrNull })),
+          "the job's values and the submission's; null where they are not shown",
+        ),
+      }),
+    ),
     'the job that already has the run key; nothing would be submitted',
   ),
   inputs: v.array(v.object({ name: text, size: count, records: v.nullable(count), compression: textOrNull })),

@@ -61,13 +61,14 @@ describe('a run key whose job was fixed', () => {
     expect([again.created, again.view.record.job, stateOf(again.view)]).to.deep.equal([false, job, 'succeeded']);
   });
 
-  it('is refused if --set or --label differ from before', async () => {
+  it('is refused if --set differs from before, and not for other labels', async () => {
     const fields = { params: { region: 'US' }, labels: { team: 'a' }, runKey: 'given' };
     expect((await submitKeyed(FILE, fields)).created).to.equal(true);
-    for (const other of [{ params: { region: 'FR' } }, { labels: { team: 'b' } }, { params: {} }]) {
+    for (const other of [{ params: { region: 'FR' } }, { params: {} }]) {
       await failsWith('refused', submitKeyed(FILE, { ...fields, ...other }));
     }
-    expect((await submitKeyed(FILE, fields)).created).to.equal(false);
+    for (const labels of [{ team: 'a' }, { team: 'b' }])
+      expect((await submitKeyed(FILE, { ...fields, labels })).created).to.equal(false);
   });
 
   it('still returns its job for the original submission', async () => {
@@ -82,7 +83,7 @@ describe('a run key whose job was fixed', () => {
     await expectRefused(FIXED_FILE.replace('region: FR', 'region: US'));
     await expectRefused(FIXED_FILE.replace('attempts: 2', 'attempts: 3'));
     await expectRefused(`${FIXED_FILE}tolerate: 1\n`);
-    await expectRefused(`${FIXED_FILE}labels: { team: finance }\n`);
+    expect((await submitKeyed(`${FIXED_FILE}labels: { team: finance }\n`)).created).to.equal(false);
     write('price.sh', 'cat; :\n');
     await expectRefused(FIXED_FILE);
     write('price.sh', 'cat\n');

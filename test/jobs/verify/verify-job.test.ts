@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { statusOf } from '../../../src/jobs/status.ts';
-import { recordDigest } from '../../../src/jobs/submit/prepare.ts';
+import { recordDigest } from '../../../src/jobs/submit/same-job.ts';
 import { type StoredProof, storeProof } from '../../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
