@@ -6,7 +6,7 @@ import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { readJob, readViewToShow, requireNoGap } from './journal.ts';
-import { existingRun } from './run-keys.ts';
+import { existingRun, requireOwnRun } from './run-keys.ts';
 
 /** The number of the ledger's newest jobs that are tried, as the store may no longer have some. */
 const LATEST = 20;
@@ -40,6 +40,7 @@ export async function findJobToShow(platform: Platform, text: string | undefined
 async function byRunKey(platform: Platform, runKey: string): Promise<JobView> {
   const run = RUN_KEY_PATTERN.test(runKey) ? await existingRun(platform, runKey) : null;
   const view = run === null ? null : await readViewToShow(platform.store, run.claim.job);
+  if (view !== null) requireOwnRun(view.record, runKey);
   return view ?? notFound(`there is no job with the run key "${runKey}"`);
 }
 

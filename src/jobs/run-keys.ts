@@ -1,3 +1,4 @@
+import { BatchctlError } from '../errors.ts';
 import { readStored, type Shape } from '../lib/json.ts';
 import type { JobRecord } from '../model/job.ts';
 import { runClaimKey, runsPrefix } from '../model/keys.ts';
@@ -12,15 +13,34 @@ export interface RunKeyClaim {
   readonly digest: string;
   /** The job whose submission was discarded: it can't claim the key any more. Others claim the next number. */
   readonly discarded?: string;
+  /** The key and number that it claims, so that a copy under another key is detected. Absent in earlier builds. */
+  readonly runKey?: string;
+  readonly number?: number;
 }
 
 type Keyed = Pick<JobRecord, 'job'> & { readonly runKey: string; readonly runNumber: number };
 
-const CLAIM: Shape = { job: 'text', digest: 'text', discarded: 'text?' };
+const CLAIM: Shape = { job: 'text', digest: 'text', discarded: 'text?', runKey: 'text?', number: 'number?' };
 
-/** The claim at one number of a run key, or null if there is none. */
-function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
-  return readStored<RunKeyClaim>(store, runClaimKey(runKey, number), { shape: CLAIM });
+/** The claim at one number of a run key, or null if there is none. Throws `corrupt` for that of another. */
+async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
+  const key = runClaimKey(runKey, number);
+  const claim = await readStored<RunKeyClaim>(store, key, { shape: CLAIM });
+  if (claim?.runKey === undefined || (claim.runKey === runKey && claim.number === number)) return claim;
+  throw claimOfAnother(key, `it claims run ${claim.number} of the key "${claim.runKey}"`);
+}
+
+/** Throws `corrupt` if a job was not submitted for the key whose claim names it: a claim of an earlier build may be a copy. */
+export function requireOwnRun({ job, runKey }: Pick<JobRecord, 'job' | 'runKey'>, claimed: string): void {
+  if (runKey === claimed) return;
+  const own = runKey === null ? 'without a run key' : `for the run key "${runKey}"`;
+  throw claimOfAnother(runsPrefix(claimed), `its job, ${job}, was submitted ${own}`);
+}
+
+function claimOfAnother(key: string, found: string): BatchctlError {
+  return new BatchctlError('corrupt', `${key} is not the claim of this run: ${found}`, {
+    hint: 'restore it from a backup or an earlier version of the object',
+  });
 }
 
 /** The claim that decides whether a job is committed: at its number, or after those of discarded submissions. */
@@ -41,8 +61,9 @@ export async function decidingClaim(
 export async function claimRun(store: ObjectStore, keyed: Keyed, claim: RunKeyClaim): Promise<RunKeyClaim> {
   const { job, runKey } = keyed;
   for (let number = keyed.runNumber; ; ) {
-    const { created } = await store.put(runClaimKey(runKey, number), JSON.stringify(claim), { ifAbsent: true });
-    if (created) return claim;
+    const bound: RunKeyClaim = { ...claim, runKey, number };
+    const { created } = await store.put(runClaimKey(runKey, number), JSON.stringify(bound), { ifAbsent: true });
+    if (created) return bound;
     const standing = await readClaim(store, runKey, number);
     if (standing === null) continue;
     if (!isDiscardOfAnother(standing, job)) return standing;

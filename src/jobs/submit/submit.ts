@@ -18,7 +18,7 @@ import { lookAndNotify } from '../notify/notice-sender.ts';
 import { isExecReceiver, refuseLocalReceivers } from '../notify/receivers.ts';
 import { discardJob } from '../prune/discard.ts';
 import { recordView } from '../record-view.ts';
-import { claimRun, keyedOf, type RunKeyClaim, runsOf } from '../run-keys.ts';
+import { claimRun, keyedOf, type RunKeyClaim, requireOwnRun, runsOf } from '../run-keys.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
 import { JobWatcher } from '../watch/job-watcher.ts';
 import { type CutParts, cut } from './cut.ts';
@@ -233,6 +233,7 @@ async function useExisting(
   options: SubmitOptions,
 ): Promise<SubmitResult> {
   const view = await requireView(platform.store, found.job);
+  if (prepared.runKey !== null) requireOwnRun(view.record, prepared.runKey);
   if ((options.mode ?? 'new') === 'new' && found.digest !== prepared.digest) {
     const differences = differencesOf(view, prepared);
     if (differences.length > 0) throw otherContent(view, prepared, differences);
