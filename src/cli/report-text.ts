@@ -1,5 +1,6 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
 import type { Comparison, Figure, Report, SlowTask, StepReport } from '../model/answers/report.ts';
+import { LATE_TEXT } from '../model/completeness-text.ts';
 import { dollarsText } from '../model/cost/limit.ts';
 import { jobPrefix } from '../model/keys.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
@@ -39,6 +40,7 @@ function head(report: Report, zone: string, paint: Paint): string {
   const key = report.runKey === null ? '' : `, run key ${report.runKey}`;
   const counts = [
     `${formatCount(totals.done)} of ${formatMany(totals.tasks, 'task')} done`,
+    ...(report.late.length > 0 ? [`${formatCount(report.late.length)} of them ${LATE_TEXT}`] : []),
     ...(totals.failed > 0 ? [paint('bad', `${formatCount(totals.failed)} failed`)] : []),
     ...(totals.skipped > 0 ? [`${formatCount(totals.skipped)} skipped`] : []),
     `in ${formatDuration(report.seconds)}`,

@@ -1,5 +1,6 @@
 import { deliveryLine } from '../jobs/deliver/delivery-line.ts';
-import type { JobStatus } from '../model/answers/status.ts';
+import type { JobStatus, StepStatus } from '../model/answers/status.ts';
+import { statusEndsText } from '../model/completeness-text.ts';
 import { dollarsText } from '../model/cost/limit.ts';
 import { TOO_MANY_FILES_REASON } from '../model/decide.ts';
 import { isClosed } from '../model/job.ts';
@@ -18,6 +19,7 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
     countColumn('done', (step) => step.done),
     countColumn('failed', (step) => step.failed, true),
     countColumn('skipped', (step) => step.skipped),
+    ...(status.steps.some(({ late }) => late > 0) ? [countColumn<StepStatus>('late', (step) => step.late)] : []),
     countColumn('retried', (step) => step.retried),
     countColumn('interrupted', (step) => step.interrupted),
   ]);
@@ -34,6 +36,7 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
       ? null
       : deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
   const facts = [
+    statusEndsText(status),
     pace.length === 0 ? null : pace.join(', '),
     ...(running ? await continueText(ctx, status) : []),
     running && status.asked > 0 ? retryText(status) : null,

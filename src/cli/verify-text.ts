@@ -1,5 +1,6 @@
 import type { FileCheckResult } from '../jobs/verify/check/check-file.ts';
 import { formatDuration, formatSize } from '../lib/units.ts';
+import { endsOfResult, isComplete, outputsText } from '../model/completeness-text.ts';
 import type { Overrides } from '../model/journal.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Evidence, RoundEvidence, StepEvidence } from '../model/verify/evidence.ts';
@@ -100,13 +101,16 @@ function namedLines(result: VerifyResult, zone: string): readonly string[] {
   ];
 }
 
-function checkedLine({ checked, deep }: VerifyResult): string {
+function checkedLine(result: VerifyResult): string {
+  const { checked, deep } = result;
+  const ends = endsOfResult(result);
   const inputs =
     checked.inputs === 0
       ? ''
       : ` of ${formatCount(checked.inputs)} input${checked.inputs === 1 ? '' : 's'} (${formatSize(checked.bytes)})`;
   const how = deep ? 'every byte read' : 'without reading their bytes (use --deep to read them)';
-  return `${formatMany(checked.parts, 'part')}${inputs}, ${formatMany(checked.outputs, 'output')}, ${how}`;
+  const comma = isComplete(ends) ? ',' : ';';
+  return `${formatMany(checked.parts, 'part')}${inputs}${comma} ${outputsText(ends)}${comma} ${how}`;
 }
 
 function listed(what: string, names: readonly string[]): readonly string[] {

@@ -2,7 +2,8 @@ import type { JobStatus, StepStatus } from '../model/answers/status.ts';
 import { sizingOf, stepSizes } from '../model/counts.ts';
 import { deliveryOf } from '../model/delivery.ts';
 import { groupsOf, sectionStart } from '../model/job.ts';
-import { countIn } from '../model/task-set.ts';
+import { UNMET_REASON } from '../model/journal.ts';
+import { countIn, parseTaskSet } from '../model/task-set.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import { aliveMs, type LedgerWorker, type StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -38,6 +39,8 @@ export async function statusOf(
   const status = composeStatus(view, counts, workers, now, rate, keeper);
   return {
     ...status,
+    // A job that was just sent has no counts either, but a record.
+    incomplete: status.incomplete || (counts.length === 0 && view.sent && (await ledger.job(view.record.job)) === null),
     ...(await projections.of(view, counts, workers)),
     ...(await costs?.of(view, counts, status.steps)),
     untold,
@@ -80,6 +83,7 @@ export function composeStatus(
       view.closed !== null &&
       counts.some(({ exact }) => exact) &&
       counts.every(({ exact, movedAt }) => exact || movedAt === null),
+    incomplete: lacksEnds(view, steps),
     steps,
     rate: open ? rate : null,
     eta,
@@ -105,6 +109,18 @@ export function composeStatus(
     untold: [],
     rehearsal: record.rehearsal ? { parts: record.parts, of: record.rehearsal.of.parts } : null,
   };
+}
+
+/**
+ * True for a job that closed because its tasks had ended, although the counts say that some have not: those of all
+ * steps, or at least of the first section if the job failed. A ledger that was deleted counts nothing.
+ */
+function lacksEnds(view: JobView, steps: readonly StepStatus[]): boolean {
+  const { closed, cancelled, stopped, pruned, record } = view;
+  if (closed === null || cancelled || stopped !== null || pruned !== null) return false;
+  const all = closed.state === 'succeeded' || closed.reason === UNMET_REASON;
+  const ended = steps.filter((_, index) => all || sectionStart(record.spec.steps, index) === 0);
+  return ended.some(({ waiting, running }) => waiting + running > 0);
 }
 
 /** Tasks that may run; behind canaries, tasks wait until the canaries succeed. */
@@ -148,6 +164,7 @@ function stepStatus(
   const failedThen = countIn(view.skippedFailed.get(index), size);
   const unskipped = Math.max(0, counted - failedThen);
   const failed = Math.max(0, unskipped - (named - failedThen), Math.min(unskipped, total - done - running - skipped));
+  const leftOut = view.opened.get(index + 1)?.leftOut;
   return {
     name: step?.name ?? '',
     group: step?.group ?? '',
@@ -157,6 +174,8 @@ function stepStatus(
     done,
     failed,
     skipped,
+    // All others were published when the next step opened.
+    late: leftOut === undefined ? 0 : Math.max(0, done - (size - countIn(parseTaskSet(leftOut), size))),
     retried,
     interrupted,
   };

@@ -1,13 +1,14 @@
 import * as v from 'valibot';
 import { BatchctlError, isKind } from '../errors.ts';
-import { fetchOutputs, hasSingleOutput, missingLine, othersLine } from '../jobs/fetch/fetch.ts';
+import { fetchOutputs, hasSingleOutput, othersLine } from '../jobs/fetch/fetch.ts';
 import { chooseStep } from '../jobs/fetch/names.ts';
 import { type FetchTarget, hasFilePerOutput, parseTarget, requireRoom } from '../jobs/fetch/target.ts';
 import { findJobToShow } from '../jobs/find.ts';
 import { formatMany } from '../lib/units.ts';
 import type { FetchAnswer } from '../model/answers/data.ts';
+import { fetchedEndsText } from '../model/completeness-text.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
-import type { JobView } from '../model/view.ts';
+import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { jobOrLatest, warnOfDamage } from './job.ts';
 import { HEADER, JOIN, NAME, refuseName } from './run.ts';
@@ -73,7 +74,8 @@ export const fetch = verb<FetchEvent>()({
     });
     context.report({ event: 'fetched', fetched });
     await context.shown();
-    for (const line of [missingLine(view, fetched), othersLine(fetched)]) if (line !== null) context.warn(line);
+    const lines = [fetchedEndsText(fetched, stateOf(view)), othersLine(fetched)];
+    for (const line of lines) if (line !== null) context.warn(line);
     // Entries after a gap in the journal may say that the job was delivered, or must not be delivered.
     if (view.hole === null) await deliverJob(context, view);
     return fetched;

@@ -12,6 +12,7 @@ import { finishSending } from '../jobs/submit/submit.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatMany } from '../lib/units.ts';
 import type { JobStatus } from '../model/answers/status.ts';
+import { endsOfResult, provenText } from '../model/completeness-text.ts';
 import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
@@ -203,8 +204,7 @@ async function requireProof(
   const { job } = view.record;
   const before = await standingProof(platform, job, view.next - 1);
   if (before !== null) {
-    const outputs = formatMany(before.result.checked.outputs, 'output');
-    notice(`verified at ${before.when}: ${outputs}, nothing missing, nothing duplicated`);
+    notice(`verified at ${before.when}: ${provenText(endsOfResult(before.result))}`);
     return;
   }
   const { verifyJob } = await import('../jobs/verify/verify-job.ts');
@@ -216,8 +216,5 @@ async function requireProof(
     });
   }
   await storeProof(platform, result);
-  const { parts, outputs } = result.checked;
-  notice(
-    `verified: ${formatMany(parts, 'part')}, ${formatMany(outputs, 'output')}, nothing missing, nothing duplicated`,
-  );
+  notice(`verified: ${formatMany(result.checked.parts, 'part')}, ${provenText(endsOfResult(result))}`);
 }

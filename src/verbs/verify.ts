@@ -252,7 +252,7 @@ function repairText(
   const removed = setsText(replaced);
   const again =
     removed && `${dryRun ? 'would remove' : 'removed'} ${removed}, made from an input that has changed since; `;
-  if (sets === '' && again === '') return `${ledger}nothing is missing`;
+  if (sets === '' && again === '') return `${ledger}every task has an output or a final state`;
   if (withheld !== null) return `${ledger}${again}${sets} not sent, as the job is ${withheld}`;
   const open = reopened
     ? `; the job ${dryRun ? 'would be' : 'is'} open again, in round ${dryRun ? view.round + 1 : view.round}`

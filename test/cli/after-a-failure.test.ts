@@ -87,7 +87,11 @@ describe('after a job failed', () => {
     const skipped = await workspace.run(['skip', 'key:may', '--task', 'price/1', '--reason', 'unreadable']);
     expect(skipped.stdout).to.match(/skipped 1 task \(price\/1\); the job has succeeded\n$/);
     const fetched = await workspace.run(['fetch', 'key:may', '-o', 'results']);
-    expect(fetched.stderr).to.include('1 of 3 outputs of price are missing: their tasks were skipped, or failed\n');
+    expect(fetched.stderr).to.include('warning: 2 of 3 outputs of price; 1 skipped\n');
+    const rerun = await workspace.run(['run', 'key:may', '-o', 'each/']);
+    expect(rerun.stderr).to.include('2 of 3 outputs; 1 skipped; nothing else missing, nothing duplicated\n');
+    expect((await workspace.run(['verify', 'key:may'])).stdout).to.include('2 of 3 outputs; 1 skipped;');
+    expect(rerun.stdout).to.include('\n2 of 3 outputs; 1 skipped\n');
     expect(fetched.stdout).to.match(
       /^fetched 2 outputs of price \(4B\) to results, joined \(-o DIR\/ writes a file for each\)$/m,
     );

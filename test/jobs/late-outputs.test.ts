@@ -14,6 +14,7 @@ import { repairJob } from '../../src/jobs/verify/repair.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import { look } from '../../src/jobs/watch/look.ts';
+import { endsOfResult, provenText, statusEndsText } from '../../src/model/completeness-text.ts';
 import { outKey } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { endedAttempt, failForGood } from '../support/claims-job.ts';
@@ -53,6 +54,16 @@ describe('results of late outputs and undone skips', () => {
     expect(stateOf(closed)).to.equal('succeeded');
     const report = await buildReport(place.platform, closed);
     expect(report.late).to.deep.equal(['price/1']);
+    // The same numbers everywhere: two outputs that count, one that came too late.
+    const result = await verifyJob(place.platform, closed);
+    const status = await statusOf(place.platform, closed);
+    expect(status.steps.map(({ done, late, skipped }) => [done, late, skipped])).to.deep.equal([
+      [2, 1, 0],
+      [1, 0, 0],
+    ]);
+    const text = '2 of 3 outputs; 1 late (kept, not used)';
+    expect(provenText(endsOfResult(result))).to.equal(`${text}; nothing else missing, nothing duplicated`);
+    expect(statusEndsText(status)).to.equal(text);
     expect(report.expectations.map(({ ok }) => ok)).to.deep.equal([true]);
   });
 

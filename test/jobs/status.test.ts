@@ -10,6 +10,13 @@ const now = Date.parse('2026-11-30T07:00:00.000Z');
 const SENT = { what: 'sent' } as const;
 const NONE = { waiting: 0, running: 0, done: 0, failed: 0, skipped: 0 };
 
+/** Four tasks, then a gather. */
+const GATHERED = `
+name: claims
+input: { from: a.csv, split: { by: file } }
+steps: [{ name: price, run: [cat] }, { name: totals, gather: true, run: [cat] }]
+`;
+
 /** Counts that have just changed. */
 const recentCounts = (step: string, counts: Partial<StepCounts>) => countsOf(step, { movedAt: now, ...counts });
 
@@ -30,6 +37,46 @@ describe('a status', () => {
     const skip = { what: 'skip', tasks: { price: '3' }, failed: {}, reason: 'x' } as const;
     expect(price({ done: 3, failed: 1 }, [skip])).to.deep.equal({ ...NONE, done: 3, skipped: 1 });
     expect(price({ done: 1, failed: 2 }, [skip])).to.deep.equal({ ...NONE, done: 1, failed: 2, skipped: 1 });
+  });
+
+  it('counts outputs that came after the next step had opened without them', () => {
+    const open = { what: 'open', step: 'totals', count: 2, leftOut: '0,3' } as const;
+    const late = (done: number, entries: Parameters<typeof viewOf>[0] = [open]) =>
+      composeStatus(viewOf([SENT, ...entries], GATHERED), [recentCounts('price', { done })], [], now).steps.map(
+        (step) => step.late,
+      );
+    expect(late(1)).to.deep.equal([0, 0]);
+    expect(late(2)).to.deep.equal([0, 0]);
+    expect(late(3)).to.deep.equal([1, 0]);
+    expect(late(4)).to.deep.equal([2, 0]);
+    expect(late(4, [])).to.deep.equal([0, 0]);
+  });
+
+  it('is incomplete if the counts lack tasks without which the job could not have closed', () => {
+    const close = (state: 'succeeded' | 'failed' | 'cancelled', reason: string | null = null) =>
+      ({ what: 'close', state, reason, round: 0 }) as const;
+    const prune = { what: 'prune' } as const;
+    const stop = { what: 'stop', cause: 'price' } as const;
+    const incomplete = (entries: Parameters<typeof viewOf>[0], ...done: readonly number[]): boolean => {
+      const counts = done.map((of, index) => recentCounts(['price', 'totals'][index] ?? '', { done: of }));
+      return composeStatus(viewOf([SENT, ...entries], GATHERED), counts, [], now).incomplete;
+    };
+    const failed = (done: number): boolean => {
+      const counts = [recentCounts('price', { done, failed: 1 })];
+      return composeStatus(viewOf([SENT, close('failed', 'failures')], GATHERED), counts, [], now).incomplete;
+    };
+    expect(incomplete([close('succeeded')], 4, 1)).to.equal(false);
+    expect(incomplete([close('succeeded')], 4)).to.equal(true);
+    expect(incomplete([close('succeeded')], 3, 1)).to.equal(true);
+    expect(incomplete([close('succeeded')])).to.equal(true);
+    expect(incomplete([close('failed', 'expect')], 4)).to.equal(true);
+    // The gather of a job whose tasks failed never ran.
+    expect(failed(3)).to.equal(false);
+    expect(failed(2)).to.equal(true);
+    for (const entries of [[], [close('succeeded'), prune], [stop, close('failed', 'stopped')], [close('cancelled')]]) {
+      const cancelled = entries.length === 1 ? [{ what: 'cancel' } as const, ...entries] : entries;
+      expect(incomplete(cancelled, 1), JSON.stringify(entries)).to.equal(false);
+    }
   });
 
   it('is exact only for a closed job with exact counts', () => {

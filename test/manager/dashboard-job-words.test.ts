@@ -51,6 +51,18 @@ describe('the words of the dashboard about a job', () => {
     expect(notesOf(statusOf(), 'UTC')).to.deep.equal([]);
   });
 
+  it('say which outputs a closed job lacks, as every command does, or that its counts are incomplete', () => {
+    const texts = (changed: Partial<Status>) => notesOf(statusOf(changed), 'UTC').map(({ text, tone }) => [text, tone]);
+    const steps = [{ ...STEP, waiting: 0, running: 0, done: 97 }];
+    expect(texts({ state: 'succeeded', steps })).to.deep.equal([
+      ['97 of 100 outputs; 1 skipped, 2 failed (tolerated).', null],
+    ]);
+    expect(texts({ state: 'running', steps })).to.deep.equal([]);
+    expect(texts({ state: 'succeeded', steps, incomplete: true })).to.deep.equal([
+      ['Counts are incomplete: run batchctl ledger rebuild.', 'bad'],
+    ]);
+  });
+
   it('ask for attention if a job that succeeded was not delivered, or its notification failed', () => {
     const job = statusOf({
       state: 'succeeded',

@@ -1,5 +1,6 @@
 import { jobExit } from '../../jobs/job-exit.ts';
 import { formatSize, parseDuration, wholeNumberParser } from '../../lib/units.ts';
+import { endsOfResult, provenText } from '../../model/completeness-text.ts';
 import {
   ALL_FAULTS,
   FAULT_KINDS,
@@ -243,7 +244,7 @@ function faultLines({ asked, faults, seed, mended, status }: Rehearsed): readonl
 
 function verdictLine({ verify }: Rehearsed, paint: ReturnType<typeof paintFor>): string {
   if (verify?.verdict === 'proven')
-    return `${paint('good', 'proven')}: nothing of the sample is missing or duplicated, and every byte was read`;
+    return `${paint('good', 'proven')}: of the sample ${provenText(endsOfResult(verify))}, and every byte was read`;
   return `${paint('bad', 'not proven')}: ${verify?.problems[0]?.message ?? ''}`;
 }
 

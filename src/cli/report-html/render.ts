@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Report } from '../../model/answers/report.ts';
+import { LATE_TEXT } from '../../model/completeness-text.ts';
 import { isClosed } from '../../model/job.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import { formatCount, formatMany } from '../format.ts';
@@ -161,12 +162,13 @@ function reasonOf({ reason, totals }: Report): string {
     : reasonText(reason);
 }
 
-function tasksSentence({ totals }: Report): string {
+function tasksSentence({ totals, late }: Report): string {
   const { tasks, done, failed, skipped } = totals;
   const open = tasks - done - failed - skipped;
-  if (done === tasks) return `All ${formatMany(tasks, 'task')} done, none failed for good.`;
+  if (done === tasks && late.length === 0) return `All ${formatMany(tasks, 'task')} done, none failed for good.`;
   const parts = [
     `${formatCount(done)} of ${formatMany(tasks, 'task')} done`,
+    ...(late.length > 0 ? [`${formatCount(late.length)} of them ${LATE_TEXT}`] : []),
     failed > 0 ? `${formatCount(failed)} failed for good` : 'none failed for good',
     ...(skipped > 0 ? [`${formatCount(skipped)} skipped`] : []),
     ...(open > 0 ? [`${formatCount(open)} undecided`] : []),

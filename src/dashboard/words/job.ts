@@ -8,6 +8,7 @@ import {
 } from '../../cli/format.ts';
 import type { Tone } from '../../cli/report-html/theme.ts';
 import { formatSize } from '../../lib/units.ts';
+import { statusEndsText } from '../../model/completeness-text.ts';
 import { isClosed } from '../../model/job.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import { rehearsalText } from '../../model/rehearsal.ts';
@@ -23,7 +24,7 @@ export function toneOfState(state: State): Tone {
 
 /** `Running · 62 % done`, `Paused · too many tasks failed`. */
 export function stateSentence({ state, reason }: Pick<Status, 'state' | 'reason'>, share: string | null): string {
-  const word = `${state.charAt(0).toUpperCase()}${state.slice(1)}`;
+  const word = capitalized(state);
   if (reason !== null) return `${word} · ${reasonText(reason)}`;
   return state === 'running' && share !== null ? `${word} · ${share} done` : word;
 }
@@ -184,7 +185,7 @@ function noteOf(text: string, tone: Tone | null = null, command: string | null =
   return { text, tone, command };
 }
 
-/** Remarks on a missing journal entry, a rehearsal, delivery of outputs, failed notifications and pruning. */
+/** Remarks on a missing journal entry, how complete its outputs are, a rehearsal, delivery of outputs, failed notifications and pruning. */
 export function notesOf(status: Status, zone: string): readonly JobNote[] {
   const { job, rehearsal, prunedAt, untold, journalHole } = status;
   const notes: JobNote[] = [];
@@ -193,6 +194,8 @@ export function notesOf(status: Status, zone: string): readonly JobNote[] {
     const text = `Journal entry ${missing} is missing, although entries up to ${last} exist. Until it is restored, later entries are ignored and nothing is decided about the job.`;
     notes.push(noteOf(text, 'bad', `batchctl history ${job}`));
   }
+  const ends = statusEndsText(status);
+  if (ends !== null) notes.push(noteOf(`${capitalized(ends)}.`, status.incomplete ? 'bad' : null));
   if (rehearsal !== null) notes.push(noteOf(`Not a real run, but ${rehearsalText(rehearsal.parts, rehearsal.of)}.`));
   if (status.delivery !== null) notes.push(deliveryNote(job, status.delivery, zone));
   for (const { event, to, message, next } of untold) {
@@ -204,6 +207,8 @@ export function notesOf(status: Status, zone: string): readonly JobNote[] {
     notes.push(noteOf(`Outputs, parts and logs were removed at ${formatInstant(Date.parse(prunedAt), zone)}.`));
   return notes;
 }
+
+const capitalized = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
 type Delivery = NonNullable<Status['delivery']>;
 

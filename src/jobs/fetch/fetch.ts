@@ -1,8 +1,11 @@
 import { BatchctlError } from '../../errors.ts';
 import type { FetchAnswer } from '../../model/answers/data.ts';
-import { type Join, joinOf, stateText } from '../../model/job.ts';
-import { type JobView, stateOf } from '../../model/view.ts';
+import { standingOf } from '../../model/decide.ts';
+import { type Join, joinOf, sectionStart } from '../../model/job.ts';
+import { type TaskBits, tasksIn } from '../../model/task-set.ts';
+import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { listFacts } from '../listing.ts';
 import { BucketPlace } from './bucket-place.ts';
 import { fetchIntoDirectory } from './directory-place.ts';
 import { fillPlace, type OnPlacePoint } from './fill-place.ts';
@@ -83,7 +86,28 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   }
   const { outputs, bytes, kept } = tally.now;
   const missing = chosen.total - outputs;
-  return { job, step: chosen.step.name, outputs, missing, bytes, output: target.text, kept, others };
+  const ends = missing === 0 ? NONE : await endsBefore(platform, view, chosen.index);
+  const late = countLate(view, chosen.index, tasks);
+  return { job, step: chosen.step.name, outputs, missing, ...ends, late, bytes, output: target.text, kept, others };
+}
+
+const NONE = { failed: 0, skipped: 0 };
+
+/** How many chains failed for good, or were skipped, at a step or before it in its section. */
+async function endsBefore({ store }: Platform, view: JobView, index: number): Promise<typeof NONE> {
+  const { steps } = standingOf(view, await listFacts(store, view));
+  const until = steps.slice(sectionStart(view.record.spec.steps, index), index + 1);
+  return {
+    failed: until.reduce((sum, { failed }) => sum + failed, 0),
+    skipped: until.reduce((sum, { skipped }) => sum + skipped, 0),
+  };
+}
+
+/** How many of a step's outputs the next step had opened without. */
+function countLate(view: JobView, index: number, tasks: TaskBits): number {
+  let late = 0;
+  for (const task of tasksIn(view.opened.get(index + 1)?.leftOut ?? '')) if (tasks.has(task)) late += 1;
+  return late;
 }
 
 export function manifestHead({ record, round, delivery, next }: JobView, step: string) {
@@ -95,14 +119,6 @@ function refuseOther(place: string, { job, step }: PlaceManifest): BatchctlError
   return new BatchctlError('refused', `${place} contains the outputs of ${step} of job ${job}`, {
     hint: 'choose another target; or use --yes to replace them, and to remove files that this job does not have',
   });
-}
-
-/** One line about missing outputs; null if there are none. */
-export function missingLine(view: JobView, { outputs, missing, step }: FetchAnswer): string | null {
-  if (missing === 0) return null;
-  const state = stateOf(view);
-  const why = state === 'succeeded' ? ': their tasks were skipped, or failed' : `, as ${stateText(state)}`;
-  return `${missing} of ${outputs + missing} outputs of ${step} are missing${why}`;
 }
 
 /** One line about entries of the directory that are not outputs; null if there are none. */

@@ -40,6 +40,7 @@ const STEP = v.object({
   done: count,
   failed: describe(count, 'permanently'),
   skipped: count,
+  late: describe(count, 'those done after the step that waits for all had opened without them: kept, never used'),
   retried: describe(count, 'failed attempts that were retried'),
   interrupted: describe(count, 'attempts returned without counting as failed'),
 });
@@ -64,6 +65,10 @@ export const JOB_STATUS = v.object({
   ),
   detail: describe(textOrNull, 'why the guard paused the job, in words'),
   exact: describe(v.boolean(), 'true: the counts are known to match the store'),
+  incomplete: describe(
+    v.boolean(),
+    'true: the ledger has fewer counts than the journal implies; `ledger rebuild` restores them',
+  ),
   steps: v.array(STEP),
   rate: describe(numberOrNull, 'tasks a second; null while unknown, and without a worker'),
   eta: describe(numberOrNull, 'seconds until the end at that rate; null while unknown'),

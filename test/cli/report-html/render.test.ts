@@ -154,6 +154,14 @@ describe('the HTML report', () => {
 
   describe('its verdict', () => {
     const ten = tenTasks();
+
+    it('does not count late outputs among those that were used', () => {
+      const [all] = verdictOf(ten, 'UTC').sentences;
+      expect(all).to.equal('All 11 tasks done, none failed for good.');
+      const [some] = verdictOf({ ...ten, late: ['price/3'] }, 'UTC').sentences;
+      expect(some).to.equal('11 of 11 tasks done, 1 of them late (kept, not used) and none failed for good.');
+    });
+
     const open = { ...ten, closedAt: null, proof: null, totals: { ...ten.totals, done: 4 } };
     const broken = { ...ten, expectations: ten.expectations.map((expectation) => ({ ...expectation, ok: false })) };
     const paused = (reason: string): Report => ({ ...open, state: 'paused', reason });

@@ -81,12 +81,15 @@ describe('the fetch command', () => {
       step: 'price',
       outputs: 2,
       missing: 1,
+      failed: 0,
+      skipped: 0,
+      late: 0,
       bytes: 10,
       output: 'out/',
       kept: 0,
       others: [],
     });
-    expect(files.stderr).to.include('warning: 1 of 3 outputs of price are missing, as the job is submitted');
+    expect(files.stderr).to.include('warning: 2 of 3 outputs of price; 1 not finished, as the job is submitted\n');
     expect(readdirSync(join(place.directory, 'out'))).to.deep.equal(['000000000.csv', '000000002.csv']);
 
     expect((await run('-o', 'all.csv', '--header', 'once')).stdout).to.include('fetched 2 outputs of price (7B)');

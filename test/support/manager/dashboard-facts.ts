@@ -11,6 +11,7 @@ export const STEP: Status['steps'][number] = {
   done: 37,
   failed: 2,
   skipped: 1,
+  late: 0,
   retried: 4,
   interrupted: 0,
 };
@@ -28,6 +29,7 @@ export const statusOf = (changed: Partial<Status> = {}): Status => ({
   reason: null,
   detail: null,
   exact: false,
+  incomplete: false,
   steps: [STEP],
   rate: 2,
   eta: 30,
