@@ -24,6 +24,22 @@ export function guessSplit(name: string, head: Uint8Array, whole: boolean): Gues
   return guessCsv(body) ?? (/\.(csv|tsv)(\.(gz|zst))?$/i.test(name) ? oneColumn(name, body) : { by: 'lines' });
 }
 
+/** What the first bytes show besides the format. */
+export interface HeadFacts {
+  /** Nothing but blank lines, or a header, is in the whole file: no split makes a part of it. */
+  readonly empty: boolean;
+  /** A blank line comes first: a split would take it as the header. */
+  readonly blankFirst: boolean;
+}
+
+export function headFacts(head: Uint8Array, whole: boolean, guess: GuessedSplit): HeadFacts {
+  const { text, complete } = textOf(head, whole);
+  if (text === null || guess.by === 'file') return { empty: whole && head.length === 0, blankFirst: false };
+  if (guess.by !== 'csv' || !guess.header) return { empty: complete && text === '', blankFirst: false };
+  const empty = complete && readRecords(text, guess.delimiter, guess.quote).length === 1;
+  return { empty, blankFirst: /^[^\S\n]*\n/.test(text) };
+}
+
 function guessCsv(text: string): GuessedSplit | null {
   let best: { guess: GuessedSplit; fields: number } | null = null;
   for (const quote of QUOTES) {
@@ -79,14 +95,17 @@ function readRecords(text: string, delimiter: string, quote: string): readonly (
 /** True if the first record names the columns: only text, no duplicates, and unlike the values below it. */
 function hasHeader(records: readonly (readonly string[])[]): boolean {
   const [first, ...others] = records;
-  if (first === undefined || others.length === 0) return false;
+  if (first === undefined) return false;
   if (first.some((cell) => cell.trim() === '' || isValue(cell)) || new Set(first).size < first.length) return false;
+  if (others.length === 0) return first.every(isName);
   const below = first.map((_, i) => others.map((record) => record[i] ?? ''));
   return (
     below.some((cells) => cells.some((cell) => cell !== '') && cells.every((cell) => cell === '' || isValue(cell))) ||
-    first.every((cell, i) => !below[i]?.includes(cell) && /^[\p{L}_][\p{L}\p{N}_ .()/-]*$/u.test(cell))
+    first.every((cell, i) => !below[i]?.includes(cell) && isName(cell))
   );
 }
+
+const isName = (cell: string): boolean => /^[\p{L}_][\p{L}\p{N}_ .()/-]*$/u.test(cell);
 
 /** A number, a date or a time: column values, not names. */
 function isValue(cell: string): boolean {

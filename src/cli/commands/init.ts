@@ -7,7 +7,7 @@ import { groupBy } from '../../model/group-by.ts';
 import { type CommandDefinition, defineCommand, objectOf } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
-import { type GuessedSplit, guessSplit } from '../guess-split.ts';
+import { type GuessedSplit, guessSplit, type HeadFacts, headFacts } from '../guess-split.ts';
 import { printAnswer } from '../render.ts';
 
 const HEAD_BYTES = 64 * 1024;
@@ -64,7 +64,10 @@ async function init(ctx: Context, dir: string | undefined, from: string | undefi
         : []),
     ].join('\n'),
   });
-  if (written.includes('job.yaml')) ctx.notice(`next: batchctl run ${join(dir ?? '', 'job.yaml')} -o -`);
+  if (written.includes('job.yaml')) {
+    const empty = files['job.yaml'].includes(`job.yaml${ALLOW_EMPTY}`) ? ALLOW_EMPTY : '';
+    ctx.notice(`next: batchctl run ${join(dir ?? '', 'job.yaml')}${empty} -o -`);
+  }
 }
 
 /** Whether .gitignore of the directory names the store already; true also where it can't be read. */
@@ -76,8 +79,9 @@ async function isIgnored(directory: string): Promise<boolean> {
 async function jobForPath(path: string, directory: string): Promise<string> {
   try {
     if ((await stat(path)).isDirectory()) return await jobForDirectory(path, directory);
-    const { size, guess } = await guessOf(path);
-    return renderJob({ from: relative(directory, path), name: path, guess, bytes: size });
+    const { size, guess, facts } = await guessOf(path);
+    const file = { from: relative(directory, path), name: path, guess, bytes: size, empty: facts.empty };
+    return renderJob(facts.blankFirst && !facts.empty ? { ...file, ...TAKEN_WHOLE } : file);
   } catch (cause) {
     if (hasCode(cause, 'ENOENT', 'ENOTDIR')) {
       throw new BatchctlError('notFound', `--from: expected a file or directory, found none at ${path}`, { cause });
@@ -86,12 +90,23 @@ async function jobForPath(path: string, directory: string): Promise<string> {
   }
 }
 
-async function guessOf(path: string): Promise<{ readonly size: number; readonly guess: GuessedSplit }> {
+/** A split would take the blank line as the header. */
+const TAKEN_WHOLE = {
+  split: { by: 'file' },
+  notes: ['the file begins with a blank line: remove it to split the file by its records'],
+} as const;
+
+async function guessOf(
+  path: string,
+): Promise<{ readonly size: number; readonly guess: GuessedSplit; readonly facts: HeadFacts }> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    return { size, guess: guessSplit(path, buffer.subarray(0, bytesRead), bytesRead >= size) };
+    const head = buffer.subarray(0, bytesRead);
+    const whole = bytesRead >= size;
+    const guess = guessSplit(path, head, whole);
+    return { size, guess, facts: headFacts(head, whole, guess) };
   } finally {
     await file.close();
   }
@@ -187,13 +202,15 @@ interface JobFacts {
   /** How to split, if not by that format. */
   readonly split?: GuessedSplit;
   readonly notes?: readonly string[];
+  /** The file has no records yet. */
+  readonly empty?: boolean;
 }
 
 /** A job for the user's files, split according to their format. */
-function renderJob({ from, name, bytes, guess, split = guess, notes = [] }: JobFacts): string {
+function renderJob({ from, name, bytes, guess, split = guess, notes = [], empty = false }: JobFacts): string {
   // A name may contain a line feed.
   const comments = notes.map((note) => `  # ${note.replace(/[\p{Cc}]/gu, '?')}\n`).join('');
-  return `# Try it:  batchctl run job.yaml -o -
+  return `# Try it:  batchctl run job.yaml${empty ? ALLOW_EMPTY : ''} -o -
 name: ${jobName(name)}
 input:
 ${comments}  from: ${JSON.stringify(from)}
@@ -203,14 +220,36 @@ steps:
     run: ${countOf(guess)}
   - name: total
     gather: true               # waits for all, reads their outputs in task order
-    run: "awk '{ sum += $1 } END { print sum }'"
+    run: "awk '{ sum += $1 } END { print sum + 0 }'"
 `;
 }
 
-/** Each part of a CSV with a header begins with that header, which is no record. */
+const ALLOW_EMPTY = ' --allow-empty';
+
+/** Counts records, not line ends: the last line may have none, and one may be quoted. Blank lines are no records of a CSV. */
 function countOf(guess: GuessedSplit): string {
-  if (guess.by === 'file') return '[wc, -c]';
-  return guess.by === 'csv' && guess.header ? '"tail -n +2 | wc -l"' : '[wc, -l]';
+  switch (guess.by) {
+    case 'file':
+      return '[wc, -c]';
+    case 'lines':
+      return `"awk 'END { print NR }'"`;
+    case 'jsonl':
+      return `awk '/[^ \\t\\r]/ { records++ } END { print records + 0 }'`;
+    case 'csv': {
+      const quote = guess.quote === "'" ? `"'"` : `'"'`;
+      const records = guess.header
+        ? '(records ? records - 1 : 0) }   # each part begins with the header'
+        : 'records + 0 }';
+      return `|                     # a quoted line end is within a record, a blank line is none
+      awk -v quote=${quote} '
+        { quotes += gsub(quote, "&"); filled = filled || /[^\\r]/ }
+        quotes % 2 == 0 { records += filled; filled = 0 }
+        END { print ${records}
+      '`;
+    }
+    default:
+      return guess satisfies never;
+  }
 }
 
 function splitText(guess: GuessedSplit, size: string): string {
