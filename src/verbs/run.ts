@@ -70,7 +70,7 @@ export function refuseName(target: FetchTarget | null, name: string | undefined)
 }
 
 /**
- * Follows a submitted job to its end, then verifies and delivers it. The command line submits the job before and
+ * Follows a submitted job to its end, then verifies and delivers it; with `dryRun`, only answers its status. The command line submits the job before and
  * fetches the outputs afterwards, because both need its own files. Throws `notFound`, `refused`, `notFinished`,
  * `interrupted`, `proof`.
  */
@@ -96,7 +96,9 @@ export const run = verb<WatchEvent>()({
   exit: (status: JobStatus) => jobExit(status),
   async run(context, { job: meant, timeout, scale, created, ...given }): Promise<JobStatus> {
     const platform = await context.platform();
-    const view = await finishSending(platform, await findJob(platform, meant));
+    const found = await findJob(platform, meant);
+    if (context.dryRun) return statusOf(platform, found);
+    const view = await finishSending(platform, found);
     const { job, spec } = view.record;
     noticeJobBegun(context, view, created);
     const state = stateOf(view);
