@@ -68,11 +68,14 @@ export function standingOf(view: JobView, facts: readonly StepFacts[]): JobStand
 
 /**
  * True if the job was closed because too many tasks had failed for good, and no longer would be: late attempts have
- * published outputs of failed tasks since. No watcher reopens it; a retry does.
+ * published outputs of failed tasks since. No watcher reopens it; a retry does, which also ends a `stop`.
  */
-export function noLongerFails({ closed }: JobView, { next }: JobStanding): boolean {
-  const isByTasks = closed?.reason === FAILURES_REASON || closed?.reason === STOPPED_REASON;
-  return isByTasks && !(next.move === 'close' && next.state === 'failed');
+export function noLongerFails(view: JobView, facts: readonly StepFacts[]): boolean {
+  const { closed } = view;
+  if (closed?.reason !== FAILURES_REASON && closed?.reason !== STOPPED_REASON) return false;
+  // As if an earlier round had closed it: repeating the journal's last close isn't a move.
+  const { next } = standingOf({ ...view, stopped: null, closed: { ...closed, round: -1 } }, facts);
+  return !(next.move === 'close' && next.state === 'failed');
 }
 
 function stepStanding(view: JobView, facts: readonly StepFacts[], index: number, name: string): StepStanding {

@@ -29,6 +29,13 @@ describe('sizing a group', () => {
     ['fits two tasks of two slots on four', [loadOf({ tasks: 9, seconds: 9e5, slots: 2 })], 5, { slots: 4 }],
     ['obeys a limit on running tasks', [loadOf({ tasks: 500, seconds: 9e5, atOnce: 6 })], 3],
     ['never exceeds the maximum', [loadOf({ tasks: 1e6 })], 20, { max: 20 }],
+    ['never exceeds the maximum, even if the minimum is larger', [loadOf({ tasks: 1e6 })], 3, { min: 5, max: 3 }],
+    [
+      'takes an instance without a known number of slots for one',
+      [loadOf({ tasks: 10, seconds: 36_000 })],
+      10,
+      { slots: 0 },
+    ],
     ['never goes below the minimum', [loadOf({ tasks: 1 })], 3, { min: 3 }],
     ['adds up different kinds of tasks', [loadOf({ tasks: 1_000 }), loadOf({ tasks: 100, seconds: 600 })], 36],
   ])) {
@@ -48,6 +55,19 @@ describe('sizing a group', () => {
   it('says how many the work would need without the maximum', () => {
     expect(instancesFor([loadOf({ tasks: 2_000 })], fleetOf({ max: 20 }))).to.include({ instances: 20, unbounded: 36 });
   });
+
+  it('does not call a job late that the running instances finish in time, even if it would request fewer', () => {
+    const loads = [loadOf({ tasks: 2_000, due: dueOf({ in: 1_800 }) })];
+    const lateWith = (current: number) => instancesFor(loads, fleetOf({ current, max: 20 })).late;
+    expect(lateWith(60)).to.equal(null);
+    expect(lateWith(20)).to.include({ job: 'a' });
+  });
+
+  for (const seconds of [-5, 31 * 86_400]) {
+    it(`assumes a minute for tasks that took ${seconds} s by a clock that was changed`, () => {
+      expect(instancesFor([loadOf({ tasks: 2_000, seconds })], fleetOf()).instances).to.equal(36);
+    });
+  }
 
   it('finishes the work in time, if bounds and widths allow it', () => {
     fc.assert(
@@ -74,6 +94,8 @@ describe('the time that a group takes for its work', () => {
   it('is work divided by slots', () => {
     expect(secondsToDrain([loadOf({ tasks: 100, seconds: 6 })], 3, 2)).to.equal(100);
     expect(secondsToDrain([loadOf({ tasks: 4, seconds: 10, slots: 'all' })], 2, 2)).to.equal(20);
+    // A task that asks for more slots than an instance has gets all of them.
+    expect(secondsToDrain([loadOf({ tasks: 4, seconds: 10, slots: 8 })], 2, 2)).to.equal(20);
   });
 
   it('is unknown without a worker, or without a duration', () => {

@@ -1,13 +1,43 @@
 // Protects: a job opens its gather and closes at the right moment, with the right result.
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { standingOf } from '../../src/model/decide.ts';
+import { noLongerFails, standingOf } from '../../src/model/decide.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { closeOf, factsOf, retryOf, SENT, viewOf } from './job-of.ts';
 
 const none = factsOf(1, []);
 const opened = { format: 1, id: 'a', count: 4, leftOut: '' } as const;
 const skip = (tasks: Readonly<Record<string, string>>): EntryKind => ({ what: 'skip', tasks, reason: 'bad' });
+
+describe('a job that was closed as failed', () => {
+  const all = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3]), none];
+  const failing = [factsOf(4, [0, 1], [2, 3]), factsOf(4, [0, 1]), none];
+  const open = viewOf([SENT]);
+  for (const [what, view, facts, expected] of [
+    ['its failed tasks were published since', viewOf([SENT, closeOf('failed')]), all, true],
+    ['those of a stopped job were', viewOf([SENT, closeOf('failed', 0, 'stopped')]), all, true],
+    ['as many tasks are failed as then', viewOf([SENT, closeOf('failed')]), failing, false],
+    [
+      'a stopped job has as many',
+      viewOf([SENT, { what: 'stop', cause: '2' }, closeOf('failed', 0, 'stopped')]),
+      failing,
+      false,
+    ],
+    [
+      'only tasks that a stop gave up are left',
+      viewOf([SENT, { what: 'stop', cause: '2' }, closeOf('failed', 0, 'stopped')]),
+      [factsOf(4, [0, 1]), factsOf(4, [0, 1]), none],
+      true,
+    ],
+    ['control totals were not met', viewOf([SENT, closeOf('failed', 0, 'unmet')]), all, false],
+    ['it succeeded', viewOf([SENT, closeOf('succeeded')]), all, false],
+    ['it is open', open, all, false],
+  ] as const) {
+    it(`${expected ? 'no longer fails' : 'is what it was'} if ${what}`, () => {
+      expect(noLongerFails(view, facts)).to.equal(expected);
+    });
+  }
+});
 
 describe('the standing of a job', () => {
   it('waits while a chain is undecided', () => {
@@ -33,6 +63,45 @@ describe('the standing of a job', () => {
     expect(standingOf(view, [...chains, { ...none, opened: partly }]).next).to.deep.equal({ move: 'wait' });
     const { next } = standingOf(view, [...chains, { ...factsOf(1, [0]), opened: partly }]);
     expect(next).to.include({ move: 'close', state: 'failed', reason: 'failures' });
+  });
+
+  it('closes as stopped with what was given up, if that is more than tolerated', () => {
+    const view = viewOf([SENT, { what: 'stop', cause: '1 failed for good' }]);
+    const at = (published: readonly number[], failed: readonly number[]) =>
+      standingOf(view, [factsOf(4, published, failed), factsOf(4, published), none]).next;
+    expect(at([0, 1], [2])).to.deep.equal({ move: 'close', state: 'failed', reason: 'stopped' });
+    expect(at([0, 1, 2], [])).to.include({ move: 'open', leftOut: '3' });
+  });
+
+  describe('whose retry begins with a canary', () => {
+    const stopped: readonly EntryKind[] = [SENT, { what: 'stop', cause: '2' }, closeOf('failed', 0, 'stopped')];
+    const canary = retryOf(1, { price: '2-3' }, { canaries: { price: '2' } });
+    const chains = (published: readonly number[], ofRound: readonly number[]) => [
+      { ...factsOf(4, published), canaries: factsOf(4, ofRound).published },
+      factsOf(4, [0, 1]),
+      none,
+    ];
+    const of = (entries: readonly EntryKind[], facts: ReturnType<typeof chains>) =>
+      standingOf(viewOf([...stopped, ...entries]), facts);
+
+    it('asks for the canary, and counts the rest as failed until it succeeds', () => {
+      const { steps, next } = of([canary], chains([0, 1], []));
+      expect([...(steps[0]?.undecided ?? [])]).to.deep.equal([2]);
+      expect(steps[0]).to.include({ failed: 1, skipped: 0 });
+      expect(next).to.deep.equal({ move: 'wait' });
+      const skipped = of([canary, skip({ price: '3' })], chains([0, 1], [])).steps[0];
+      expect(skipped, 'one that is skipped').to.include({ failed: 0, skipped: 1 });
+    });
+
+    it("asks for the rest once the canary has an output of its own round, not an earlier one's", () => {
+      expect(of([canary], chains([0, 1, 2], [])).next.move).not.to.equal('retry-rest');
+      expect(of([canary], chains([0, 1, 2], [2])).next).to.deep.equal({ move: 'retry-rest', round: 1 });
+    });
+
+    it('never asks for the rest if a later retry asked for the canary again', () => {
+      const again = retryOf(2, { price: '2' });
+      expect(of([canary, again], chains([0, 1, 2], [2])).next.move).not.to.equal('retry-rest');
+    });
   });
 
   it('counts no skipped task as failed, whether it had failed or was undecided', () => {

@@ -45,8 +45,11 @@ describe('the load of ready tasks', () => {
 
   it('uses durations of an earlier run, and counts tasks that are retried', () => {
     const counts = [countsOf('price', { failed: parts })];
-    const found = ready({ counts, means: new Map([['price', 7]]), again: new Map([[0, 2]]) });
+    const means = new Map([['price', 7]]);
+    const found = ready({ counts, means, again: new Map([[0, 2]]) });
     expect(found[0]).to.deep.equal({ group: 'default', tasks: 2, seconds: 7 });
+    const own = [countsOf('price', { done: 2, seconds: 8 })];
+    expect(ready({ counts: own, means })[0], 'not once its own tasks are measured').to.include({ seconds: 4 });
   });
 
   it('carries the slots and limits of a step and its job', () => {
@@ -57,6 +60,8 @@ describe('the load of ready tasks', () => {
       { slots: 2, atOnce: 5 },
       { slots: 'all', atOnce: 50 },
     ]);
+    const few = viewOf([SENT, { what: 'adjust', maxRunning: 3 }], JOB);
+    expect(readyLoads(few, none).map(({ atOnce }) => atOnce)).to.deep.equal([3, 3, 3, 3]);
   });
 
   it('says how many of its tasks can be in the queue, however late the counters are', () => {

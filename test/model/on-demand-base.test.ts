@@ -49,6 +49,18 @@ describe('on-demand instances that replace spot', () => {
     });
   }
 
+  it('are bought at once if those that are allowed could not make up for half an hour of waiting', () => {
+    const soon = [load({ tasks: 400 }, 2_400)];
+    expect(baseFor({ most: 8 }, soon)).to.equal(1);
+    expect(baseFor({ most: 50 }, soon)).to.equal(0);
+  });
+
+  it('come if three instances, and a fifth of those that run, were interrupted', () => {
+    const hurried = [load({}, HOUR / 2)];
+    expect(baseFor({ refused: false, up: 15, takenBack: 3 }, hurried)).to.be.greaterThan(0);
+    expect(baseFor({ refused: false, up: 16, takenBack: 3 }, hurried)).to.equal(0);
+  });
+
   it('are only one if durations are assumed and nothing is running, so that a first task gets measured', () => {
     expect(baseFor({ up: 0 }, [load({ seconds: null })])).to.equal(1);
     expect(baseFor({ up: 0, refused: false }, [load({ seconds: null })])).to.equal(0);

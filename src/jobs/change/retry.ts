@@ -62,7 +62,7 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     const overrides = overridesFor(view, options);
     const changes = await changesFor(platform.store, view, choice.tasks, overrides, correction);
     const isAll = tasks.length === 0 && ofCauses === null && only === undefined;
-    const continues = choice.count === 0 && isAll && noLongerFails(view, standingOf(view, listed));
+    const continues = choice.count === 0 && isAll && noLongerFails(view, listed);
     if ((choice.count === 0 && !continues) || dryRun) return { view, round: null, choice, changes, sent: 0 };
     if (correction !== null) await storeCorrectedCode(platform.store, correction);
     const { stopped } = view;

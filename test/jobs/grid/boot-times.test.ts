@@ -68,7 +68,40 @@ describe('instances that ended themselves', () => {
     await markSilentBoots(store, 'default', three);
     const hold = await readHold(store, 'default');
     expect(hold).to.include({ failed: 3 }).and.to.have.nested.property('last.instance', 'i-3');
+    const requests: string[] = [];
+    await markSilentBoots(
+      recordedStore(store, (method) => requests.push(method)),
+      'default',
+      three,
+    );
+    expect(requests, 'nothing is marked twice').to.deep.equal(['list', 'head']);
     expect(hold?.last.line).to.include('90 s after its launch').and.include('get-console-output --instance-id i-3');
+  });
+
+  it('hold it by the three newest, however many ended', async () => {
+    const five = ended(['i-5', 10], ['i-4', 20], ['i-3', 30], ['i-2', 40], ['i-1', 50]);
+    await markSilentBoots(store, 'default', five);
+    expect(await readHold(store, 'default')).to.include({ failed: 3 });
+  });
+
+  it('do not hold it if they were launched in the moment in which a worker started', async () => {
+    await recordBootTime(store, 'default', { instance: 'i-0', seconds: 90 });
+    const launchedAt = (await store.head(bootTimesKey('default')))?.modified ?? null;
+    const launched = three.map((each) => ({ ...each, launchedAt }));
+    await markSilentBoots(store, 'default', launched);
+    expect(await readHold(store, 'default')).to.equal(null);
+  });
+
+  it('are forgotten when a person lifts the hold, who is told whether there was one', async () => {
+    for (const [group, failed, held] of [
+      ['default', 2, false],
+      ['gpu', 3, true],
+    ] as const) {
+      for (let n = 0; n < failed; n += 1) await store.put(bootMark(group, `i-${n}`, 'failed'), '{}');
+      expect(await liftHold(store, group, 'me'), group).to.equal(held);
+      expect(await readBoots(store, group)).to.deep.equal({ hold: null, trouble: null });
+      expect(await liftHold(store, group, 'me'), 'again').to.equal(false);
+    }
   });
 
   it('are looked up by one listing and one read, however many failed', async () => {
