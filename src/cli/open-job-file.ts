@@ -1,11 +1,13 @@
 import { lstatSync, realpathSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, isAbsolute, join, normalize, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import type { CorrectedFile } from '../jobs/change/corrected-file.ts';
 import type { CodeArchive } from '../jobs/code-archive.ts';
+import { statOrNull } from '../lib/if-exists.ts';
 import type { JobSpec } from '../model/job.ts';
 import { codeKey } from '../model/keys.ts';
+import { extensionOf, extensionOfPattern, usesPlaceholder } from '../model/substitute.ts';
 import type { Attachments } from '../ports/verbs.ts';
 import type { Context } from './context.ts';
 
@@ -96,10 +98,14 @@ interface InlineJob {
   readonly gather?: string | undefined;
   readonly saveJob?: string | undefined;
   readonly input: readonly string[] | undefined;
+  /** How its results are named: `--name`, or the file of `-o`. */
+  readonly name?: string | undefined;
+  readonly output?: string | undefined;
 }
 
 /** The job described by `run -- COMMAND`, checked like a job file; `--save-job` writes it. */
-export async function inlineJob(ctx: Context, { command, split, gather, saveJob, input }: InlineJob): Promise<JobSpec> {
+export async function inlineJob(ctx: Context, inline: InlineJob): Promise<JobSpec> {
+  const { command, split, gather, saveJob, input } = inline;
   const { parseSplit } = await import('../jobs/split/parse-split.ts');
   const { parseJobFile } = await import('../jobs/spec/job-file.ts');
   const { formatJobFile, splitFileOf } = await import('../jobs/spec/format-job-file.ts');
@@ -111,12 +117,13 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
   // A job file can't name a pipe. Ranges and grids have no input.
   const from = (input ?? []).filter((name) => name !== '-');
   const files = namedFiles(ctx.io.cwd, command);
+  const extension = resultExtension(ctx.io.cwd, inline);
   const file = {
     name: nameOf(command),
     ...(files.length > 0 && { files }),
     input: { ...(from.length === 0 ? {} : { from }), split: splitFileOf(parseSplit(split)) },
     steps: [
-      { name: 'map', run: command },
+      { name: 'map', run: command, ...(extension !== '' && { extension }) },
       ...(gather === undefined ? [] : [{ name: 'gather', gather: true, run: gather }]),
     ],
   };
@@ -134,6 +141,14 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
     ctx.notice(`wrote ${saveJob}`);
   }
   return spec;
+}
+
+/** The extension of the results, if their names show it and the command has {output}; those of a gather are not its. */
+function resultExtension(cwd: string, { command, gather, name, output = '-' }: InlineJob): string {
+  if (gather !== undefined || !usesPlaceholder(command, 'output')) return '';
+  if (name !== undefined) return extensionOfPattern(name);
+  const isDirectory = output.endsWith('/') || statOrNull(resolve(cwd, output))?.isDirectory() === true;
+  return isDirectory ? '' : extensionOf(basename(output));
 }
 
 /** Larger files are data, not a program, bytes. */

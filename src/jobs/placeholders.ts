@@ -1,6 +1,6 @@
 import { closest } from '../lib/closest.ts';
 import { type JobSpec, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
-import { placeholdersOf, TASK_PLACEHOLDERS } from '../model/substitute.ts';
+import { placeholdersOf, TASK_PLACEHOLDERS, valueVariable } from '../model/substitute.ts';
 
 /** A `{word}` in a command that stays as it is, although its author may have meant a placeholder. */
 export interface UnknownPlaceholder {
@@ -32,15 +32,30 @@ type Found = Omit<UnknownPlaceholder, 'step'>;
 function inArguments(run: Exclude<StepSpec['run'], string>, names: Names): readonly Found[] {
   const program = (run[0] ?? '').split('/').at(-1) ?? '';
   if (LANGUAGES.test(program)) return [];
-  const words = run.flatMap((argument, at) => (CODE.test(run[at - 1] ?? '') ? [] : wordsOf(argument)));
+  const isCode = (at: number): boolean => CODE.test(run[at - 1] ?? '');
+  const words = run.flatMap((argument, at) => (isCode(at) ? [] : wordsOf(argument)));
+  const code = run.flatMap((argument, at) => (isCode(at) ? wordsOf(argument) : []));
+  return [
+    ...inCode(program, code, names),
+    ...[...new Set(words)].flatMap((word): readonly Found[] => {
+      if (names.known.includes(word)) return [];
+      const why = Object.hasOwn(names.absent, word) ? names.absent[word] : undefined;
+      if (why !== undefined) return [{ what: `{${word}} has no value here, so the program gets that text`, hint: why }];
+      const meant = closest(word, names.known);
+      const listed = `known here: ${names.known.map((name) => `{${name}}`).join(', ')}`;
+      const hint = meant === null ? listed : `did you mean {${meant}}?`;
+      return [{ what: `{${word}} is not a placeholder, so the program gets that text`, hint }];
+    }),
+  ];
+}
+
+/** Values from outside in the text of `python3 -c` and the like; a shell's is refused (`spec/check.ts`). */
+function inCode(program: string, words: readonly string[], { known, own }: Names): readonly Found[] {
   return [...new Set(words)].flatMap((word): readonly Found[] => {
-    if (names.known.includes(word)) return [];
-    const why = Object.hasOwn(names.absent, word) ? names.absent[word] : undefined;
-    if (why !== undefined) return [{ what: `{${word}} has no value here, so the program gets that text`, hint: why }];
-    const meant = closest(word, names.known);
-    const listed = `known here: ${names.known.map((name) => `{${name}}`).join(', ')}`;
-    const hint = meant === null ? listed : `did you mean {${meant}}?`;
-    return [{ what: `{${word}} is not a placeholder, so the program gets that text`, hint }];
+    const variable = known.includes(word) ? valueVariable(word, own) : null;
+    if (variable === null) return [];
+    const what = `{${word}} is replaced in code, so ${program} reads its value as code, too`;
+    return [{ what, hint: `read the variable ${variable} there instead` }];
   });
 }
 
@@ -49,6 +64,8 @@ interface Names {
   readonly known: readonly string[];
   /** Other placeholders, and why the step's tasks don't have them. */
   readonly absent: Readonly<Record<string, string>>;
+  /** The job's parameters, and axes. */
+  readonly own: readonly string[];
 }
 
 function namesOf({ params, input, steps }: JobSpec, index: number, period: boolean): Names {
@@ -62,6 +79,7 @@ function namesOf({ params, input, steps }: JobSpec, index: number, period: boole
   const noName = gathered ? 'after a gather there is no single input' : `a ${split?.by} has no input files`;
   const given = TASK_PLACEHOLDERS.filter((name) => hasName || (name !== 'name' && name !== 'stem'));
   return {
+    own: [...Object.keys(params), ...(split?.by === 'grid' ? Object.keys(split.axes) : [])],
     known: [...new Set([...given, ...first, ...(period ? ['period'] : []), ...Object.keys(params)])],
     absent: {
       ...(!hasName && { name: noName, stem: noName }),
@@ -77,16 +95,18 @@ function inText(text: string, { params }: JobSpec): readonly Found[] {
   return [...new Set(wordsOf(text))].flatMap((word): readonly Found[] => {
     const variable = Object.hasOwn(params, word) ? `PARAM_${word.toUpperCase()}` : VARIABLES.get(word);
     if (variable === undefined) return [];
-    const how = variable === 'INPUT' ? ', and give the step input: file' : '';
+    const field = variable === 'INPUT' ? 'input' : variable === 'OUTPUT' ? 'output' : null;
+    const how = field === null ? '' : `, and give the step ${field}: file`;
     return [{ what: `{${word}} is not replaced in the text of a shell`, hint: `use "$BATCHCTL_${variable}"${how}` }];
   });
 }
 
 const VARIABLES: ReadonlyMap<string, string> = new Map([
   ['input', 'INPUT'],
+  ['output', 'OUTPUT'],
   ['name', 'INPUT_BASENAME'],
   ['stem', 'INPUT_STEM'],
-  ['index', 'TASK'],
+  ['index', 'INDEX'],
   ['item', 'PARAM_ITEM'],
   ['period', 'PARAM_PERIOD'],
 ]);

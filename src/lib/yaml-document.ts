@@ -32,8 +32,11 @@ const LIMITS = { tokens: 100_000, aliases: 1_000, anchors: 1_000 };
 const DEEPEST = 500;
 const TOO_DEEP = 'is nested too deeply to be read';
 
-/** Parses a text. `plain` selects the maps whose values stay as written (`1.10` stays `1.10`, `007` stays `007`). */
-export function readYaml(text: string, plain: (path: Path) => boolean = () => false): YamlDocument {
+/** Whether a number, `true`, `false` or `null` stays as written: `1.10` stays `1.10`, `007` stays `007`. */
+type StaysText = (path: Path, value: number | boolean | null) => boolean;
+
+/** Parses a text. `staysText` is asked about values of maps and items of lists; items' paths end in 0. */
+export function readYaml(text: string, staysText: StaysText = () => false): YamlDocument {
   const excess = findExcess(text);
   if (excess !== null) return { value: undefined, problems: [excess], locate: () => START };
   const lines = new LineCounter();
@@ -75,12 +78,14 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
         problems.push({ path: [], at: position(pair.key.range?.[0] ?? 0), message: '__proto__ is not a field' });
       }
       const values = isSeq(pair.value) ? pair.value.items : [pair.value];
-      for (const value of values) {
-        if (!isScalar(value) || typeof value.value !== 'number' || value.source === undefined) continue;
+      for (const scalar of values) {
+        if (!isScalar(scalar) || !scalar.source) continue;
+        const { value } = scalar;
+        if (typeof value !== 'number' && typeof value !== 'boolean' && value !== null) continue;
         const above = ancestors.flatMap((node) =>
           'key' in node && isScalar(node.key) ? [String(node.key.value)] : ([] as string[]),
         );
-        if (plain([...above, name])) value.value = value.source;
+        if (staysText([...above, name, ...(isSeq(pair.value) ? [0] : [])], value)) scalar.value = scalar.source;
       }
     },
   });

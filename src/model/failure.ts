@@ -1,7 +1,7 @@
 import { foldError } from './fold-error.ts';
 
 export interface Failure {
-  /** A stable word: exit, signal, timeout, stall, memory, missing, input, output, counters, changed, killed ... */
+  /** A stable word: exit, signal, timeout, stall, memory, missing, input, output, no-output, counters, changed, killed ... */
   readonly reason: string;
   readonly exitCode: number | null;
   /** The last line of stderr, or the worker's finding; at most 512 characters. */

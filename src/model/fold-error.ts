@@ -35,6 +35,9 @@ const RELATIVE_PATH =
 const DATA_FILE =
   /(?<![\w/<.@+-])[\w@+-][\w.@+-]*\.(?:csv|tsv|json|jsonl|ndjson|xml|txt|log|dat|bin|tmp|gz|zst|zip|tar|parquet|avro|orc|pdf|png|jpe?g|tiff?|gif|mp[34]|mov|mkv|wav)\b/gi;
 
+/** Files that a command left in the wrong place (`worker/left-files.ts`), of any name. */
+const LEFT_BEHIND = /\bleft behind: [^;]+/g;
+
 const ADDRESS = /\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g;
 
 const UUID = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi;
@@ -83,6 +86,7 @@ function foldOnce(line: string): string {
     .replace(COLOUR, '')
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .replace(TIME, '<time>')
+    .replace(LEFT_BEHIND, 'left behind: <path>')
     .replace(ADDRESS, '<address>')
     .replace(URL_PATH, '$1/<path>')
     .replace(QUOTED_PATH, '$1<path>$1')

@@ -83,7 +83,10 @@ export interface StepSpec {
   readonly gather: boolean;
   /** How the command gets its input. `dir` and `list` are for gathers. */
   readonly input: 'stdin' | 'file' | 'dir' | 'list';
-  readonly output: 'stdout' | 'file' | 'files';
+  /** `none`: the step works by side effects: its output is empty, and files that it leaves are of no interest. */
+  readonly output: 'stdout' | 'file' | 'files' | 'none';
+  /** `.mkv`: how the names of outputs end, and so `{output}`. Absent unless given, to keep digests the same. */
+  readonly extension?: string;
   /** `once`: a gather's joined stdin keeps only the first header line. */
   readonly header: 'once' | null;
   /** How a gather's stdin is joined; null or absent: see `joinOf`. Absent unless given, to keep digests the same. */

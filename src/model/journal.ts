@@ -42,6 +42,8 @@ export interface Overrides {
 export const CHANGEABLE_STEP_FIELDS = [
   'run',
   'input',
+  'output',
+  'extension',
   'header',
   'join',
   'timeout',

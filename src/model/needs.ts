@@ -50,8 +50,15 @@ const RULES: readonly Rule[] = [
     outputs: 2,
     applies: ({ spec, index, step }) =>
       typeof step.run === 'string'
-        ? /\bBATCHCTL_INPUT_(BASENAME|STEM)\b/.test(step.run)
+        ? /\bBATCHCTL_(INPUT_(BASENAME|STEM)|INDEX)\b/.test(step.run)
         : step.run.flatMap(placeholdersOf).some((name) => isOfTask(name, spec, index)),
+  },
+  {
+    does: 'has no output, or one with an extension',
+    since: '0.2.0',
+    format: 2,
+    outputs: 2,
+    applies: ({ step }) => step.output === 'none' || step.extension !== undefined,
   },
 ];
 

@@ -87,7 +87,7 @@ interface JobFileDiff {
 const FIXED = ['name', 'onFailure', 'halt', 'expect', 'maxRunning', 'maxTasks', 'deliver', 'notify'] as const;
 
 /** Fields of a step that determine how its tasks chain, what their outputs are, and which queue they are on. */
-const STEP_FIXED = ['gather', 'output', 'explode', 'group', 'interruptions', 'fallback'] as const;
+const STEP_FIXED = ['gather', 'explode', 'group', 'interruptions', 'fallback'] as const;
 
 /**
  * Compares a changed job file, with its inputs' placeholders filled in, with the job as accepted, and with the changes
@@ -118,6 +118,8 @@ export function diffJobFile(record: JobRecord, before: Overrides, corrected: Job
   for (const [index, step] of accepted.steps.entries()) {
     const now = corrected.steps[index] ?? step;
     for (const field of STEP_FIXED) refuse(`steps.${step.name}.${field}`, step[field], now[field]);
+    // Readers of outputs must know whether a task has one file or many.
+    if (step.output === 'files' || now.output === 'files') refuse(`steps.${step.name}.output`, step.output, now.output);
     const change = stepChange(step, now);
     if (Object.keys(change).length > 0) steps[step.name] = change;
     if (changedStep(step, { steps: before.steps ?? {} }).timeout !== now.timeout) timeoutChanged = true;

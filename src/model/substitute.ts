@@ -3,10 +3,11 @@ import { BatchctlError } from '../errors.ts';
 const PLACEHOLDER = /(\{?)\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
 /**
- * Placeholders that arguments may use with every split: the path of the task's input, the base name of the file that it
- * comes from, that name without its extension, and the task's number. A job's own parameter of that name takes precedence.
+ * Placeholders that arguments may use with every split: the paths of the task's input and output, the base name of the
+ * file that it comes from, that name without its extension, and the task's number. A job's own parameter of that name
+ * takes precedence.
  */
-export const TASK_PLACEHOLDERS = ['input', 'name', 'stem', 'index'] as const;
+export const TASK_PLACEHOLDERS = ['input', 'output', 'name', 'stem', 'index'] as const;
 
 /** Names that `input.from` and arguments may use besides a job's own parameters. */
 export const BUILT_IN_PARAMS = ['period', 'item', 'index'] as const;
@@ -54,6 +55,21 @@ export function substituteRun(
     : run.map((argument) => substitute(argument, params, { field, unknown: 'keep' }));
 }
 
+/** Whether an argument has the placeholder. In a shell's text nothing is replaced. */
+export function usesPlaceholder(run: readonly string[] | string, name: (typeof TASK_PLACEHOLDERS)[number]): boolean {
+  return typeof run !== 'string' && run.some((argument) => placeholdersOf(argument).includes(name));
+}
+
+/**
+ * The variable with the same value as a placeholder whose values come from outside: file names, lines of a list,
+ * parameters (`own`: the job's). Null for any other word, and for `{input}`, `{output}` and `{index}`, whose values are
+ * paths and numbers of ours.
+ */
+export function valueVariable(name: string, own: readonly string[]): string | null {
+  if (own.includes(name) || name === 'item' || name === 'period') return `BATCHCTL_PARAM_${name.toUpperCase()}`;
+  return name === 'name' ? 'BATCHCTL_INPUT_BASENAME' : name === 'stem' ? 'BATCHCTL_INPUT_STEM' : null;
+}
+
 export function placeholdersOf(text: string): readonly string[] {
   return [...text.matchAll(PLACEHOLDER)].filter((match) => match[1] === '').map((match) => match[2] ?? '');
 }
@@ -69,5 +85,28 @@ export function baseNameOf(input: string): string {
  * `claims.csv.gz`. A dot at the beginning starts no extension.
  */
 export function stemOf(name: string): string {
-  return name.replace(/(?<=.)\.(gz|zst|bz2|xz|lz4|br|Z)$/, '').replace(/(?<=[^.].*)\.[^.]*$/, '');
+  return unpackedName(name).replace(LAST_EXTENSION, '');
+}
+
+/**
+ * What `stemOf` removes: `.csv` of `claims.csv`, `.csv.gz` of `claims.csv.gz`; with `unpacked`, which is for a file that
+ * was decompressed, `.csv` of both. Empty if there is none, or if it has characters that a path of ours should not have.
+ */
+export function extensionOf(name: string, { unpacked = false } = {}): string {
+  const inner = unpackedName(name);
+  const extension = (LAST_EXTENSION.exec(inner)?.[0] ?? '') + (unpacked ? '' : name.slice(inner.length));
+  return EXTENSION.test(extension) ? extension : '';
+}
+
+/** An extension that may be part of a path: of letters, digits, `_` and `-`, short. */
+export const EXTENSION = /^(?=.{2,32}$)(\.[A-Za-z0-9_-]+)+$/;
+
+const LAST_EXTENSION = /(?<=[^.].*)\.[^.]*$/;
+
+const unpackedName = (name: string): string => name.replace(/(?<=.)\.(gz|zst|bz2|xz|lz4|br|Z)$/, '');
+
+/** The extension that a pattern for names gives to all of them: `.mkv` of `{stem}.mkv`; empty if there is none. */
+export function extensionOfPattern(pattern: string): string {
+  const base = pattern.slice(pattern.lastIndexOf('/') + 1);
+  return extensionOf(base.includes('}') ? `x${base.slice(base.lastIndexOf('}') + 1)}` : base);
 }

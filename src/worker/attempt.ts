@@ -7,8 +7,9 @@ import { type AdmittedTask, MARK_AFTER_DELIVERIES } from './admit.ts';
 import { chownTree } from './command-user.ts';
 import type { WorkerContext } from './context.ts';
 import { denialText } from './denials.ts';
-import { commandOf, environmentOf, secretsOf } from './environment.ts';
+import { commandOf, environmentOf, secretsOf, withOutputExtension } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
+import { refuseNoOutput } from './left-files.ts';
 import {
   type EndReason,
   failureOf,
@@ -77,13 +78,14 @@ export async function runAttempt(
   try {
     if (task.delivery.receiveCount > MARK_AFTER_DELIVERIES)
       await ctx.platform.store.put(begunMark(task, options.attempt), '');
-    const directory = prepareSlotDirectory(ctx.scratch, options.slot, ctx.executor.owner?.(options.slot) ?? null);
+    const prepared = prepareSlotDirectory(ctx.scratch, options.slot, ctx.executor.owner?.(options.slot) ?? null);
     secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
     // Waiting for a throttling service takes nothing off the command's time.
     [startedAt, started] = [clock.now(), clock.monotonic()];
-    const run: AttemptRun = { ctx, task, options, directory, secrets, startedAt, started };
-    const input = await stageIn(ctx, task, directory, options.signal);
+    const input = await stageIn(ctx, task, prepared, options.signal);
     staged = input;
+    const directory = withOutputExtension(prepared, task, input);
+    const run: AttemptRun = { ctx, task, options, directory, secrets, startedAt, started };
     const code = codeOf(task);
     if (code !== null) await options.code.copyInto(code, directory.cwd);
     ctx.passed('stage');
@@ -143,8 +145,9 @@ function execute(run: AttemptRun, staged: StagedInput): Promise<CommandEnd> {
   const timeout = step.timeout * 1_000;
   if (step.output === 'files') mkdirSync(directory.outputDirectory, { mode: 0o700 });
   if (directory.own !== undefined) {
-    const { stdin, inputDirectory, outputDirectory, cwd } = directory;
-    for (const path of [stdin, inputDirectory, outputDirectory, cwd]) chownTree(directory.own.owner, path);
+    const { stdin, inputDirectory, cwd } = directory;
+    for (const path of [staged.path ?? stdin, inputDirectory, directory.outputDirectory, cwd])
+      chownTree(directory.own.owner, path);
   }
   const env = environmentOf(task, staged, directory, {
     worker: ctx.worker,
@@ -155,12 +158,13 @@ function execute(run: AttemptRun, staged: StagedInput): Promise<CommandEnd> {
     inherited: ctx.inherited,
     groupEnv: ctx.platform.commandSettings?.(options.group).env ?? {},
   });
-  const outputs = { stdout: [], file: [directory.outputFile], files: [directory.outputDirectory] }[step.output];
+  const { outputFile, outputDirectory } = directory;
+  const outputs = { stdout: [], none: [], file: [outputFile], files: [outputDirectory] }[step.output];
   return ctx.executor.run(
     options.slot,
     {
       attempt: options.attempt,
-      run: commandOf(task, staged),
+      run: commandOf(task, staged, directory),
       cwd: directory.cwd,
       env,
       stdin: staged.stdin,
@@ -213,7 +217,11 @@ async function publishOrFail(
   } catch (error) {
     return judgeFailure(task, { reason: 'counters', exitCode: 0, error: shortMessageOf(error) });
   }
-  const outcome = await publish({ store: ctx.platform.store, retrier }, task, directory, {
+  const code = codeOf(task);
+  const isGiven = (path: string): boolean => code !== null && options.code.has(code, path);
+  const places = { directory, isGiven, input: staged.path };
+  const refuse = (): void => refuseNoOutput(task.step.output, places);
+  const outcome = await publish({ store: ctx.platform.store, retrier, refuseNoOutput: refuse }, task, directory, {
     attempt: options.attempt,
     number: task.number,
     round: task.message.round,
@@ -226,7 +234,7 @@ async function publishOrFail(
     bytesIn: staged.bytes,
     counters,
     ...(staged.inputChecksum !== undefined && { inputChecksum: staged.inputChecksum }),
-    code: codeOf(task),
+    code,
     ...(staged.wholeRecords && { wholeRecords: true }),
   });
   ctx.passed('publish');

@@ -1,6 +1,8 @@
+import { BatchctlError } from '../errors.ts';
 import type { StepSpec } from '../model/job.ts';
 import { changedParams } from '../model/overrides.ts';
-import { baseNameOf, stemOf, substituteRun } from '../model/substitute.ts';
+import { shellTextAt } from '../model/shell-text.ts';
+import { baseNameOf, extensionOfPattern, placeholdersOf, stemOf, substituteRun } from '../model/substitute.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Runnable } from './admit.ts';
 import type { Secrets } from './secrets.ts';
@@ -70,6 +72,7 @@ export function environmentOf(
   env.BATCHCTL_JOB = message.job;
   env.BATCHCTL_STEP = message.step;
   env.BATCHCTL_TASK = String(message.task);
+  env.BATCHCTL_INDEX = indexOf(task, staged);
   env.BATCHCTL_ROUND = String(message.round);
   env.BATCHCTL_ATTEMPT = facts.attempt;
   env.BATCHCTL_ATTEMPT_NUMBER = String(number);
@@ -106,14 +109,52 @@ export function secretsOf(
 }
 
 /** The command with its placeholders replaced in its arguments; a shell string uses its environment. */
-export function commandOf(task: Runnable, staged: StagedInput): readonly string[] | string {
+export function commandOf(task: Runnable, staged: StagedInput, directory: SlotDirectory): readonly string[] | string {
   const { path, inputName } = staged;
   const name = inputName === null ? null : baseNameOf(inputName);
   const values = {
     ...(path !== null && { input: path }),
+    ...outputValue(task, directory),
     ...(name !== null && { name, stem: stemOf(name) }),
-    index: String(task.message.task),
+    index: indexOf(task, staged),
     ...paramsOf(task, staged),
   };
-  return substituteRun(task.step.run, values, `steps.${task.step.name}.run`);
+  const { name: step, run } = task.step;
+  requirePlainPaths(step, run, values);
+  return substituteRun(run, values, `steps.${step}.run`);
+}
+
+/** Throws `jobFile` for a path that the shell of a `sh -c` in a list would not read as one word. */
+function requirePlainPaths(step: string, run: StepSpec['run'], values: Readonly<Record<string, string>>): void {
+  const at = typeof run === 'string' ? null : shellTextAt(run);
+  if (at === null) return;
+  for (const name of placeholdersOf(run[at] ?? '')) {
+    const path = name === 'input' || name === 'output' ? values[name] : undefined;
+    if (path === undefined || /^[\w@%+=:,./-]*$/.test(path)) continue;
+    throw new BatchctlError(
+      'jobFile',
+      `step ${step}: {${name}} is in the text of a shell, which would not read ${path} as one word; use "$BATCHCTL_${name.toUpperCase()}"`,
+    );
+  }
+}
+
+/** The task's number; of a range the number itself. */
+const indexOf = ({ message }: Runnable, { params }: StagedInput): string => params.index ?? String(message.task);
+
+function outputValue({ step }: Runnable, directory: SlotDirectory): { readonly output?: string } {
+  if (step.output === 'file') return { output: directory.outputFile };
+  return step.output === 'files' ? { output: directory.outputDirectory } : {};
+}
+
+/**
+ * A directory whose `output: file` has the extension of the result's name: the step's own, that of the names that a
+ * delivery gives, or, if the task's input is a whole file, that of the input.
+ */
+export function withOutputExtension(directory: SlotDirectory, task: Runnable, staged: StagedInput): SlotDirectory {
+  const { step, index, view } = task;
+  if (step.output !== 'file') return directory;
+  const { deliver, steps } = view.record.spec;
+  const delivered = deliver !== null && index === steps.length - 1 ? extensionOfPattern(deliver.name) : '';
+  const extension = step.extension ?? (delivered || staged.extension);
+  return { ...directory, outputFile: `${directory.outputFile}${extension}` };
 }

@@ -5,6 +5,7 @@ import { type Failure, type FailureRecord, retryDelay } from '../model/failure.t
 import type { OutputMeta } from '../model/output.ts';
 import type { AdmittedTask } from './admit.ts';
 import type { CommandEnd } from './executor.ts';
+import { NoOutputError } from './left-files.ts';
 
 /** The result of a delivery: `settle` has one clause for each. */
 export type Outcome =
@@ -50,7 +51,7 @@ export type EndReason = 'drain' | 'spot' | 'pause' | 'kill' | 'killFail' | 'skip
 const ERROR_LENGTH = 512;
 
 /** Reasons for which a retry is pointless. */
-const NO_RETRY_REASONS: ReadonlySet<string> = new Set(['changed', 'missing', 'input']);
+const NO_RETRY_REASONS: ReadonlySet<string> = new Set(['changed', 'missing', 'input', 'no-output']);
 
 /** A failed attempt is retried, unless that is pointless or its attempts are used up. */
 export function judgeFailure(
@@ -120,6 +121,7 @@ function describeEnd(end: CommandEnd): string | null {
 export function failureOfError(error: unknown): Failure | null {
   if (error instanceof HeaderError || error instanceof CutError)
     return { reason: 'input', exitCode: null, error: shortMessageOf(error) };
+  if (error instanceof NoOutputError) return { reason: 'no-output', exitCode: 0, error: shortMessageOf(error) };
   if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'proof', 'config', 'jobFile', 'usage')) return null;
   const reason = error.kind === 'jobFailed' || error.kind === 'usage' ? 'output' : error.kind;
   return { reason, exitCode: null, error: shortMessageOf(error) };

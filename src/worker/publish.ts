@@ -29,6 +29,8 @@ type MetaBase = Omit<OutputMeta, 'format' | keyof OutputTask | 'bytesOut' | 'che
 interface Target {
   readonly store: ObjectStore;
   readonly retrier: Pick<Retrier, 'run'>;
+  /** Called for an output without a byte and without a file of its own; throws if it can't be what the command meant. */
+  readonly refuseNoOutput: () => void;
 }
 
 /** `twin`: another attempt's output exists. */
@@ -45,10 +47,13 @@ export async function publish(
   directory: SlotDirectory,
   base: MetaBase,
 ): Promise<PublishResult> {
-  if (task.step.output === 'files') return publishFiles(to, task, directory, base);
-  const path = task.step.output === 'file' ? directory.outputFile : directory.stdout;
-  const found = sizeOf(path, '$BATCHCTL_OUTPUT', directory);
+  const { output } = task.step;
+  if (output === 'files') return publishFiles(to, task, directory, base);
+  const path = output === 'file' ? directory.outputFile : directory.stdout;
+  const found = output === 'none' ? null : sizeOf(path, '$BATCHCTL_OUTPUT', directory);
   const size = found ?? 0;
+  // An empty file that the command made itself is its output.
+  if (size === 0 && (output !== 'file' || found === null)) to.refuseNoOutput();
   const checksum = size === 0 ? EMPTY_CHECKSUM : await checksumOf(path, size);
   const meta: OutputMeta = { ...ownerFields(task), ...base, bytesOut: size, checksum };
   const text = asciiJson(meta);
@@ -76,7 +81,9 @@ async function publishFiles(
 ): Promise<PublishResult> {
   const files: OutputFile[] = [];
   const lines = createHash('sha256');
-  for (const name of outputNames(directory.outputDirectory)) {
+  const names = outputNames(directory.outputDirectory);
+  if (names.length === 0) to.refuseNoOutput();
+  for (const name of names) {
     const path = join(directory.outputDirectory, name);
     const size = sizeOf(path, `${name} in $BATCHCTL_OUTPUT_DIR`, directory) ?? 0;
     const checksum = size === 0 ? EMPTY_CHECKSUM : await checksumOf(path, size);

@@ -9,8 +9,8 @@ import { failedKey, outKey } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { type Runnable, readTries } from './admit.ts';
 import type { CommandEnd, Executor } from './executor.ts';
-import { failureOf } from './outcome.ts';
-import type { ReproducedTask } from './reproduce.ts';
+import { failureOf, failureOfError } from './outcome.ts';
+import { type ReproducedTask, refuseReproducedNoOutput } from './reproduce.ts';
 import { maskSecrets, type SecretReader, type Secrets } from './secrets.ts';
 import { createShellExecutor } from './shell-executor.ts';
 import { lastLine, STDERR_KEPT } from './stderr.ts';
@@ -49,7 +49,7 @@ export async function runReproduced(
     const failed = end.how !== 'exit' || end.code !== 0;
     return {
       end,
-      failure: failed ? failureOf(end, lastLine(stderr, secrets)) : null,
+      failure: failed ? failureOf(end, lastLine(stderr, secrets)) : noOutputFailure(reproduced),
       tail: tailOf(stderr).map((line) => maskSecrets(line, secrets)),
     };
   } finally {
@@ -84,6 +84,17 @@ function execute(
     stderrLimit: STDERR_KEPT,
   };
   return executor.run(0, command, signal);
+}
+
+function noOutputFailure(reproduced: ReproducedTask): Failure | null {
+  try {
+    refuseReproducedNoOutput(reproduced);
+    return null;
+  } catch (error) {
+    const failure = failureOfError(error);
+    if (failure === null) throw error;
+    return failure;
+  }
 }
 
 function tailOf(path: string): readonly string[] {

@@ -1,4 +1,5 @@
 import { shellQuote } from '../lib/shell-word.ts';
+import type { StepSpec } from '../model/job.ts';
 import { argvOf, SHELL_VARIABLES } from './command-script.ts';
 import { INHERITED } from './environment.ts';
 
@@ -7,13 +8,17 @@ export interface ReproducedCommand {
   /** `step/n of job, round r`. */
   readonly title: string;
   readonly run: readonly string[] | string;
+  /** The directory that paths in `run` begin with; the script has its own place instead. */
+  readonly madeIn: string;
   /** The command's own variables, without those inherited from a worker, secrets and paths. */
   readonly env: Readonly<Record<string, string>>;
   /** Variables for files beside `run.sh`: name to file name. */
   readonly places: Readonly<Record<string, string>>;
   /** Name to reference (`env:NAME`, `file:/path`, `ssm:NAME`, `secretsmanager:NAME`). */
   readonly secrets: Readonly<Record<string, string>>;
-  readonly output: 'stdout' | 'file' | 'files';
+  readonly output: StepSpec['output'];
+  /** The file or directory with the output, beside the script. */
+  readonly outputName: string;
   /** False: an empty stdin. */
   readonly stdin: boolean;
   /** Seconds until the command's deadline. */
@@ -45,7 +50,8 @@ export function envText({ title, env, places, secrets }: ReproducedCommand): str
  */
 export function runScript(command: ReproducedCommand): string {
   const { title, output, stdin, timeout, secrets } = command;
-  const redirections = `<${stdin ? '"$here/input"' : '/dev/null'}${output === 'stdout' ? ' >"$here/output"' : ''}`;
+  const outputPath = `"$here"/${shellQuote(command.outputName)}`;
+  const redirections = `<${stdin ? '"$here/input"' : '/dev/null'}${output === 'stdout' ? ` >${outputPath}` : output === 'none' ? ' >/dev/null' : ''}`;
   return `${[
     '#!/bin/sh',
     `# ${title}, as a worker runs it. Change what is in work/, and run it again:`,
@@ -65,8 +71,8 @@ export function runScript(command: ReproducedCommand): string {
     deadline(timeout),
     'set +a',
     '',
-    'rm -rf "$here/output" "$here/counters"',
-    ...(output === 'files' ? ['mkdir "$here/output" || exit 1'] : []),
+    `rm -rf ${outputPath} "$here/counters"`,
+    ...(output === 'files' ? [`mkdir ${outputPath} || exit 1`] : []),
     'cd "$here/work" && unset PWD OLDPWD || exit 1',
     `/usr/bin/env ${words(command)} ${redirections}`,
     'code=$?',
@@ -78,7 +84,8 @@ export function runScript(command: ReproducedCommand): string {
 /** Names that the shell would not assign are set by env(1), which also avoids its builtins. */
 function words(command: ReproducedCommand): string {
   const own = Object.entries(command.env).filter(([name]) => SHELL_VARIABLES.test(name));
-  return [...own.map(([name, value]) => `${name}=${shellQuote(value)}`), ...argvOf(command).map(shellQuote)].join(' ');
+  const placed = (word: string): string => word.split(command.madeIn).map(shellQuote).join('"$here"');
+  return [...own.map(([name, value]) => `${name}=${shellQuote(value)}`), ...argvOf(command).map(placed)].join(' ');
 }
 
 const passVariable = (name: string): string => `\${${name}+${name}="$${name}"}`;

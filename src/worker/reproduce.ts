@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { fetchCode } from '../jobs/code-archive.ts';
@@ -13,8 +13,9 @@ import { type JobView, overridesOf, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Runnable } from './admit.ts';
-import { commandOf, environmentOf, INHERITED, secretsOf } from './environment.ts';
+import { commandOf, environmentOf, INHERITED, secretsOf, withOutputExtension } from './environment.ts';
 import { JobCache } from './job-cache.ts';
+import { refuseNoOutput } from './left-files.ts';
 import { envText, type ReproducedCommand, runScript } from './reproduce-script.ts';
 import type { Secrets } from './secrets.ts';
 import type { SlotDirectory } from './slot-directory.ts';
@@ -29,6 +30,22 @@ export interface ReproducedTask {
   readonly code: string | null;
   /** References of its command's secrets: the step's, and those of the profile's group. */
   readonly secrets: Secrets;
+  /** Its files and directories, by name. */
+  readonly inputName: string;
+  readonly outputName: string;
+  /** What it had before it ran, relative to `work`. */
+  readonly given: ReadonlySet<string>;
+}
+
+/** Throws `NoOutputError` if a run of it with exit code 0 made no output, and a worker would fail the task for that. */
+export function refuseReproducedNoOutput({ task, directory, inputName, outputName, given }: ReproducedTask): void {
+  const { output } = task.step;
+  const made = join(directory, outputName);
+  const stat = statSync(made, { throwIfNoEntry: false });
+  const isEmpty = output === 'files' ? readdirSync(made).length === 0 : output === 'file' ? !stat : !stat?.size;
+  const slot = { ...slotIn(directory), outputFile: made };
+  const isGiven = (path: string): boolean => given.has(path);
+  if (isEmpty) refuseNoOutput(output, { directory: slot, isGiven, input: join(directory, inputName) });
 }
 
 export interface ReproduceOptions {
@@ -93,16 +110,20 @@ async function writeTaskFiles(
   task: Runnable,
   directory: string,
   signal: AbortSignal,
-): Promise<Pick<ReproducedTask, 'bytes' | 'code' | 'secrets'>> {
-  const slot = slotIn(directory);
-  const staged = await stageIn({ platform, jobs: new JobCache(platform.store, 60_000) }, task, slot, signal);
+): Promise<Omit<ReproducedTask, 'task' | 'directory'>> {
+  const base = slotIn(directory);
+  const staged = await stageIn({ platform, jobs: new JobCache(platform.store, 60_000) }, task, base, signal);
+  const slot = withOutputExtension(base, task, staged);
   const code = changedCode(task.view.record, task.overrides);
   if (code !== null) await fetchCode(platform.store, code, slot.cwd);
   const secrets = secretsOf(platform, task.step.group, task.step);
   const command = commandIn(platform, task, { staged, slot, secrets });
   writeFileSync(join(directory, 'env'), envText(command), { mode: 0o600 });
   writeFileSync(join(directory, 'run.sh'), runScript(command), { mode: 0o700 });
-  return { bytes: staged.bytes, code, secrets };
+  const inWork = readdirSync(slot.cwd, { recursive: true, encoding: 'utf8' });
+  const given = new Set([...inWork, ...readdirSync(directory).map((name) => `../${name}`)]);
+  const names = { inputName: basename(staged.path ?? slot.stdin), outputName: outputNameIn(slot, task) };
+  return { bytes: staged.bytes, code, secrets, given, ...names };
 }
 
 function slotIn(directory: string): SlotDirectory {
@@ -120,6 +141,10 @@ function slotIn(directory: string): SlotDirectory {
   };
 }
 
+function outputNameIn(slot: SlotDirectory, { step }: Runnable): string {
+  return basename(step.output === 'files' ? slot.outputDirectory : slot.outputFile);
+}
+
 /** The command with its variables: those with paths of the slot get the name of what they refer to. */
 function commandIn(
   platform: Platform,
@@ -132,7 +157,8 @@ function commandIn(
   const facts = { worker: '', attempt: '', leaseSeconds, deadline: 0, secrets: {}, inherited: {}, groupEnv };
   const all = environmentOf(task, staged, slot, facts);
   const [env, places]: [Record<string, string>, Record<string, string>] = [{}, {}];
-  const paths = new Map([slot.stdin, slot.counters, slot.outputFile].map((path) => [path, basename(path)]));
+  const files = [staged.path ?? slot.stdin, slot.counters, slot.outputFile, slot.outputDirectory];
+  const paths = new Map(files.map((path) => [path, basename(path)]));
   for (const [name, value] of Object.entries(all)) {
     const place = paths.get(value);
     if (place !== undefined) places[name] = place;
@@ -140,11 +166,13 @@ function commandIn(
   }
   return {
     title: `${step}/${n} of ${job}, round ${round}`,
-    run: commandOf(task, staged),
+    run: commandOf(task, staged, slot),
+    madeIn: dirname(slot.cwd),
     env,
     places,
     secrets,
     output: task.step.output,
+    outputName: outputNameIn(slot, task),
     stdin: staged.stdin !== null,
     timeout: task.step.timeout,
   };

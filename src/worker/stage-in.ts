@@ -26,11 +26,12 @@ import { GatherDigest, type Output } from '../jobs/output.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
 import { mapAhead } from '../lib/parallel.ts';
 import type { OpenedGather } from '../model/decide.ts';
-import { joinOf, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
+import { type JobInput, joinOf, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
 import { taskNumber } from '../model/keys.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { changedParams } from '../model/overrides.ts';
-import { placeholdersOf } from '../model/substitute.ts';
+import { type Part, paramsOf } from '../model/part.ts';
+import { baseNameOf, extensionOf, placeholdersOf, usesPlaceholder } from '../model/substitute.ts';
 import { tasksWithout } from '../model/task-set.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Runnable } from './admit.ts';
@@ -46,6 +47,8 @@ export interface StagedInput {
    * `{input}`.
    */
   readonly path: string | null;
+  /** The extension of the whole file that is its input: `.mp4`; empty for any other input. */
+  readonly extension: string;
   readonly bytes: number;
   /** As in `OutputMeta`. */
   readonly inputChecksum?: string;
@@ -80,10 +83,12 @@ const stageFirst: Stage = async (ctx, task, directory, signal) => {
   const input = 'input' in part ? (task.view.record.inputs[part.input] ?? null) : null;
   const { store, bucket } = ctx.platform;
   const { split } = task.view.record.spec.input ?? {};
-  const staged = await stagePart(part, { input, store, bucket, target: directory.stdin, signal, split });
   const params = part.kind === 'item' ? { item: part.item } : part.kind === 'params' ? part.params : {};
+  const target = targetOf(task, directory, params, extensionOfPart(part, input));
+  const staged = await stagePart(part, { input, store, bucket, target: target.file, signal, split });
   return {
-    ...stagedInputOf(task, directory.stdin, staged.bytes, params),
+    ...stagedInputOf(target, staged.bytes, params),
+    extension: part.kind === 'whole' && input !== null ? extensionOf(baseNameOf(input.name)) : '',
     inputName: input?.name ?? null,
     ...(staged.checked && { wholeRecords: true }),
   };
@@ -92,9 +97,11 @@ const stageFirst: Stage = async (ctx, task, directory, signal) => {
 /** A file published by the step before: the part of a task after an `explode`. */
 const stageFile: Stage = async (ctx, task, directory, signal) => {
   const part = await ctx.jobs.filePart(task.view, task.index, task.message.task);
-  const { bytes } = await stagePart(part, { input: null, store: ctx.platform.store, target: directory.stdin, signal });
+  const extension = extensionOf(baseNameOf(part.name));
+  const target = targetOf(task, directory, {}, extension);
+  const { bytes } = await stagePart(part, { input: null, store: ctx.platform.store, target: target.file, signal });
   const { checksum: inputChecksum, name: inputName } = part;
-  return { ...stagedInputOf(task, directory.stdin, bytes, {}), inputName, inputChecksum };
+  return { ...stagedInputOf(target, bytes, {}), extension, inputName, inputChecksum };
 };
 
 /** The previous step's output of the same chain, compared with its published checksum. */
@@ -103,8 +110,23 @@ const stagePrevious: Stage = async (ctx, task, directory, signal) => {
   const step = task.view.record.spec.steps[task.index - 1]?.name ?? '';
   const { bytesOut, checksum } = await copyOutput({ store: ctx.platform.store, job, step }, n, directory.stdin, signal);
   const inputName = usesInputName(task.step.run) ? await chainInputName(ctx, task) : null;
-  return { ...stagedInputOf(task, directory.stdin, bytesOut, {}), inputName, inputChecksum: checksum };
+  const params = await rangeParams(ctx, task);
+  const target = targetOf(task, directory, params);
+  return { ...stagedInputOf(target, bytesOut, params), inputName, inputChecksum: checksum };
 };
+
+/** A range's number is that of its chain, in every step. In a rehearsal the parts are numbered anew. */
+async function rangeParams(
+  { jobs }: StageContext,
+  { view, index, message: { job, task } }: Runnable,
+): Promise<StagedInput['params']> {
+  const { spec, rehearsal = null } = view.record;
+  const split = spec.input?.split;
+  if (split?.by !== 'range' || sectionStart(spec.steps, index) > 0) return {};
+  if (rehearsal === null) return paramsOf(split, task);
+  const part = await jobs.part(job, task);
+  return part.kind === 'params' ? part.params : {};
+}
 
 /** Whether a command of a later step uses the name of the input that its chain began with. */
 function usesInputName(run: StepSpec['run']): boolean {
@@ -166,34 +188,51 @@ async function writeGathered(
   const { view, step, index } = task;
   if (step.input === 'dir') {
     const bytes = await writeOutputFiles(source, directory.inputDirectory, signal);
-    return { stdin: null, path: directory.inputDirectory, bytes, params: {}, inputName: null };
+    return { ...NO_NAME, stdin: null, path: directory.inputDirectory, bytes, params: {} };
   }
   if (step.input === 'list') {
     const bytes = await writeOutputList(source, directory.stdin);
-    return { stdin: directory.stdin, path: directory.stdin, bytes, params: {}, inputName: null };
+    return { ...NO_NAME, stdin: directory.stdin, path: directory.stdin, bytes, params: {} };
   }
   const { spec } = view.record;
   const joins = { join: joinOf(spec, index - 1, step), quote: headerQuote(spec) };
   const bytes = await writeJoinedOutputs(source, directory.stdin, { ...step, ...joins }, signal);
-  return stagedInputOf(task, directory.stdin, bytes, {});
+  return stagedInputOf(targetOf(task, directory, {}), bytes, {});
 }
 
-function stagedInputOf(
+const NO_NAME = { extension: '', inputName: null } as const;
+
+/** The file that a task's input is written to, and whether its command opens that by its path. */
+interface InputTarget {
+  readonly file: string;
+  readonly isOpened: boolean;
+}
+
+/** Many programs judge a file by its extension, so one that they open has that of the input. */
+function targetOf(
   task: Runnable,
-  path: string,
-  bytes: number,
-  params: Readonly<Record<string, string>>,
-): StagedInput {
-  if (task.step.input === 'file' || usesInputPath(task, params)) {
-    return { stdin: null, path, bytes, params, inputName: null };
-  }
-  return { stdin: bytes === 0 ? null : path, path: null, bytes, params, inputName: null };
+  { stdin }: SlotDirectory,
+  params: StagedInput['params'],
+  extension = '',
+): InputTarget {
+  const isOpened = task.step.input === 'file' || usesInputPath(task, params);
+  return { file: isOpened ? `${stdin}${extension}` : stdin, isOpened };
+}
+
+/** The extension of what a task gets: parts are cut from decompressed bytes. A line of a list is no file of its kind. */
+function extensionOfPart(part: Part, input: JobInput | null): string {
+  if (input === null || part.kind === 'item' || part.kind === 'params') return '';
+  return extensionOf(baseNameOf(input.name), { unpacked: part.kind !== 'whole' });
+}
+
+function stagedInputOf({ file, isOpened }: InputTarget, bytes: number, params: StagedInput['params']): StagedInput {
+  const stdin = isOpened || bytes === 0 ? null : file;
+  return { ...NO_NAME, stdin, path: isOpened ? file : null, bytes, params };
 }
 
 /** Whether an argument is `{input}`. A command that opens its input should not find it on stdin, too. */
 function usesInputPath({ step, view, overrides }: Runnable, params: Readonly<Record<string, string>>): boolean {
-  if (typeof step.run === 'string' || !step.run.some((argument) => placeholdersOf(argument).includes('input')))
-    return false;
+  if (!usesPlaceholder(step.run, 'input')) return false;
   return !Object.hasOwn({ ...changedParams(view.record, overrides), ...params }, 'input');
 }
 
@@ -298,6 +337,15 @@ export class CodeCache {
     copyTree(await this.#unpack(sha256), target);
   }
 
+  /** Whether an archive that was copied before has this file. */
+  has(sha256: string, path: string): boolean {
+    return existsSync(join(this.#directoryOf(sha256), path));
+  }
+
+  #directoryOf(sha256: string): string {
+    return join(this.#directory, sha256);
+  }
+
   #unpack(sha256: string): Promise<string> {
     let unpacked = this.#unpacked.get(sha256);
     if (unpacked === undefined) {
@@ -309,7 +357,7 @@ export class CodeCache {
   }
 
   async #fetch(sha256: string): Promise<string> {
-    const directory = join(this.#directory, sha256);
+    const directory = this.#directoryOf(sha256);
     if (existsSync(directory)) return directory;
     const partial = `${directory}.partial`;
     rmSync(partial, { recursive: true, force: true });

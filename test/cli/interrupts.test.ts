@@ -36,7 +36,6 @@ describe('the signal that ends a command', () => {
       name: 'verify',
       input: {},
       who: 'me',
-      scope: 'operate',
       attachments: null,
       dryRun: false,
       yes: false,

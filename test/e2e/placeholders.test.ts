@@ -1,5 +1,6 @@
 // Protects: a command gets its own input, its name and its number in its arguments, and no file name runs as code.
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
@@ -72,6 +73,13 @@ describe('placeholders in a command', () => {
   it('keeps the meaning of {index} in a range, of {item} in a list, and of a parameter of the job', async () => {
     const range = { split: { by: 'range', from: 5, to: 6 } };
     expect(await outputOf(range, { run: ['echo', '{index}'] }, { run: ['cat', '{input}'] })).to.equal('5\n6\n');
+    const text = { run: 'echo "$BATCHCTL_INDEX $BATCHCTL_PARAM_INDEX $BATCHCTL_TASK"; cat' };
+    const echo = { run: ['sh', '-c', 'echo "$1 $BATCHCTL_INDEX"; cat "$2"', 'sh', '{index}', '{input}'] };
+    expect(await outputOf(range, text, echo, text)).to.equal('5 5 0\n5 5\n5 5 0\n5\n6 6 1\n6 6\n6 6 1\n6\n');
+    expect(await outputOf(range, { run: ['true'] }, { gather: true, run: ['echo', '{index}'] })).to.equal('0\n');
+    here.write('job.json', { name: 'named', input: range, steps: [{ name: 's', run: ['echo', '{index}'] }] });
+    expectExit(await here.run(['run', 'job.json', '-o', 'out/', '--name', 'n{index}', '--quiet']));
+    expect(readFileSync(here.path('out/n5'), 'utf8') + readFileSync(here.path('out/n6'), 'utf8')).to.equal('5\n6\n');
     here.write('names.txt', 'x y\nz\n');
     const list = { from: 'names.txt', split: { by: 'list' } };
     expect(await outputOf(list, { run: ['printf', '%s|', '{item}', '{index}', '{stem}'] })).to.equal(
@@ -79,6 +87,24 @@ describe('placeholders in a command', () => {
     );
     const grid = { split: { by: 'grid', axes: { name: ['p', 'q'], input: ['r'] } } };
     expect(await outputOf(grid, { run: ['echo', '{name}', '{input}', '{index}'] })).to.equal('p r 0\nq r 1\n');
+  });
+
+  it('gives {input} the extension of its input, as the command gets it', async () => {
+    const shown = { run: ['sh', '-c', 'basename "$1"; basename "$BATCHCTL_INPUT"', 'sh', '{input}'] };
+    const packed = gzipSync('a\n');
+    writeFileSync(here.path('in/claims.csv.gz'), packed);
+    const whole = { from: 'in/claims.csv.gz', split: { by: 'file' } };
+    expect(await outputOf(whole, shown)).to.equal('in.csv.gz\nin.csv.gz\n');
+    const cut = { from: 'in/claims.csv.gz', split: { by: 'lines', every: 1 } };
+    expect(await outputOf(cut, shown)).to.equal('in.csv\nin.csv\n');
+    expect(await outputOf(cut, { run: 'basename "$BATCHCTL_INPUT"', input: 'file' })).to.equal('in.csv\n');
+    expect(await outputOf(cut, { run: ['cat'] }, shown)).to.equal('in\nin\n');
+    here.write('in/FILM.MP4', 'x');
+    expect(await outputOf({ from: 'in/FILM.MP4', split: { by: 'records', length: 1, every: 1 } }, shown)).to.equal(
+      'in.MP4\nin.MP4\n',
+    );
+    here.write('names.txt', 'x\n');
+    expect(await outputOf({ from: 'names.txt', split: { by: 'list' } }, shown)).to.equal('in\nin\n');
   });
 
   it('knows the name in later steps of a chain, and the input of a gather', async () => {
@@ -138,6 +164,13 @@ describe('an unknown word in braces in a command', () => {
     }
   });
 
+  it('is replaced with a warning in code of another language, which reads the value as code', async () => {
+    expect(await warnings(['python3', '-c', 'print("{name}", {index}, "{other}")'])).to.include(
+      'step map: {name} is replaced in code, so python3 reads its value as code, too; read the variable BATCHCTL_INPUT_BASENAME there instead',
+    );
+    expect(await warnings(['node', '-e', '1', '{name}'])).not.to.include('is replaced in code');
+  });
+
   it('is also a word that this step has no value for', async () => {
     const range = { input: { split: { by: 'range', from: 1, to: 2 } } };
     expect(await warnings(['echo', '{stem}'], range))
@@ -161,6 +194,9 @@ describe('an unknown word in braces in a command', () => {
     expect(await warnings('wc -l {input}')).to.include(
       '{input} is not replaced in the text of a shell; use "$BATCHCTL_INPUT", and give the step input: file',
     );
+    expect(await warnings('echo {output} {index}'))
+      .to.include('use "$BATCHCTL_OUTPUT", and give the step output: file')
+      .and.include('use "$BATCHCTL_INDEX"');
     expect(await warnings('echo {region}', { params: { region: 'EU' } })).to.include('use "$BATCHCTL_PARAM_REGION"');
     expect(await warnings(`awk '{name}' "\${input}" {other}`)).not.to.include('is not replaced');
   });

@@ -57,7 +57,7 @@ describe('a changed job file', () => {
     'labels.team': (file) => file.replace('finance', 'sales'),
     'params.day': (file) => file.replace(', day: "1"', ''),
     steps: (file) => file.replace('name: price', 'name: prices'),
-    'steps.price.output': (file) => file.replace('run: [cat], timeout', 'run: [cat], output: file, timeout'),
+    'steps.price.output': (file) => file.replace('run: [cat], timeout', 'run: [cat], output: files, timeout'),
     'steps.price.group': (file) => file.replace('run: [cat], timeout', 'run: [cat], group: gpu, timeout'),
     expect: (file) => `${file}expect: [price.records == input.records]\n`,
     onFailure: (file) => `${file}onFailure: stop\n`,

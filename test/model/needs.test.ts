@@ -44,6 +44,15 @@ describe('what a job needs of its workers', () => {
     ['the number of a range', first('run: [echo, "{index}"]', RANGE), null],
     ['the number of a line', first('run: [echo, "{index}"]'), "one uses the names of a task's files"],
     ['a parameter of that name', `params: { stem: a }\n${first('run: [echo, "{stem}"]')}`, null],
+    ['the path of an output', first('run: [cat, "{output}"]'), "one uses the names of a task's files"],
+    ['the number in the text of a shell', first('run: "echo $BATCHCTL_INDEX"'), "one uses the names of a task's files"],
+    ['no output', first('run: [cat], output: none'), 'one has no output, or one with an extension'],
+    [
+      'an output with an extension',
+      first('run: [cat], output: file, extension: .txt'),
+      'one has no output, or one with an extension',
+    ],
+    ['a file as output', first('run: [cat], output: file'), null],
     ['an escaped word', first('run: [echo, "{{stem}"]'), null],
   ];
   for (const [what, yaml, because] of rows) {

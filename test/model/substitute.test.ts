@@ -1,7 +1,13 @@
 // Protects: placeholders in commands and inputs get the right values, and unknown ones are refused.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { placeholdersOf, substitute, substituteRun } from '../../src/model/substitute.ts';
+import {
+  extensionOf,
+  extensionOfPattern,
+  placeholdersOf,
+  substitute,
+  substituteRun,
+} from '../../src/model/substitute.ts';
 
 const params = { region: 'EU', item: '{region}', price: '$&' };
 const inCommand = (text: string): string => substitute(text, params, { field: 'run', unknown: 'keep' });
@@ -47,5 +53,44 @@ describe('substitution', () => {
 
   it('lists placeholders', () => {
     expect(placeholdersOf('{a}-{{b}-{c d}-{e}')).to.deep.equal(['a', 'e']);
+  });
+});
+
+describe('the extension of a file', () => {
+  const table: readonly (readonly [name: string, extension: string, unpacked: string])[] = [
+    ['in.mp4', '.mp4', '.mp4'],
+    ['A.MP4', '.MP4', '.MP4'],
+    ['claims.csv.gz', '.csv.gz', '.csv'],
+    ['x.tar.zst', '.tar.zst', '.tar'],
+    ['claims.gz', '.gz', ''],
+    ['a.b.csv', '.csv', '.csv'],
+    ['claims', '', ''],
+    ['.profile', '', ''],
+    ['.profile.txt', '.txt', '.txt'],
+    ['a.', '', ''],
+    ['..', '', ''],
+    ['a.b c', '', ''],
+    ['a.$(x)', '', ''],
+    ['a.é', '', ''],
+    [`a.${'x'.repeat(31)}`, `.${'x'.repeat(31)}`, `.${'x'.repeat(31)}`],
+    [`a.${'x'.repeat(32)}`, '', ''],
+  ];
+  for (const [name, extension, unpacked] of table) {
+    it(`${JSON.stringify(name)} is ${JSON.stringify(extension)}, and ${JSON.stringify(unpacked)} once decompressed`, () => {
+      expect([extensionOf(name), extensionOf(name, { unpacked: true })]).to.deep.equal([extension, unpacked]);
+    });
+  }
+
+  it('is known of a pattern if all names have it', () => {
+    const known = [
+      '{stem}.mkv',
+      '{dir}/{stem}.tar.gz',
+      'out-{task}.csv',
+      '{stem}-x.y.mkv',
+      'all.csv',
+      '{input}',
+      'v1.2/{task}',
+    ];
+    expect(known.map(extensionOfPattern)).to.deep.equal(['.mkv', '.tar.gz', '.csv', '.mkv', '.csv', '', '']);
   });
 });

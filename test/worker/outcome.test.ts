@@ -31,9 +31,9 @@ describe('a failed attempt', () => {
     expect(judge(4)).to.include({ kind: 'failed', attempts: 4 });
   });
 
-  it('fails for good at once for a permanent exit code, a changed input or a missing program', () => {
+  it('fails for good at once for a permanent exit code, a changed input, a missing program or no output', () => {
     expect(judge(1, { exitCode: 65 })).to.include({ kind: 'failed', attempts: 1 });
-    for (const reason of ['changed', 'missing'])
+    for (const reason of ['changed', 'missing', 'no-output'])
       expect(judge(1, { reason, exitCode: null }), reason).to.include({ kind: 'failed', attempts: 1 });
     expect(judge(1, { reason: 'timeout', exitCode: null })).to.include({ kind: 'retry' });
   });

@@ -105,6 +105,44 @@ describe('reproduce', () => {
     expect(text(reproduced, 'output')).to.equal('1,3\n');
   });
 
+  it('runs a command with paths of its input and output from where the directory is now', async () => {
+    const run = ['sh', '-c', 'cat "$1" >"$2"; test "$2" = "$BATCHCTL_OUTPUT"', 'sh', '{input}', '{output}'];
+    const job = { name: 'films', input: { from: 'a.mp4' }, steps: [{ name: 'map', run, extension: '.mkv' }] };
+    const original = await reproduceTask(await workOn(job, { 'a.mp4': 'film\n' }), 'map/0');
+    const reproduced = { ...original, directory: at("it's moved") };
+    renameSync(original.directory, reproduced.directory);
+    expect(text(reproduced, 'input.mp4')).to.equal('film\n');
+    for (const _ of [1, 2]) {
+      const { failure, same } = await runTask(reproduced);
+      expect([failure, same]).to.deep.equal([null, true]);
+      expect(text(reproduced, 'output.mkv')).to.equal('film\n');
+    }
+  });
+
+  it('fails as the task did if the command leaves its files where nothing reads them', async () => {
+    for (const [name, step, why] of [
+      ['stdout', { run: 'cat >result' }, 'left behind: result;'],
+      ['file', { run: ['true', '{output}'] }, 'it wrote no file at {output}'],
+      ['files', { run: 'cat >result', output: 'files' }, 'left behind: result;'],
+    ] as const) {
+      const job = { name, input: { from: 'a.csv' }, files: ['a.csv'], steps: [{ name: 'map', ...step }] };
+      const reproduced = await reproduceTask(await workOn(job, { 'a.csv': CSV }), 'map/0', at(name));
+      for (const _ of [1, 2]) {
+        const { failure, recorded, same } = await runTask(reproduced);
+        expect(failure).to.deep.include({ reason: 'no-output', exitCode: 0 });
+        expect(failure?.error).to.include(why);
+        expect([recorded.state, same]).to.deep.equal(['failed', true]);
+      }
+    }
+    const none = {
+      name: 'none',
+      input: { from: 'a.csv' },
+      steps: [{ name: 'map', run: 'cat >result', output: 'none' }],
+    };
+    const reproduced = await reproduceTask(await workOn(none, { 'a.csv': CSV }), 'map/0', at('none'));
+    expect(await runTask(reproduced)).to.include({ failure: null, same: true });
+  });
+
   it("uses the previous step's output, and a gather's joined ones", async () => {
     const view = await claims();
     const check = await reproduceTask(view, 'check/2', at('check'));
@@ -126,7 +164,7 @@ describe('reproduce', () => {
   });
 
   it('includes the changes of a retry: its parameters and timeout', async () => {
-    const run = ['sh', '-c', 'echo {region} $BATCHCTL_PARAM_REGION $BATCHCTL_ROUND >&2; exit 3'];
+    const run = ['sh', '-c', 'echo $1 $BATCHCTL_PARAM_REGION $BATCHCTL_ROUND >&2; exit 3', 'sh', '{region}'];
     const job = rangeJob('claims', 2, { name: 'price', run, attempts: 1 });
     const view = await workOn({ ...job, params: { region: 'EU' } });
     const retried = await retry(place.platform, view, {

@@ -106,7 +106,6 @@ function contextOf(call: VerbCall, config: Config, platform: Platform): Context 
     config,
     platform: actingAs(platform, call.who),
     attachments: attachmentsOf(call),
-    scope: call.scope,
   });
 }
 

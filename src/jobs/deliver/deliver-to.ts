@@ -55,7 +55,7 @@ function checkNames(spec: JobSpec, pattern: string): void {
       cause,
     });
   }
-  if (gathered || /\{(task|input|name)\}/.test(pattern)) return;
+  if (gathered || /\{(task|index|path|input|stem|name)\}/.test(pattern)) return;
   throw wrong('name', `${pattern} gives all outputs of ${step.name} the same name`, 'add {task} to it');
 }
 

@@ -1,7 +1,7 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { type JobRecord, sectionStart, takesFiles } from '../../model/job.ts';
 import { partShardKey, shardOf, stepPartShardKey } from '../../model/keys.ts';
-import { type FilePart, PARTS_PER_SHARD, type Part } from '../../model/part.ts';
+import { type FilePart, PARTS_PER_SHARD, type Part, paramsOf, parsePart } from '../../model/part.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 
@@ -91,6 +91,25 @@ function splitPathFinder(store: ObjectStore, view: JobView): (task: number) => P
     throw new BatchctlError('usage', `--name: the input's name can't be used, as ${job} was not split from inputs`, {
       hint: 'use {task}',
     });
+  };
+}
+
+/**
+ * Returns a function that finds `{index}` of a task, as its command had it: of a range, the number of its chain; otherwise
+ * the task's number. Only a rehearsal, whose parts are numbered anew, reads its list of parts.
+ */
+export function indexFinder(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<string> {
+  const { spec, rehearsal = null, job } = view.record;
+  const split = spec.input?.split;
+  if (split?.by !== 'range' || sectionStart(spec.steps, step) > 0) return async (task) => String(task);
+  if (rehearsal === null) return async (task) => paramsOf(split, task).index ?? String(task);
+  const shards = new Map<number, Promise<readonly string[]>>();
+  return async (task) => {
+    const shard = shardOf(task);
+    const known = shards.get(shard) ?? readLines(store, partShardKey(job, shard));
+    shards.set(shard, known);
+    const part = parsePart((await known)[task % PARTS_PER_SHARD] ?? '');
+    return part?.kind === 'params' ? (part.params.index ?? String(task)) : String(task);
   };
 }
 

@@ -11,7 +11,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { listPublished, stepTotals } from '../listing.ts';
 import { refusePruned } from '../prune/pruned.ts';
 import { requireStep } from '../tasks.ts';
-import { inputPathFinder, pathsOf } from './input-names.ts';
+import { indexFinder, inputPathFinder, pathsOf } from './input-names.ts';
 import type { FetchTarget } from './target.ts';
 import { type OwnInput, ownInputs, refuseInput } from './verified.ts';
 
@@ -39,7 +39,7 @@ interface Kind {
 }
 
 /**
- * Creates names from a pattern: `{task}` (nine digits), `{index}` (the same number), `{input}` (the base name of the
+ * Creates names from a pattern: `{task}` (nine digits), `{index}` (as in commands), `{input}` (the base name of the
  * task's input), `{stem}` (without its extension), `{path}` (its path, see `pathsOf`), `{dir}` (the directory of that),
  * `{step}`, `{job}`, and `{name}` for steps with `output: files` (default: `/{name}` is appended). Throws `usage`, before
  * anything is fetched, for a pattern that can't name this step's outputs.
@@ -57,9 +57,15 @@ export function fileNamer(
   checkNamePattern(whole, chosen);
   const pattern = many && !whole.includes('{name}') ? `${whole}/{name}` : whole;
   const pathOf = OF_INPUT.test(pattern) ? inputPathFinder(store, view, chosen.index) : null;
+  const indexOf = pattern.includes('{index}') ? indexFinder(store, view, chosen.index) : null;
   const nameOf: FileNamer = async (task, file) => {
     const values = { step: chosen.step.name, job, name: file };
-    return fillPattern(pattern, { ...values, ...valuesOf(task, pathOf === null ? null : await pathOf(task)) });
+    const index = indexOf === null ? {} : { index: await indexOf(task) };
+    return fillPattern(pattern, {
+      ...values,
+      ...valuesOf(task, pathOf === null ? null : await pathOf(task)),
+      ...index,
+    });
   };
   return { nameOf, pattern, distinct: OF_TASK.test(pattern) || chosen.total <= 1 };
 }

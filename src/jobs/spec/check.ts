@@ -3,7 +3,8 @@ import { isRecord } from '../../lib/json.ts';
 import { describeFound, MAX_PROBLEMS, type Path, type Problem, unknownNameMessage } from '../../lib/problems.ts';
 import { countersOf, parseExpect } from '../../model/expect.ts';
 import { isRehearsalGroup } from '../../model/rehearsal.ts';
-import { BUILT_IN_PARAMS, placeholdersOf } from '../../model/substitute.ts';
+import { shellTextAt } from '../../model/shell-text.ts';
+import { BUILT_IN_PARAMS, placeholdersOf, usesPlaceholder, valueVariable } from '../../model/substitute.ts';
 import { LONGEST_TEXT } from './schema.ts';
 
 export type Loose = Readonly<Record<string, unknown>>;
@@ -15,7 +16,7 @@ const entriesOf = (value: unknown): [string, unknown][] => Object.entries(looseM
 export const itemsOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 /** Rules between a step's fields, and between steps. A null isn't a step, which is reported elsewhere. */
-function checkSteps(steps: readonly (Loose | null)[]): Problem[] {
+function checkSteps(steps: readonly (Loose | null)[], own: readonly string[]): Problem[] {
   const problems: Problem[] = [];
   const places = new Map<string, number>();
   for (const [index, step] of steps.entries()) {
@@ -42,6 +43,13 @@ function checkSteps(steps: readonly (Loose | null)[]): Problem[] {
       if (step.header === 'once') report('header', `${only} has a header to keep once`, true);
       if (step.join !== undefined) report('join', `${only} joins`, true);
     }
+    const run = argvOf(step.run);
+    const named = usesPlaceholder(run, 'output') && !own.includes('output');
+    if (named && (step.output === 'stdout' || step.output === 'none'))
+      report('output', `found ${step.output}, but {output} in run is the path of a file; allowed: file, files`);
+    if (step.extension !== undefined && step.output !== 'file' && !(named && step.output === undefined))
+      report('extension', 'needs output: file, or {output} in run, whose extension it is', true);
+    for (const [at, message] of shellProblems(run, own)) problems.push({ path: ['steps', index, 'run', at], message });
     if (step.explode === true) {
       const next = steps[index + 1];
       if (step.output !== 'files') report('explode', 'needs output: files, whose files become the parts');
@@ -73,7 +81,29 @@ export function checkJobFile(value: unknown): Problem[] {
   const job = looseMap(value);
   if (job === null) return [];
   const steps = itemsOf(job.steps).map(looseMap);
-  return [...checkSteps(steps), ...checkSplit(job), ...checkParams(job), ...checkExpect(job, steps)];
+  return [...checkSteps(steps, ownNames(job)), ...checkSplit(job), ...checkParams(job), ...checkExpect(job, steps)];
+}
+
+/** The names of a job's own parameters and axes. */
+function ownNames(job: Loose): readonly string[] {
+  const axes = looseMap(looseMap(job.input)?.split)?.axes;
+  return [...entriesOf(job.params), ...entriesOf(axes)].map(([name]) => name);
+}
+
+/** A command's arguments as text; none for a shell's text. */
+const argvOf = (run: unknown): readonly string[] => itemsOf(run).map((word) => (isRecord(word) ? '' : String(word)));
+
+/** Placeholders in the text of a shell, whose values it would read as code: by the argument's position. */
+function shellProblems(run: readonly string[], own: readonly string[]): readonly (readonly [number, string])[] {
+  const at = shellTextAt(run);
+  if (at === null) return [];
+  const names = new Set(placeholdersOf(run[at] ?? ''));
+  return [...names].flatMap((name) => {
+    const variable = valueVariable(name, own);
+    if (variable === null) return [];
+    const way = `use "$${variable}", or pass {${name}} as an argument after the text and use "$1"`;
+    return [[at, `found {${name}} in the text of a shell, which would read the value as code; ${way}`] as const];
+  });
 }
 
 function checkSplit(job: Loose): Problem[] {

@@ -103,10 +103,15 @@ function excessOf(job: unknown): Problem | null {
   return look(job, 0);
 }
 
-/** Maps of plain values whose numbers reach commands as text: `1.10` must not become `1.1`, nor `007` `7`. */
-function isKeptAsWritten(path: Path): boolean {
+/**
+ * Plain values whose numbers reach commands as text: `1.10` must not become `1.1`, nor `007` `7`. In a command's list
+ * also words that YAML has a meaning for: `[ffmpeg, -i, "{input}", -f, null, -]`.
+ */
+function isKeptAsWritten(path: Path, value: unknown): boolean {
   const [first, second, third] = path;
+  if (first === 'steps' && second === 'run') return path.length === 3;
+  if (typeof value !== 'number') return false;
   if (first === 'params' || first === 'labels') return path.length === 2;
-  if (first === 'input') return path.length === 4 && second === 'split' && third === 'axes';
+  if (first === 'input') return path.length === 5 && second === 'split' && third === 'axes';
   return first === 'steps' && second === 'env' && path.length === 3;
 }

@@ -1,6 +1,7 @@
 import { parseDuration, parseSize } from '../../lib/units.ts';
 import { type JobSpec, parseTolerance, type SplitBy, type SplitSpec, type StepSpec } from '../../model/job.ts';
 import { notificationsOf } from '../../model/notify.ts';
+import { usesPlaceholder } from '../../model/substitute.ts';
 import type { JobFile, SplitFile, StepFile } from './schema.ts';
 
 /** A job's default values. `docs/job-file.md` has the same. */
@@ -35,7 +36,7 @@ export function normalize(file: JobFile): JobSpec {
     params: texts(file.params),
     input:
       input === undefined ? null : { from: listOf(input.from), split: normalizeSplit(input.split ?? { by: 'file' }) },
-    steps: file.steps.map(normalizeStep),
+    steps: file.steps.map((step) => normalizeStep(step, ownNames(file))),
     tolerate: parseTolerance(String(file.tolerate ?? JOB_DEFAULTS.tolerate)),
     onFailure: file.onFailure ?? JOB_DEFAULTS.onFailure,
     halt: file.halt === undefined ? null : file.halt === 'never' ? 'never' : share(file.halt),
@@ -55,14 +56,23 @@ export function normalize(file: JobFile): JobSpec {
   };
 }
 
-function normalizeStep(step: StepFile): StepSpec {
+/** The names of a job's own parameters, which placeholders of the same name stand for. */
+function ownNames({ params, input }: JobFile): readonly string[] {
+  const axes = input?.split?.by === 'grid' ? input.split.axes : {};
+  return [...Object.keys(params ?? {}), ...Object.keys(axes)];
+}
+
+function normalizeStep(step: StepFile, own: readonly string[]): StepSpec {
+  const run = typeof step.run === 'string' ? step.run : step.run.map(String);
+  const named = usesPlaceholder(run, 'output') && !own.includes('output');
   const fallback = step.fallback ?? null;
   return {
     name: step.name,
-    run: step.run,
+    run,
     gather: step.gather ?? STEP_DEFAULTS.gather,
     input: step.input ?? STEP_DEFAULTS.input,
-    output: step.output ?? STEP_DEFAULTS.output,
+    output: step.output ?? (named ? 'file' : STEP_DEFAULTS.output),
+    ...(step.extension !== undefined && { extension: step.extension }),
     header: step.header ?? null,
     ...(step.join !== undefined && { join: step.join }),
     explode: step.explode ?? STEP_DEFAULTS.explode,

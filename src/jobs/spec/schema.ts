@@ -15,6 +15,7 @@ import {
   yesOrNo,
 } from '../../lib/fields.ts';
 import { describeField, type JsonSchema } from '../../lib/json-schema.ts';
+import { EXTENSION } from '../../model/substitute.ts';
 
 const MAP = 'a map with by and its fields, such as { by: csv, size: 32MB }';
 
@@ -100,19 +101,24 @@ const RELATIVE = /^(?!\/)(?!(.*\/)?\.\.(\/|$))[^\0]*\S[^\0]*$/;
 
 const RUN = 'a list of program and arguments, or text for /bin/sh -c';
 
+const ARGUMENT = 'text without a NUL, in quotes where YAML needs them: "{input}"';
+
+/** Numbers and booleans are text to a command. */
+const argument = () =>
+  z
+    .union([z.string(), z.number(), z.boolean()], { error: ARGUMENT })
+    .refine((value) => typeof value !== 'string' || !value.includes('\0'), { error: ARGUMENT });
+
 const stepSchema = fields(
   {
     name: name('a step name'),
-    run: z.union(
-      [
-        text(RUN, /^[^\0]*\S[^\0]*$/),
-        listOf(text('text without a NUL', /^[^\0]*$/), RUN).min(1, { error: 'at least a program' }),
-      ],
-      { error: RUN },
-    ),
+    run: z.union([text(RUN, /^[^\0]*\S[^\0]*$/), listOf(argument(), RUN).min(1, { error: 'at least a program' })], {
+      error: RUN,
+    }),
     gather: yesOrNo().optional(),
     input: oneOf('stdin', 'file', 'dir', 'list').optional(),
-    output: oneOf('stdout', 'file', 'files').optional(),
+    output: oneOf('stdout', 'file', 'files', 'none').optional(),
+    extension: text('an extension such as .mkv: a dot, then letters, digits, _ and -', EXTENSION).optional(),
     header: oneOf('once').optional(),
     join: oneOf('lines', 'bytes').optional(),
     explode: yesOrNo().optional(),
@@ -226,7 +232,9 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   'steps.[].run': 'a list of program and arguments (without a shell), or text for /bin/sh -c',
   'steps.[].gather': 'wait for all chains and process their outputs together (default: false)',
   'steps.[].input': 'how the command receives its input: stdin (default), file; for gathers also dir, list',
-  'steps.[].output': 'how the command returns its output: stdout (default), file, files',
+  'steps.[].output':
+    'how the command returns its output: stdout (default), file (default with {output} in run), files; none: it has none',
+  'steps.[].extension': 'the extension of {output} and $BATCHCTL_OUTPUT, such as .mkv',
   'steps.[].header': "once: keep only the first header line of a gather's joined input",
   'steps.[].join':
     "lines: end each of a gather's joined outputs with a line end; bytes: join them unchanged (default: as the input is split)",

@@ -373,7 +373,6 @@ async function askVerb(
     name,
     input,
     who: 'manager',
-    scope: 'read',
     dryRun: false,
     yes: false,
     tz: null,

@@ -1,7 +1,8 @@
 // Protects: a job file is read with the right units and defaults, and all its mistakes are reported at once.
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { loadJobFile, parseJobFile } from '../../../src/jobs/spec/job-file.ts';
+import { formatJobFile } from '../../../src/jobs/spec/format-job-file.ts';
+import { loadJobFile, parseJobFile, specOfValue } from '../../../src/jobs/spec/job-file.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { Scratch } from '../../support/scratch.ts';
@@ -108,6 +109,20 @@ describe('a job file', () => {
     const spec = parseJobFile(json, { file: 'a.json' });
     expect(spec.steps[0]?.run).to.deep.equal(['true']);
     expect(spec.input).to.equal(null);
+  });
+
+  it('gives a command the numbers and words of its list as they are written', () => {
+    const words = ['-crf', '28', '1e3', '0x10', '010', '1.0', '1_000', '-5', '+.5', '.inf', '12345678901234567890'];
+    const list = ['ffmpeg', ...words, 'true', 'False', 'null', '~', 'no', '-'];
+    const spec = parseJobFile(`name: a\nsteps: [{ name: s, run: [${list.slice(0, -1).join(', ')}, "-"] }]\n`, {
+      file: 'a.yaml',
+    });
+    expect(spec.steps[0]?.run).to.deep.equal(list);
+    const lines = `name: a\nsteps:\n- name: s\n  run:\n${list.map((word) => `  - ${word === '-' ? '"-"' : word}\n`).join('')}`;
+    expect(parseJobFile(lines, { file: 'a.yaml' }).steps[0]?.run).to.deep.equal(list);
+    const value = { name: 'a', steps: [{ name: 's', run: ['sleep', 0.5, true] }] };
+    expect(specOfValue(value, { file: 'a.json' }).steps[0]?.run).to.deep.equal(['sleep', '0.5', 'true']);
+    expect(parseJobFile(formatJobFile(spec), { file: 'again.yaml' })).to.deep.equal(spec);
   });
 
   it('processes each input whole without a split', () => {

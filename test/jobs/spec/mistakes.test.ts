@@ -21,12 +21,20 @@ const IN_FILE: readonly Mistake[] = [
   ['a missing run', 'name: a\nsteps: [{ name: s }]', '2:9', 'steps[0].run', 'is missing, needed: a list of program'],
   ['an empty run', 'name: a\nsteps: [{ name: s, run: " " }]', '2:25', 'steps[0].run', 'found " "'],
   [
-    'a number in an argv',
-    'name: a\nsteps: [{ name: s, run: [sleep, 1] }]',
-    '2:33',
+    'a map in an argv',
+    'name: a\nsteps: [{ name: s, run: [cat, {input}] }]',
+    '2:31',
     'steps[0].run[1]',
-    'found 1, allowed: text',
+    'in quotes where YAML needs them: "{input}"',
   ],
+  [
+    'nothing in an argv',
+    'name: a\nsteps:\n- name: s\n  run:\n  - cat\n  -\n',
+    '6:4',
+    'steps[0].run[1]',
+    'found nothing',
+  ],
+  ['a number as a command', 'name: a\nsteps: [{ name: s, run: 28 }]', '2:25', 'steps[0].run', 'found 28'],
   ['a step that is text', 'name: a\nsteps: [x]', '2:9', 'steps[0]', 'found "x", allowed: a step'],
 ];
 
@@ -127,6 +135,11 @@ const IN_STEP: readonly Mistake[] = [
   ['interruptions without fallback', 'interruptions: 3', '4:5', 'interruptions', 'needs fallback'],
   ['a fallback to itself', 'fallback: default', '4:15', 'fallback', 'another group'],
   ['yes for true', 'gather: yes', '4:13', 'gather', 'found "yes", allowed: true or false'],
+  ['an unknown output', 'output: nothing', '4:13', 'output', 'allowed: stdout, file, files, none'],
+  ['an extension without a dot', 'output: file\n    extension: mkv', '5:16', 'extension', 'an extension such as .mkv'],
+  ['an extension with a path', 'output: file\n    extension: ./x', '5:16', 'extension', 'letters, digits'],
+  ['an extension of stdout', 'extension: .mkv', '4:5', 'extension', 'needs output: file'],
+  ['an extension of files', 'output: files\n    extension: .mkv', '5:5', 'extension', 'needs output: file'],
   ['an explode into nothing', 'output: files\n    explode: true', '5:14', 'explode', 'a step after it'],
 ];
 
@@ -260,6 +273,62 @@ describe('an oversized job file', () => {
       `input: { from: "{${long}}" }`,
     ])
       expect((await messageOf(`${minimal}${field}`)).length, field.slice(0, 20)).to.be.below(2_000);
+  });
+});
+
+describe('a placeholder in a command', () => {
+  const job = (run: string, more = ''): string =>
+    `name: a\nparams: { region: EU }\nsteps:\n  - name: s\n    run: ${run}\n${more}`;
+  const outputOf = (text: string): string | undefined => parseJobFile(text, { file: 'a.yaml' }).steps[0]?.output;
+
+  it('{output} makes the output a file, unless files are asked for', () => {
+    expect(outputOf(job('[x, "{output}"]'))).to.equal('file');
+    expect(outputOf(job('[x, "--to={output}", "{output}"]', '    extension: .mkv\n'))).to.equal('file');
+    expect(outputOf(job('[x, "{output}"]', '    output: files\n'))).to.equal('files');
+    expect(outputOf(job('[x, "{{output}"]'))).to.equal('stdout');
+    expect(outputOf(job('x {output}'))).to.equal('stdout');
+    expect(outputOf(job('[x, "{output}"]').replace('region: EU', 'output: here'))).to.equal('stdout');
+    const grid = 'input: { split: { by: grid, axes: { output: [a] } } }\n';
+    expect(outputOf(job('[x, "{output}"]', grid))).to.equal('stdout');
+  });
+
+  for (const output of ['stdout', 'none'])
+    it(`{output} is a mistake with output: ${output}`, async () => {
+      expect(await messageOf(job('[x, "{output}"]', `    output: ${output}\n`))).to.equal(
+        `job.yaml has 1 mistake:\njob.yaml:6:13: steps[0].output: found ${output}, but {output} in run is the path of a file; allowed: file, files`,
+      );
+    });
+
+  const VARIABLES: Readonly<Record<string, string>> = {
+    item: 'BATCHCTL_PARAM_ITEM',
+    period: 'BATCHCTL_PARAM_PERIOD',
+    region: 'BATCHCTL_PARAM_REGION',
+    name: 'BATCHCTL_INPUT_BASENAME',
+    stem: 'BATCHCTL_INPUT_STEM',
+  };
+  for (const [name, variable] of Object.entries(VARIABLES)) {
+    it(`{${name}} is a mistake in the text of a shell, where its value would be code, and names the variable`, async () => {
+      expect(await messageOf(job(`[bash, -ec, "echo {${name}}"]`))).to.equal(
+        `job.yaml has 1 mistake:\njob.yaml:5:22: steps[0].run[2]: found {${name}} in the text of a shell, which would read the value as code; use "$${variable}", or pass {${name}} as an argument after the text and use "$1"`,
+      );
+    });
+  }
+
+  it('an axis of a grid is one, too', async () => {
+    const grid = 'input: { split: { by: grid, axes: { rate: [1, 2] } } }\n';
+    expect(await messageOf(job('[env, sh, -c, "echo {rate}"]', grid))).to.include('use "$BATCHCTL_PARAM_RATE"');
+  });
+
+  it('is none as an argument after the text, in quotes of its own, or of an unknown name', () => {
+    for (const run of [
+      '[sh, -c, \'echo "$1"\', sh, "{item}"]',
+      '[sh, -c, "echo {{item}"]',
+      '[sh, -c, "f() {id}; f"]',
+      '[sh, -c, "wc -l {input} {index}"]',
+      '[echo, "{item}"]',
+      '[sh, script.sh, "{item}"]',
+    ])
+      expect(outputOf(job(run)), run).to.equal('stdout');
   });
 });
 

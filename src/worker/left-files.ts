@@ -1,0 +1,91 @@
+import { type Dirent, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { hasCode } from '../errors.ts';
+import type { StepSpec } from '../model/job.ts';
+import type { SlotDirectory } from './slot-directory.ts';
+
+/** A command that exited with 0 without its output: what it made would be thrown away. A retry would do the same. */
+export class NoOutputError extends Error {}
+
+/** What programs leave for themselves: caches, locks, core dumps, and names with a dot at the beginning. */
+const OWN_USE = /^(?:\..*|__pycache__|.*\.py[co]|core(?:\.\d+)?|.*\.(?:lock|lck|pid))$/;
+
+/** At most this many are named. */
+const NAMED = 3;
+/** A tree that is deeper counts as a file. */
+const DEEPEST = 32;
+
+interface Places {
+  readonly directory: SlotDirectory;
+  /** Whether a path, relative to the working directory, was there before the command: the job's own file. */
+  readonly isGiven: (path: string) => boolean;
+  /** The path that the command got as its input; null for stdin. */
+  readonly input: string | null;
+}
+
+/**
+ * Throws `NoOutputError` if an output that is empty can't be what the command meant: `output: file` without the file, and
+ * any other with files that it left elsewhere. It looks at names only, and follows no link. Call it for an empty output.
+ */
+export function refuseNoOutput(output: StepSpec['output'], places: Places): void {
+  if (output === 'none') return;
+  const { directory, input } = places;
+  // Paths that the command knows: it may have written beside them.
+  const known = [...(input === null ? [] : [input]), ...(output === 'file' ? [directory.outputFile] : [])];
+  const names = leftFiles(places, known);
+  if (output !== 'file' && names.length === 0) return;
+  const { missing, instead } = WORDS[output];
+  const shown = names.slice(0, NAMED).join(', ');
+  const more = names.length > NAMED ? ' and others' : '';
+  const left = names.length === 0 ? '' : `; left behind: ${shown}${more}`;
+  throw new NoOutputError(`${missing}${left}; ${instead}, or \`output: none\` if none is expected`);
+}
+
+const WORDS = {
+  stdout: { missing: 'it wrote nothing to stdout', instead: 'use {output} or `output: files`' },
+  file: { missing: 'it wrote no file at {output}, $BATCHCTL_OUTPUT', instead: 'write it there, even if it is empty' },
+  files: { missing: 'it wrote no file in $BATCHCTL_OUTPUT_DIR', instead: 'write them there' },
+} as const;
+
+/**
+ * The first files that a command left in its working directory, or beside its input or output, besides the job's own,
+ * and what programs leave for themselves; relative to the working directory.
+ */
+function leftFiles({ directory, isGiven }: Places, known: readonly string[]): readonly string[] {
+  const found: string[] = [];
+  const walk = (at: string, prefix: string, depth: number): void => {
+    for (const entry of entriesOf(at)) {
+      if (found.length > NAMED) return;
+      if (OWN_USE.test(entry.name)) continue;
+      const path = `${prefix}${entry.name}`;
+      if (entry.isDirectory() && depth < DEEPEST) walk(join(at, entry.name), `${path}/`, depth + 1);
+      else if (!isGiven(path)) found.push(shownName(path));
+    }
+  };
+  walk(directory.cwd, '', 0);
+  if (known.length === 0) return found;
+  const ours = new Set<unknown>([...Object.values(directory), directory.own?.home, ...known]);
+  const besides = new Set(known.map((each) => dirname(each)));
+  for (const path of [...besides, dirname(directory.outputFile)]) ours.add(path);
+  for (const path of besides) {
+    for (const { name } of entriesOf(path)) {
+      const sibling = `../${name}`;
+      if (!ours.has(join(path, name)) && !OWN_USE.test(name) && !isGiven(sibling)) found.push(shownName(sibling));
+    }
+  }
+  return found;
+}
+
+/** Sorted by name. None if it is no directory any more. */
+function entriesOf(path: string): readonly Dirent[] {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true });
+    return entries.length < 2 ? entries : entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return [];
+    throw error;
+  }
+}
+
+const shownName = (name: string): string =>
+  /^[^\p{Cc};]{1,80}$/u.test(name) ? name : JSON.stringify(name.slice(0, 80));
