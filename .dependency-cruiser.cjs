@@ -9,7 +9,7 @@ const ROOMS = {
   manager: ['verbs', 'jobs', 'model', 'ports'],
   verbs: ['config', 'jobs', 'model', 'ports'],
   // It runs in a browser: of the command line only how things read, and the colours and signs of the report.
-  dashboard: ['model', 'cli/format', 'cli/report-html/theme'],
+  dashboard: ['model', 'cli/format', 'cli/report-html', 'jobs/spec/format-job-file'],
   worker: ['jobs', 'model', 'ports'],
   jobs: ['model', 'ports'],
   adapters: ['ports', 'model'],

@@ -27,8 +27,9 @@ export async function attachedSpec({ jobFile }: Attachments, path: string): Prom
       { hint: 'send the job as `spec`' },
     );
   }
-  const { specOfValue } = await import('../jobs/spec/job-file.ts');
-  return specOfValue(jobFile.spec, { file: path });
+  const { parseJobFile, specOfValue } = await import('../jobs/spec/job-file.ts');
+  const { spec } = jobFile;
+  return typeof spec === 'string' ? parseJobFile(spec, { file: path }) : specOfValue(spec, { file: path });
 }
 
 const codeByContext = new WeakMap<Context, Promise<CodeArchive | null>>();

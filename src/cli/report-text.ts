@@ -8,6 +8,7 @@ import type { Context } from './context.ts';
 import { formatCount, formatInstant, formatMany, formatRate, localizeInstants } from './format.ts';
 import { wrap } from './help.ts';
 import { type Column, countColumn, renderTable } from './render.ts';
+import { measuredText } from './report-html/figures.ts';
 import { clip, type Paint, paintFor } from './terminal-text.ts';
 
 /** Maximum number of rows of a list in text; --json and HTML have more. */
@@ -133,13 +134,6 @@ function facts({ totals, workers, timeline, steps, cost }: Report): string {
   }
   if (timeline.hidden > 0) lines.push(`workers  more than are shown`);
   return lines.join('\n');
-}
-
-/** `of 161 of 2,027 attempts`: where CPU and memory are known of only some of the successful ones; else null. */
-export function measuredText(steps: readonly Pick<StepReport, 'measured' | 'duration'>[]): string | null {
-  const measured = steps.reduce((sum, step) => sum + step.measured, 0);
-  const all = steps.reduce((sum, { duration }) => sum + (duration?.count ?? 0), 0);
-  return measured === 0 || measured >= all ? null : `of ${formatCount(measured)} of ${formatMany(all, 'attempt')}`;
 }
 
 function costBySteps(steps: readonly StepReport[]): string {

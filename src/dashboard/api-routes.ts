@@ -4,6 +4,7 @@ import type {
   RetryAnswer,
   SkipAnswer,
   StateChangeAnswer,
+  SubmitAnswer,
 } from '../model/answers/changes.ts';
 import type {
   ListedGroup,
@@ -14,12 +15,16 @@ import type {
   WorkerOrderAnswer,
 } from '../model/answers/grid.ts';
 import type { HistoryLine } from '../model/answers/jobs.ts';
+import type { Plan } from '../model/answers/plan.ts';
 import type { ComparedReport } from '../model/answers/report.ts';
 import type { ChangedSchedule, FiredPeriod, ListedSchedule, UpcomingFiring } from '../model/answers/schedules.ts';
 import type { JobStatus } from '../model/answers/status.ts';
 import type { AttemptLog, FailureCause, KillAnswer, ListedTask, WhyAnswer } from '../model/answers/tasks.ts';
-import type { ApiOverview, ApiPeriods, Me } from '../model/api.ts';
-import type { JobState } from '../model/job.ts';
+import type { VerifyAnswer } from '../model/answers/verify.ts';
+import type { ApiOverview, ApiPeriods, Me, ObjectPage } from '../model/api.ts';
+import type { JobRecord, JobState } from '../model/job.ts';
+import type { OutputManifest } from '../model/output.ts';
+import type { VerifyResult } from '../model/verify/verify-result.ts';
 
 interface Call<Input, Answer> {
   readonly input: Readonly<Input>;
@@ -33,6 +38,22 @@ interface List<Row> {
 type OfJob<More = object> = { readonly job: string } & More;
 /** A value of a verb's field: what a person typed, or a number. */
 type Typed = string | number;
+
+/** A stored object, as bytes that the manager sends itself: a page follows no redirect to a bucket. */
+type OfKey = { readonly key: string; readonly through: true };
+
+/** The fields of a submission and of its plan. `spec`: the text of a job file. */
+export interface Submission {
+  readonly spec: string;
+  readonly code?: string;
+  readonly input?: readonly string[];
+  readonly set?: readonly string[];
+  readonly runKey?: string;
+  readonly again?: boolean;
+  readonly period?: string;
+  readonly finishBy?: string;
+  readonly tz: string;
+}
 
 export type TaskState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
 
@@ -49,6 +70,13 @@ export interface Calls {
   readonly history: Call<OfJob, List<HistoryLine>>;
   readonly report: Call<OfJob, ComparedReport>;
   readonly why: Call<OfJob, WhyAnswer>;
+  readonly objectList: Call<{ prefix: string; after?: string; limit?: Typed }, ObjectPage>;
+  readonly record: Call<OfKey, JobRecord>;
+  readonly proof: Call<OfKey, { readonly when: string; readonly who: string; readonly result: VerifyResult }>;
+  readonly manifest: Call<OfKey, OutputManifest>;
+  readonly verify: Call<OfJob<{ deep?: boolean }>, VerifyAnswer>;
+  readonly plan: Call<Submission, Plan>;
+  readonly submit: Call<Submission, SubmitAnswer>;
   readonly retry: Call<
     OfJob<{ task?: readonly string[]; cause?: readonly string[]; step?: string; canary?: Typed }>,
     RetryAnswer
@@ -88,6 +116,13 @@ export const API_ROUTES = {
   history: 'GET /api/v1/jobs/{job}/history',
   report: 'GET /api/v1/jobs/{job}/report',
   why: 'GET /api/v1/jobs/{job}/why',
+  objectList: 'GET /api/v1/objects/list',
+  record: 'GET /api/v1/objects',
+  proof: 'GET /api/v1/objects',
+  manifest: 'GET /api/v1/objects',
+  verify: 'POST /api/v1/jobs/{job}/proofs',
+  plan: 'POST /api/v1/plans',
+  submit: 'POST /api/v1/jobs',
   retry: 'POST /api/v1/jobs/{job}/retries',
   skip: 'POST /api/v1/jobs/{job}/skips',
   kill: 'POST /api/v1/jobs/{job}/kills',
@@ -154,4 +189,9 @@ export type Cause = DeepRequired<FailureCause>;
 export type Report = DeepRequired<ComparedReport>;
 export type Task = DeepRequired<ListedTask>;
 export type Entry = HistoryLine;
+export type StoredProof = ApiAnswer<'proof'>;
+export type Proof = StoredProof['result'];
+export type AcceptedJob = ApiAnswer<'record'>;
+export type PlanOf = ApiAnswer<'plan'>;
+export type StoredObject = ObjectPage['items'][number];
 export type Finding = DeepRequired<WhyAnswer>['causes'][number];

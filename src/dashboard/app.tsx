@@ -3,9 +3,9 @@ import { useEffect, useRef } from 'preact/hooks';
 import { newVersion } from './call.ts';
 import { ActionDialog } from './parts/action-dialog.tsx';
 import { HelpDialog, NotLive, PageHeader } from './parts/page-header.tsx';
-import { announced, Command, Empty } from './parts/section.tsx';
+import { announced, Command, Empty, LazyPart } from './parts/section.tsx';
 import { route, savedScroll } from './route.ts';
-import { me, refusal, signIn, token } from './session.ts';
+import { asking, me, refusal, signIn, token } from './session.ts';
 import { lastHeard, shownJob } from './tab.ts';
 import { JobView } from './views/job/job.tsx';
 import { JobsView } from './views/jobs.tsx';
@@ -16,7 +16,7 @@ import { WorkerLog, WorkersView } from './views/workers.tsx';
 export function App() {
   return (
     <>
-      {token.value === null ? <SignIn /> : <SignedIn />}
+      {token.value === null ? !asking.value && <SignIn /> : <SignedIn />}
       <p class="sr" role="status" aria-live="polite">
         {announced.value}
       </p>
@@ -64,6 +64,7 @@ function View() {
   if (view === 'workers') return name === undefined ? <WorkersView /> : <WorkerLog key={name} worker={name} />;
   if (view === 'queues') return <QueuesView />;
   if (view === 'schedules') return <SchedulesView />;
+  if (view === 'submit') return <LazyPart load={loadSubmit} />;
   return (
     <>
       <h1>Page not found</h1>
@@ -71,6 +72,8 @@ function View() {
     </>
   );
 }
+
+const loadSubmit = async () => (await import('./views/submit.tsx')).SubmitView;
 
 /** Moves the focus to the main content when the route changes, but not on load, and scrolls to where its entry was left. */
 function useRouteFocus(place: string, main: HTMLElement | null): void {
@@ -139,7 +142,7 @@ function SignIn() {
               text.value = event.currentTarget.value;
             }}
           />
-          <small id="token-hint">This tab keeps it until you sign out or close the tab.</small>
+          <small id="token-hint">The tabs of this page keep it until you sign out or close them.</small>
         </p>
         <p class="buttons">
           <button type="submit" class="primary">

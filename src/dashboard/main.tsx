@@ -7,12 +7,13 @@ import { startOverview } from './feed/feed.ts';
 import { startKeys } from './keys.ts';
 import { startRoute } from './route.ts';
 import { startScheme } from './scheme.ts';
-import { me, startSignInLink, token } from './session.ts';
+import { me, startSharing, startSignInLink, token } from './session.ts';
 import { startTab } from './tab.ts';
 import { startVisible } from './visible.ts';
 
 startScheme();
 startSignInLink();
+startSharing();
 startRoute();
 startVisible();
 startClock();

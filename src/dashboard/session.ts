@@ -2,7 +2,7 @@ import { effect, signal } from '@preact/signals';
 import { hasScope, type Scope } from '../model/api.ts';
 import type { Me } from './api-routes.ts';
 
-/** The key in session storage, which belongs to this tab and is deleted with it. */
+/** The key in session storage, which belongs to one tab and is deleted with it. */
 const STORAGE_KEY = 'batchctl.token';
 
 /** The token that calls use; null when signed out. */
@@ -20,6 +20,53 @@ effect(() => {
 export function signIn(text: string): void {
   refusal.value = null;
   token.value = text;
+}
+
+/** Milliseconds that a new tab waits for another tab's token before it asks a person. */
+const ANSWER_MS = 250;
+
+/** True while a new tab waits for another tab's token. */
+export const asking = signal(false);
+
+type TabMessage =
+  | { readonly ask: string }
+  | { readonly to: string; readonly token: string }
+  /** A person has signed out. */
+  | { readonly out: string };
+
+/**
+ * Between the tabs of this page. A link opened in a new tab starts an empty session storage, so a signed-in tab gives
+ * the new one its token. Only pages of this origin and path take part, and nothing is stored.
+ */
+const tabs = new BroadcastChannel(`batchctl.session ${location.pathname}`);
+const send = (message: TabMessage): void => tabs.postMessage(message);
+
+/** Takes a signed-in tab's token if this tab has none, and gives it to others. */
+export function startSharing(): void {
+  const id = Math.random().toString(36).slice(2);
+  tabs.addEventListener('message', ({ data }: MessageEvent<TabMessage>) => {
+    if ('ask' in data) {
+      if (token.value !== null) send({ to: data.ask, token: token.value });
+    } else if ('out' in data) {
+      if (token.value === data.out) signOut(null);
+    } else if (data.to === id && token.value === null && asking.value) {
+      signIn(data.token);
+      asking.value = false;
+    }
+  });
+  if (token.value !== null) return;
+  asking.value = true;
+  send({ ask: id });
+  setTimeout(() => {
+    asking.value = false;
+  }, ANSWER_MS);
+}
+
+/** A person signs out: all tabs that use the token do. */
+export function signOutEverywhere(): void {
+  const used = token.value;
+  signOut(null);
+  if (used !== null) send({ out: used });
 }
 
 /** `#sign-in=CODE`: the link that the manager prints on the terminal it was started from. */

@@ -111,6 +111,19 @@ export interface CompletionAsked {
   readonly parts: readonly { readonly number: number; readonly etag: string; readonly sha256: string }[];
 }
 
+/** One page of the keys below a prefix, in order. */
+export interface ObjectPage {
+  readonly items: readonly {
+    readonly key: string;
+    readonly size: number;
+    readonly etag: string;
+    /** ISO-8601 UTC. */
+    readonly modified: string;
+  }[];
+  /** The `after` of the next page; null: this is the last. */
+  readonly next: string | null;
+}
+
 export interface Me {
   /** The token's name. */
   readonly name: string;

@@ -127,6 +127,8 @@ function isRange(value: unknown): boolean {
   return isRecord(value) && isCount(value.offset) && isCount(value.length);
 }
 
+const UTF8 = new TextEncoder();
+
 /** Bytes that a part's task gets; 0 if it gets only parameters. */
 export function partSize(part: Part, inputs: readonly Pick<JobInput, 'size'>[]): number {
   switch (part.kind) {
@@ -137,7 +139,7 @@ export function partSize(part: Part, inputs: readonly Pick<JobInput, 'size'>[]):
     case 'whole':
       return inputs[part.input]?.size ?? 0;
     case 'item':
-      return Buffer.byteLength(part.item);
+      return UTF8.encode(part.item).length;
     case 'params':
       return 0;
     default:

@@ -1,8 +1,9 @@
 // Protects: figures in a report read correctly, and its CSV is safe to open in a spreadsheet.
 
 import { expect } from 'chai';
+import { measuredText } from '../../src/cli/report-html/figures.ts';
 import { csvHeader, csvLine } from '../../src/cli/report-output.ts';
-import { formatChange, formatFigure, formatShare, measuredText, sparkline } from '../../src/cli/report-text.ts';
+import { formatChange, formatFigure, formatShare, sparkline } from '../../src/cli/report-text.ts';
 import type { Figure } from '../../src/model/answers/report.ts';
 import { event, T0 } from '../contracts/ledger-events.ts';
 

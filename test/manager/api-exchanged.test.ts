@@ -12,7 +12,11 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** Types that the manager and its client exchange besides those of verbs: module, name, and name in the document. */
 const EXCHANGED = [
-  ...['CompletionAsked', 'PartUrls', 'PartsAsked', 'UploadAsked', 'UploadWay', 'Me'].map((name) => ['api', name, name]),
+  ...['CompletionAsked', 'ObjectPage', 'PartUrls', 'PartsAsked', 'UploadAsked', 'UploadWay', 'Me'].map((name) => [
+    'api',
+    name,
+    name,
+  ]),
   ['store', 'PutResult', 'Put'],
 ];
 

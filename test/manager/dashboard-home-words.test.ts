@@ -84,6 +84,29 @@ describe("the words of the dashboard's home", () => {
     expect(linesOf(overviewOf({ jobs: [failed('claims-1', 'claims-2026-11')] }), periods)).to.have.lengthOf(1);
   });
 
+  it('do not name a failed run that a later run of its key has answered', () => {
+    const first = { ...failed('claims-1', 'claims-2026-11'), createdAt: '2026-11-30T01:00:00Z' };
+    const second = (state: 'running' | 'succeeded' | 'failed', runKey = 'claims-2026-11') =>
+      statusOf({
+        job: 'claims-2',
+        name: 'claims',
+        runKey,
+        state,
+        createdAt: '2026-11-30T02:00:00Z',
+        steps: [CALM_STEP],
+      });
+    const periods = periodsOf(rowOf(cellOf({ state: 'failed', closedAt: '2026-11-30T03:00:00Z' })));
+    const named = (later: ReturnType<typeof second>): boolean =>
+      linesOf(overviewOf({ jobs: [first, later] }), periods).some((line) => line.includes('claims-1: failed'));
+    expect([named(second('succeeded')), named(second('running'))]).to.deep.equal([false, false]);
+    expect([named(second('succeeded', 'claims-2026-10')), named(second('failed', 'other'))]).to.deep.equal([
+      true,
+      true,
+    ]);
+    const earlier = { ...second('succeeded'), createdAt: '2026-11-30T00:00:00Z' };
+    expect(named(earlier), 'an earlier run answers for nothing').to.equal(true);
+  });
+
   it('describe each cell', () => {
     const textOf = (cell: GridCell, status?: ReturnType<typeof statusOf>) => {
       const { state, tone, late, text } = appearanceOf(rowOf(cell), cell, status, 'UTC', NOW);

@@ -14,7 +14,7 @@ describe("the dashboard's session", () => {
   const storedText = (page: Page): Promise<string> =>
     page.evaluate<string>('JSON.stringify([{ ...localStorage }, document.cookie, location.href])');
 
-  it('refuses an unknown token with a reason, and stores a valid one in this tab only', async () => {
+  it('refuses an unknown token with a reason, and stores a valid one only in tabs of this browser', async () => {
     const { page, faults } = await open(`bct_${'x'.repeat(43)}`);
     faults.allow = /401/;
     await page.getByRole('alert').getByText('the token is unknown, revoked or expired').waitFor();
@@ -26,9 +26,8 @@ describe("the dashboard's session", () => {
     expect(await storedText(page)).not.to.contain('bct_');
     await page.reload();
     await waitUntilLive(page);
-    const other = await page.context().newPage();
-    await other.goto(suite.server.address);
-    await other.getByLabel('Token').waitFor();
+    const other = await open(null);
+    await other.page.getByLabel('Token').waitFor();
     await page.getByRole('button', { name: 'sign out' }).click();
     await page.getByLabel('Token').waitFor();
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);

@@ -2,7 +2,6 @@
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { writeClaimsJob } from '../support/manager/dashboard-jobs.ts';
-import { signIn } from '../support/manager/dashboard-server.ts';
 import { DashboardSuite, setTabHidden, waitUntilLive } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
 
@@ -26,7 +25,6 @@ describe('tabs of the dashboard', () => {
   async function openTab(page: Page): Promise<Page> {
     const tab = await page.context().newPage();
     await suite.goTo(tab, `jobs/${job}`);
-    await signIn(tab, await suite.token());
     return tab;
   }
   const iconOf = (page: Page): Promise<string | null> => page.locator('link[rel=icon]').getAttribute('href');

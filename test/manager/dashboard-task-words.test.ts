@@ -54,6 +54,32 @@ describe("a task's history on the dashboard", () => {
     ]);
   });
 
+  it('shows a failure as an alarm only while nothing has answered it', () => {
+    const failed = attemptOf('failed', 10, 12, { exitCode: 3 });
+    const tones = (facts: Partial<TaskFacts>): readonly string[] =>
+      historyOf({
+        step: 'price',
+        task: 6,
+        attempts: [failed],
+        entries: [],
+        open: true,
+        readyAt: null,
+        waitsFor: null,
+        ...facts,
+      })
+        .filter(({ state }) => state === 'failed')
+        .map(({ tone }) => tone);
+    const retry = { number: 3, what: 'retry', who: 'anna', when: at(30), text: '', tasks: { price: '6' } } as Entry;
+    expect(tones({})).to.deep.equal(['bad']);
+    expect(tones({ entries: [{ ...retry, what: 'kill' }] })).to.deep.equal(['bad']);
+    expect(tones({ entries: [retry] })).to.deep.equal(['doubtful']);
+    expect(tones({ attempts: [failed, attemptOf('done', 40, 41)] })).to.deep.equal(['doubtful']);
+    expect(tones({ attempts: [failed, attemptOf('failed', 40, 41, { round: 1 })], entries: [retry] })).to.deep.equal([
+      'doubtful',
+      'bad',
+    ]);
+  });
+
   it('says since when it waits, and for what', () => {
     expect(historyRows({})).to.deep.equal([['waiting', at(0), null, 'for a slot']]);
     const [waiting] = historyRows({ waitsFor: 'read/6', readyAt: null });

@@ -22,9 +22,12 @@ import type * as diagnosis from '../../src/verbs/diagnosis.ts';
 import type * as grid from '../../src/verbs/grid.ts';
 import type * as history from '../../src/verbs/history.ts';
 import type * as logs from '../../src/verbs/logs.ts';
+import type * as plan from '../../src/verbs/plan.ts';
 import type * as reports from '../../src/verbs/report.ts';
 import type * as schedules from '../../src/verbs/schedules.ts';
+import type * as submit from '../../src/verbs/submit.ts';
 import type * as tasks from '../../src/verbs/tasks.ts';
+import type * as verify from '../../src/verbs/verify.ts';
 import { anyCharacter } from '../support/any-character.ts';
 import { CALM_STEP, overviewOf, queueOf, STEP, statusOf } from '../support/manager/dashboard-facts.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
@@ -39,16 +42,24 @@ type Verbs = Pick<typeof changes, 'retry' | 'skip' | 'pause' | 'resume' | 'cance
   Pick<typeof tasks, 'tasks' | 'failures'> & { kill: typeof tasks.tasksKill } & Pick<typeof diagnosis, 'why'> &
   Pick<typeof history, 'history'> &
   Pick<typeof logs, 'logs'> &
+  Pick<typeof verify, 'verify'> &
+  Pick<typeof submit, 'submit'> &
+  Pick<typeof plan, 'plan'> &
   Pick<typeof reports, 'report'>;
 
 type Plain<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Each)[] | undefined ? Each[] : T[K] };
-/** Every call may include the caller's time zone. */
-type VerbInput<Name extends keyof Verbs> = v.InferInput<Verbs[Name]['input']> & { tz?: string };
+/** Every call may include the caller's time zone, and calls that take a job file the job and its code. */
+type VerbInput<Name extends keyof Verbs> = v.InferInput<Verbs[Name]['input']> & {
+  tz?: string;
+  spec?: string;
+  code?: string;
+};
 /** Calls with a field that their verb does not accept, and calls of verbs that are not compared. */
 type Misfit = {
   [Name in keyof Verbs]: Plain<ApiInput<Name>> extends Partial<VerbInput<Name>> ? never : Name;
 }[keyof Verbs];
-type NotCompared = Exclude<keyof typeof API_ROUTES, keyof Verbs | 'me' | 'periods'>;
+type NotCompared = Exclude<keyof typeof API_ROUTES, keyof Verbs | ServiceCall>;
+type ServiceCall = 'me' | 'periods' | 'objectList' | 'record' | 'proof' | 'manifest';
 
 describe('how the dashboard uses the API', () => {
   it('calls only routes and methods that the API has', async () => {
@@ -56,6 +67,10 @@ describe('how the dashboard uses the API', () => {
     expect(Object.values(API_ROUTES).filter((route) => !known.includes(route))).to.deep.equal([
       'GET /api/v1/me',
       'GET /api/v1/periods',
+      'GET /api/v1/objects/list',
+      'GET /api/v1/objects',
+      'GET /api/v1/objects',
+      'GET /api/v1/objects',
     ]);
   });
 

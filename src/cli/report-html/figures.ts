@@ -1,6 +1,7 @@
 import { formatDuration } from '../../lib/units.ts';
+import type { StepReport } from '../../model/answers/report.ts';
 import { wallTime } from '../../model/wall-time.ts';
-import { formatCount } from '../format.ts';
+import { formatCount, formatMany } from '../format.ts';
 import { type Html, html } from './html.ts';
 
 /** A figure, or a note that it is unknown. */
@@ -95,4 +96,11 @@ export function keepEnd(name: string, limit: number): string {
 export function spanCell(from: string, to: string, zone: string): Html {
   const [start, till] = formatSpan(from, to, zone).split(' to ');
   return html`<span class="when">${start ?? ''}</span><small class="when">to ${till ?? ''}</small>`;
+}
+
+/** `of 161 of 2,027 attempts`: where CPU and memory are known of only some of the successful ones; else null. */
+export function measuredText(steps: readonly Pick<StepReport, 'measured' | 'duration'>[]): string | null {
+  const measured = steps.reduce((sum, step) => sum + step.measured, 0);
+  const all = steps.reduce((sum, { duration }) => sum + (duration?.count ?? 0), 0);
+  return measured === 0 || measured >= all ? null : `of ${formatCount(measured)} of ${formatMany(all, 'attempt')}`;
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Report } from '../../model/answers/report.ts';
 import { LATE_TEXT } from '../../model/completeness-text.ts';
@@ -33,9 +32,10 @@ export interface ReportHtmlOptions {
  * A report as one HTML file: no script, no external resources, at most 300 KB for any number of tasks. It is readable
  * on a phone and a wide screen, in light and dark mode, and on paper. All foreign text is escaped.
  */
-export function renderReportHtml(report: Report, { zone, compared }: ReportHtmlOptions): string {
+export async function renderReportHtml(report: Report, { zone, compared }: ReportHtmlOptions): Promise<string> {
   // Only the page's own style may apply, even if foreign text got through unescaped.
-  const policy = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'`;
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(STYLE)));
+  const policy = `default-src 'none'; style-src 'sha256-${btoa(String.fromCharCode(...digest))}'; base-uri 'none'; form-action 'none'`;
   const verdict = verdictOf(report, zone);
   return html`<!doctype html>
 <html lang="en">

@@ -253,6 +253,24 @@ export function cancel({ job }: Status): Action {
   });
 }
 
+/** Verifies a closed job, and stores the proof. */
+export function prove(job: string): Action {
+  return action({
+    label: 'Verify',
+    name: `Verify ${job}`,
+    scope: 'submit',
+    operation: 'verify',
+    what: ['Reads the store, and keeps the result as a proof. This takes a while for a large job.'],
+    fields: [
+      { name: 'deep', label: 'Read every byte of the outputs, and check that the inputs are unchanged', kind: 'flag' },
+    ],
+    words: ({ deep }) => ['verify', job, ...(deep === 'yes' ? ['--deep'] : [])],
+    input: ({ deep }) => ({ job, ...(deep === 'yes' && { deep: true }) }),
+    outcome: ({ verdict, problems }) =>
+      verdict === 'proven' ? 'The job is proven.' : `NOT proven: ${problems[0]?.message ?? 'see the proof'}.`,
+  });
+}
+
 const LIMITS = ['finishBy', 'maxCost', 'tolerate', 'maxRunning'] as const;
 
 export function adjust({ job, maxCost }: Status): Action {

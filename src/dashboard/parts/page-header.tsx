@@ -5,7 +5,7 @@ import { hashOf } from '../hash.ts';
 import { helpShown, keysOn, SHORTCUTS } from '../keys.ts';
 import { route } from '../route.ts';
 import { nextScheme, scheme } from '../scheme.ts';
-import { me, signOut } from '../session.ts';
+import { me, signOutEverywhere } from '../session.ts';
 import { connection, lastHeard } from '../tab.ts';
 import { hasUrgentDeadLetters } from '../words/attention.ts';
 import { isOpen } from '../words/job.ts';
@@ -104,7 +104,7 @@ export function PageHeader() {
           type="button"
           class="quiet"
           title={me.value === null ? undefined : `token ${me.value.name}, scope ${me.value.scope}`}
-          onClick={() => signOut(null)}
+          onClick={signOutEverywhere}
         >
           sign out
         </button>

@@ -6,12 +6,12 @@ import { reasonText } from '../../model/reason-text.ts';
 import type { Overview, Periods, Status } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';
 import { overview } from '../feed/feed.ts';
-import { jobHash } from '../hash.ts';
-import { Ago, BadCount, ProgressBar, StateMark, ToneIcon, When, WithNote } from '../parts/marks.tsx';
+import { hashOf, jobHash } from '../hash.ts';
+import { Ago, BadCount, Mark, ProgressBar, StateMark, ToneIcon, When, WithNote } from '../parts/marks.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
 import { Choice, type Column, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
-import { token } from '../session.ts';
+import { token, whyDenied } from '../session.ts';
 import { useQuery } from '../use-query.ts';
 import { attentionOf, groupByJob, type NoticeGroup } from '../words/attention.ts';
 import {
@@ -23,6 +23,7 @@ import {
   progressOf,
   shareDecided,
   sortJobs,
+  supersededBy,
 } from '../words/job.ts';
 import { PeriodsSection } from './periods.tsx';
 
@@ -56,7 +57,14 @@ export function JobsView() {
   const ended = sortJobs(latest, order);
   return (
     <>
-      <h1>Jobs</h1>
+      <div class="heading">
+        <h1>Jobs</h1>
+        {whyDenied('submit') === null && (
+          <div class="tools">
+            <a href={hashOf(['submit'])}>Submit a job</a>
+          </div>
+        )}
+      </div>
       <Attention seen={seen} periods={periods} />
       {periods !== null && <PeriodsSection periods={periods} seen={seen} />}
       {seen.jobs.length > 0 && <Filter name={name} state={state} order={order} />}
@@ -277,10 +285,17 @@ function Failed(status: Status) {
   );
 }
 
-function StateCell({ state, reason, rehearsal }: Status) {
+function StateCell(status: Status) {
+  const { state, reason, rehearsal } = status;
+  const later = state === 'failed' ? supersededBy(status, overview.value?.jobs ?? []) : null;
   return (
     <>
-      <StateMark state={state} />
+      {later === null ? <StateMark state={state} /> : <Mark tone="doubtful">{state}</Mark>}
+      {later !== null && (
+        <small>
+          run again as <a href={jobHash(later.job)}>{later.job}</a>
+        </small>
+      )}
       {reason !== null && <small>{reasonText(reason)}</small>}
       {rehearsal !== null && <small>a rehearsal</small>}
     </>

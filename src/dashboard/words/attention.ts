@@ -5,7 +5,7 @@ import type { GridRow as Row } from '../../model/period-grid.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import type { Group, Overview, Periods, Queue, Status, Worker } from '../api-routes.ts';
 import { hashOf, jobHash } from '../hash.ts';
-import { isOpen, marginOf, percentText, progressOf, shareDecided } from './job.ts';
+import { isOpen, marginOf, percentText, progressOf, shareDecided, supersededBy } from './job.ts';
 
 /** Something that needs a person's attention, with a link to the details. */
 export interface Notice {
@@ -57,12 +57,13 @@ export function attentionOf(
   periods: Periods | null = null,
 ): readonly Notice[] {
   const notices = [
-    ...seen.jobs.flatMap((job) => jobNotices(job, seen.workers, zone, at)),
+    ...seen.jobs.flatMap((job) => jobNotices(job, supersededBy(job, seen.jobs), seen.workers, zone, at)),
     ...seen.workers.flatMap((worker) => workerNotices(worker, at)),
     ...seen.groups.flatMap(groupNotices),
     ...seen.queues.flatMap((queue) => queueNotices(queue, seen.jobs)),
   ];
-  const known = new Set(notices.map(({ key }) => key));
+  const answered = seen.jobs.filter((job) => supersededBy(job, seen.jobs) !== null).map(({ job }) => `${job} state`);
+  const known = new Set([...answered, ...notices.map(({ key }) => key)]);
   const older = (periods?.bands ?? []).flatMap(({ rows }) => rows.flatMap((row) => periodNotices(row, at)));
   return [...notices, ...older.filter(({ key }) => !known.has(key))].sort((a, b) => WEIGHT[a.tone] - WEIGHT[b.tone]);
 }
@@ -149,7 +150,13 @@ function labelOf({ job, name, runKey }: Status): string {
 }
 
 /** None for a rehearsal: the person who runs it sees the result. `workers`: null if unknown. */
-function jobNotices(job: Status, workers: readonly Worker[] | null, zone: string, at: number): readonly Notice[] {
+function jobNotices(
+  job: Status,
+  later: Status | null,
+  workers: readonly Worker[] | null,
+  zone: string,
+  at: number,
+): readonly Notice[] {
   if (job.rehearsal !== null) return [];
   const href = jobHash(job.job);
   const notices: Notice[] = [];
@@ -159,7 +166,7 @@ function jobNotices(job: Status, workers: readonly Worker[] | null, zone: string
   };
   const reason = job.reason === null ? '' : `: ${reasonText(job.reason)}`;
   if (job.state === 'paused') say('state', 'paused', 'doubtful', `paused${reason}`, reason);
-  if (job.state === 'failed' && Date.parse(job.closedAt ?? '') > at - NEWS_MS)
+  if (job.state === 'failed' && later === null && Date.parse(job.closedAt ?? '') > at - NEWS_MS)
     say('state', 'failed', 'bad', `failed${reason}`, reason);
   const { delivery, untold } = job;
   if (delivery?.state === 'failing' || delivery?.state === 'givenUp')
@@ -246,7 +253,9 @@ export function tabOf({ view, job, status, overview, live }: TabFacts, zone: str
   if (status === null) return { title: `${place} · batchctl`, tone: 'open' };
   const share = shareDecided(progressOf(status));
   const word = status.state === 'running' && share !== null ? percentText(share) : status.state;
-  const tone = status.state === 'succeeded' ? 'good' : toneOf(jobNotices(status, overview?.workers ?? null, zone, at));
+  const later = supersededBy(status, overview?.jobs ?? []);
+  const own = jobNotices(status, later, overview?.workers ?? null, zone, at);
+  const tone = status.state === 'succeeded' ? 'good' : toneOf(own);
   return { title: `${word} · ${place} · batchctl`, tone };
 }
 

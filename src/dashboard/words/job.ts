@@ -52,6 +52,15 @@ export function progressOf({ steps }: Pick<Status, 'steps'>): Progress {
   };
 }
 
+/** The newest later run of a job's run key that is open or has succeeded: it answers for a failure. Null if none is known. */
+export function supersededBy(job: Status, jobs: readonly Status[]): Status | null {
+  const later = jobs.filter(
+    ({ runKey, createdAt, state }) =>
+      runKey !== null && runKey === job.runKey && createdAt > job.createdAt && (isOpen(state) || state === 'succeeded'),
+  );
+  return later.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0] ?? null;
+}
+
 /** Share of tasks that are decided, from 0 to 1; null while the total is unknown. */
 export function shareDecided({ total, done, failed, skipped }: Progress): number | null {
   if (total === null) return null;

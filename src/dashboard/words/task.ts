@@ -54,9 +54,17 @@ export function historyOf(facts: TaskFacts): readonly TaskPhase[] {
     ...waitBefore(attempt, attempts[at - 1], facts.readyAt),
     phaseOf(attempt, open),
   ]);
-  const past = [...ran, ...decisions].sort((a, b) => Date.parse(a.from ?? '') - Date.parse(b.from ?? ''));
+  const past = withSuperseded(
+    [...ran, ...decisions].sort((a, b) => Date.parse(a.from ?? '') - Date.parse(b.from ?? '')),
+  );
   const now = waitNow(facts, past);
   return now === null ? past : [...past, now];
+}
+
+/** A failure for good that a retry, a skip or a later output has answered is past, and no alarm. */
+function withSuperseded(phases: readonly TaskPhase[]): readonly TaskPhase[] {
+  const last = phases.findLastIndex(({ state, word }) => state !== 'waiting' && word !== DECISIONS.kill);
+  return phases.map((phase, at) => (phase.state === 'failed' && at < last ? { ...phase, tone: 'doubtful' } : phase));
 }
 
 function isAbout(entry: Entry & { readonly tasks?: unknown }, { step, task }: TaskFacts): boolean {

@@ -109,16 +109,18 @@ function refuseFields(given: Readonly<Record<string, unknown>>, isWrong: (name: 
   if (name !== undefined) throw new BatchctlError('usage', `the field ${JSON.stringify(name.slice(0, 100))} ${why}`);
 }
 
+const A_JOB = 'the job: an object like a job file in JSON, or the text of a job file';
+
 function attachedJob({ jobFile }: Verb, spec: unknown, code: unknown): Attachments | null {
   if (spec === undefined) {
     if (code !== undefined) throw new BatchctlError('usage', 'code: expected with a spec, found without');
     if (jobFile === 'jobfile') {
-      throw new BatchctlError('usage', 'spec: expected the job, like a job file in JSON, found none');
+      throw new BatchctlError('usage', `spec: expected ${A_JOB}, found none`);
     }
     return null;
   }
-  if (typeof spec !== 'object' || Array.isArray(spec)) {
-    throw new BatchctlError('usage', 'spec: expected an object, like a job file in JSON');
+  if (typeof spec !== 'string' && (typeof spec !== 'object' || Array.isArray(spec))) {
+    throw new BatchctlError('usage', `spec: expected ${A_JOB}, found ${describeFound(spec)}`);
   }
   if (code !== undefined && (typeof code !== 'string' || !/^[0-9a-f]{64}$/.test(code))) {
     throw new BatchctlError(

@@ -36,7 +36,7 @@ describe('the HTML report in a browser', () => {
     return { page, faults: faults.filter((line) => !line.endsWith('/favicon.ico')) };
   }
 
-  const render = (report: Report): string =>
+  const render = (report: Report): Promise<string> =>
     renderReportHtml(report, { zone: 'Europe/London', compared: compareReports(tenTasks(), report, 0.2) });
   const samples = [
     { name: '10-tasks', make: tenTasks, few: false },
@@ -57,7 +57,7 @@ describe('the HTML report in a browser', () => {
   for (const { name, make, few } of samples) {
     for (const { width, colorScheme } of few ? screens.slice(-2) : screens) {
       it(`is readable: ${name}, ${width} wide, ${colorScheme}`, async () => {
-        const { page, faults } = await open(render(make()), { viewport: { width, height: 900 }, colorScheme });
+        const { page, faults } = await open(await render(make()), { viewport: { width, height: 900 }, colorScheme });
         expect(await page.evaluate(`${FAULTS}; pageFaults()`)).to.deep.equal([]);
         expect(faults).to.deep.equal([]);
         await savePicture(page, `report-${name}-${width}-${colorScheme}.png`);
@@ -69,7 +69,7 @@ describe('the HTML report in a browser', () => {
     page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
 
   it('is dark on a dark screen, and light on paper', async () => {
-    const { page } = await open(render(twoThousand()), { colorScheme: 'dark' });
+    const { page } = await open(await render(twoThousand()), { colorScheme: 'dark' });
     expect(await backgroundOf(page)).to.equal('rgb(17, 21, 27)');
     await page.emulateMedia({ media: 'print' });
     expect(await backgroundOf(page)).to.equal('rgb(255, 255, 255)');
@@ -78,7 +78,7 @@ describe('the HTML report in a browser', () => {
   });
 
   it('prints on a few pages, without splitting a chart or cutting it at the edge', async () => {
-    const { page } = await open(render(twoThousand()), { viewport: { width: 718, height: 1000 } });
+    const { page } = await open(await render(twoThousand()), { viewport: { width: 718, height: 1000 } });
     const pdf = await page.pdf({ format: 'A4', path: screenshotPath('report-2000-tasks.pdf') });
     const pages = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g)?.length;
     expect(pages).to.be.within(3, 9);
@@ -96,7 +96,7 @@ describe('the HTML report in a browser', () => {
     const attack = '<script>document.title="run"</script><img src=x onerror=\'document.title="run"\'>" onload="x';
     const report = twoThousand();
     const { page, faults } = await open(
-      render({
+      await render({
         ...report,
         name: attack,
         runKey: attack,

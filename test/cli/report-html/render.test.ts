@@ -7,7 +7,7 @@ import type { Report } from '../../../src/model/answers/report.ts';
 import { compareReports } from '../../../src/model/report/compare.ts';
 import { at, crowded, million, notBegun, tenTasks, twoThousand } from '../../support/sample-reports.ts';
 
-function page(report: Report, zone = 'UTC'): string {
+function page(report: Report, zone = 'UTC'): Promise<string> {
   return renderReportHtml(report, { zone, compared: null });
 }
 
@@ -30,7 +30,7 @@ function poisoned(value: unknown, poison: string): unknown {
 }
 
 describe('the HTML report', () => {
-  it('escapes all foreign text', () => {
+  it('escapes all foreign text', async () => {
     const report = twoThousand();
     const { state, createdAt, startedAt, endedAt, closedAt, throughput } = report;
     const hostile: Report = {
@@ -52,26 +52,26 @@ describe('the HTML report', () => {
         text: '<script>',
       })),
     };
-    const html = page(hostile);
+    const html = await page(hostile);
     expect(html).to.not.match(/<\/?script/i);
     expect(html).to.contain('&lt;script&gt;&quot;&#39;&amp;&lt;/script&gt;');
   });
 
-  it('shows characters that would hide or change a text', () => {
+  it('shows characters that would hide or change a text', async () => {
     const report = twoThousand();
-    const html = page({ ...report, labels: { note: 'a\u001b[31mb\u202ec\u0000' } });
+    const html = await page({ ...report, labels: { note: 'a\u001b[31mb\u202ec\u0000' } });
     expect(html).to.contain('a␛[31mb\ufffdc␀');
   });
 
-  it('loads nothing, and allows only its own style', () => {
-    const html = page(twoThousand());
+  it('loads nothing, and allows only its own style', async () => {
+    const html = await page(twoThousand());
     expect(html).to.not.match(/https?:|<link|<img|<script|\bsrc=|@import|url\((?!#)/);
     const style = /<style>(.*?)<\/style>/s.exec(html)?.[1] ?? '';
     const hash = createHash('sha256').update(style).digest('base64');
     expect(html).to.contain(`default-src 'none'; style-src 'sha256-${hash}'`);
   });
 
-  it('stays below 300 KB with a million tasks, and with the longest possible lists and texts', () => {
+  it('stays below 300 KB with a million tasks, and with the longest possible lists and texts', async () => {
     const largest = crowded();
     const barsOf = (row: number) =>
       Array.from({ length: 31 }, (_, bar) => ({
@@ -97,12 +97,12 @@ describe('the HTML report', () => {
       timeline: { from: at(0), seconds: 33_000, hidden: 0, sampled: 1, waiting: [], rows },
     };
     for (const report of [largest, withoutSuccess, million(), twoThousand()]) {
-      expect(Buffer.byteLength(page(report))).to.be.below(300_000);
+      expect(Buffer.byteLength(await page(report))).to.be.below(300_000);
     }
   });
 
-  it('says what is unknown, and shows no 0 for it', () => {
-    const text = textOf(page(notBegun()));
+  it('says what is unknown, and shows no 0 for it', async () => {
+    const text = textOf(await page(notBegun()));
     for (const expected of [
       'Throughput not known',
       'Slots in use not known',
@@ -114,19 +114,21 @@ describe('the HTML report', () => {
       expect(text).to.contain(expected);
   });
 
-  it('omits charts of what has not happened', () => {
-    expect(page(notBegun())).to.not.contain('class="chart"');
-    expect(textOf(page(tenTasks()))).to.contain('No attempt failed and none was interrupted.');
+  it('omits charts of what has not happened', async () => {
+    expect(await page(notBegun())).to.not.contain('class="chart"');
+    expect(textOf(await page(tenTasks()))).to.contain('No attempt failed and none was interrupted.');
   });
 
-  it('shows all times in the zone', () => {
-    expect(textOf(page(tenTasks(), 'Europe/London'))).to.contain('30 Nov 2026, 18:30:00 to 18:30:18 Europe/London');
-    expect(textOf(page(tenTasks(), 'Asia/Tokyo'))).to.contain('1 Dec 2026, 03:30:00 to 03:30:18 Asia/Tokyo');
+  it('shows all times in the zone', async () => {
+    expect(textOf(await page(tenTasks(), 'Europe/London'))).to.contain(
+      '30 Nov 2026, 18:30:00 to 18:30:18 Europe/London',
+    );
+    expect(textOf(await page(tenTasks(), 'Asia/Tokyo'))).to.contain('1 Dec 2026, 03:30:00 to 03:30:18 Asia/Tokyo');
   });
 
-  it('names each cause, an example and its log', () => {
+  it('names each cause, an example and its log', async () => {
     const report = twoThousand();
-    const text = textOf(page(report));
+    const text = textOf(await page(report));
     const { cause, example } = report.causes.find(({ reason }) => reason === 'timeout') ?? {};
     expect(text).to.contain(`${cause} price, timeout took longer than &lt;n&gt;`);
     expect(text).to.contain(`such as ${example?.task}: took longer than 60s`);
@@ -135,20 +137,20 @@ describe('the HTML report', () => {
     expect(text).to.contain('batchctl retry claims-20261130-1830-k7m2q --cause CAUSE');
   });
 
-  it('says who skipped which task and why, and shows both sides of a control total', () => {
-    const text = textOf(page(twoThousand()));
+  it('says who skipped which task and why, and shows both sides of a control total', async () => {
+    const text = textOf(await page(twoThousand()));
     expect(text).to.contain('By ana@ops-1: skipped price/1777: the insurer withdrew the file.');
     expect(text).to.contain('price.records == input.records 100,000,000 101,050,000 ✕ no');
   });
 
-  it('compares with another run, and names first what got worse', () => {
+  it('compares with another run, and names first what got worse', async () => {
     const report = tenTasks();
     const compared = compareReports({ ...report, seconds: report.seconds / 2 }, report, 0.2);
-    const text = textOf(renderReportHtml(report, { zone: 'UTC', compared }));
+    const text = textOf(await renderReportHtml(report, { zone: 'UTC', compared }));
     expect(text).to.match(/Worse by more than 20 %: total time: /);
     expect(text).to.match(/total time 9\.\d+s 1\ds \+100 % ▲ regressed/);
     const same = compareReports(report, report, 0.2);
-    const unchanged = textOf(renderReportHtml(report, { zone: 'UTC', compared: same }));
+    const unchanged = textOf(await renderReportHtml(report, { zone: 'UTC', compared: same }));
     expect(unchanged).to.contain('No relevant figure is worse by more than 20 %.');
   });
 
@@ -177,9 +179,9 @@ describe('the HTML report', () => {
       ['paused for a secret', paused('secret'), 'Paused · a secret cannot be read', 'doubtful'],
       ['not begun', notBegun(), 'Accepted · nothing done yet', 'open'],
     ] as const) {
-      it(`describes a job that is ${what}`, () => {
+      it(`describes a job that is ${what}`, async () => {
         expect(verdictOf(report, 'UTC')).to.include({ statement, tone });
-        expect(textOf(page(report))).to.contain(statement);
+        expect(textOf(await page(report))).to.contain(statement);
       });
     }
   });

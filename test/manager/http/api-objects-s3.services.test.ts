@@ -36,6 +36,8 @@ describe('objects through the manager, on S3', () => {
     expect([status, text]).to.deep.equal([307, '']);
     const answer = await fetch(headers.get('location') ?? '', { headers: { range: 'bytes=2-4' } });
     expect([answer.status, await answer.text()]).to.deep.equal([206, '234']);
+    const through = await server.call('GET', `${path}&through=true`, undefined, { scope: 'read' });
+    expect([through.status, through.text], 'for a page, which follows no redirect').to.deep.equal([200, '0123456789']);
     const head = await server.call('HEAD', path);
     expect(head.status).to.equal(200);
     expect([head.headers.get('content-length'), head.headers.get('x-amz-meta-sha256')]).to.deep.equal(['10', 'x']);

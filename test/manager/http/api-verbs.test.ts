@@ -35,6 +35,22 @@ describe("the API's verbs", () => {
     expect((await server.call('GET', `/jobs/${encodeURIComponent('key:first')}`)).json.job).to.equal(job);
   });
 
+  it('accept the text of a job file, and name mistakes by line', async () => {
+    const text = (run: string): string =>
+      `name: text\ninput: { split: { by: range, from: 1, to: 2 } }\nsteps:\n  - { name: one, ${run}: cat }\n`;
+    const { json } = await server.call('POST', '/plans', { spec: text('run') });
+    expect(json).to.include({ name: 'text', parts: 2 });
+    const refused = await server.call('POST', '/jobs', { spec: text('rum') });
+    expect(refused.status).to.equal(422);
+    expect(refused.json.error.message).to.match(/job\.json:4:\d+: steps\[0\]/);
+    expect((await server.call('GET', '/jobs?name=text')).json.items).to.deep.equal([]);
+    const wrong = await server.call('POST', '/jobs', { spec: 7 });
+    expect([wrong.status, wrong.json.error.message]).to.deep.equal([
+      400,
+      'spec: expected the job: an object like a job file in JSON, or the text of a job file, found 7',
+    ]);
+  });
+
   it('record who called', async () => {
     const { json } = await server.call('GET', `/jobs/${job}/history`);
     expect(json.items.map(({ who }: { who: string }) => who)).to.include('token:operate');

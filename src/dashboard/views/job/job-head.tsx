@@ -3,9 +3,11 @@ import { type Tone, VERDICT_SIGNS } from '../../../cli/report-html/theme.ts';
 import { adjust, cancel, pause, resume, retryAll } from '../../actions/job-actions.ts';
 import type { Status } from '../../api-routes.ts';
 import { zone } from '../../clock.ts';
+import { hashOf } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { ProgressBar, ToneIcon, When } from '../../parts/marks.tsx';
 import { Command } from '../../parts/section.tsx';
+import { whyDenied } from '../../session.ts';
 import { isOpen, notesOf, percentText, progressOf, shareDecided, stateSentence, toneOfState } from '../../words/job.ts';
 
 export function JobHead({ status }: { readonly status: Status }) {
@@ -75,6 +77,7 @@ function Buttons({ status }: { readonly status: Status }) {
       {state === 'paused' && <ActionButton action={resume(status)} />}
       {isOpen(state) && <ActionButton action={adjust(status)} />}
       {isOpen(state) && <ActionButton action={cancel(status)} />}
+      {!isOpen(state) && whyDenied('submit') === null && <a href={hashOf(['submit'], { from: job })}>Run again</a>}
     </div>
   );
 }

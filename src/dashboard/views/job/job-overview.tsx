@@ -7,6 +7,7 @@ import { type Columns, columnsOf } from '../../chart/bins.ts';
 import type { Plots } from '../../chart/plot.ts';
 import { now, zone } from '../../clock.ts';
 import { hashOf, taskHash } from '../../hash.ts';
+import { saveBlob } from '../../objects.ts';
 import { type Figure, Figures, ProgressBar, ProgressLegend, When, WithNote } from '../../parts/marks.tsx';
 import { LazyPart, QueryStatus, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
@@ -40,7 +41,11 @@ export function JobOverview({ status }: { readonly status: Status }) {
       <Causes status={status} />
       <Steps status={status} report={document} />
       <Counters status={status} />
-      <Section title="Throughput" lead="Tasks done, unsuccessful attempts, and attempts running at a time.">
+      <Section
+        title="Throughput"
+        lead="Tasks done, unsuccessful attempts, and attempts running at a time."
+        tools={document !== null && canRenderReport && <SaveReport report={document} />}
+      >
         {document === null ? (
           <QueryStatus query={report} what="throughput" />
         ) : (
@@ -54,6 +59,30 @@ export function JobOverview({ status }: { readonly status: Status }) {
       )}
       {document !== null && document.slowest.length > 0 && <Slowest job={job} slowest={document.slowest} />}
     </>
+  );
+}
+
+/** The report's own style is named by its checksum, which browsers compute only on https and on this machine. */
+const canRenderReport = crypto.subtle !== undefined;
+
+/** Saves the report as one HTML file, as `batchctl report --format html` writes it. */
+function SaveReport({ report }: { readonly report: Report }) {
+  const failed = useSignal(false);
+  const save = async (): Promise<void> => {
+    failed.value = false;
+    try {
+      const { renderReportHtml } = await import('../../../cli/report-html/render.ts');
+      const { compared: _, ...measured } = report;
+      const html = await renderReportHtml(measured, { zone, compared: null });
+      saveBlob(new Blob([html], { type: 'text/html' }), `${report.job}-report.html`);
+    } catch {
+      failed.value = true;
+    }
+  };
+  return (
+    <button type="button" onClick={() => void save()}>
+      {failed.value ? 'The report could not be made; try again' : 'Download the report'}
+    </button>
   );
 }
 

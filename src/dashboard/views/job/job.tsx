@@ -57,17 +57,30 @@ export function JobView({ job }: { readonly job: string }) {
         <LazyPart load={loadTask} key={`${step}/${task}`} status={status} step={step} number={task} />
       )}
       {page === 'tasks' && task === undefined && <LazyPart load={loadTasks} status={status} />}
+      {page === 'results' && <LazyPart load={loadResults} status={status} />}
+      {page === 'proof' && <LazyPart load={loadProof} status={status} />}
+      {page === 'file' && <LazyPart load={loadFile} status={status} />}
       {page === 'history' && <JobHistory status={status} />}
-      {page !== 'tasks' && page !== 'history' && <JobOverview status={status} />}
+      {page === '' && <JobOverview status={status} />}
     </>
   );
 }
 
 /** The pages of a job: their titles, and their names in the address. */
-const PAGES = [['Overview'], ['Tasks', 'tasks'], ['History', 'history']] as const;
+const PAGES = [
+  ['Overview'],
+  ['Tasks', 'tasks'],
+  ['Results', 'results'],
+  ['Proof', 'proof'],
+  ['Job file', 'file'],
+  ['History', 'history'],
+] as const;
 
 const loadTask = async () => (await import('./task.tsx')).TaskPage;
 const loadTasks = async () => (await import('./tasks.tsx')).TasksPage;
+const loadResults = async () => (await import('./results.tsx')).ResultsPage;
+const loadProof = async () => (await import('./proof.tsx')).ProofPage;
+const loadFile = async () => (await import('./job-file.tsx')).JobFilePage;
 
 /** Announces to screen readers that the job has ended or was paused. */
 function useEndAnnouncement(status: Status | null): void {

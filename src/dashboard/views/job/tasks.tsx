@@ -3,8 +3,9 @@ import { useEffect } from 'preact/hooks';
 import { formatCount, formatMany, shouldShowInputs } from '../../../cli/format.ts';
 import { formatDuration } from '../../../lib/units.ts';
 import { killChosen, retryChosen, skipChosen, type TaskSelection, unskipChosen } from '../../actions/job-actions.ts';
-import type { Cause, Status, Task, TaskState } from '../../api-routes.ts';
+import type { ApiInput, Cause, Status, Task, TaskState } from '../../api-routes.ts';
 import { asCallError, type CallError, call } from '../../call.ts';
+import { now } from '../../clock.ts';
 import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Ago, WithNote } from '../../parts/marks.tsx';
@@ -43,7 +44,11 @@ export function TasksPage({ status }: { readonly status: Status }) {
     </button>
   );
   return (
-    <Section title="Tasks" lead="The list does not update by itself." tools={again}>
+    <Section
+      title="Tasks"
+      lead={state === 'running' ? 'Running tasks, updated every few seconds.' : 'The list does not update by itself.'}
+      tools={again}
+    >
       <form class="filter" onSubmit={(event) => event.preventDefault()}>
         <Choice
           id="tasks-step"
@@ -164,11 +169,7 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
     busy.value = true;
     const last = tasks.peek().at(-1);
     const input = {
-      job,
-      limit: PAGE,
-      ...(step !== '' && { step }),
-      ...(state !== '' && { state: state as TaskState }),
-      ...(cause !== '' && { cause }),
+      ...inputOf({ job, step, state, cause }),
       ...(last !== undefined && { after: `${last.step}/${last.task}` }),
     };
     try {
@@ -186,6 +187,18 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
     void load();
     return () => stop.peek().abort();
   }, []);
+  // Pages that were added stay as they are: another page may begin elsewhere by now.
+  const isFirst = tasks.value.length <= PAGE;
+  const newest = useQuery('tasks', state === 'running' && isFirst ? inputOf({ job, step, state, cause }) : null, {
+    everyMs: RUNNING_MS,
+  }).document?.items;
+  useEffect(() => {
+    if (newest === undefined || tasks.peek().length > PAGE) return;
+    tasks.value = newest;
+    more.value = newest.length === PAGE;
+    const running = new Set(newest.map(nameOf));
+    names.value = new Set([...names.peek()].filter((name) => running.has(name)));
+  }, [newest]);
   if (tasks.value.length === 0 && busy.value) return <Loading what="tasks" />;
   return (
     <>
@@ -227,14 +240,30 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
   );
 }
 
+/** Milliseconds between updates of running tasks. */
+const RUNNING_MS = 5_000;
+
+/** The first page of a filter. */
+const inputOf = ({ job, step, state, cause }: FilterProps): ApiInput<'tasks'> => ({
+  job,
+  limit: PAGE,
+  ...(step !== '' && { step }),
+  ...(state !== '' && { state: state as TaskState }),
+  ...(cause !== '' && { cause }),
+});
+
 const state = {
   title: 'state',
   cell: (task: Task) => <span class={task.state.startsWith('fail') ? 'bad strong' : ''}>{task.state}</span>,
 };
 
-function DurationCell({ task: { startedAt, endedAt } }: { readonly task: Task }) {
-  const seconds = startedAt === null || endedAt === null ? null : (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
-  return <>{seconds === null ? '–' : formatDuration(Math.max(0, seconds))}</>;
+function DurationCell({ task: { state, startedAt, endedAt } }: { readonly task: Task }) {
+  const running = state === 'running' && endedAt === null;
+  if (startedAt === null || (endedAt === null && !running)) return <>–</>;
+  const end = endedAt === null ? now.value : Date.parse(endedAt);
+  return (
+    <WithNote note={running && 'so far'}>{formatDuration(Math.max(0, end - Date.parse(startedAt)) / 1_000)}</WithNote>
+  );
 }
 
 function LastLineCell({ task }: { readonly task: Task }) {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BatchctlError } from '../../../errors.ts';
-import { API, type CompletionAsked, type PartsAsked, type UploadAsked } from '../../../model/api.ts';
+import { API, type CompletionAsked, type ObjectPage, type PartsAsked, type UploadAsked } from '../../../model/api.ts';
 import { rangeOf, requireReadable, requireReadablePrefix } from '../../../model/object-access.ts';
 import type { ObjectInfo, ObjectStore } from '../../../ports/object-store.ts';
 import type { Platform } from '../../../ports/platform.ts';
@@ -19,6 +19,7 @@ const PAGE = 1_000;
 interface WithKey {
   readonly Querystring: { readonly key: string };
 }
+type Read = { readonly Querystring: { readonly key: string; readonly through?: 'true' | 'false' } };
 type Listing = { readonly Querystring: { readonly prefix: string; readonly after?: string; readonly limit?: string } };
 type Put = {
   readonly Querystring: Readonly<Record<'key' | 'size' | 'sha256', string>> & { readonly ifAbsent?: string };
@@ -33,7 +34,11 @@ export function addObjects(app: FastifyInstance, platform: Platform): void {
   acceptBytes(app);
   const url = `${API}/objects`;
   const key = { schema: { querystring: objectSchema({ key: TEXT }) }, config: READ, exposeHeadRoute: false };
-  app.get<WithKey>(url, key, (request, reply) => download(store, request.query.key, request, reply));
+  const read = { ...key, schema: { querystring: objectSchema({ key: TEXT, through: FLAG }, 'through') } };
+  app.get<Read>(url, read, (request, reply) => {
+    const { key: of, through } = request.query;
+    return download(store, of, request, reply, through !== 'true');
+  });
   app.head<WithKey>(url, key, (request, reply) => sendInfo(store, request.query.key, request, reply));
 
   const limit = { type: 'string', pattern: '^[1-9][0-9]{0,3}$' };
@@ -81,12 +86,13 @@ function addParts(app: FastifyInstance, uploads: Uploads): void {
 }
 
 const TEXT = { type: 'string', minLength: 1, maxLength: 1_024 } as const;
+const FLAG = { enum: ['true', 'false'] } as const;
 const PUT = objectSchema(
   {
     key: TEXT,
     size: { type: 'string', pattern: '^[0-9]{1,15}$' },
     sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
-    ifAbsent: { enum: ['true', 'false'] },
+    ifAbsent: FLAG,
   },
   'ifAbsent',
 );
@@ -100,9 +106,14 @@ function acceptBytes(app: FastifyInstance): void {
 }
 
 /** One page of a listing, and the start of the next. */
-async function listPage(store: Pick<ObjectStore, 'list'>, prefix: string, after: string | null, limit: number) {
+async function listPage(
+  store: Pick<ObjectStore, 'list'>,
+  prefix: string,
+  after: string | null,
+  limit: number,
+): Promise<ObjectPage> {
   requireReadablePrefix(prefix);
-  const items: { key: string; size: number; etag: string; modified: string }[] = [];
+  const items: ObjectPage['items'][number][] = [];
   for await (const { key, size, etag, modified } of store.list(prefix, after === null ? {} : { from: after })) {
     if (key === after) continue;
     if (items.length === limit) return { items, next: items.at(-1)?.key ?? null };
@@ -115,12 +126,17 @@ async function listPage(store: Pick<ObjectStore, 'list'>, prefix: string, after:
 const URL_SECONDS = 300;
 
 type Store = Pick<ObjectStore, 'head' | 'get' | 'presign'>;
-type Send = (store: Store, key: string, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
-/** Redirects a caller to an object's bytes, or sends the bytes if the store signs no URLs. */
-const download: Send = async (store, key, request, reply) => {
+/** Redirects a caller to an object's bytes if it may be redirected and the store signs URLs; otherwise sends the bytes. */
+async function download(
+  store: Store,
+  key: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  mayRedirect: boolean,
+): Promise<FastifyReply> {
   const info = await requireObject(store, key, request);
-  const url = await store.presign(key, 'get', URL_SECONDS);
+  const url = mayRedirect ? await store.presign(key, 'get', URL_SECONDS) : null;
   if (url !== null) return reply.code(307).header('location', url).send();
   const range = requestedRange(request, info);
   if (range === 'beyond') {
@@ -138,12 +154,17 @@ const download: Send = async (store, key, request, reply) => {
     reply.code(206).header('content-range', `bytes ${range.offset}-${last}/${info.size}`);
   }
   return reply.send(object.body);
-};
+}
 
-const sendInfo: Send = async (store, key, request, reply) => {
+async function sendInfo(
+  store: Store,
+  key: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const info = await requireObject(store, key, request);
   return setObjectHeaders(reply, info).header('content-length', info.size).send();
-};
+}
 
 async function requireObject(store: Store, key: string, { headers }: FastifyRequest): Promise<ObjectInfo> {
   requireReadable(key);

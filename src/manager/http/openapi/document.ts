@@ -151,8 +151,9 @@ const EXTRA: Readonly<Record<string, Json>> = {
   tz: { type: 'string', description: "time zone of the times read, an IANA name (default: the profile's)" },
   dryRun: { type: 'boolean', description: 'true: only report what would be done' },
   spec: {
-    type: 'object',
-    description: 'the job, like a job file in JSON; its inputs are in the store or in a bucket',
+    type: ['object', 'string'],
+    description:
+      'the job, like a job file in JSON, or the text of a job file (YAML or JSON); its inputs are in the store or in a bucket',
   },
   code: {
     type: 'string',

@@ -21,7 +21,12 @@ export function objectPaths(): readonly PathEntry[] {
       operation('objects', 'getObject', 'read', "an object's bytes", {
         about:
           'On S3, the answer is 307 with a URL that is signed for a few minutes; follow it without the token. Otherwise the answer contains the bytes. `Range` and `If-Match` are supported, and metadata is returned as `x-amz-meta-*`, like S3.',
-        parameters: [KEY],
+        parameters: [
+          KEY,
+          query('through', 'true: always the bytes, through the manager, for a page that follows no redirect', {
+            type: 'boolean',
+          }),
+        ],
         responses: {
           200: { description: 'all of it', headers: ETAG, ...bytes },
           206: { description: 'a range of it', headers: ETAG, ...bytes },
