@@ -9,7 +9,7 @@ const BUILT = fileURLToPath(new URL('../../dist/dashboard/', import.meta.url));
 /** Maximum bytes of JavaScript sent over the network. */
 const BUDGET = 124 * 1024;
 /** Maximum bytes of those sent before anything is shown: the page's script and what it imports at once. */
-const FIRST_BUDGET = 46 * 1024;
+const FIRST_BUDGET = 48 * 1024;
 
 describe("the dashboard's files", () => {
   const assets = readdirSync(join(BUILT, 'assets'));

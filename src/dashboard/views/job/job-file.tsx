@@ -35,7 +35,7 @@ export function JobFilePage({ status: { job } }: { readonly status: Status }) {
       <QueryStatus query={record} what="the job file" />
       {record.document !== null && <Acceptance record={record.document} />}
       {record.document !== null &&
-        (text === null ? <Loading what="the job file" /> : <LogBox name="Job file" text={text} />)}
+        (text === null ? <Loading what="the job file" /> : <LogBox name="Text of the job file" text={text} />)}
     </Section>
   );
 }

@@ -1,5 +1,6 @@
 import { formatCount, formatMany, localizeInstants } from '../../../cli/format.ts';
 import { formatSize } from '../../../lib/units.ts';
+import { endsOfResult, outputsText } from '../../../model/completeness-text.ts';
 import { proofsPrefix } from '../../../model/keys.ts';
 import { prove } from '../../actions/job-actions.ts';
 import type { Proof, Status, StoredProof } from '../../api-routes.ts';
@@ -60,7 +61,7 @@ function Statement({ stored: { result: proof, who, when }, objectKey, status }: 
         </span>
         <span class="muted">
           {formatMany(checked.parts, 'part')} of {formatMany(checked.inputs, 'input')} ({formatSize(checked.bytes)}),{' '}
-          {formatMany(checked.outputs, 'output')}, {deep ? 'every byte read' : 'without reading their bytes'}
+          {outputsText(endsOfResult(proof))}, {deep ? 'every byte read' : 'without reading their bytes'}
         </span>
       </p>
       {outdated && (
