@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../lib/clock.ts';
 import { isZone } from '../lib/instant.ts';
 import { killPoints } from '../lib/kill-point.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
+import type { Scope } from '../model/api.ts';
 import type { StandbyWorker } from '../platform/own-workers.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Attachments } from '../ports/verbs.ts';
@@ -28,6 +29,8 @@ export interface Context {
    * that would read or write a local path must refuse. Null: the command runs on the machine with its files.
    */
   readonly attachments: Attachments | null;
+  /** What the caller may do: everything on the machine itself, through a manager as its token says. */
+  readonly scope: Scope;
   /** The configuration of the selected profile, read once. Throws `config`. */
   config(): Promise<Config>;
   /** The profile's ports, opened once and closed after the command. */
@@ -64,6 +67,7 @@ export interface ContextParts {
   readonly config?: Config;
   readonly platform?: Platform;
   readonly attachments?: Attachments;
+  readonly scope?: Scope;
 }
 
 export function openContext({
@@ -113,6 +117,7 @@ export function openContext({
     stopNow,
     closed,
     attachments: given.attachments ?? null,
+    scope: given.scope ?? 'operate',
     config,
     platform,
     heldWorker,

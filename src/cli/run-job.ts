@@ -14,6 +14,7 @@ import type { OwnWorkers } from '../platform/own-workers.ts';
 import {
   concludeRun,
   continueCommand,
+  isWritten,
   noticeJobBegun,
   type RunTarget,
   refusePaused,
@@ -46,7 +47,10 @@ type RunSubject =
   | { readonly kind: 'spec'; readonly spec: JobSpec; readonly jobFile: string | null; readonly input: SubmissionInput }
   | { readonly kind: 'job'; readonly job: string };
 
-type RunOptions = Pick<RunInput, 'slots' | 'here' | 'scale' | 'output' | 'header' | 'join' | 'name' | 'timeout'>;
+type RunOptions = Pick<
+  RunInput,
+  'slots' | 'here' | 'scale' | 'output' | 'header' | 'join' | 'name' | 'allowUnproven' | 'timeout'
+>;
 
 /**
  * Submits or continues a job, works on it with its own workers, watches, verifies and fetches. Returns the job's exit
@@ -54,8 +58,8 @@ type RunOptions = Pick<RunInput, 'slots' | 'here' | 'scale' | 'output' | 'header
  */
 export async function runJob(ctx: Context, what: RunSubject, input: RunOptions): Promise<number> {
   await ctx.announce();
-  const { output = null, header = null, join = null, name } = input;
-  const target: RunTarget = { output, header, join, name: name ?? null };
+  const { output = null, header = null, join = null, name, allowUnproven } = input;
+  const target: RunTarget = { output, header, join, name: name ?? null, allowUnproven };
   const workers = new Workers(ctx, input);
   try {
     const { view, created } = await withSubmitter(ctx, (submitter) =>
@@ -73,7 +77,7 @@ export async function runJob(ctx: Context, what: RunSubject, input: RunOptions):
       const [last] = await Promise.all([concludeRun(ctx, ended, target, fetch), workers.drain()]);
       // Read the status last: by then the worker that closed the job has written exact counts to the ledger.
       const status = await statusOf(await ctx.platform(), last);
-      if (output !== '-') await showRun(ctx, status, created, status.state === 'succeeded' ? output : null);
+      if (output !== '-') await showRun(ctx, status, created, isWritten(status, allowUnproven) ? output : null);
       printNextCommand(ctx, status);
       return jobExit(status);
     });

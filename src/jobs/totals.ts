@@ -3,6 +3,7 @@ import { eachParallel } from '../lib/parallel.ts';
 import { type StepFacts, standingOf } from '../model/decide.ts';
 import { type ExpectResult, evaluateExpect, parseExpect } from '../model/expect.ts';
 import { hasBarrier, type JobRecord } from '../model/job.ts';
+import { UNMET_REASON } from '../model/journal.ts';
 import { outKey } from '../model/keys.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { TaskBits, tasksIn } from '../model/task-set.ts';
@@ -12,6 +13,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { listFacts, listPublished, readOpened, stepTotals } from './listing.ts';
 import { metaOf, readOutput } from './output.ts';
+import { ifLedgerAvailable } from './record-view.ts';
 
 /** Exact totals of a step, from its published outputs alone (law 12). */
 export interface StepTotals {
@@ -113,6 +115,28 @@ export async function expectationsOf(store: ObjectStore, view: JobView): Promise
     totals.set(step.name, await totalsOf(store, job, step.name, counted));
   }
   return evaluateAll(view, totals);
+}
+
+/**
+ * The control totals that failed a job, which a close found unmet; none for any other job. By the ledger's exact sums if
+ * they cover the same outputs and agree with the close, and otherwise by the outputs themselves.
+ */
+export async function unmetTotals(platform: Platform, view: JobView): Promise<readonly Expectation[]> {
+  if (view.closed?.reason !== UNMET_REASON) return [];
+  const unmet = (found: readonly Expectation[]) => found.filter(({ ok }) => !ok);
+  const known = unmet(await knownExpectations(platform, view));
+  return known.length > 0 ? known : unmet(await expectationsOf(platform.store, view));
+}
+
+/** None if the ledger can't be reached, or its sums are not exact or include late outputs. */
+async function knownExpectations(platform: Platform, view: JobView): Promise<readonly Expectation[]> {
+  let found: readonly Expectation[] = [];
+  await ifLedgerAvailable(async () => {
+    const counts = await (await platform.ledger()).counts(view.record.job);
+    const exact = view.opened.size === 0 && counts.length > 0 && counts.every((each) => each.exact);
+    if (exact) found = evaluateAll(view, new Map(counts.map((each) => [each.step, { ...each, outputs: each.done }])));
+  });
+  return found;
 }
 
 function without(tasks: TaskBits, leftOut: string): TaskBits {

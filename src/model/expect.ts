@@ -157,6 +157,23 @@ export function evaluateExpect(
   return { ok, left: left.toFixed(), right: right.toFixed(), missing: [] };
 }
 
+/** Of a control total that does not hold: `price.records == input.records does not hold: 10 and 11, a difference of -1`. */
+export function unmetText({ equation, left, right, missing = [] }: UnmetTotal): string {
+  if (left === null || right === null) {
+    const what = missing.length === 0 ? '' : `: nothing counted ${missing.join(', ')}`;
+    return `${equation} can't be evaluated${what}`;
+  }
+  return `${equation} does not hold: ${left} and ${right}, a difference of ${differenceOf(left, right)}`;
+}
+
+export interface UnmetTotal extends Pick<ExpectResult, 'left' | 'right'> {
+  readonly equation: string;
+  readonly missing?: ExpectResult['missing'];
+}
+
+/** The left side minus the right one, exactly. */
+const differenceOf = (left: string, right: string): string => new Big(left).minus(right).toFixed();
+
 /** Whether each comparison holds, by the order of its sides: negative, 0 or positive. */
 const HOLDS: Readonly<Record<Comparison, (order: number) => boolean>> = {
   '==': (order) => order === 0,

@@ -126,9 +126,11 @@ export const MANAGER_PREFIX = 'manager/';
 export const CERTIFICATE_KEY = `${MANAGER_PREFIX}tls.json`;
 /** True for keys that no job, worker or caller of the manager may read. */
 export const isSecretKey = (key: string): boolean => key.startsWith(TOKENS_PREFIX) || key.startsWith(MANAGER_PREFIX);
-/** True for keys that decide about jobs, workers or callers: the whole layout except `data/`. */
-export const isInternalKey = (key: string): boolean =>
-  /^(code|runs|open|due|jobs|workers|keepers|notices|schedules|groups|releases|ledger|tokens|manager)\//.test(key);
+/**
+ * True for keys that decide nothing about jobs, workers or callers: raw data. Inputs named by their content are not, as
+ * submissions rely on it.
+ */
+export const isRawDataKey = (key: string): boolean => key.startsWith(DATA_PREFIX) && !key.startsWith(INPUTS_PREFIX);
 
 /** Overwritten by the worker that lists a large job, so that the others needn't. */
 export const lookKey = (job: string): string => `jobs/${job}/steps/looked.json`;

@@ -1,11 +1,17 @@
 import { BatchctlError } from '../errors.ts';
+import type { Scope } from './api.ts';
 import { CODE_PREFIX, codeOf, DATA_PREFIX, INPUTS_PREFIX, JOBS_PREFIX, OPEN_PREFIX } from './keys.ts';
 
 /**
- * Prefixes that callers with the right to read may read. No caller may read anything else (tokens, the manager's
- * certificate, keepers' marks).
+ * What callers of the manager may do with objects directly, by scope; each scope includes those before it. No caller may
+ * read anything else (tokens, the manager's certificate, keepers' marks), nor write it, not even with `operate`.
  */
-export const READABLE_PREFIXES = [DATA_PREFIX, JOBS_PREFIX, CODE_PREFIX, OPEN_PREFIX, 'runs/'] as const;
+export const OBJECT_ACCESS = {
+  read: { read: [DATA_PREFIX, JOBS_PREFIX, CODE_PREFIX, OPEN_PREFIX, 'runs/'], write: [] },
+  // Below `code/` only archives, and below `data/inputs/` only what has the checksum in its name.
+  submit: { read: [], write: [DATA_PREFIX, CODE_PREFIX] },
+  operate: { read: [], write: [] },
+} as const satisfies Readonly<Record<Scope, Readonly<Record<'read' | 'write', readonly string[]>>>>;
 
 /** S3's limit on a whole key, in bytes of UTF-8 (userguide/object-keys). */
 const MAX_KEY_BYTES = 1_024;
@@ -23,8 +29,9 @@ export function requireReadablePrefix(prefix: string): void {
 
 function requireReadablePath(path: string, given: string): void {
   requireKey(path, given);
-  if (READABLE_PREFIXES.some((prefix) => given.startsWith(prefix))) return;
-  throw new BatchctlError('refused', `expected a key below ${READABLE_PREFIXES.join(', ')}; found ${shown(given)}`);
+  const { read } = OBJECT_ACCESS.read;
+  if (read.some((prefix) => given.startsWith(prefix))) return;
+  throw new BatchctlError('refused', `expected a key below ${read.join(', ')}; found ${shown(given)}`);
 }
 
 /**

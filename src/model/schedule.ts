@@ -1,6 +1,7 @@
 import { canonicalJson } from '../lib/json.ts';
 import type { JobSpec } from './job.ts';
 import type { EntryBase } from './journal.ts';
+import { NAME_PATTERN } from './keys.ts';
 import { type Cadence, calendarText, type Firing, firingsAfter, firingsBetween } from './schedule-times.ts';
 import { addDays, instantsOf, wallTime } from './wall-time.ts';
 
@@ -106,6 +107,12 @@ const timesOf = ({ cadence, zone }: ScheduleSpec): string => canonicalJson({ cad
 /** The run key of a firing: whichever keeper fires it, it runs once. */
 export const runKeyOf = (schedule: Pick<Schedule, 'name'>, { period }: Pick<Firing, 'period'>): string =>
   `${schedule.name}@${period}`;
+
+/** The name of the schedule that a run key belongs to if there is one of that name; null for other run keys. */
+export function scheduleOfRun(runKey: string): string | null {
+  const name = runKey.slice(0, Math.max(0, runKey.indexOf('@')));
+  return NAME_PATTERN.test(name) ? name : null;
+}
 
 /**
  * The due firings: everything within the catch-up time, except from before it was made or while it was paused. While it

@@ -107,6 +107,8 @@ export interface VerbRequest {
 export interface VerbCall extends VerbRequest {
   /** The actor, for the journal: `token:NAME`. */
   readonly who: string;
+  /** The scope of the caller's token. */
+  readonly scope: Scope;
   /** Aborted when the caller is gone, or asked the verb to stop. */
   readonly signal: AbortSignal;
   /** Receives progress: an event as the verb declares it, or text for people. */

@@ -4,14 +4,17 @@ import { fetchOutputs, hasSingleOutput, othersLine } from '../jobs/fetch/fetch.t
 import { chooseStep } from '../jobs/fetch/names.ts';
 import { type FetchTarget, hasFilePerOutput, parseTarget, requireRoom } from '../jobs/fetch/target.ts';
 import { findJobToShow } from '../jobs/find.ts';
+import { unmetTotals } from '../jobs/totals.ts';
 import { formatMany } from '../lib/units.ts';
 import type { FetchAnswer } from '../model/answers/data.ts';
 import { fetchedEndsText } from '../model/completeness-text.ts';
+import { type UnmetTotal, unmetText } from '../model/expect.ts';
+import { UNMET_REASON } from '../model/journal.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { jobOrLatest, warnOfDamage } from './job.ts';
-import { HEADER, JOIN, NAME, refuseName } from './run.ts';
+import { ALLOW_UNPROVEN, HEADER, JOIN, NAME, refuseName } from './run.ts';
 import { type Given, option, text, throttle, type VerbContext, verb } from './verb.ts';
 import { deliverJob } from './watch.ts';
 
@@ -42,9 +45,10 @@ export const fetch = verb<FetchEvent>()({
     name: v.optional(NAME),
     header: v.optional(HEADER),
     join: v.optional(JOIN),
+    allowUnproven: ALLOW_UNPROVEN,
   }),
   answer: async () => (await import('../model/answers/data.ts')).FETCH_ANSWER,
-  async run(context, { job, step, output, name, header, join }): Promise<FetchAnswer> {
+  async run(context, { job, step, output, name, header, join, allowUnproven }): Promise<FetchAnswer> {
     const { files } = context;
     if (files.elsewhere && !isS3Uri(output ?? '')) {
       throw new BatchctlError(
@@ -59,6 +63,7 @@ export const fetch = verb<FetchEvent>()({
     if (job === undefined || job === 'last') context.notice(`job ${view.record.job}`);
     const target = targetOf(context, view, step, output);
     checkFields(target, { name, header, join, stdout: files.stdout !== null });
+    const unmet = await requireProvable(platform, view, allowUnproven);
     await requireRoomForOutputs(platform, view, step, target);
     context.report({ event: 'fetching', to: target.kind });
     const fetched = await fetchOutputs(platform, view, {
@@ -74,13 +79,33 @@ export const fetch = verb<FetchEvent>()({
     });
     context.report({ event: 'fetched', fetched });
     await context.shown();
-    const lines = [fetchedEndsText(fetched, stateOf(view)), othersLine(fetched)];
+    const lines = [
+      ...unmet.map((total) => `not proven: ${unmetText(total)}`),
+      fetchedEndsText(fetched, stateOf(view)),
+      othersLine(fetched),
+    ];
     for (const line of lines) if (line !== null) context.warn(line);
     // Entries after a gap in the journal may say that the job was delivered, or must not be delivered.
     if (view.hole === null) await deliverJob(context, view);
     return fetched;
   },
 });
+
+/** The control totals that failed the job. Throws `proof` if there are any, unless its outputs are wanted all the same. */
+async function requireProvable(
+  platform: Platform,
+  view: JobView,
+  allowUnproven: boolean,
+): Promise<readonly UnmetTotal[]> {
+  if (view.closed?.reason !== UNMET_REASON) return [];
+  const unmet = await unmetTotals(platform, view);
+  if (allowUnproven) return unmet;
+  const { job } = view.record;
+  const why = unmet.length === 0 ? 'a control total does not hold' : unmet.map(unmetText).join('; ');
+  throw new BatchctlError('proof', `job ${job} is not proven: ${why}; no output was written`, {
+    hint: `batchctl verify ${job} shows everything that was checked; --allow-unproven writes the outputs all the same`,
+  });
+}
 
 /** Throws `full` if the step's outputs don't fit at the target. Without exact counts their size is not known. */
 async function requireRoomForOutputs(

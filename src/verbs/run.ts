@@ -13,7 +13,9 @@ import { shellWord } from '../lib/shell-word.ts';
 import { formatMany } from '../lib/units.ts';
 import type { JobStatus } from '../model/answers/status.ts';
 import { endsOfResult, provenText } from '../model/completeness-text.ts';
+import { unmetText } from '../model/expect.ts';
 import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
+import { UNMET_REASON } from '../model/journal.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
@@ -31,6 +33,8 @@ export interface RunTarget {
   readonly join: Join | null;
   /** Pattern for files in a directory; absent or null: the default. */
   readonly name?: string | null;
+  /** True: also the outputs of a job whose control totals don't hold. */
+  readonly allowUnproven?: boolean;
 }
 
 /** Shared by `fetch` and `run`. */
@@ -43,6 +47,13 @@ export const JOIN = field(
   '--join <how>',
   'how to join outputs: lines adds a missing final newline, bytes adds nothing (default: as the input was split)',
   oneOf(['lines', 'bytes']),
+);
+
+export const ALLOW_UNPROVEN = option(
+  '--allow-unproven',
+  'write the outputs even if a control total (`expect`) does not hold',
+  flag,
+  false,
 );
 
 export const NAME = field(
@@ -59,7 +70,7 @@ export function refuseName(target: FetchTarget | null, name: string | undefined)
 }
 
 /**
- * Follows a submitted job to its end, then verifies and delivers it. The command line submits the job before and
+ * Follows a submitted job to its end, then verifies and delivers it; with `dryRun`, only answers its status. The command line submits the job before and
  * fetches the outputs afterwards, because both need its own files. Throws `notFound`, `refused`, `notFinished`,
  * `interrupted`, `proof`.
  */
@@ -79,12 +90,15 @@ export const run = verb<WatchEvent>()({
     header: v.optional(HEADER),
     join: v.optional(JOIN),
     name: v.optional(NAME),
+    allowUnproven: ALLOW_UNPROVEN,
   }),
   answer: async () => (await import('../model/answers/status.ts')).JOB_STATUS,
   exit: (status: JobStatus) => jobExit(status),
   async run(context, { job: meant, timeout, scale, created, ...given }): Promise<JobStatus> {
     const platform = await context.platform();
-    const view = await finishSending(platform, await findJob(platform, meant));
+    const found = await findJob(platform, meant);
+    if (context.dryRun) return statusOf(platform, found);
+    const view = await finishSending(platform, found);
     const { job, spec } = view.record;
     noticeJobBegun(context, view, created);
     const state = stateOf(view);
@@ -109,18 +123,23 @@ export const run = verb<WatchEvent>()({
   },
 });
 
-const targetOf = ({ output, header, join, name }: Readonly<Record<string, unknown>>): RunTarget => ({
+const targetOf = ({ output, header, join, name, allowUnproven }: Readonly<Record<string, unknown>>): RunTarget => ({
   output: typeof output === 'string' ? output : null,
   header: header === 'once' ? header : null,
   join: join === 'lines' || join === 'bytes' ? join : null,
   name: typeof name === 'string' ? name : null,
+  allowUnproven: allowUnproven === true,
 });
 
 /** The command that continues an interrupted run, with its output target. */
-export function continueCommand(job: string, { output, header, join, name = null }: RunTarget): string {
+export function continueCommand(
+  job: string,
+  { output, header, join, name = null, allowUnproven = false }: RunTarget,
+): string {
   if (output === null) return `batchctl run ${job}`;
   const how = `${header === null ? '' : ` --header ${header}`}${join === null ? '' : ` --join ${join}`}`;
-  return `batchctl run ${job} -o ${shellWord(output)}${how}${name === null ? '' : ` --name ${shellWord(name)}`}`;
+  const named = name === null ? '' : ` --name ${shellWord(name)}`;
+  return `batchctl run ${job} -o ${shellWord(output)}${how}${named}${allowUnproven ? ' --allow-unproven' : ''}`;
 }
 
 /** Rehearsals of a job share its name: the latest real run is one of so many. */
@@ -174,13 +193,25 @@ export function refusePaused(view: JobView, created: boolean, resumeCommand: str
   });
 }
 
-/** Verifies a successful job, fetches and delivers its outputs. Returns the view afterwards. Throws `proof`. */
+/** Whether a run writes the outputs of a job that ended so. */
+export const isWritten = ({ state, reason }: Pick<JobStatus, 'state' | 'reason'>, allowUnproven: boolean): boolean =>
+  state === 'succeeded' || (allowUnproven && reason === UNMET_REASON);
+
+/**
+ * Verifies a successful job, fetches and delivers its outputs. Those of a job whose control totals don't hold are only
+ * fetched, if that is allowed. Returns the view afterwards. Throws `proof`.
+ */
 export async function concludeRun(
   context: Pick<VerbContext, 'platform' | 'notice' | 'signal' | 'passed'>,
   view: JobView,
-  { output }: Pick<RunTarget, 'output'>,
+  { output, allowUnproven = false }: Pick<RunTarget, 'output' | 'allowUnproven'>,
   fetch: () => Promise<void>,
 ): Promise<JobView> {
+  if (view.closed?.reason === UNMET_REASON) {
+    await noticeUnproven(context, view, output !== null && !allowUnproven);
+    if (output !== null && allowUnproven && view.pruned === null) await fetch();
+    return view;
+  }
   if (stateOf(view) !== 'succeeded') return view;
   const { job, spec } = view.record;
   if (view.pruned !== null) {
@@ -193,6 +224,16 @@ export async function concludeRun(
   const delivered = await deliverJob(context, view);
   if (output === null && spec.deliver === null) context.notice(`fetch the outputs: batchctl fetch ${job} -o DIR/`);
   return delivered;
+}
+
+async function noticeUnproven(
+  { platform: open, notice }: Pick<VerbContext, 'platform' | 'notice'>,
+  view: JobView,
+  withheld: boolean,
+): Promise<void> {
+  const { unmetTotals } = await import('../jobs/totals.ts');
+  for (const total of await unmetTotals(await open(), view)) notice(`not proven: ${unmetText(total)}`);
+  if (withheld) notice('no output was written; --allow-unproven writes the outputs all the same');
 }
 
 /** A run may only report success if the job is proven. */

@@ -8,6 +8,7 @@ import { unknownPlaceholders } from '../jobs/placeholders.ts';
 import { planOf } from '../jobs/plan.ts';
 import { type MissingProgram, missingPrograms } from '../jobs/programs.ts';
 import { existingRun } from '../jobs/run-keys.ts';
+import { readSchedule } from '../jobs/schedules/schedules.ts';
 import { closeInputs, FileChecksums } from '../jobs/submit/inputs.ts';
 import { awaitInputs, type Prepared, prepare, resolveSpec, type SubmissionRequest } from '../jobs/submit/prepare.ts';
 import { type SubmitOptions, type SubmitResult, submit } from '../jobs/submit/submit.ts';
@@ -16,9 +17,12 @@ import { formatInstant } from '../lib/instant.ts';
 import { describeFound } from '../lib/problems.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatSize, parsePairs, wholeNumberParser } from '../lib/units.ts';
+import { hasScope } from '../model/api.ts';
 import { emptyInputs, type JobSpec } from '../model/job.ts';
 import { isSameJson } from '../model/overrides.ts';
+import { scheduleOfRun } from '../model/schedule.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
 import { duration } from './job.ts';
 import { deadlineOf, parseFutureTime } from './parse-time.ts';
 import { flag, option, parsedText, text, throttle, type VerbContext } from './verb.ts';
@@ -81,7 +85,18 @@ type Phase = 'upload' | 'cut' | 'send';
 
 export type Submitter = Pick<
   VerbContext<SubmitEvent>,
-  'platform' | 'config' | 'zone' | 'clock' | 'signal' | 'notice' | 'warn' | 'passed' | 'files' | 'report' | 'shown'
+  | 'platform'
+  | 'config'
+  | 'zone'
+  | 'clock'
+  | 'signal'
+  | 'scope'
+  | 'notice'
+  | 'warn'
+  | 'passed'
+  | 'files'
+  | 'report'
+  | 'shown'
 >;
 
 /** Throws `usage` for fields that conflict with each other or with the profile. */
@@ -181,11 +196,33 @@ export async function prepareSubmission(
   const request = await requestOf(context, spec, jobFile, input);
   const checksums = platform.remote === true ? new FileChecksums(noticeLargeFile(context)) : null;
   const prepareOnce = () => prepare(request, store, (text) => findJob(platform, text), checksums, bucket);
-  return awaitInputs(prepareOnce, input.awaitInput ?? 0, {
+  const prepared = await awaitInputs(prepareOnce, input.awaitInput ?? 0, {
     clock,
     signal: context.signal,
     onWait: (why) => context.notice(`waiting: ${why}`),
   });
+  try {
+    await refuseScheduledRun(context, store, prepared.runKey);
+    return prepared;
+  } catch (error) {
+    await closeInputs(prepared.inputs);
+    throw error;
+  }
+}
+
+/** Throws `refused` for the run key of a schedule's period if the caller may not change schedules. */
+async function refuseScheduledRun(
+  { scope }: Pick<Submitter, 'scope'>,
+  store: ObjectStore,
+  runKey: string | null,
+): Promise<void> {
+  const schedule = runKey === null || hasScope(scope, 'operate') ? null : scheduleOfRun(runKey);
+  if (schedule === null || (await readSchedule(store, schedule)) === null) return;
+  throw new BatchctlError(
+    'refused',
+    `the run key ${runKey} belongs to the schedule ${schedule}: with it, this job would take the place of a firing`,
+    { hint: `batchctl schedule run ${schedule} --period P, with a token of scope operate; or use another run key` },
+  );
 }
 
 /** Reports a file whose checksum takes a while. */

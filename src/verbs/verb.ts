@@ -33,6 +33,8 @@ export interface VerbContext<Event = never> {
   shown(): Promise<void>;
   /** Sets an error with which the call ends after its answer is displayed. */
   conclude(error: BatchctlError): void;
+  /** What the caller may do: everything on the machine itself, through a manager as its token says. */
+  readonly scope: Scope;
   /** True: the caller has confirmed all questions in advance (`--yes`). */
   readonly confirmed: boolean;
   /** Text for people that is not part of the answer. The caller may have silenced notices. */

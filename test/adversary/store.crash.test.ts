@@ -118,6 +118,7 @@ async function openVerifier(
       name: 'verify',
       input: { job, deep: true },
       who: 'auditor',
+      scope: 'operate',
       attachments: null,
       signal,
       dryRun: true,

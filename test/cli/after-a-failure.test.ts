@@ -17,6 +17,9 @@ describe('the command that continues a run', () => {
       "batchctl run j-1 -o 'all rows.csv' --header once --join bytes",
     );
     expect(continueCommand('j-1', { ...run, output: null, join: 'lines' })).to.equal('batchctl run j-1');
+    expect(continueCommand('j-1', { ...run, allowUnproven: true })).to.equal(
+      "batchctl run j-1 -o 'all rows.csv' --allow-unproven",
+    );
   });
 });
 

@@ -36,6 +36,7 @@ describe('the signal that ends a command', () => {
       name: 'verify',
       input: {},
       who: 'me',
+      scope: 'operate',
       attachments: null,
       dryRun: false,
       yes: false,

@@ -110,7 +110,9 @@ describe('why: decisions and failures', () => {
     );
     await workspace.work();
     const platform = await workspace.platform();
-    expect((await untilCause(platform, job, 'expectUnmet')).title).to.include('price.rows == 3');
+    expect((await untilCause(platform, job, 'expectUnmet')).title).to.include(
+      'price.rows == 3 does not hold: 2 and 3, a difference of -1',
+    );
     expect(await causeCodesOf(platform, job)).to.deep.equal(['expectUnmet']);
   });
 });

@@ -1,9 +1,11 @@
 // Protects: API callers can read and write only the objects meant for them, never tokens or certificates.
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { isKind } from '../../src/errors.ts';
+import { isRawDataKey } from '../../src/model/keys.ts';
 import {
-  READABLE_PREFIXES,
+  OBJECT_ACCESS,
   rangeOf,
   requireReadable,
   requireReadablePrefix,
@@ -54,7 +56,7 @@ describe('the objects that callers can read and put', () => {
       fc.property(key, (text) => {
         const kind = kindOf(requireReadable, text);
         if (kind !== 'fine') return;
-        expect(READABLE_PREFIXES.some((prefix) => text.startsWith(prefix))).to.equal(true);
+        expect(OBJECT_ACCESS.read.read.some((prefix) => text.startsWith(prefix))).to.equal(true);
         expect(text.split('/').some((each) => ['', '.', '..'].includes(each))).to.equal(false);
         // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
         expect(/[\x00-\x1f\x7f]/.test(text)).to.equal(false);
@@ -122,6 +124,58 @@ describe('the objects that callers can read and put', () => {
     }
     expect(kindOf(requireReadablePrefix, 'data/')).to.equal('fine');
     expect(kindOf(requireReadablePrefix, 'data/cla')).to.equal('fine');
+  });
+});
+
+describe('the prefixes of the layout', () => {
+  /** What each prefix allows: to callers of the manager, and to jobs that name the stack's own bucket. */
+  const ALLOWED: Readonly<Record<string, string>> = {
+    'data/': 'read put deliver',
+    'jobs/': 'read',
+    'code/': 'read put',
+    'open/': 'read',
+    'runs/': 'read',
+    'due/': '',
+    'workers/': '',
+    'keepers/': '',
+    'notices/': '',
+    'news/': '',
+    'schedules/': '',
+    'groups/': '',
+    'releases/': '',
+    'ledger/': '',
+    'tokens/': '',
+    'manager/': '',
+  };
+  const source = readFileSync(new URL('../../src/model/keys.ts', import.meta.url), 'utf8');
+  const code = source.replaceAll(/\/\*.*?\*\//gs, '');
+  const prefixes = new Set([...code.matchAll(/[`']([a-z]+\/)/g)].map(([, prefix = '']) => prefix));
+  // Below an attempt's prefix.
+  prefixes.delete('files/');
+
+  it('are all in this table', () => {
+    expect([...prefixes].sort()).to.deep.equal(Object.keys(ALLOWED).sort());
+  });
+
+  for (const prefix of [...prefixes, 'anything-new/', 'data', ''])
+    it(`allow below ${prefix || 'the top'} no more than the table says`, () => {
+      const name = prefix === 'code/' ? `${SHA}.tar.gz` : 'x/y';
+      const allowed = [
+        ...(kindOf(requireReadable, `${prefix}${name}`) === 'fine' ? ['read'] : []),
+        ...(kindOf(writable, `${prefix}${name}`) === 'fine' ? ['put'] : []),
+        ...(isRawDataKey(`${prefix}${name}`) ? ['deliver'] : []),
+      ];
+      expect(allowed.join(' ')).to.equal(ALLOWED[prefix] ?? '');
+    });
+
+  it('keep inputs that are named by their content from deliveries', () => {
+    expect(isRawDataKey(`data/inputs/${SHA}/a.csv`)).to.equal(false);
+    expect(isRawDataKey('data/inputs.csv')).to.equal(true);
+  });
+
+  it('give rights to change to no scope but submit', () => {
+    expect(OBJECT_ACCESS.read.write).to.deep.equal([]);
+    expect(OBJECT_ACCESS.operate).to.deep.equal({ read: [], write: [] });
   });
 });
 

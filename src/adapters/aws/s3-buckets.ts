@@ -1,6 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import { OnceMap } from '../../lib/once.ts';
-import { isInternalKey, isSecretKey } from '../../model/keys.ts';
+import { isRawDataKey, isSecretKey } from '../../model/keys.ts';
 import type { Bucket } from '../../ports/bucket.ts';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
 import { errorHeaders, hasName, translateAwsError } from './errors.ts';
@@ -126,7 +126,7 @@ export async function findBucketRegion(clients: AwsClients, name: string): Promi
 
 /**
  * The profile's own bucket as jobs may use it. Inputs may be read from anywhere except the manager's own keys, such as
- * its access tokens; outputs may go anywhere except among the objects that decide. Otherwise anyone who may submit a
+ * its access tokens; outputs may go below `data/` or outside the prefix, and nowhere else. Otherwise anyone who may submit a
  * job could read the manager's key or create a token.
  */
 export function restrictBucket(bucket: Bucket, prefix: string): Bucket {
@@ -137,7 +137,8 @@ export function restrictBucket(bucket: Bucket, prefix: string): Bucket {
     throw refusedError(`${bucket.location}/${key} is reserved for the manager, and can't be read by jobs`);
   };
   const writable = (key: string): string => {
-    if (!isInternalKey(inner(key) ?? '')) return key;
+    const own = inner(key);
+    if (own === null || isRawDataKey(own)) return key;
     throw refusedError(`${bucket.location}/${key} is among the objects of jobs, so nothing can be delivered there`);
   };
   return {

@@ -106,6 +106,7 @@ function contextOf(call: VerbCall, config: Config, platform: Platform): Context 
     config,
     platform: actingAs(platform, call.who),
     attachments: attachmentsOf(call),
+    scope: call.scope,
   });
 }
 

@@ -5,7 +5,7 @@ import { BatchctlError } from '../../errors.ts';
 import { type FetchTarget, parseTarget } from '../../jobs/fetch/target.ts';
 import { wholeNumberParser } from '../../lib/units.ts';
 import { duration, scaleFlag } from '../../verbs/job.ts';
-import { HEADER, JOIN, NAME, refuseName } from '../../verbs/run.ts';
+import { ALLOW_UNPROVEN, HEADER, JOIN, NAME, refuseName } from '../../verbs/run.ts';
 import { START_FIELD, SUBMISSION_FIELDS } from '../../verbs/submission.ts';
 import { field, flag, parsedText, text } from '../../verbs/verb.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
@@ -41,6 +41,7 @@ const RUN = {
   header: v.optional(HEADER),
   join: v.optional(JOIN),
   name: v.optional(NAME),
+  allowUnproven: ALLOW_UNPROVEN,
   timeout: v.optional(
     field('--timeout <duration>', 'stop waiting after this time; the job can be continued later', duration),
   ),
@@ -70,7 +71,7 @@ export function runCommand(ctx: Context): CommandDefinition {
     output: async () => (await import('../verb-schema.ts')).statusSchema(),
     help: {
       about:
-        "Submits a job, works on it, shows its progress, verifies it and fetches its outputs. Files in the working directory that a command after -- names, such as its script, are sent along. Run it again with the same --run-key, or with the job's id, to continue.",
+        "Submits a job, works on it, shows its progress, verifies it and fetches its outputs. Files in the working directory that a command after -- names, such as its script, are sent along. Run it again with the same --run-key, or with the job's id, to continue. If the job failed, nothing is fetched; --allow-unproven fetches the outputs if only a control total (`expect`) does not hold.",
       examples: [
         'batchctl run job.yaml -o results/',
         'batchctl run job.yaml --run-key month-end-2026-11 -o totals.csv',

@@ -5,7 +5,7 @@ import { isS3Uri } from '../../model/s3-uri.ts';
 import { fetch } from '../../verbs/fetch.ts';
 import { plan } from '../../verbs/plan.ts';
 import { isRaiseEvent, type RaiseEvent } from '../../verbs/raise.ts';
-import { requireNames, run } from '../../verbs/run.ts';
+import { isWritten, requireNames, run } from '../../verbs/run.ts';
 import { START_FIELD, SUBMISSION_FIELDS, type SubmitEvent } from '../../verbs/submission.ts';
 import { submit } from '../../verbs/submit.ts';
 import { type AnyVerb, NO_EVENTS } from '../../verbs/verb.ts';
@@ -41,15 +41,16 @@ export async function runWithManager(asking: ConnectedCommand): Promise<number> 
   const begun = await begin(asking, input);
   if (begun === null) return 0;
   const { job, created } = begun;
-  const { output, header, join, name, scale } = input;
+  const { output, header, join, name, scale, allowUnproven } = input;
   const { timeout } = asking.given;
   const live = livePresenter(ctx);
   const events = sequentialEvents(live.event);
-  const given = { job, created, output, header, join, name, scale, timeout };
+  const given = { job, created, output, header, join, name, allowUnproven, scale, timeout };
   const status = await callVerb(ctx, manager, run as AnyVerb, given, events)
     .finally(() => events.shown())
     .finally(live.close);
-  const fetched = status.state === 'succeeded' && output !== undefined ? await fetchResult(asking, job, input) : null;
+  const fetched =
+    isWritten(status, allowUnproven) && output !== undefined ? await fetchResult(asking, job, input) : null;
   if (output !== '-') await showRun(ctx, status, created, fetched);
   printNextCommand(ctx, status);
   return jobExit(status);
@@ -105,11 +106,11 @@ async function begin(asking: ConnectedCommand, input: RunInput): Promise<Followe
 async function fetchResult(
   { ctx, manager }: ConnectedCommand,
   job: string,
-  { output = '-', header, join, name }: RunInput,
+  { output = '-', header, join, name, allowUnproven }: RunInput,
 ): Promise<string> {
   if (isS3Uri(output)) {
     // The manager writes to S3 itself.
-    await callVerb(ctx, manager, fetch as AnyVerb, { job, output, header, join, name }, NO_EVENTS);
+    await callVerb(ctx, manager, fetch as AnyVerb, { job, output, header, join, name, allowUnproven }, NO_EVENTS);
     return output;
   }
   const view = await requireView(manager.store, job);

@@ -1,5 +1,6 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { requireShape, type Shape } from '../../lib/json.ts';
+import { unmetText } from '../../model/expect.ts';
 import { isClosed, type JobRecord } from '../../model/job.ts';
 import { jobKey } from '../../model/keys.ts';
 import type { RangePart } from '../../model/part.ts';
@@ -36,7 +37,7 @@ export function checkTotals(
 ): VerifyResult['expectations'] {
   const byStep = new Map(view.record.spec.steps.map(({ name }, index) => [name, totals[index] ?? NOTHING]));
   return evaluateAll(view, byStep).map(({ equation, ok, left, right, missing }) => {
-    if (!ok) findings.add('expect', unmetText(equation, left, right, missing));
+    if (!ok) findings.add('expect', unmetText({ equation, left, right, missing }));
     return { equation, ok, left, right };
   });
 }
@@ -48,11 +49,6 @@ export function checkState(view: JobView, findings: Findings): void {
   const reason = view.closed?.reason ?? null;
   if (state === 'failed' && !findings.any)
     findings.add('jobFailed', `the job was closed as failed${reason === null ? '' : ` (${reason})`}`);
-}
-
-function unmetText(equation: string, left: string | null, right: string | null, missing: readonly string[]): string {
-  if (missing.length > 0) return `${equation} can't be evaluated: nothing counted ${missing.join(', ')}`;
-  return `${equation} does not hold: ${left} and ${right}`;
 }
 
 /**

@@ -28,6 +28,7 @@ import { readEntries } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { unnotifiedReceivers } from '../notify/send-notice.ts';
 import { statusOf } from '../status.ts';
+import { unmetTotals } from '../totals.ts';
 import { durationsOf, earlierRun } from './durations.ts';
 import { lookAtGroups, ServiceQuery, troubleOf } from './groups.ts';
 
@@ -80,7 +81,8 @@ const CANARIES_NAMED = 5;
 
 /**
  * The state of a job at this moment, from journal, store, ledger, queues, workers and disks. Makes at most two listings
- * of its outputs; apart from that it reads only a few tasks, whatever the job's size. Changes nothing. Records services
+ * of its outputs; apart from that it reads only a few tasks, whatever the job's size, unless control totals failed the
+ * job and the ledger does not have exact sums. Changes nothing. Records services
  * that can't be reached.
  */
 async function readSnapshot(platform: Platform, view: JobView): Promise<Snapshot> {
@@ -118,6 +120,7 @@ async function readSnapshot(platform: Platform, view: JobView): Promise<Snapshot
     groups,
     deadLetters: deadLetters ?? [],
     failures: failed ? ((await at.try('store', null, () => failuresSeen(platform, view))) ?? []) : [],
+    unmet: (await at.try('store', null, () => unmetTotals(platform, view))) ?? [],
     canaries: facts === null ? null : canariesSeen(view, facts),
     durations: durations ?? new Map(),
     earlier,

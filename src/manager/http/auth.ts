@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isKind } from '../../errors.ts';
 import { FRESH_MS, type TokenReader } from '../../jobs/tokens.ts';
@@ -55,10 +56,17 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onMissingToken, 
     for (const each of [method].flat()) scopes.set(`${each} ${url}`, config.scope);
   });
 
+  /** Connections with a call whose token isn't proven: further calls there are not even looked up. */
+  const unproven = new WeakSet<Socket>();
   app.addHook('onRequest', async (request, reply) => {
     refuseTokenInUrl(request);
     const scope = scopeOf(request);
     if (scope === 'anyone') return;
+    const { socket } = request.raw;
+    if (unproven.has(socket)) refusePipelined(socket);
+    unproven.add(socket);
+    // Taken back once the token is known to be valid: otherwise no further call is accepted on this connection.
+    reply.header('connection', 'close');
     const text = bearerOf(request);
     // A valid token works even from an address from which others guess: they may share it.
     const waitMs = tries.waitOf(request.ip);
@@ -70,6 +78,8 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onMissingToken, 
       else tries.noteFailure(request.ip);
       throw invalidTokenError(text);
     }
+    unproven.delete(socket);
+    reply.removeHeader('connection');
     const { name, id, scope: held } = token;
     request.caller = { name, id, scope: held };
     onUsed?.(id);
@@ -121,6 +131,15 @@ function bearerOf({ headers: { authorization } }: FastifyRequest): string | null
   return /^Bearer +([^\s,]+)$/i.exec(authorization)?.[1] ?? '';
 }
 
+/**
+ * Ends a connection on which calls come before the first one is answered. Each would be a guess that no limit has
+ * counted yet; no client sends them.
+ */
+function refusePipelined(socket: Socket): never {
+  socket.destroy();
+  throw new Refusal(401, 'credentials', 'expected one call at a time until a token is accepted, found several');
+}
+
 async function find(tokens: TokenReader, text: string): Promise<Token | null> {
   try {
     return await tokens.find(text);
@@ -164,10 +183,10 @@ function requireScope(request: FastifyRequest, needed: Scope): void {
   });
 }
 
-/** The caller's name in jobs. */
-export function callerOf({ caller }: FastifyRequest): string {
+/** The caller's name in jobs, and what it may do. */
+export function callerOf({ caller }: FastifyRequest): { readonly who: string; readonly scope: Scope } {
   if (caller === null) throw new Error('a verb has no caller');
-  return `token:${caller.name}`;
+  return { who: `token:${caller.name}`, scope: caller.scope };
 }
 
 declare module 'fastify' {

@@ -373,6 +373,7 @@ async function askVerb(
     name,
     input,
     who: 'manager',
+    scope: 'read',
     dryRun: false,
     yes: false,
     tz: null,

@@ -89,7 +89,7 @@ function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply
       yes,
       tz,
       attachments,
-      who: callerOf(request),
+      ...callerOf(request),
       signal: gone,
       report: (event) => frames.report({ event }),
       notice: (text) => frames.write({ notice: text }),

@@ -36,7 +36,7 @@ export interface Endpoint {
 }
 
 /** Every path of a verb; a verb that also only shows has two. */
-export function endpointsOf({ verbs }: VerbRunner): readonly Endpoint[] {
+export function endpointsOf({ verbs }: Pick<VerbRunner, 'verbs'>): readonly Endpoint[] {
   return verbs.flatMap((verb) => {
     if (verb.path === null) return [];
     const own = { verb, method: verb.method, path: verb.path };
@@ -70,7 +70,7 @@ async function run(
   const signal = goneSignal(reply);
   const answer = new JsonAnswer(verb.list, signal);
   const warnings: string[] = [];
-  const call = { name: verb.name, input, who: callerOf(request), attachments, signal };
+  const call = { name: verb.name, input, ...callerOf(request), attachments, signal };
   const running = callVerb(verbs, { ...call, dryRun, tz }, answer, warnings);
   const logHidden = ({ error, cause }: VerbOutcome): void => {
     // A list that ends because its reader left is not an error.

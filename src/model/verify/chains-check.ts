@@ -1,4 +1,4 @@
-import { factOf, isHeldBack, type JobStanding, type StepFacts, standingOf } from '../decide.ts';
+import { factOf, isHeldBack, type JobStanding, type OpenedGather, type StepFacts, standingOf } from '../decide.ts';
 import { hasBarrier, sectionStart, sumBySection, takesFiles, toleratedFrom } from '../job.ts';
 import { countIn, parseTaskSet, tasksIn } from '../task-set.ts';
 import { isSkipped, isSkippedItself, type JobView, roundOf } from '../view.ts';
@@ -132,6 +132,9 @@ function checkOpened(
       `the ${name} was opened with ${opened.count} outputs and without ${left}; ${before.name} has ${before.fact.size} tasks`,
     );
   }
+  const undecided = openingProblem(view, index, opened);
+  if (undecided === 'differs')
+    findings.add('opened', `the ${name} was opened without ${opened.leftOut}, but the journal decided otherwise`);
   let taken = before.fact.published.count;
   for (const n of tasksIn(opened.leftOut)) {
     if (!before.fact.published.has(n)) continue;
@@ -143,12 +146,28 @@ function checkOpened(
         'opened',
         `the ${name} was opened without ${before.name}/${n}, although a retry (round ${round}) included it`,
       );
+    else if (undecided === 'missing')
+      findings.add(
+        'opened',
+        `the ${name} was opened without ${before.name}/${n}, which is published, and no journal entry decided that`,
+      );
   }
   // If missing tasks before it are already named, that is enough.
   const start = sectionStart(steps, index - 1);
   const named = standing.steps.slice(start, index).some(({ undecided }) => undecided.count > 0);
   if (taken < due && !named)
     findings.add('opened', `the ${name} took ${due} outputs of ${before.name}, of which ${taken} exist`);
+}
+
+/**
+ * What is wrong with the decision to leave tasks out, which an `open` entry of the journal holds. Null if nothing is, and
+ * for a job of 0.1, which wrote no such entries.
+ */
+function openingProblem(view: JobView, index: number, { count, leftOut }: OpenedGather): 'differs' | 'missing' | null {
+  if (leftOut === '') return null;
+  const decided = view.opened.get(index);
+  if (decided !== undefined) return decided.leftOut === leftOut && decided.count === count ? null : 'differs';
+  return view.record.version.startsWith('0.1.') ? null : 'missing';
 }
 
 /**

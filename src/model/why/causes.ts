@@ -2,6 +2,7 @@ import { formatDuration, formatMany } from '../../lib/units.ts';
 import { budgetFix, limitNameOf } from '../cost/limit.ts';
 import { TOO_MANY_FILES_REASON } from '../decide.ts';
 import { deliveryOf, isDeliveryDue, nextTry } from '../delivery.ts';
+import { unmetText } from '../expect.ts';
 import { hasBarrier, sectionStart, toleratedFrom } from '../job.ts';
 import {
   BUDGET_REASON,
@@ -262,14 +263,16 @@ function failedCauses(seen: Snapshot): readonly Cause[] {
   ].filter((cause) => cause !== null);
 }
 
-function expectUnmet({ view }: Snapshot): Cause | null {
+function expectUnmet({ view, unmet = [] }: Snapshot): Cause | null {
   if (view.closed?.reason !== UNMET_REASON) return null;
+  const { job, spec } = view.record;
+  const totals = unmet.length === 0 ? [`it should hold: ${formatList(spec.expect)}`] : unmet.map(unmetText);
   return {
     code: 'expectUnmet',
     severity: 'fails',
-    title: `every task ended, but a control total does not hold: ${formatList(view.record.spec.expect)}`,
-    evidence: [`closed at ${view.closed.when}`],
-    mend: `batchctl verify ${view.record.job}, to see both sides of each equation`,
+    title: `every task ended, but ${unmet.length > 1 ? 'control totals do not hold' : 'a control total does not hold'}: ${totals[0]}`,
+    evidence: [...totals.slice(1), `closed at ${view.closed.when}`],
+    mend: `batchctl fetch ${job} -o DIR/ --allow-unproven, to look at the outputs; then submit it again, corrected`,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
 import type { GroupMachine, GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
 import type { JobStatus } from '../answers/status.ts';
 import type { StepStanding } from '../decide.ts';
+import type { UnmetTotal } from '../expect.ts';
 import { hasStarted, type JobView, stateOf } from '../view.ts';
 import { groupFlag } from './cause.ts';
 
@@ -28,6 +29,8 @@ export interface Snapshot {
   /** A few dead letters of undecided tasks; all others are of tasks that failed for good. */
   readonly deadLetters: readonly DeadLetterSnapshot[];
   readonly failures: readonly FailureSnapshot[];
+  /** The control totals that failed the job. Absent: none, or not known. */
+  readonly unmet?: readonly UnmetTotal[];
   /** The canaries of a retry whose rest is held back; null if there is none. */
   readonly canaries: CanarySnapshot | null;
   readonly durations: ReadonlyMap<string, DurationSnapshot>;

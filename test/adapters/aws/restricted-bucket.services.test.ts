@@ -4,7 +4,17 @@ import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { createToken, hashOf } from '../../../src/jobs/tokens.ts';
 import { ensureCertificate } from '../../../src/manager/tls/open-tls.ts';
-import { CERTIFICATE_KEY, codeKey, dataKey, jobKey, keeperKey, releaseKey, tokenKey } from '../../../src/model/keys.ts';
+import {
+  CERTIFICATE_KEY,
+  codeKey,
+  dataKey,
+  inputKey,
+  jobKey,
+  keeperKey,
+  newsMark,
+  releaseKey,
+  tokenKey,
+} from '../../../src/model/keys.ts';
 import type { Bucket } from '../../../src/ports/bucket.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
@@ -61,7 +71,10 @@ describe("the profile's own bucket, addressed by jobs", () => {
   it('rejects every write to jobs, code, tokens, keepers and releases, by any method', async () => {
     writeFileSync(workspace.path('forged.json'), '{}');
     const hash = 'a'.repeat(64);
-    const reserved = [tokenKey(hash), CERTIFICATE_KEY, codeKey(hash), jobKey('x'), keeperKey('x'), releaseKey(9)];
+    const reserved = [
+      ...[tokenKey(hash), CERTIFICATE_KEY, codeKey(hash), jobKey('x'), keeperKey('x'), releaseKey(9)],
+      ...[newsMark('x', 1), inputKey(hash, 'a.csv'), 'new-in-a-later-version/x', 'x'],
+    ];
     await platform.store.put(dataKey('forged.json'), '{}');
     for (const key of reserved.map((each) => PREFIX + each)) {
       const writes = [
@@ -96,7 +109,7 @@ describe("the profile's own bucket, addressed by jobs", () => {
   });
 
   it('allows reads, writes and deletions in data/ and outside the prefix', async () => {
-    for (const key of [`${PREFIX}data/out/a`, 'tokens/a', 'out/a', `${PREFIX}elsewhere/a`]) {
+    for (const key of [`${PREFIX}data/out/a`, 'tokens/a', 'out/a', `${PREFIX}data/inputs-of-mine/a`]) {
       await bucket.put(key, 'a');
       expect(await readText(bucket, key), key).to.equal('a');
       expect((await bucket.head(key))?.size).to.equal(1);

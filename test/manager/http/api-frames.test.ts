@@ -5,8 +5,10 @@ import { text as readText } from 'node:stream/consumers';
 import { expect } from 'chai';
 import type { ValueFrame } from '../../../src/model/api.ts';
 import type { VerbCall, VerbResponse } from '../../../src/ports/verbs.ts';
+import { collect } from '../../support/collect.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
+import { rangeJob } from '../../support/range-job.ts';
 import { rejection } from '../../support/rejection.ts';
 import { until } from '../../support/until.ts';
 
@@ -59,6 +61,25 @@ describe("a command line's verbs, as frames", () => {
     expect((await server.command('scale', { n: 3 }, { scope: 'submit' })).status).to.equal(403);
     expect((await server.command('scale', { auto: true }, { scope: 'submit' })).status).to.equal(403);
     expect((await server.command('verify', { repair: true }, { scope: 'submit' })).status).to.equal(403);
+  });
+
+  it('of a dry run change nothing: run only answers the status', async () => {
+    const spec = rangeJob('numbers', 2, { name: 'one', run: 'cat' });
+    const { job } = (await server.call('POST', '/jobs', { spec })).json;
+    const dryRun = async (): Promise<readonly ValueFrame[]> => {
+      const body = JSON.stringify({ name: 'run', input: { job, created: true }, dryRun: true });
+      const headers = { 'content-type': 'application/json' };
+      return framesOf(await (await server.fetch('POST', '/api/v1/verbs', { body, headers })).text());
+    };
+    // Without a worker it would wait for ever.
+    expect(await dryRun()).to.deep.include({ exit: 6, error: null });
+    expect((await server.workspace.work()).code).to.equal(0);
+    const keys = async (): Promise<readonly string[]> => collect(server.platform.store.keys(''));
+    const before = await keys();
+    const frames = await dryRun();
+    expect(frames.find((frame) => 'answer' in frame)).to.have.nested.property('answer.state', 'succeeded');
+    // No proof was stored.
+    expect(await keys()).to.deep.equal(before);
   });
 
   it('say from time to time that the verb is still running', async () => {

@@ -1,6 +1,7 @@
 // Protects: each verb of the API does what its command does, and returns the same document.
 import { expect } from 'chai';
 import { openSqlite } from '../../../src/lib/sqlite.ts';
+import { endpointsOf } from '../../../src/manager/http/verb-routes.ts';
 import { ERROR_HEADER, WARNINGS_HEADER } from '../../../src/model/api.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
@@ -24,6 +25,34 @@ describe("the API's verbs", () => {
     job = json.job;
     const ended = await server.workspace.work();
     expect(ended.code, ended.stderr).to.equal(0);
+  });
+
+  it('refuse at each path that only shows every field that would make them change something', async () => {
+    const showing = endpointsOf(server).filter(({ method, verb }) => method === 'GET' && verb.shownAt !== null);
+    expect(showing.map(({ path }) => path)).to.deep.equal(['/groups']);
+    const sizes = async (): Promise<unknown> => (await server.call('GET', '/groups')).json;
+    const before = await sizes();
+    for (const { path, verb } of showing) {
+      const fields = Object.keys(server.verbs.find(({ name }) => name === verb.name)?.scopeWith ?? {});
+      expect(fields).not.to.deep.equal([]);
+      for (const field of [...fields, 'dryRun', 'yes'])
+        for (const value of ['true', '3', ''])
+          for (const scope of ['read', 'operate'] as const) {
+            const { status, error } = await server.call('GET', `${path}?${field}=${value}`, undefined, { scope });
+            expect([status, error.message], `${field}=${value}`).to.deep.equal([
+              400,
+              `the field "${field}" is unknown`,
+            ]);
+          }
+    }
+    expect(await sizes()).to.deep.equal(before);
+  });
+
+  it('change nothing by GET: each verb of a GET path has the scope read, whatever its fields', () => {
+    for (const { method, path, verb } of endpointsOf(server)) {
+      if (method !== 'GET') continue;
+      expect([verb.scope, verb.scopeWith, verb.writes], path).to.deep.equal(['read', {}, false]);
+    }
   });
 
   it('return a document, with the exit code in a header', async () => {

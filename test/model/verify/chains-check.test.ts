@@ -19,10 +19,14 @@ steps:
 const SUCCEEDED = closeOf('succeeded');
 
 /** A job with four chains through two map steps and a gather, and this journal. */
-const viewOf = (entries: readonly EntryKind[], tolerate = 0): JobView => viewOfJob(entries, YAML(tolerate));
+const viewOf = (entries: readonly EntryKind[], tolerate = 0): JobView => {
+  const view = viewOfJob(entries, YAML(tolerate));
+  return { ...view, record: { ...view.record, version: '0.2.0' } };
+};
 const facts = (published: readonly number[], failed: readonly number[] = [], size = 4): StepFacts =>
   factsOf(size, published, failed);
 
+const openOf = (count: number, leftOut: string): EntryKind => ({ what: 'open', step: 'totals', count, leftOut });
 const openedOf = (count: number, leftOut: string): OpenedGather => ({ format: 1, id: 'x', count, leftOut });
 const gather = (opened: OpenedGather | null, published: readonly number[] = [0]): StepFacts => ({
   ...facts(published, [], 1),
@@ -90,8 +94,29 @@ describe('proving that every chain has one accepted end', () => {
   });
 
   it('names an output that came after the gather had been opened without it, without failing the proof', () => {
-    const { codes, late } = check(viewOf([SUCCEEDED], 1), [facts(all), facts(all), gather(openedOf(3, '1'))]);
+    const found = [facts(all), facts(all), gather(openedOf(3, '1'))];
+    const { codes, late } = check(viewOf([openOf(3, '1'), SUCCEEDED], 1), found);
     expect([codes, late]).to.deep.equal([[], ['convert/1']]);
+  });
+
+  it('finds that the gather was opened without an output, and no entry, or another one, decided that', () => {
+    const found = [facts(all), facts(all), gather(openedOf(3, '1'))];
+    const undecided = viewOf([SUCCEEDED], 1);
+    expect(check(undecided, found).codes).to.deep.equal(['opened']);
+    expect(check(viewOf([openOf(3, '2'), SUCCEEDED], 1), found).codes).to.deep.equal(['opened']);
+    expect(check(viewOf([openOf(2, '1'), SUCCEEDED], 1), found).codes).to.deep.equal(['opened']);
+    const former = { ...undecided, record: { ...undecided.record, version: '0.1.0' } };
+    expect(check(former, found).codes).to.deep.equal([]);
+    // A decision that lost against an opening with all outputs has no effect.
+    expect(
+      check(viewOf([openOf(3, '1'), SUCCEEDED], 1), [facts(all), facts(all), gather(openedOf(4, ''))]).codes,
+    ).to.deep.equal([]);
+  });
+
+  it('finds that a gather of a succeeded job has no record of its input, although it made no output', () => {
+    const two = [facts(all), facts(all), gather(null, [])];
+    expect(check(viewOf([SENT, SUCCEEDED]), two).codes).to.deep.equal(['notOpened']);
+    expect(check(viewOf([SENT, closeOf('failed')]), two).codes).to.deep.equal([]);
   });
 
   it('counts tasks that were given up as failed, and those that a cancel left as missing', () => {

@@ -12,7 +12,7 @@ import { buildServer } from '../../../src/manager/http/server.ts';
 import type { OwnHealth } from '../../../src/manager/http/service-routes.ts';
 import { type ApiError, EXIT_HEADER, type Scope } from '../../../src/model/api.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { VerbCall, VerbResponse, VerbRunner } from '../../../src/ports/verbs.ts';
+import type { Verb, VerbCall, VerbResponse, VerbRunner } from '../../../src/ports/verbs.ts';
 import { AwsWorkspace } from '../aws-workspace.ts';
 import { Workspace } from '../workspace.ts';
 
@@ -55,10 +55,11 @@ export class ApiServer {
   /** The calls of verbs that the server made. */
   readonly calls: VerbCall[];
   readonly app: ReturnType<typeof buildServer>;
+  readonly verbs: readonly Verb[];
   readonly #tokens = new Map<Scope, Promise<string>>();
 
   private constructor(
-    parts: Pick<ApiServer, 'workspace' | 'platform' | 'document' | 'url' | 'hidden' | 'calls' | 'app'>,
+    parts: Pick<ApiServer, 'workspace' | 'platform' | 'document' | 'url' | 'hidden' | 'calls' | 'app' | 'verbs'>,
   ) {
     this.workspace = parts.workspace;
     this.platform = parts.platform;
@@ -67,6 +68,7 @@ export class ApiServer {
     this.hidden = parts.hidden;
     this.calls = parts.calls;
     this.app = parts.app;
+    this.verbs = parts.verbs;
   }
 
   static async open(options: ApiServerOptions = {}): Promise<ApiServer> {
@@ -103,7 +105,7 @@ export class ApiServer {
     });
     const url = await app.listen({ host: '127.0.0.1', port: 0 });
     sharedDocument ??= new ApiDocument(openApiDocument(real));
-    return new ApiServer({ workspace, platform, document: sharedDocument, url, hidden, calls, app });
+    return new ApiServer({ workspace, platform, document: sharedDocument, url, hidden, calls, app, verbs: real.verbs });
   }
 
   token(scope: Scope): Promise<string> {
