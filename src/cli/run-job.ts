@@ -164,10 +164,12 @@ async function followWithWorkers(
 
 /** Fetches the outputs to the target, which is stdout unless given. */
 export async function fetchTo(ctx: Context, view: JobView, { output, header, join, name }: RunTarget): Promise<void> {
-  const { fetchOutputs, othersLine } = await import('../jobs/fetch/fetch.ts');
+  const { fetchOutputs, guessedLine, othersLine } = await import('../jobs/fetch/fetch.ts');
   const target = targetOf(ctx, output ?? '-');
   const options = { target, header, join, name: name ?? undefined, replace: ctx.flags.yes, signal: ctx.signal };
-  const others = othersLine(await fetchOutputs(await ctx.platform(), view, options));
+  const fetched = await fetchOutputs(await ctx.platform(), view, options);
+  const [guessed, others] = [guessedLine(fetched), othersLine(fetched)];
+  if (guessed !== null) ctx.notice(guessed);
   if (others !== null) ctx.warn(others);
 }
 

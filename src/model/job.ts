@@ -76,6 +76,9 @@ export type SplitBy =
 /** `lines`: an output without a final line end gets one before the next. `bytes`: joined unchanged. */
 export type Join = 'lines' | 'bytes';
 
+/** `guess`: one of the two for the whole step, by its first outputs. */
+export type JoinRule = Join | 'guess';
+
 export interface StepSpec {
   readonly name: string;
   /** An argv, run without a shell; a string runs under `/bin/sh -c`. */
@@ -250,17 +253,18 @@ export function sectionStart(steps: readonly StepSpec[], index: number): number 
 }
 
 /**
- * How the outputs of the step at `index` are joined: as `join` says; without it as lines if only one header is kept or
- * the parts are text (lines, csv, jsonl), else as bytes.
+ * How the outputs of the step at `index` are joined: as `join` says; without it as lines if only one header is kept, by
+ * a guess if the parts are text (lines, csv, jsonl), as its outputs may not be, else as bytes.
  */
 export function joinOf(
   { input, steps }: Pick<JobSpec, 'input' | 'steps'>,
   index: number,
   { header, join }: { readonly header: 'once' | null; readonly join?: Join | null | undefined },
-): Join {
+): JoinRule {
   if (join !== undefined && join !== null) return join;
   const by = sectionStart(steps, index) === 0 ? input?.split.by : undefined;
-  return header === 'once' || by === 'lines' || by === 'csv' || by === 'jsonl' ? 'lines' : 'bytes';
+  if (header === 'once') return 'lines';
+  return by === 'lines' || by === 'csv' || by === 'jsonl' ? 'guess' : 'bytes';
 }
 
 /** True for a step whose tasks are the files that the previous step published (`explode: true` there). */

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { BatchctlError, isKind } from '../errors.ts';
-import { fetchOutputs, hasSingleOutput, othersLine } from '../jobs/fetch/fetch.ts';
+import { fetchOutputs, guessedLine, hasSingleOutput, othersLine } from '../jobs/fetch/fetch.ts';
 import { chooseStep } from '../jobs/fetch/names.ts';
 import { type FetchTarget, hasFilePerOutput, parseTarget, requireRoom } from '../jobs/fetch/target.ts';
 import { findJobToShow } from '../jobs/find.ts';
@@ -85,6 +85,8 @@ export const fetch = verb<FetchEvent>()({
       othersLine(fetched),
     ];
     for (const line of lines) if (line !== null) context.warn(line);
+    const guessed = guessedLine(fetched);
+    if (guessed !== null) context.notice(guessed);
     // Entries after a gap in the journal may say that the job was delivered, or must not be delivered.
     if (view.hole === null) await deliverJob(context, view);
     return fetched;

@@ -45,7 +45,7 @@ export const HEADER = field(
 );
 export const JOIN = field(
   '--join <how>',
-  'how to join outputs: lines adds a missing final newline, bytes adds nothing (default: as the input was split)',
+  'how to join outputs: lines adds a missing final newline, bytes adds nothing (default: as the input was split; for text by a guess from the first outputs)',
   oneOf(['lines', 'bytes']),
 );
 

@@ -1,5 +1,5 @@
 import { type BatchctlError, isKind, messageOf } from '../errors.ts';
-import { HeaderError } from '../jobs/fetch/join.ts';
+import { JoinError } from '../jobs/fetch/line-ends.ts';
 import { CutError } from '../jobs/split/cut-check.ts';
 import { type Failure, type FailureRecord, retryDelay } from '../model/failure.ts';
 import type { OutputMeta } from '../model/output.ts';
@@ -119,7 +119,7 @@ function describeEnd(end: CommandEnd): string | null {
 
 /** A staging or publishing error as the task's failure; null for a service's error, which returns the task. */
 export function failureOfError(error: unknown): Failure | null {
-  if (error instanceof HeaderError || error instanceof CutError)
+  if (error instanceof JoinError || error instanceof CutError)
     return { reason: 'input', exitCode: null, error: shortMessageOf(error) };
   if (error instanceof NoOutputError) return { reason: 'no-output', exitCode: 0, error: shortMessageOf(error) };
   if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'proof', 'config', 'jobFile', 'usage')) return null;

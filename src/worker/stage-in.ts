@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { fetchCode } from '../jobs/code-archive.ts';
 import { HeaderError, headerQuote, type JoinOptions, joinOutputs } from '../jobs/fetch/join.ts';
+import { JoinError } from '../jobs/fetch/line-ends.ts';
 import {
   type OutputSource,
   Tally,
@@ -258,7 +259,7 @@ function gatheredTasks({ size, opened }: GatherSource): Iterable<number> {
 /**
  * Joins the outputs into one file for the gather, reading ahead and comparing checksums; with `header: once` it keeps
  * only the first one's first line. Returns the bytes. Throws `proof` for an output that is gone or altered, and
- * `HeaderError`, with the fix in its message, for one without that first line.
+ * `JoinError`, with the fix in its message, for one without that first line, or if it can't tell how to join them.
  */
 async function writeJoinedOutputs(
   source: GatherSource,
@@ -269,16 +270,22 @@ async function writeJoinedOutputs(
   const tally = new Tally(source.opened.count);
   const target = await open(path, 'w', 0o600);
   try {
-    const tasks = gatheredTasks(source);
+    // A guess of how they are joined iterates them again.
+    const tasks = { [Symbol.iterator]: () => gatheredTasks(source)[Symbol.iterator]() };
     const { header, quote, join } = gather;
     const onOutput = ({ meta }: Output): void => source.digest.add(meta.checksum);
     await joinOutputs({ source, tasks, header, quote, join, tally, signal, onOutput }, (bytes) =>
       target.writeFile(bytes),
     );
   } catch (error) {
-    if (!(error instanceof HeaderError)) throw error;
-    const way = `remove header from step ${gather.name} in the job file, then batchctl retry ${source.job} --with JOBFILE`;
-    throw new HeaderError(`${error.message}; ${way}`);
+    if (!(error instanceof JoinError)) throw error;
+    const change =
+      error instanceof HeaderError
+        ? `remove header from step ${gather.name}`
+        : `give step ${gather.name} join: bytes, or join: lines,`;
+    throw new JoinError(
+      `${error.message}; ${change} in the job file, then batchctl retry ${source.job} --with JOBFILE`,
+    );
   } finally {
     await target.close();
   }

@@ -52,12 +52,13 @@ describe('batchctl plan for a job with gathers', () => {
       { name: 'rows', run: 'cat', output: 'files' },
       { name: 'all', run: 'cat', gather: true },
     ];
-    const splits = { lines: { by: 'csv', every: 9 }, bytes: { by: 'file' } };
+    const splits = { guess: { by: 'csv', every: 9 }, bytes: { by: 'file' } };
+    const texts: Record<string, string> = { guess: 'lines if they are text', bytes: 'bytes' };
     workspace.write('a.csv', '1\n');
     for (const [join, split] of Object.entries(splits)) {
       workspace.write('job.json', { name: 'claims', input: { from: 'a.csv', split }, steps });
       expect((await workspace.run(['plan', 'job.json'])).stdout).to.match(
-        new RegExp(`^all +default +1 +waits for all, joins ${join}$`, 'm'),
+        new RegExp(`^all +default +1 +waits for all, joins ${texts[join]}$`, 'm'),
       );
       expect(JSON.parse((await workspace.run(['plan', 'job.json', '--json'])).stdout).steps).to.deep.equal([
         { name: 'rows', group: 'default', tasks: 1, gather: false, join: null },
@@ -67,7 +68,7 @@ describe('batchctl plan for a job with gathers', () => {
     const withDirectory = steps.map((step) => (step.gather === true ? { ...step, input: 'dir' } : step));
     workspace.write('job.json', {
       name: 'claims',
-      input: { from: 'a.csv', split: splits.lines },
+      input: { from: 'a.csv', split: splits.guess },
       steps: withDirectory,
     });
     expect((await workspace.run(['plan', 'job.json'])).stdout).to.match(/^all .* waits for all$/m);

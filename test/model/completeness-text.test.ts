@@ -106,7 +106,7 @@ describe('the sentence about outputs in a status', () => {
 describe('the sentence about fetched outputs', () => {
   const FETCHED: FetchAnswer = {
     ...{ job: 'claims-1', step: 'price', outputs: 10, missing: 0, failed: 0, skipped: 0, late: 0 },
-    ...{ bytes: 1, output: 'out', kept: 0, others: [] },
+    ...{ bytes: 1, output: 'out', guessed: null, kept: 0, others: [] },
   };
   const text = (fetched: Partial<FetchAnswer>, state: JobState = 'succeeded') =>
     fetchedEndsText({ ...FETCHED, ...fetched }, state);

@@ -53,6 +53,9 @@ export async function showPlan(ctx: Context, found: Plan, asked: PlanRequest): P
   await printAnswer(ctx, { json: found, text: () => planText(ctx, found, asked) });
 }
 
+/** How a gather gets the outputs. */
+const JOINS = { lines: 'lines', bytes: 'bytes', guess: 'lines if they are text' } as const;
+
 const INPUTS_SHOWN = 20;
 const DIFFERENCES_SHOWN = 20;
 
@@ -81,7 +84,7 @@ async function planText(ctx: Context, found: Plan, asked: PlanRequest): Promise<
     {
       title: '',
       value: ({ tasks, gather, join }) => {
-        if (gather) return join === null ? 'waits for all' : `waits for all, joins ${join}`;
+        if (gather) return join === null ? 'waits for all' : `waits for all, joins ${JOINS[join]}`;
         return tasks === null ? 'one task per file of the preceding explode' : '';
       },
     },

@@ -50,7 +50,12 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   const source = outputSource(platform.store, view, chosen.step.name);
   const join = joinOf(view.record.spec, chosen.index, { header, join: options.join });
   let others: readonly string[] = [];
-  const joining: JoinOptions = { source, tasks, header, quote: headerQuote(view.record.spec), join, tally, signal };
+  let guessed: Join | null = null;
+  const onGuess = (guess: Join): void => {
+    guessed = guess;
+  };
+  const quote = headerQuote(view.record.spec);
+  const joining: JoinOptions = { source, tasks, header, quote, join, onGuess, tally, signal };
   switch (target.kind) {
     case 'directory': {
       await checkDistinct(pattern, nameOf, tasks);
@@ -88,7 +93,8 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   const missing = chosen.total - outputs;
   const ends = missing === 0 ? NONE : await endsBefore(platform, view, chosen.index);
   const late = countLate(view, chosen.index, tasks);
-  return { job, step: chosen.step.name, outputs, missing, ...ends, late, bytes, output: target.text, kept, others };
+  const output = target.text;
+  return { job, step: chosen.step.name, outputs, missing, ...ends, late, bytes, output, guessed, kept, others };
 }
 
 const NONE = { failed: 0, skipped: 0 };
@@ -125,6 +131,14 @@ function refuseOther(place: string, { job, step }: PlaceManifest): BatchctlError
 export function othersLine({ output, others: [first], step }: FetchAnswer): string | null {
   if (first === undefined) return null;
   return `${output} also contains entries that are not outputs of ${step}, such as ${first}; an earlier fetch may have left them`;
+}
+
+/** One line about how outputs without a final line end were joined, if nothing but a guess decided it; else null. */
+export function guessedLine({ guessed, step }: Pick<FetchAnswer, 'guessed' | 'step'>): string | null {
+  if (guessed === null) return null;
+  return guessed === 'lines'
+    ? `outputs of ${step} without a final line end got one, as they look like text; --join bytes adds nothing`
+    : `the outputs of ${step} were joined unchanged, as they do not look like text; --join lines adds line ends`;
 }
 
 /** Whether the step has one task with one output, which may go to stdout by default. */

@@ -3,13 +3,13 @@ import { closeSync, openSync } from 'node:fs';
 import { mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { BatchctlError } from '../../errors.ts';
 import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
 import { mapAhead } from '../../lib/parallel.ts';
 import { readRange } from '../../lib/read-file.ts';
-import type { JobSpec, Join } from '../../model/job.ts';
+import type { JobSpec, Join, JoinRule } from '../../model/job.ts';
 import type { Bucket } from '../../ports/bucket.ts';
 import type { Output } from '../output.ts';
+import { CR, isText, JoinError, LF, LineEnds, NOTHING, PROBE_BYTES, tailsOf } from './line-ends.ts';
 import { draftIn, isDeviceOrPipe, removeStaleDrafts, statOf, unwritable } from './target.ts';
 import {
   isSingle,
@@ -27,13 +27,16 @@ const AHEAD = 16;
 
 export interface JoinOptions {
   readonly source: OutputSource;
+  /** May be iterated more than once. */
   readonly tasks: Iterable<number>;
   /** `once`: keep the first line of the first output, and drop it from the others, which must begin with it. */
   readonly header: 'once' | null;
   /** How quotes are interpreted in a header that is kept once. */
   readonly quote: HeaderQuote;
-  /** `lines`: if an output is text and doesn't end in a line end, add one before the next output. */
-  readonly join: Join;
+  /** `lines`: if an output doesn't end in a line end, add one before the next output. */
+  readonly join: JoinRule;
+  /** Called with a guess between lines and bytes, if one was necessary. */
+  readonly onGuess?: (join: Join) => void;
   readonly tally: Tally;
   readonly signal: AbortSignal | undefined;
   /** Called with each output, in task order, before its bytes. */
@@ -54,9 +57,10 @@ export async function joinOutputs(joining: JoinOptions, write: Sink): Promise<vo
 
 /** Yields the same bytes, for callers that pull them. */
 async function* joinedChunks(joining: JoinOptions): AsyncGenerator<Uint8Array> {
-  const { source, join, tally, signal } = joining;
+  const { source, tally, signal } = joining;
+  const lineEnds = new LineEnds(joining);
   const header = joining.header === 'once' ? new HeaderFilter(source, joining.quote) : null;
-  let last: Uint8Array = new Uint8Array(); // The tail of what was written before this file.
+  let last: FileEnd = NO_END; // Of what was written before this file.
   for await (const { output, bytes } of mapAhead(joining.tasks, AHEAD, (task) => readAhead(source, task))) {
     joining.onOutput?.(output);
     for (const file of output.files) {
@@ -66,8 +70,8 @@ async function* joinedChunks(joining: JoinOptions): AsyncGenerator<Uint8Array> {
       for await (const chunk of header === null ? whole : header.filter(output.task, whole)) {
         signal?.throwIfAborted();
         if (chunk.length === 0) continue;
-        const between = tail.length === 0 && join === 'lines' ? lineEndAfter(last) : null;
-        if (between !== null && between.length > 0) {
+        const between = tail.length === 0 ? await lineEnds.after(last.tail, last.task) : NOTHING;
+        if (between.length > 0) {
           yield between;
           tally.add({ bytes: between.length });
         }
@@ -75,11 +79,19 @@ async function* joinedChunks(joining: JoinOptions): AsyncGenerator<Uint8Array> {
         tally.add({ bytes: chunk.length });
         tail = tailAfter(tail, chunk);
       }
-      if (tail.length > 0) last = tail;
+      if (tail.length > 0) last = { tail, task: output.task };
     }
     tally.add({ outputs: 1 });
   }
 }
+
+/** The last bytes of an output's file. */
+interface FileEnd {
+  readonly tail: Uint8Array;
+  readonly task: number;
+}
+
+const NO_END: FileEnd = { tail: NOTHING, task: -1 };
 
 interface ReadOutput {
   readonly output: Output;
@@ -123,17 +135,20 @@ export async function joinIntoFile(joining: JoinOptions, path: string): Promise<
 }
 
 /** True if each section has its output's published checksum, with only the expected line ends in between. */
-async function isJoined({ source, tasks, join, tally, signal }: JoinOptions, path: string): Promise<boolean> {
+async function isJoined(joining: JoinOptions, path: string): Promise<boolean> {
+  const { source, tasks, tally, signal } = joining;
   const size = statOf(path)?.size;
   if (size === undefined) return false;
   const fd = openSync(path, 'r');
   let [outputs, offset] = [0, 0];
-  let between: Uint8Array = new Uint8Array();
+  const lineEnds = new LineEnds(joining);
+  let last: FileEnd = NO_END;
   try {
     for await (const output of mapAhead(tasks, AHEAD, (task) => verifiedOutput(source, task))) {
       signal?.throwIfAborted();
       for (const file of output.files) {
         if (file.size === 0) continue;
+        const between = await lineEnds.after(last.tail, last.task);
         if (!readRange(fd, { offset, length: between.length }).equals(between)) return false;
         offset += between.length;
         if (offset + file.size > size) return false;
@@ -145,9 +160,9 @@ async function isJoined({ source, tasks, join, tally, signal }: JoinOptions, pat
           : await fileChecksum(path, { ...stretch, ...(signal && { signal }) });
         if (found !== file.checksum) return false;
         offset += file.size;
-        if (join !== 'lines') continue;
+        if (!lineEnds.adds) continue;
         const length = Math.min(PROBE_BYTES, file.size);
-        between = lineEndAfter(readRange(fd, { offset: offset - length, length }));
+        last = { tail: readRange(fd, { offset: offset - length, length }), task: output.task };
       }
       outputs += 1;
     }
@@ -203,53 +218,37 @@ interface Recipe {
   readonly bytes: number;
 }
 
-/** What is joined: the outputs' checksums and the line ends between them. */
-async function recipeOf({ source, tasks, header, join }: JoinOptions): Promise<Recipe> {
+/**
+ * What is joined: the outputs' checksums and the line ends between them. Reads only the outputs' ends, because S3 must
+ * know the size in advance.
+ */
+async function recipeOf(joining: JoinOptions): Promise<Recipe> {
+  const { source, tasks, header, join } = joining;
   const hash = createHash('sha256').update(`${header === null ? 'all' : `header once, ${join}`}\n`);
-  const reads = header === null && join === 'lines';
-  let [outputs, bytes, between] = [0, 0, 0];
-  for await (const { files, ends } of mapAhead(tasks, AHEAD, (task) => withLineEnds(source, task, reads))) {
+  const lineEnds = new LineEnds(joining);
+  const reads = header === null && lineEnds.adds;
+  let [outputs, bytes, last] = [0, 0, NO_END];
+  for await (const { task, files, tails } of mapAhead(tasks, AHEAD, (n) => withTails(source, n, reads))) {
     for (const [n, { checksum, size }] of files.entries()) {
-      if (size > 0 && between > 0) hash.update(`${between}\n`);
+      const between = size === 0 ? 0 : (await lineEnds.after(last.tail, last.task)).length;
+      if (between > 0) hash.update(`${between}\n`);
       hash.update(`${checksum} ${size}\n`);
       if (size === 0) continue;
       bytes += between + size;
-      between = ends[n] ?? 0;
+      last = { tail: tails[n] ?? NOTHING, task };
     }
     outputs += 1;
   }
   return { text: hash.digest('hex'), outputs, bytes };
 }
 
-/**
- * An output's files, and the size of the line end that a join adds after each. Reads only their ends, because S3 must
- * know the size in advance.
- */
-async function withLineEnds(source: OutputSource, task: number, reads: boolean) {
+/** An output's files, with the last bytes of each. */
+async function withTails(source: OutputSource, task: number, reads: boolean) {
   const { files } = await verifiedOutput(source, task);
-  const ends: number[] = [];
-  for (const { key, size } of reads ? files : []) {
-    const length = Math.min(PROBE_BYTES, size);
-    const tail = length === 0 ? null : await source.store.read(key, { range: { offset: size - length, length } });
-    ends.push(tail === null ? 0 : lineEndAfter(tail).length);
-  }
-  return { files, ends };
+  return { task, files, tails: reads ? await tailsOf(source, files) : [] };
 }
 
-const LF = 10;
-
-const CR = 13;
-
-const NOTHING = new Uint8Array();
-
-const LINE_END = Buffer.from('\n');
-
-const DOS_LINE_END = Buffer.from('\r\n');
-
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
-
-/** How many bytes of an output's beginning or end show whether it is text, and which line ends it has. */
-const PROBE_BYTES = 4_096;
 
 /** A longer first line is not a header. */
 const LONGEST_HEADER = 2 ** 20;
@@ -257,28 +256,10 @@ const LONGEST_HEADER = 2 ** 20;
 /** Characters of a line shown in a message. */
 const SHOWN = 60;
 
-/** The line end that a join adds after an output: the kind its lines have. None if it ends with one, or isn't text. */
-function lineEndAfter(tail: Uint8Array): Uint8Array {
-  const last = tail.at(-1);
-  if (last === undefined || last === LF || !isText(tail)) return NOTHING;
-  const before = tail.lastIndexOf(LF);
-  return before > 0 && tail[before - 1] === CR && last !== CR ? DOS_LINE_END : LINE_END;
-}
-
 /** The last bytes of the output so far, after a further chunk; `before` is the former tail. */
 function tailAfter(before: Uint8Array, chunk: Uint8Array): Uint8Array {
   const whole = before.length === 0 || chunk.length >= PROBE_BYTES ? chunk : Buffer.concat([before, chunk]);
   return whole.subarray(-PROBE_BYTES);
-}
-
-/** False if there is a NUL, or a control character other than white space, escape and separators. */
-function isText(bytes: Uint8Array): boolean {
-  // Indexed access: a Buffer's iterator takes five times as long.
-  for (let i = 0; i < bytes.length; i += 1) {
-    const byte = bytes[i] ?? 0;
-    if (byte === 0 || (byte >= 0x0e && byte <= 0x19)) return false;
-  }
-  return true;
 }
 
 /** How quotes work in a header; null: they have no meaning. */
@@ -299,11 +280,7 @@ export function headerQuote({ input }: Pick<JobSpec, 'input'>): HeaderQuote {
 const OPENS_FIELD = /(?:^|[,;|\t]) *"/;
 
 /** An output doesn't begin with the expected header. The message shows both lines. */
-export class HeaderError extends BatchctlError {
-  constructor(message: string, hint?: string) {
-    super('refused', message, hint === undefined ? {} : { hint });
-  }
-}
+export class HeaderError extends JoinError {}
 
 /**
  * Keeps the header of the first output that isn't empty, and drops it from the others. A header is the first line; in

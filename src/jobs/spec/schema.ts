@@ -237,7 +237,7 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   'steps.[].extension': 'the extension of {output} and $BATCHCTL_OUTPUT, such as .mkv',
   'steps.[].header': "once: keep only the first header line of a gather's joined input",
   'steps.[].join':
-    "lines: end each of a gather's joined outputs with a line end; bytes: join them unchanged (default: as the input is split)",
+    "lines: end each of a gather's joined outputs with a line end; bytes: join them unchanged (default: as the input is split, for text by a guess from the first outputs)",
   'steps.[].explode':
     'make each file of output: files a task of the next step, once all chains are done (default: false)',
   'steps.[].group': 'the worker group that runs it (default: default)',

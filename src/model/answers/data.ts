@@ -31,6 +31,10 @@ export const FETCH_ANSWER = v.object({
   late: describe(count, 'fetched outputs that the next step did not use, because they came after it had opened'),
   bytes: count,
   output: describe(text, 'the target, as given'),
+  guessed: describe(
+    v.nullable(v.picklist(['lines', 'bytes'])),
+    'how outputs without a final line end were joined, if neither --join nor the job says it; null if that did not matter',
+  ),
   kept: describe(count, 'outputs whose files already existed with the right checksum'),
   others: describe(v.array(text), 'entries of DIR/ that are not outputs of the step, the first ten by name'),
 });

@@ -72,8 +72,8 @@ export const PLAN = v.object({
       tasks: describe(v.nullable(count), 'null after an explode: one for each file that the step before makes'),
       gather: v.boolean(),
       join: describe(
-        v.nullable(v.picklist(['lines', 'bytes'])),
-        'how a gather that reads joined outputs gets them; null for other steps',
+        v.nullable(v.picklist(['lines', 'bytes', 'guess'])),
+        'how a gather that reads joined outputs gets them (guess: lines if they are text, otherwise bytes); null for other steps',
       ),
     }),
   ),

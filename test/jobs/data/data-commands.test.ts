@@ -86,6 +86,7 @@ describe('the fetch command', () => {
       late: 0,
       bytes: 10,
       output: 'out/',
+      guessed: null,
       kept: 0,
       others: [],
     });

@@ -83,6 +83,7 @@ describe('fetching outputs', () => {
         late: 0,
         bytes: 28 + LARGE.length,
         output: 'results/',
+        guessed: null,
         kept: 0,
         others: [],
       });

@@ -14,9 +14,9 @@ import { openFetchingPlace } from './fetching-place.ts';
 
 /** How outputs are joined, by fields of the split and of the step before. */
 const DEFAULTS = [
-  ['by: lines, every: 1', '', 'lines'],
-  ['by: csv, every: 1', '', 'lines'],
-  ['by: jsonl, every: 1', '', 'lines'],
+  ['by: lines, every: 1', '', 'guess'],
+  ['by: csv, every: 1', '', 'guess'],
+  ['by: jsonl, every: 1', '', 'guess'],
   ['by: jsonl, every: 1', 'gather: true', 'bytes'],
   ['by: jsonl, every: 1', 'output: files, explode: true', 'bytes'],
   ['by: records, length: 8, every: 1', '', 'bytes'],
@@ -40,7 +40,7 @@ describe('outputs joined as lines or bytes', () => {
   }
 
   for (const [split, before, mode] of DEFAULTS) {
-    it(`are joined as ${mode} by default for { ${split} }${before && ` behind a step with ${before}`}`, () => {
+    it(`are joined by the rule ${mode} without join, for { ${split} }${before && ` behind a step with ${before}`}`, () => {
       const steps = ['name: a', `name: b, ${before}`, 'name: c'].map((step) => `{ run: x, ${step} }`);
       const spec = parseJobFile(`{ name: j, input: { split: { ${split} } }, steps: [${steps}] }`, { file: 'job.yaml' });
       expect(joinOf(spec, 2, { header: null })).to.equal(mode);
@@ -74,15 +74,66 @@ describe('outputs joined as lines or bytes', () => {
     expect(await join(view, { join: 'lines' })).to.equal('1\n2\n3\n');
   });
 
-  it("don't count as text if they have control characters that text doesn't have", async () => {
-    const view = await publish(LINES, ['\ta', 'b\x0e', 'c\x19', 'd\x1a', 'e\x1b', 'f\r\ng\r', 'h']);
-    expect(await join(view)).to.equal('\ta\nb\x0ec\x19d\x1a\ne\x1b\nf\r\ng\r\nh');
+  it('get line ends that are declared, whatever they are', async () => {
+    const view = await publish(LINES, ['a\0', 'b\x0e', 'c']);
+    expect(await join(view, { join: 'lines' })).to.equal('a\0\nb\x0e\nc');
   });
 
-  it("get nothing added after an output that isn't text", async () => {
-    const zipped = [gzipSync('1\n2\n'), gzipSync('3\n')].map((bytes) => new Uint8Array(bytes));
-    const joined = `${zipped.map((bytes) => Buffer.from(bytes).toString('latin1')).join('')}text`;
-    expect(await join(await publish(LINES, [...zipped, 'text']))).to.equal(joined);
+  it('get nothing added if the first ones are not text, even if a later one looks like it', async () => {
+    const zipped = Array.from({ length: 16 }, (_, n) => new Uint8Array(gzipSync(`${n}\n`)));
+    const plain = zipped.map((bytes) => Buffer.from(bytes).toString('latin1')).join('');
+    const view = await publish(LINES, [...zipped, 'text', 'more']);
+    expect(await place.fetch(view, 'all.csv')).to.include({ guessed: 'bytes', bytes: plain.length + 8 });
+    expect(file()).to.equal(`${plain}textmore`);
+    expect(await place.fetch(view, 'all.csv')).to.include({ guessed: 'bytes', kept: 18 });
+    await place.fetch(view, '-');
+    expect(place.stdout.length).to.be.greaterThan(0);
+  });
+
+  it('get line ends if the first ones are text, also in another encoding, with its usual control characters', async () => {
+    const latin = new Uint8Array(Buffer.from('caf\xe9', 'latin1'));
+    const view = await publish(LINES, ['\ta', latin, 'd\x1a', 'e\x1b', 'f\r\ng\r', latin, 'h']);
+    expect(await place.fetch(view, 'all.csv')).to.include({ guessed: 'lines' });
+    expect(file()).to.equal('\ta\ncaf\xe9\nd\x1a\ne\x1b\nf\r\ng\r\ncaf\xe9\nh');
+  });
+
+  it('are not guessed if each ends with a line end, or the join is declared', async () => {
+    const ended = await publish(LINES, ['a\n', 'b\0\n', '', 'c']);
+    expect(await place.fetch(ended, 'all.csv')).to.include({ guessed: null });
+    const options = { yaml: LINES, job: 'claims-20261130-0600-abcdf' };
+    const open = await place.publish({ '0.csv': 'a', '1.csv': 'b' }, options);
+    for (const how of ['lines', 'bytes'] as const)
+      expect(await place.fetch(open, `${how}.csv`, { join: how })).to.include({ guessed: null });
+  });
+
+  for (const [what, outputs, named] of [
+    ['the first ones are of both kinds', ['a', 'b\x0e', 'c'], ['price/0', 'price/1']],
+    ['a later one is not text', [...Array<string>(16).fill('a'), 'b\x19', 'c'], ['the first ones', 'price/16']],
+  ] as const) {
+    it(`are refused, with what to type and nothing written, if ${what}`, async () => {
+      const view = await publish(LINES, outputs);
+      const error = await failsWith('refused', place.fetch(view, 'all.csv'));
+      for (const text of named) expect(error.message).to.include(text);
+      expect(error.hint).to.include('--join bytes').and.include('--join lines');
+      expect(readdirSync(place.directory)).to.not.include('all.csv');
+      expect(await join(view, { join: 'bytes' })).to.equal(outputs.join(''));
+    });
+  }
+
+  it('may end with one that is not text, as nothing follows', async () => {
+    const view = await publish(LINES, [...Array<string>(16).fill('a\n'), 'b', 'c\0']);
+    expect(await join(view)).to.equal(`${'a\n'.repeat(16)}b\nc\0`);
+  });
+
+  it('are guessed by the end of long ones, wherever a character is cut', async () => {
+    for (const shift of ['', 'x', 'xx', 'xxx']) {
+      const long = `${'€'.repeat(2_000)}${shift}`;
+      const options = { yaml: LINES, job: `claims-20261130-0600-abcd${'efgh'[shift.length]}` };
+      const bytes = new Uint8Array([...Buffer.from(long), 0]);
+      const view = await place.publish({ '0.csv': new Uint8Array(Buffer.from(long)), '1.csv': bytes }, options);
+      // If the cut character hid that it is text, the two would not contradict each other.
+      await failsWith('refused', place.fetch(view, 'all.csv'));
+    }
   });
 
   it('keep a file that is already joined in this way, and no other', async () => {
