@@ -267,6 +267,9 @@ describe('the guard of job costs', () => {
     expect(await allowance(view)).to.equal(2);
     const [raised] = await raiseGroups(platform, [view], { fresh: true, all: true });
     expect(raised).to.deep.include({ outcome: 'raised', before: 0, unpaid: 6 });
+    // The two that boot have used up what is left.
+    const [again] = await raiseGroups(platform, [view], { fresh: true, all: true });
+    expect(again).to.deep.include({ outcome: 'enough', unpaid: 5 });
     const watching = workspace.start(['watch', job]);
     const reason = /needs \d instances, but the remaining budget pays for 2\n/;
     await until('the watcher says so', () => reason.test(watching.printed()));

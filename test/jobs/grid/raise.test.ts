@@ -13,8 +13,10 @@ import { KeeperDuties } from '../../../src/jobs/watch/tick.ts';
 import { deniedMark } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { GroupChange, WorkerGroup } from '../../../src/ports/worker-group.ts';
+import type { GroupChange, GroupStatus, WorkerGroup } from '../../../src/ports/worker-group.ts';
+import { worker } from '../../contracts/ledger-events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { fakeWorkerGroup, groupStatus } from '../../support/fake-worker-group.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rangeJob } from '../../support/range-job.ts';
 import { countsOf } from '../../support/step-counts.ts';
@@ -92,6 +94,71 @@ describe('raising groups', () => {
     clock.pass(1);
     expect(await raiseHeld()).to.equal('raised');
     expect(await desired()).to.equal(11);
+  });
+
+  describe('of machines', () => {
+    /** The calls that change the group's size, when the job is raised. */
+    async function callsOn(status: Partial<GroupStatus>, of = view): Promise<readonly string[]> {
+      const calls: string[] = [];
+      const found = groupStatus({ desired: 0, ...status });
+      const group = fakeWorkerGroup({
+        describe: async () => found,
+        raise: async (size, onDemand) => {
+          calls.push(`raise ${size} ${onDemand}`);
+          return { ...found, desired: Math.max(size, found.desired) };
+        },
+        lower: async () => {
+          calls.push('lower');
+          return found;
+        },
+      });
+      const named = async (name: string) => (name === 'default' ? group : platform.group(name));
+      await raiseGroups({ ...platform, group: named }, [of], { fresh: true });
+      return calls;
+    }
+    const machines = { inService: 0, pending: 0, terminating: 0, protected: 0 };
+
+    it('plans with the slots of each', async () => {
+      // 18,000 s of work on four slots each: 18,000 / (4 x 1,710) = 2.6
+      expect(await callsOn({ slots: 4 })).to.deep.equal(['raise 3 0']);
+    });
+
+    it("plans with the fewest slots of the group's workers until it states them", async () => {
+      const ledger = await platform.ledger();
+      for (const [id, slots, group] of [
+        ['w1', 6, 'default'],
+        ['w2', 4, 'second,default'],
+        ['w3', 1, 'second'],
+      ] as const)
+        await ledger.heartbeat(worker({ worker: id, slots, group, seenAt: clock.now() }));
+      expect(await callsOn({})).to.deep.equal(['raise 3 0']);
+    });
+
+    it('restores the size before an expired temporary one, even if that is enough', async () => {
+      const until = clock.now();
+      // Running ones need no boot: 18,000 / 1,800 = 10.
+      expect(await callsOn({ desired: 40, mode: 'manual', until })).to.deep.equal(['raise 10 0']);
+      expect(await callsOn({ desired: 40, mode: 'manual', until: until + 1 })).to.deep.equal([]);
+      expect(await callsOn({ desired: 40 })).to.deep.equal([]);
+    });
+
+    it('forgets on-demand replacements for spot of an earlier rush, once none of them is left', async () => {
+      const onDemand = { base: 5, usual: 0, most: 10, raisedAt: 5 };
+      expect(await callsOn({ onDemand, machines })).to.deep.equal(['lower', 'raise 11 0']);
+      for (const kept of [
+        { onDemand: { ...onDemand, raisedAt: null }, machines },
+        { onDemand, machines: { ...machines, pending: 1 } },
+        { onDemand, machines: { ...machines, inService: 1 } },
+        { onDemand, machines, desired: 1 },
+      ])
+        expect(await callsOn(kept)).to.deep.equal(['raise 11 0']);
+    });
+
+    it('starts none for a job that begins later', async () => {
+      const later = await submitJob(place, jobOf('later', 300), {}, new Date(clock.now() + 60_000).toISOString());
+      await cancel(platform, view);
+      expect(await callsOn({}, later)).to.deep.equal([]);
+    });
   });
 
   it("uses the queue's count once tasks were sent a while ago, because tasks done elsewhere need no instance", async () => {
