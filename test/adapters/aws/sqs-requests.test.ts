@@ -79,8 +79,8 @@ describe('requests to SQS in batches', () => {
     await callInBatches(Array(21).fill(1), { doing, call });
     expect(sizes.map(({ length }) => length)).to.deep.equal([10, 10, 1]);
     sizes.length = 0;
-    await callInBatches([60, 40, 1, 200, 99, 2], { doing, call, bytes: { of: (size) => size, most: 100 } });
-    expect(sizes).to.deep.equal([[60, 40], [1], [200], [99], [2]]);
+    await callInBatches([300, 60, 40, 1, 200, 99, 2], { doing, call, bytes: { of: (size) => size, most: 100 } });
+    expect(sizes).to.deep.equal([[300], [60, 40], [1], [200], [99], [2]]);
   });
 
   it('are repeated only after failures that may pass', async () => {

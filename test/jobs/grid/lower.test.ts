@@ -108,6 +108,25 @@ describe('lowering a group whose launches hang', () => {
     for (const minutes of [0, 10, 10]) expect(await round(minutes)).to.deep.equal([]);
   });
 
+  for (const [what, job, notBefore] of [
+    ['of another group', JSON.stringify(rangeJob('claims', 3, { name: 'one', run: ['cat'], group: 'gpu' })), null],
+    ['of a job that begins later', JOB, new Date(Date.now() + 86_400_000).toISOString()],
+  ] as const) {
+    it(`ignores tasks ${what}`, async () => {
+      await submitJob(place, job, {}, notBefore);
+      for (const name of ['default', 'gpu']) await (await place.platform.queue(name)).purge({});
+      await round();
+      expect(await round(10)).to.deep.equal([LOWERED]);
+    });
+  }
+
+  it('never happens to local workers, which are started at once or not at all', async () => {
+    const group = async () => fakeWorkerGroup({});
+    const local: Platform = { ...place.platform, clock, groups, group };
+    const fail = (name: string): never => expect.fail(name);
+    expect(await lowerIdle(local, new Map(), fail)).to.deep.equal({ lowered: [], short: new Map() });
+  });
+
   for (const [what, change] of [
     ['with the requested size', { desired: 2 }],
     ['at its minimum', { desired: 3, min: 3 }],

@@ -4,13 +4,13 @@ import { ProcessGroup } from '../../../src/adapters/local/process-group.ts';
 import { BatchctlError, isBatchctlError } from '../../../src/errors.ts';
 import { adjust } from '../../../src/jobs/change/adjust.ts';
 import { cancel, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
-import { recordBootTime } from '../../../src/jobs/grid/boots.ts';
+import { liftHold, recordBootTime } from '../../../src/jobs/grid/boots.ts';
 import { Raiser, raiseGroups } from '../../../src/jobs/grid/raise.ts';
 import { requireView } from '../../../src/jobs/journal.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import { Troubles } from '../../../src/jobs/watch/keeper-mark.ts';
 import { KeeperDuties } from '../../../src/jobs/watch/tick.ts';
-import { deniedMark } from '../../../src/model/keys.ts';
+import { bootMark, deniedMark } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { GroupChange, GroupStatus, WorkerGroup } from '../../../src/ports/worker-group.ts';
@@ -152,6 +152,17 @@ describe('raising groups', () => {
         { onDemand, machines, desired: 1 },
       ])
         expect(await callsOn(kept)).to.deep.equal(['raise 11 0']);
+    });
+
+    it('starts none while its boots fail, until a person lifts that', async () => {
+      for (const n of [1, 2, 3])
+        await platform.store.put(bootMark('default', `i-${n}`, 'failed'), '{"line":"no disk"}');
+      expect(await callsOn({})).to.deep.equal([]);
+      const [raised] = await raiseGroups(platform, [view], { fresh: true });
+      expect(raised).to.have.property('outcome', 'held');
+      expect(raised).to.have.nested.property('hold.last.line', 'no disk');
+      await liftHold(platform.store, 'default', 'me');
+      expect(await callsOn({})).to.deep.equal(['raise 11 0']);
     });
 
     it('starts none for a job that begins later', async () => {
