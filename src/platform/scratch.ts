@@ -1,10 +1,11 @@
-import { lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, hasCode } from '../errors.ts';
 import { namesIn } from '../lib/if-exists.ts';
 import { LOG_KEPT_MS, listLeftovers } from '../lib/leftovers.ts';
 import { makePrivateDirectory } from '../lib/private-files.ts';
+import { removeTree } from '../lib/remove-tree.ts';
 import { userName } from '../lib/this-machine.ts';
 
 /**
@@ -32,17 +33,31 @@ export function removeLeftovers(
   for (const { path } of listLeftovers(directory, before)) {
     objects += 1;
     bytes += bytesIn(path);
-    if (!dryRun) rmSync(path, { recursive: true, force: true });
+    if (!dryRun) removeIfPossible(path);
   }
   return { objects, bytes };
 }
 
-/** Bytes of a file or directory tree; files removed meanwhile count as 0. */
+/** What a command protected against its removal stays, and stops no worker from starting. */
+function removeIfPossible(path: string): void {
+  try {
+    removeTree(path);
+  } catch (error) {
+    if (!hasCode(error, 'EACCES', 'EPERM', 'EBUSY', 'EROFS', 'ENOTEMPTY')) throw error;
+  }
+}
+
+/** Bytes of a file or directory tree; what was removed meanwhile, can't be read or lies too deep for a path counts as 0. */
 function bytesIn(path: string): number {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return 0;
-  if (!stats.isDirectory()) return stats.size;
-  return namesIn(path).reduce((sum, name) => sum + bytesIn(join(path, name)), 0);
+  try {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return 0;
+    if (!stats.isDirectory()) return stats.size;
+    return namesIn(path).reduce((sum, name) => sum + bytesIn(join(path, name)), 0);
+  } catch (error) {
+    if (hasCode(error, 'EACCES', 'EPERM', 'ENAMETOOLONG')) return 0;
+    throw error;
+  }
 }
 
 /**

@@ -1,6 +1,8 @@
-import { mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { closeSync, lstatSync, mkdirSync, statfsSync } from 'node:fs';
 import { Big } from 'big.js';
-import { BatchctlError, isBatchctlError } from '../errors.ts';
+import { BatchctlError, isBatchctlError, messageOf } from '../errors.ts';
+import { kindOfFile, openPlainFile } from '../lib/plain-file.ts';
+import { readRange } from '../lib/read-file.ts';
 import { begunKey, logKey } from '../model/keys.ts';
 import { changedCode } from '../model/overrides.ts';
 import { type AdmittedTask, MARK_AFTER_DELIVERIES } from './admit.ts';
@@ -78,7 +80,7 @@ export async function runAttempt(
   try {
     if (task.delivery.receiveCount > MARK_AFTER_DELIVERIES)
       await ctx.platform.store.put(begunMark(task, options.attempt), '');
-    const prepared = prepareSlotDirectory(ctx.scratch, options.slot, ctx.executor.owner?.(options.slot) ?? null);
+    const prepared = slotDirectory(ctx, options.slot);
     secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
     // Waiting for a throttling service takes nothing off the command's time.
     [startedAt, started] = [clock.now(), clock.monotonic()];
@@ -121,6 +123,12 @@ export async function runAttempt(
   }
   if (WRITTEN_OUTCOMES.includes(outcome.kind)) ctx.denials.clear(task.message.job);
   return { outcome, startedAt, endedAt, end, bytesIn: staged?.bytes ?? null };
+}
+
+function slotDirectory({ scratch, executor, log }: WorkerContext, slot: number): SlotDirectory {
+  return prepareSlotDirectory(scratch, slot, executor.owner?.(slot) ?? null, (path, error) =>
+    log.warn(`slot ${slot} uses a new directory, because ${path} can't be emptied (${messageOf(error)}): remove it`),
+  );
 }
 
 /** Uploads stderr while the command runs; the whole log is stored only after the last such upload. */
@@ -213,7 +221,7 @@ async function publishOrFail(
   }
   let counters: Readonly<Record<string, string>>;
   try {
-    counters = parseCounters(readIfExists(directory.counters));
+    counters = parseCounters(readCounters(directory.counters));
   } catch (error) {
     return judgeFailure(task, { reason: 'counters', exitCode: 0, error: shortMessageOf(error) });
   }
@@ -306,8 +314,25 @@ function maskOutcome(outcome: Outcome, secrets: Secrets): Outcome {
   return { ...outcome, failure: { ...outcome.failure, error: maskSecrets(outcome.failure.error, secrets) } };
 }
 
-function readIfExists(path: string): string {
-  return statSync(path, { throwIfNoEntry: false }) === undefined ? '' : readFileSync(path, 'utf8');
+/** Bytes of `$BATCHCTL_COUNTERS`: a hundred counters need less than 13 KiB. */
+const MOST_COUNTER_BYTES = 2 ** 20;
+
+/** The text of the counters' file, '' if there is none. Throws a RangeError for anything that a worker doesn't read. */
+function readCounters(path: string): string {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return '';
+  const file = openPlainFile(path);
+  if (file === null)
+    throw new RangeError(`expected $BATCHCTL_COUNTERS to be a regular file, found ${kindOfFile(found)}`);
+  try {
+    const bytes = readRange(file.fd, { offset: 0, length: Math.min(file.stats.size, MOST_COUNTER_BYTES) + 1 });
+    if (bytes.length <= MOST_COUNTER_BYTES) return bytes.toString('utf8');
+    throw new RangeError(
+      `expected at most 1 MiB in $BATCHCTL_COUNTERS, found ${file.stats.size} bytes: write each counter once`,
+    );
+  } finally {
+    closeSync(file.fd);
+  }
 }
 
 /** Less free space than this counts as none, bytes: a block or two may be free when a write fails. */

@@ -23,7 +23,8 @@ export interface SlotOwner {
 }
 
 const VARIABLE = 'BATCHCTL_COMMAND_USER';
-const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
+/** Where the system's programs are. */
+export const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
 /** Systems assign no ids from here to 2^32 - 2 (systemd: UIDS-GIDS). */
 const FIRST_GID = 2 ** 31;
 /** Linux's process ids are below 2^22 (proc(5): pid_max). */

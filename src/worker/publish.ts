@@ -1,10 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type Dirent, lchownSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
-import { BatchctlError, hasCode } from '../errors.ts';
-import { isInvalidUtf8 } from '../jobs/data/path-errors.ts';
+import { BatchctlError } from '../errors.ts';
 import { readOutput } from '../jobs/output.ts';
-import { bytesChecksum, fileChecksum } from '../lib/file-checksum.ts';
+import { bytesChecksum } from '../lib/file-checksum.ts';
 import { asciiJson } from '../lib/json.ts';
 import { outKey, stagedKey, stagedPrefix } from '../model/keys.ts';
 import {
@@ -19,6 +16,7 @@ import {
 } from '../model/output.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { AdmittedTask } from './admit.ts';
+import { type LeftFile, takeOutputFile, takeOutputFiles } from './left-output.ts';
 import type { Outcome } from './outcome.ts';
 import type { Retrier } from './retrier.ts';
 import type { SlotDirectory } from './slot-directory.ts';
@@ -49,16 +47,29 @@ export async function publish(
 ): Promise<PublishResult> {
   const { output } = task.step;
   if (output === 'files') return publishFiles(to, task, directory, base);
-  const path = output === 'file' ? directory.outputFile : directory.stdout;
-  const found = output === 'none' ? null : sizeOf(path, '$BATCHCTL_OUTPUT', directory);
-  const size = found ?? 0;
-  // An empty file that the command made itself is its output.
-  if (size === 0 && (output !== 'file' || found === null)) to.refuseNoOutput();
-  const checksum = size === 0 ? EMPTY_CHECKSUM : await checksumOf(path, size);
+  const isFile = output === 'file';
+  const path = isFile ? directory.outputFile : directory.stdout;
+  const left = output === 'none' ? null : await takeOutputFile(path, isFile ? '$BATCHCTL_OUTPUT' : 'stdout', directory);
+  try {
+    // An empty file that the command made itself is its output.
+    if (left === null || (left.size === 0 && !isFile)) to.refuseNoOutput();
+    return await publishFile(to, task, left, base);
+  } finally {
+    left?.release();
+  }
+}
+
+async function publishFile(
+  to: Target,
+  task: AdmittedTask,
+  left: LeftFile | null,
+  base: MetaBase,
+): Promise<PublishResult> {
+  const { size, checksum } = left ?? EMPTY;
   const meta: OutputMeta = { ...ownerFields(task), ...base, bytesOut: size, checksum };
   const text = asciiJson(meta);
   if (size > DIRECT_LIMIT || text.length > META_LIMIT) {
-    const file = await stage(to, task, base.attempt, { name: '', path, size, checksum });
+    const file = await stage(to, task, base.attempt, '', left);
     return publishManifest(to, task, { format: OUTPUT_FORMAT, meta, single: true, files: [file] });
   }
   const key = outKey(task.message.job, task.message.step, task.message.task);
@@ -66,9 +77,9 @@ export async function publish(
   // An empty existing file is consumed too: no need to delete it and create another.
   const options = { ifAbsent: true, metadata };
   const { created } = await to.retrier.run((signal) =>
-    found === null
+    left === null
       ? to.store.put(key, new Uint8Array(), options)
-      : to.store.uploadFile(path, key, { ...options, consume: true, ...(signal && { signal }) }),
+      : to.store.uploadFile(left.path, key, { ...options, ...left.upload, ...(signal && { signal }) }),
   );
   return created ? { kind: 'published', meta } : readBack(to, task, meta);
 }
@@ -81,14 +92,16 @@ async function publishFiles(
 ): Promise<PublishResult> {
   const files: OutputFile[] = [];
   const lines = createHash('sha256');
-  const names = outputNames(directory.outputDirectory);
-  if (names.length === 0) to.refuseNoOutput();
-  for (const name of names) {
-    const path = join(directory.outputDirectory, name);
-    const size = sizeOf(path, `${name} in $BATCHCTL_OUTPUT_DIR`, directory) ?? 0;
-    const checksum = size === 0 ? EMPTY_CHECKSUM : await checksumOf(path, size);
-    lines.update(`${checksum} ${size} ${name}\n`);
-    files.push(await stage(to, task, base.attempt, { name, path, size, checksum }));
+  const left = takeOutputFiles(directory);
+  if (left.length === 0) to.refuseNoOutput();
+  for (const { name, take } of left) {
+    const file = await take();
+    try {
+      lines.update(`${file.checksum} ${file.size} ${name}\n`);
+      files.push(await stage(to, task, base.attempt, name, file));
+    } finally {
+      file.release();
+    }
   }
   const bytesOut = files.reduce((sum, file) => sum + file.size, 0);
   const meta: OutputMeta = { ...ownerFields(task), ...base, bytesOut, checksum: `sha256:${lines.digest('hex')}` };
@@ -102,54 +115,22 @@ function ownerFields({
   return { format: OUTPUT_FORMAT, job, step, task };
 }
 
-/** The files below a directory, sorted. Throws `jobFailed` for a link or a device, and for a name that isn't UTF-8. */
-function outputNames(directory: string): readonly string[] {
-  const names: string[] = [];
-  const walk = (at: string): void => {
-    for (const entry of entriesOf(at)) {
-      const path = join(at, entry.name);
-      if (isInvalidUtf8(path)) throw invalidNameError(relative(directory, path));
-      if (entry.isDirectory()) walk(path);
-      else if (entry.isFile()) names.push(relative(directory, path).split(sep).join('/'));
-      else
-        throw new BatchctlError(
-          'jobFailed',
-          `${relative(directory, path)} in $BATCHCTL_OUTPUT_DIR is not a regular file`,
-        );
-    }
-  };
-  walk(directory);
-  return names.sort();
-}
-
-/** It can't be part of a key, and a retry would not help. */
-function invalidNameError(name: string): BatchctlError {
-  return new BatchctlError(
-    'jobFailed',
-    `the name of ${JSON.stringify(name)} in $BATCHCTL_OUTPUT_DIR is not valid UTF-8`,
-  );
-}
-
-/** Throws `jobFailed` if the command removed its output directory. */
-function entriesOf(directory: string): readonly Dirent[] {
-  try {
-    return readdirSync(directory, { withFileTypes: true });
-  } catch (cause) {
-    if (!hasCode(cause, 'ENOENT', 'ENOTDIR')) throw cause;
-    throw new BatchctlError('jobFailed', '$BATCHCTL_OUTPUT_DIR is gone: the command removed it', { cause });
-  }
-}
-
 async function stage(
   { store, retrier }: Target,
   task: AdmittedTask,
   attempt: string,
-  file: { readonly name: string; readonly path: string; readonly size: number; readonly checksum: string },
+  name: string,
+  left: LeftFile | null,
 ): Promise<OutputFile> {
   const { job, step, task: number } = task.message;
-  const key = stagedKey(job, step, number, attempt, file.name);
-  await retrier.run((signal) => store.uploadFile(file.path, key, { consume: true, ...(signal && { signal }) }));
-  return { name: file.name, key, size: file.size, checksum: file.checksum };
+  const key = stagedKey(job, step, number, attempt, name);
+  await retrier.run((signal) =>
+    left === null
+      ? store.put(key, new Uint8Array())
+      : store.uploadFile(left.path, key, { ...left.upload, ...(signal && { signal }) }),
+  );
+  const { size, checksum } = left ?? EMPTY;
+  return { name, key, size, checksum };
 }
 
 async function publishManifest(to: Target, task: AdmittedTask, manifest: OutputManifest): Promise<PublishResult> {
@@ -179,23 +160,5 @@ async function deleteStaged(store: ObjectStore, task: AdmittedTask, attempt: str
   if (keys.length > 0) await store.delete(keys);
 }
 
-const EMPTY_CHECKSUM = `sha256:${createHash('sha256').digest('hex')}`;
-
-/**
- * Null if there is no file. Throws `jobFailed` for other file types, and, if commands run as another user, for someone
- * else's hard-linked file: this process may read what the command may not. The command can't write its own file any
- * more.
- */
-function sizeOf(path: string, name: string, { own }: SlotDirectory): number | null {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return null;
-  if (!stat.isFile()) throw new BatchctlError('jobFailed', `${name} is not a regular file`);
-  if (own === undefined) return stat.size;
-  if (stat.uid !== own.owner.uid) throw new BatchctlError('jobFailed', `${name} is not the command's own file`);
-  lchownSync(path, process.getuid?.() ?? 0, process.getgid?.() ?? 0);
-  return stat.size;
-}
-
-async function checksumOf(path: string, size: number): Promise<string> {
-  return size <= DIRECT_LIMIT ? bytesChecksum(readFileSync(path)) : fileChecksum(path);
-}
+/** A command that wrote no file has an empty output. */
+const EMPTY = { size: 0, checksum: bytesChecksum(new Uint8Array()) };

@@ -1,18 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import {
-  accessSync,
-  appendFileSync,
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, appendFileSync, closeSync, constants, ftruncateSync, writeFileSync } from 'node:fs';
 import { constants as system } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { findProgram } from '../jobs/programs.ts';
+import { openPlainFile } from '../lib/plain-file.ts';
 import { readRange } from '../lib/read-file.ts';
 import { ATTEMPT_VARIABLE, argvOf, commandScript, WORKER_VARIABLE } from './command-script.ts';
 import { allowTraversal, type CommandUser, dropPrivilegesPrefix, ownerOf, type SlotOwner } from './command-user.ts';
@@ -296,14 +288,11 @@ function signalOfStatus(status: number): string | null {
 function takeSignalNote(path: string, signal: string): boolean {
   const text = SIGNAL_TEXTS[signal];
   if (text === undefined) return false;
-  let fd: number;
+  const file = openIfPossible(path);
+  if (file === null) return false;
+  const { fd } = file;
+  const { size } = file.stats;
   try {
-    fd = openSync(path, 'r+');
-  } catch {
-    return false;
-  }
-  try {
-    const { size } = fstatSync(fd);
     const lines = readRange(fd, { offset: Math.max(0, size - LONGEST_NOTE), length: LONGEST_NOTE }).toString('latin1');
     if (!lines.endsWith('\n')) return false;
     const note = /(?:: \d+)?(?: \(core dumped\))?\n$/.exec(lines);
@@ -313,5 +302,13 @@ function takeSignalNote(path: string, signal: string): boolean {
     return true;
   } finally {
     closeSync(fd);
+  }
+}
+
+function openIfPossible(path: string): ReturnType<typeof openPlainFile> {
+  try {
+    return openPlainFile(path, constants.O_RDWR);
+  } catch {
+    return null;
   }
 }

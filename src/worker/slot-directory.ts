@@ -1,7 +1,10 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../errors.ts';
-import { ownDirectory, type SlotOwner } from './command-user.ts';
+import { randomId } from '../lib/id.ts';
+import { emptyTree, removeTree } from '../lib/remove-tree.ts';
+import { ownDirectory, type SlotOwner, SYSTEM_PATH } from './command-user.ts';
 
 /** The files of one slot, on the store's file system, so that publishing is a single link. */
 export interface SlotDirectory {
@@ -17,19 +20,125 @@ export interface SlotDirectory {
   /** `input: dir`. */
   readonly inputDirectory: string;
   /** The user that the command runs as, with a home directory; absent if it is the worker's own. */
-  readonly own?: { readonly owner: SlotOwner; readonly home: string };
+  readonly own?: {
+    readonly owner: SlotOwner;
+    readonly home: string;
+    /** A path for the nth file of the output, out of every command's reach. */
+    readonly taken: (n: number) => string;
+  };
 }
 
-/** Files that an attempt leaves and the next one overwrites. */
-const KEPT: readonly string[] = ['run', 'in', 'err'];
+/** A slot with more directories that can't be moved has another problem. */
+const MOST_NAMES = 100;
 
 /**
- * Creates or empties a slot's directory: removes what the last attempt left, keeps an empty one. With another owner
- * nothing is kept, as a command may have hard-linked its files.
+ * Creates or empties a slot's directory. Nothing that the last attempt left is used again, under any name: a command may
+ * have linked it, kept it open, or put something else in its place. If the directory can't be emptied, the slot gets a
+ * new one, and `onLeft` the path of the old one. Throws the error of the last.
  */
-export function prepareSlotDirectory(scratch: string, slot: number, owner: SlotOwner | null = null): SlotDirectory {
-  const base = join(scratch, String(slot));
-  const directory: SlotDirectory = {
+export function prepareSlotDirectory(
+  scratch: string,
+  slot: number,
+  owner: SlotOwner | null = null,
+  onLeft: (path: string, error: unknown) => void = () => undefined,
+): SlotDirectory {
+  for (let names = 0; ; names += 1) {
+    const base = join(scratch, names === 0 ? String(slot) : `${slot}-${names}`);
+    const error = emptied(scratch, base, owner);
+    if (error !== null) {
+      const moved = moveAside(base);
+      onLeft(moved ?? base, error);
+      if (moved === null && names < MOST_NAMES) continue;
+      if (moved === null) throw error;
+    }
+    return owner === null ? plainDirectory(base) : ownedDirectory(base, owner);
+  }
+}
+
+/** Empties a slot's directory, if there is one; the error if that is impossible. */
+function emptied(scratch: string, base: string, owner: SlotOwner | null): Error | null {
+  const empty = owner === null ? emptyPlain : removeTree;
+  try {
+    empty(base);
+    return null;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    if (owner !== null || !removeObstacle(scratch, base, error)) return error;
+  }
+  try {
+    empty(base);
+    return null;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return error;
+  }
+}
+
+/** Fast for what an attempt usually leaves; whatever else there is takes longer. */
+function emptyPlain(base: string): void {
+  const stats = lstatSync(base, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) {
+    removeTree(base);
+    return;
+  }
+  if ((stats.mode & 0o700) !== 0o700) chmodSync(base, 0o700);
+  try {
+    for (const name of readdirSync(base)) {
+      if (name === 'run') rmdirSync(`${base}/run`);
+      else unlinkSync(`${base}/${name}`);
+    }
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    emptyTree(base);
+  }
+}
+
+/** Of a command that runs as the worker's own user: closed the parent directory, or protected files. */
+function removeObstacle(scratch: string, base: string, error: Error): boolean {
+  try {
+    if (hasCode(error, 'EACCES')) chmodSync(scratch, 0o700);
+    // chattr(1): immutable, append-only. Only root could set them, or can unset them.
+    else if (hasCode(error, 'EPERM')) {
+      execFileSync('chattr', ['-R', '-f', '-i', '-a', base], { env: { PATH: SYSTEM_PATH }, stdio: 'ignore' });
+    } else return false;
+  } catch {
+    // It fails for links in the directory, too. The next try shows whether it helped.
+  }
+  return true;
+}
+
+/** Moves a directory that can't be emptied, so that its name is free; null if that is impossible, too. */
+function moveAside(base: string): string | null {
+  const aside = `${base}.left-${randomId(6)}`;
+  try {
+    renameSync(base, aside);
+    return aside;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return null;
+  }
+}
+
+function plainDirectory(base: string): SlotDirectory {
+  const directory = pathsIn(base);
+  mkdirSync(directory.cwd, { recursive: true, mode: 0o700 });
+  return directory;
+}
+
+/** Whatever the command creates is in its own directory, under any name. */
+function ownedDirectory(base: string, owner: SlotOwner): SlotDirectory {
+  const directory = pathsIn(base);
+  const [made, home] = [`${base}/made`, `${base}/home`];
+  ownDirectory(base, owner, {
+    directories: [directory.cwd, made, home],
+    files: [directory.stdout, directory.stderr, directory.counters],
+  });
+  return { ...directory, outputFile: `${made}/output`, own: { owner, home, taken: (n) => `${base}/.taken-${n}` } };
+}
+
+function pathsIn(base: string): SlotDirectory {
+  return {
     cwd: `${base}/run`,
     stdin: `${base}/in`,
     stdout: `${base}/out`,
@@ -39,32 +148,6 @@ export function prepareSlotDirectory(scratch: string, slot: number, owner: SlotO
     outputDirectory: `${base}/outputs`,
     inputDirectory: `${base}/inputs`,
   };
-  if (owner !== null) return ownedDirectory(base, directory, owner);
-  ensureEmptyDirectory(directory.cwd);
-  // Also stdout: if a publish failed after its link, the file is the published object itself.
-  for (const name of readdirSync(base))
-    if (!KEPT.includes(name)) rmSync(`${base}/${name}`, { recursive: true, force: true });
-  return directory;
 }
 
-/** Whatever the command creates is in its own directory, under any name. */
-function ownedDirectory(base: string, shared: SlotDirectory, owner: SlotOwner): SlotDirectory {
-  const [made, home] = [`${base}/made`, `${base}/home`];
-  rmSync(base, { recursive: true, force: true });
-  ownDirectory(base, owner, {
-    directories: [shared.cwd, made, home],
-    files: [shared.stdout, shared.stderr, shared.counters],
-  });
-  return { ...shared, outputFile: `${made}/output`, own: { owner, home } };
-}
-
-function ensureEmptyDirectory(path: string): void {
-  try {
-    if (readdirSync(path).length === 0) return;
-    rmSync(path, { recursive: true, force: true });
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
-    rmSync(path, { force: true });
-  }
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-}
+const isSystemError = (error: unknown): error is Error => error instanceof Error && 'syscall' in error;

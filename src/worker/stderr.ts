@@ -1,18 +1,10 @@
 import { execFile } from 'node:child_process';
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { open, readFile, stat } from 'node:fs/promises';
+import { closeSync, constants, ftruncateSync, lstatSync, writeSync } from 'node:fs';
+import { lstat, open } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
-import { readFileEnd, readRange } from '../lib/read-file.ts';
+import { messageOf } from '../errors.ts';
+import { kindOfFile, openPlainFile, plainSize, readPlainEnd } from '../lib/plain-file.ts';
+import { readRange } from '../lib/read-file.ts';
 import { logKey } from '../model/keys.ts';
 import type { TaskMessage } from '../model/message.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -24,7 +16,7 @@ export const STDERR_KEPT = 2 ** 20;
 /** Milliseconds for freeing the disk blocks of a file, which takes a few. */
 const FREEING_MS = 30_000;
 
-/** Uploads an attempt's stderr, with secrets masked; nothing if it wrote nothing. `size` is its size, if known. */
+/** Puts an attempt's stderr, with secrets masked; nothing if it wrote nothing. `size` is its size, if known. */
 export async function uploadLog(
   store: ObjectStore,
   task: TaskMessage,
@@ -33,9 +25,25 @@ export async function uploadLog(
   secrets: Secrets,
   size: number | null = null,
 ): Promise<void> {
-  if ((size ?? fileSize(path)) === 0) return;
-  if (Object.keys(secrets).length > 0) writeFileSync(path, maskLog(readFileSync(path), secrets));
-  await store.uploadFile(path, logKey(task.job, task.step, task.task, attempt));
+  if (size === 0) return;
+  const written = readLog(path);
+  if (written.length === 0) return;
+  const log = Object.keys(secrets).length === 0 ? written : maskLog(written, secrets);
+  await store.put(logKey(task.job, task.step, task.task, attempt), log);
+}
+
+/**
+ * What a command left as its stderr, of which no more is read than `StderrLimit` keeps. A command of the worker's own user
+ * can put something else in its place, which is not read.
+ */
+function readLog(path: string): Buffer {
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined || found.isFile()) return readPlainEnd(path, 2 * STDERR_KEPT).bytes;
+    return Buffer.from(`[batchctl: the command put ${kindOfFile(found)} in place of its stderr]\n`);
+  } catch (error) {
+    return Buffer.from(`[batchctl: the command's stderr can't be read: ${messageOf(error)}]\n`);
+  }
 }
 
 /** A log with every secret's value masked, in any encoding. */
@@ -45,7 +53,7 @@ export function maskLog(log: Buffer, secrets: Secrets): Buffer {
 
 /** The last non-blank line of the last 4 KiB, without control characters, at most 512 characters. */
 export function lastLine(path: string, secrets: Secrets): string | null {
-  const { bytes } = readFileEnd(path, 4_096);
+  const bytes = readLog(path).subarray(-4_096);
   const [last = ''] = stripVTControlCharacters(bytes.toString('utf8')).trimEnd().split('\n').slice(-1);
   const line = last.replaceAll(/[\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim();
   return line === '' ? null : maskSecrets(line, secrets).slice(-512);
@@ -59,7 +67,7 @@ function latin1(secrets: Secrets): Secrets {
 }
 
 function fileSize(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return plainSize(path) ?? 0;
 }
 
 interface StderrUploaderOptions {
@@ -88,7 +96,7 @@ export class StderrUploader {
 
   constructor(options: StderrUploaderOptions) {
     this.#options = options;
-    this.#uploaded = statSync(options.path, { throwIfNoEntry: false }) ?? NOTHING;
+    this.#uploaded = lstatSync(options.path, { throwIfNoEntry: false }) ?? NOTHING;
     this.#schedule();
   }
 
@@ -113,8 +121,9 @@ export class StderrUploader {
 
   async #put(): Promise<void> {
     const { store, key, path, secrets } = this.#options;
-    const now = await stat(path);
-    if (now.size === 0 || (now.size === this.#uploaded.size && now.mtimeMs === this.#uploaded.mtimeMs)) return;
+    const now = await lstat(path);
+    if (!now.isFile() || now.size === 0 || (now.size === this.#uploaded.size && now.mtimeMs === this.#uploaded.mtimeMs))
+      return;
     const written = await readTail(path, now.size);
     const log = Object.keys(secrets).length === 0 ? written : maskLog(wholeLines(written), secrets);
     if (this.#stopped || log.length === 0) return;
@@ -125,11 +134,12 @@ export class StderrUploader {
 
 /** Reads the part of a file of this size that `StderrLimit` keeps. */
 async function readTail(path: string, size: number): Promise<Buffer> {
-  if (size <= 2 * STDERR_KEPT) return await readFile(path);
-  const file = await open(path);
+  const length = size <= 2 * STDERR_KEPT ? size : STDERR_KEPT;
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(STDERR_KEPT), 0, STDERR_KEPT, size - STDERR_KEPT);
-    return Buffer.concat([Buffer.from(cutLine(size - bytesRead)), buffer.subarray(0, bytesRead)]);
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, size - length);
+    const tail = buffer.subarray(0, bytesRead);
+    return length === size ? tail : Buffer.concat([Buffer.from(cutLine(size - bytesRead)), tail]);
   } finally {
     await file.close();
   }
@@ -184,18 +194,20 @@ export class StderrLimit {
     });
   }
 
-  /** After the command: reduces the file if it is too long. Resolves with its size in bytes. */
-  async end(): Promise<number> {
+  /** After the command: reduces the file if it is too long. Resolves with its size in bytes; null if it isn't a file. */
+  async end(): Promise<number | null> {
     // Otherwise blocks would be freed of what is left, or of the next command's file.
     await this.#freeing;
-    const size = fileSize(this.#path);
-    return size > 2 * this.#limit ? this.#reduce() : size;
+    const size = plainSize(this.#path);
+    return size !== null && size > 2 * this.#limit ? this.#reduce() : size;
   }
 
   #reduce(): number {
-    const fd = openSync(this.#path, constants.O_RDWR | constants.O_APPEND);
+    const file = openPlainFile(this.#path, constants.O_RDWR | constants.O_APPEND);
+    if (file === null) return 0;
+    const { fd } = file;
+    const { size } = file.stats;
     try {
-      const { size } = fstatSync(fd);
       const tail = readRange(fd, { offset: Math.max(0, size - this.#limit), length: this.#limit });
       this.#cut += size - this.#headLength - tail.length;
       ftruncateSync(fd, 0);

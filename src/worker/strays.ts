@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readdirSync, readFileSync, readSync, rmSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../errors.ts';
+import { removeTree } from '../lib/remove-tree.ts';
 import type { SlotShell } from './slot-shell.ts';
 
 /** Children that end right after their parent, as in a pipeline, are not strays. */
@@ -83,20 +84,23 @@ const MOST_READS = 16;
  * holds a writing end, nothing can write to the command's files. Checking costs one system call.
  */
 export class StrayFifo {
+  /** How others open it: by this process's descriptor if they may, as a command can replace what is at its path. */
   readonly path: string;
+  readonly #created: string;
   readonly #fd: number;
   readonly #buffer = Buffer.allocUnsafe(4096);
 
   /** Creates a FIFO at each path, replacing existing files. Blocks for the single process that this takes. */
   static create(paths: readonly string[]): readonly StrayFifo[] {
-    for (const path of paths) rmSync(path, { force: true });
+    for (const path of paths) removeTree(path);
     execFileSync('mkfifo', ['-m', '600', ...paths], { stdio: 'ignore', env: { PATH: '/usr/bin:/bin' } });
     return paths.map((path) => new StrayFifo(path));
   }
 
   private constructor(path: string) {
-    this.path = path;
+    this.#created = path;
     this.#fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    this.path = othersMayOpenDescriptors() ? `/proc/${process.pid}/fd/${this.#fd}` : path;
   }
 
   /** True while anyone holds a writing end. */
@@ -114,8 +118,13 @@ export class StrayFifo {
 
   close(): void {
     closeSync(this.#fd);
-    rmSync(this.path, { force: true });
+    rmSync(this.#created, { force: true });
   }
+}
+
+/** Whether this user's processes may use /proc/PID/fd of this one: it is root's if it can't be dumped (proc(5)). */
+function othersMayOpenDescriptors(): boolean {
+  return statSync('/proc/self/fd', { throwIfNoEntry: false })?.uid === process.getuid?.();
 }
 
 /** With more candidates than this, listing all processes is cheaper. */

@@ -1,11 +1,11 @@
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, messageOf } from '../errors.ts';
 import { Deliveries } from '../jobs/deliver/deliver.ts';
 import { countVisible } from '../jobs/grid/queues.ts';
 import { NoticeSender } from '../jobs/notify/notice-sender.ts';
 import { JobWatcher } from '../jobs/watch/job-watcher.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
+import { removeTree } from '../lib/remove-tree.ts';
 import { FailureStreaks } from '../model/breaker.ts';
 import { workerLogKey } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
@@ -350,10 +350,19 @@ class Worker {
     while (this.#settling.size > 0) await Promise.all(this.#settling);
   }
 
+  #removeScratch(): void {
+    const { scratch } = this.#ctx;
+    try {
+      removeTree(scratch);
+    } catch (error) {
+      this.#log.warn(`could not remove everything in ${scratch}, remove it: ${messageOf(error)}`);
+    }
+  }
+
   async #close(): Promise<void> {
     await this.#watch.close();
     await this.#ctx.executor.close();
-    rmSync(this.#ctx.scratch, { recursive: true, force: true });
+    this.#removeScratch();
     await this.#clients.close();
     await this.#recorder.close();
     this.#log.info(

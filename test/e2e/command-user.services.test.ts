@@ -170,7 +170,7 @@ describe('a worker that runs commands as another user', () => {
     const tasks = await workspace.run(['tasks', id, '--json']);
     const logs = await workspace.run(['logs', id]);
     expect(tasks.stdout + logs.stdout)
-      .to.include('is not a regular file')
+      .to.include('expected $BATCHCTL_OUTPUT to be a regular file, found a symbolic link')
       .and.not.include('hunter2');
   });
 

@@ -139,7 +139,7 @@ describe("the limit of a command's stderr", () => {
   });
 
   /** Checks the file while a command floods it, until it was cut `times` times by `isCut`; returns its last size. */
-  async function flood(limit: StderrLimit, isCut: () => boolean): Promise<number> {
+  async function flood(limit: StderrLimit, isCut: () => boolean): Promise<number | null> {
     const stderr = openSync(path, 'a');
     const command = spawn(process.execPath, ['-e', FLOOD], { stdio: ['pipe', 'ignore', stderr] });
     closeSync(stderr);
