@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { provideSqlite } from './sqlite.mjs';
 
 const root = join(import.meta.dirname, '..');
 
@@ -29,7 +30,11 @@ function packagesIn(file) {
   return JSON.parse(readFileSync(file, 'utf8')).packages;
 }
 
-// Only better-sqlite3 compiles anything, and only a Node without SQLite needs it.
-const scripts = process.getBuiltinModule?.('node:sqlite') === undefined ? [] : ['--ignore-scripts'];
-if (!isInstalled()) run('npm', ['ci', '--no-audit', '--no-fund', ...scripts]);
+if (!isInstalled()) run('npm', ['ci', '--no-audit', '--no-fund']);
+if (!provideSqlite()) {
+  console.error(
+    `Node ${process.versions.node} has no SQLite, and better-sqlite3 could not be built: use Node 22.13 or later, or install python3, make and g++`,
+  );
+  process.exit(1);
+}
 if (!process.argv.includes('--no-build')) run(process.execPath, ['build/build.mjs']);

@@ -84,10 +84,13 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly CheckResult[]> {
-  const { diskCheck, localChecks } = await import('../platform/checks.ts');
+  const { diskCheck, localChecks, localDatabaseChecks } = await import('../platform/checks.ts');
   const disk = await runChecks([diskCheck(profile)]);
   if (disk.some(({ status }) => status === 'fail')) return disk;
-  const root = [...disk, ...(await runChecks(await localChecks(profile)))];
+  const files = [...disk, ...(await runChecks(await localChecks(profile)))];
+  // Without SQLite nothing can be said about databases, and no job can run.
+  if (files.some(({ check, status }) => check === 'sqlite' && status === 'fail')) return files;
+  const root = [...files, ...(await runChecks(await localDatabaseChecks(profile)))];
   // Opening creates the root, which a check must not do.
   if (!existsSync(profile.root)) return root;
   try {

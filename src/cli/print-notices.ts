@@ -1,3 +1,4 @@
+import { BatchctlError } from '../errors.ts';
 import type { ReportedFailure } from '../jobs/first-failure.ts';
 import { holdText } from '../jobs/grid/boots.ts';
 import type { LateJob, RaiseOptions } from '../jobs/grid/raise.ts';
@@ -5,6 +6,7 @@ import { formatDuration } from '../lib/units.ts';
 import type { JobStatus } from '../model/answers/status.ts';
 import { DEFAULT_SIZING_TIMES } from '../model/capacity.ts';
 import { budgetFix, limitNameOf } from '../model/cost/limit.ts';
+import { stateText } from '../model/job.ts';
 import { BUDGET_REASON, DEPLOYMENT_REASON, UNMET_REASON } from '../model/journal.ts';
 import { ASSUMED_SECONDS } from '../model/load.ts';
 import type { JobView } from '../model/view.ts';
@@ -13,6 +15,7 @@ import { type RaiseEvent, type RaiseResult, raiseJobGroups as raise } from '../v
 import type { Context } from './context.ts';
 import { distanceText, formatInstant, formatMany } from './format.ts';
 import { printAnswer } from './render.ts';
+import { reportError } from './report-error.ts';
 import { clip, oneLine } from './terminal-text.ts';
 import type { Presenter } from './verb-command.ts';
 
@@ -139,6 +142,25 @@ export function printBudgetPause(ctx: Context, status: EndedStatus): void {
   if (state !== 'paused' || reason !== BUDGET_REASON) return;
   ctx.notice(`job ${job} is paused: ${detail ?? 'it has reached its cost limit'}`);
   printNextCommand(ctx, status);
+}
+
+/**
+ * With `--quiet`: why a job did not succeed, on stderr as an error, with the next command. Otherwise it was shown
+ * meanwhile. `first` looks up why a task failed for good; null: none did.
+ */
+export async function printQuietEnd(
+  { io, flags }: Pick<Context, 'io' | 'flags'>,
+  status: EndedStatus,
+  first: () => Promise<ReportedFailure | null>,
+): Promise<void> {
+  const next = nextCommand(status);
+  if (!flags.quiet || next === null) return;
+  const { job, state, reason, detail } = status;
+  const failure = await first();
+  const why = [...(failure === null ? [] : [failureLine(failure)]), ...(detail === null ? [] : [detail])].join('; ');
+  const kind = state === 'paused' ? 'refused' : 'jobFailed';
+  const how = stateText(state).replace(/^the job/, `job ${job}`);
+  reportError(new BatchctlError(kind, `${how}: ${why || (reason ?? 'no task failed')}`, { hint: next }), io, flags);
 }
 
 type EndedStatus = Pick<JobStatus, 'job' | 'state' | 'reason' | 'detail' | 'steps'>;

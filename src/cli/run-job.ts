@@ -1,5 +1,6 @@
 import { type FetchTarget, joinedNote, parseTarget } from '../jobs/fetch/target.ts';
 import { findJob } from '../jobs/find.ts';
+import { firstFailureOf } from '../jobs/first-failure.ts';
 import { jobExit, requireEnded, withResumeHint } from '../jobs/job-exit.ts';
 import { requireView } from '../jobs/journal.ts';
 import { existingRun } from '../jobs/run-keys.ts';
@@ -35,7 +36,7 @@ import { followReporting } from '../verbs/watch.ts';
 import type { RunInput } from './commands/run.ts';
 import { livePresenter } from './commands/watch.ts';
 import type { Context } from './context.ts';
-import { printNextCommand, raiseAndPrint } from './print-notices.ts';
+import { printNextCommand, printQuietEnd, raiseAndPrint } from './print-notices.ts';
 import { print, printAnswer } from './render.ts';
 import { statusText } from './status-text.ts';
 import { withSubmitter } from './submit-progress.ts';
@@ -79,6 +80,7 @@ export async function runJob(ctx: Context, what: RunSubject, input: RunOptions):
       const status = await statusOf(await ctx.platform(), last);
       if (output !== '-') await showRun(ctx, status, created, isWritten(status, allowUnproven) ? output : null);
       printNextCommand(ctx, status);
+      await printQuietEnd(ctx, status, async () => firstFailureOf(await ctx.platform(), last));
       return jobExit(status);
     });
   } finally {

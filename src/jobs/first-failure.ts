@@ -12,6 +12,17 @@ export interface ReportedFailure extends Pick<LedgerTask, 'task' | 'exitCode' | 
   readonly step: string;
 }
 
+/** Why a task of the job's last round failed for good; null if none did, or that can't be read. */
+export async function firstFailureOf(platform: Platform, view: JobView): Promise<ReportedFailure | null> {
+  let found: ReportedFailure | null = null;
+  const first = new FirstFailure(platform, view, (failure) => {
+    found = failure;
+  });
+  first.finish();
+  await first.idle();
+  return found;
+}
+
 /**
  * Reports once why a job's first task failed for good: one failure shows the cause even if all tasks will fail. Costs
  * one small read; if that fails, `failures` still has the reason.

@@ -38,6 +38,11 @@ export function openSqlite(file: string, options: { readonly busyMs: number; rea
   return new Connection(driver(resolve(file), options.readOnly === true), options.busyMs);
 }
 
+/** Throws `config` if this Node has no SQLite, and better-sqlite3 is missing too: nothing is wrong with the databases then. */
+export function requireSqlite(): void {
+  driver ??= nodeDriver() ?? betterDriver();
+}
+
 /** The page cache that better-sqlite3 is compiled with, 16 MB, for either driver. Reads the file, so it may be busy. */
 const CACHE_SIZE = 'PRAGMA cache_size = -16000';
 

@@ -98,6 +98,11 @@ export function diskCheck({ root }: LocalProfile): Check {
 
 /** Checks what a local profile's root needs before anything is opened there. */
 export async function localChecks({ root }: LocalProfile): Promise<readonly Check[]> {
-  const { fileChecks, databaseChecks } = await import('../adapters/local/checks.ts');
-  return [...fileChecks(root), ...(existsSync(root) ? databaseChecks(root) : [])];
+  const { fileChecks, SQLITE_CHECK } = await import('../adapters/local/checks.ts');
+  return [SQLITE_CHECK, ...fileChecks(root)];
+}
+
+/** The checks of a local root that open its databases: after those of `localChecks`, if none of those failed. */
+export async function localDatabaseChecks({ root }: LocalProfile): Promise<readonly Check[]> {
+  return existsSync(root) ? (await import('../adapters/local/checks.ts')).databaseChecks(root) : [];
 }

@@ -136,6 +136,16 @@ describe('the tarball of npm pack', () => {
         it('names the package with SQLite that it needs, and finds it in the same folder', () => {
           const { status, stderr } = batchctl('run', 'job.yaml');
           expect([status, stderr.includes('npm install --global better-sqlite3@')], stderr).to.deep.equal([3, true]);
+          mkdirSync(join(cwd, '.batchctl'), { recursive: true, mode: 0o700 });
+          writeFileSync(join(cwd, '.batchctl/ledger.db'), 'a database that is left alone');
+          const doctor = batchctl('doctor');
+          rmSync(join(cwd, '.batchctl'), { recursive: true });
+          expect(doctor.status).to.equal(3);
+          expect(doctor.stdout)
+            .to.match(
+              /^fail +sqlite .*batchctl run will refuse to start\n +fix: .*npm install --global better-sqlite3@/m,
+            )
+            .and.not.include('move it away');
           cpSync(join(ROOT, 'node_modules/better-sqlite3'), join(packages, 'better-sqlite3'), { recursive: true });
         });
       }

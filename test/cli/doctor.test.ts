@@ -1,7 +1,7 @@
 // Protects: doctor finds problems of store, workers, queues and machine, says how to fix them and changes nothing.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { requireView } from '../../src/jobs/journal.ts';
 import { openSqlite } from '../../src/lib/sqlite.ts';
@@ -64,7 +64,7 @@ describe('doctor', () => {
     await finishJob();
     const { code, lines, problems } = await examine({}, '--strict');
     expect({ code, problems }).to.deep.equal({ code: 0, problems: [] });
-    const expected = ['createIfAbsent', 'hardLinks', 'ledgerFile', 'openFiles'];
+    const expected = ['sqlite', 'createIfAbsent', 'hardLinks', 'ledgerFile', 'openFiles'];
     expect(lines.map(({ check }) => check)).to.include.members(expected);
     expect(readdirSync(root('tmp'))).to.deep.equal([]);
     expect(existsSync(root('store', 'workers+', 'doctor'))).to.equal(false);
@@ -108,6 +108,17 @@ describe('doctor', () => {
       expect(lineOf(check).mend).to.include(fix);
     });
   }
+
+  it('fails for a database that cannot be opened, and leaves it where it is', async () => {
+    await finishJob();
+    // A directory in its place: also root gets an error that says nothing about the content.
+    for (const end of ['', '-wal', '-shm']) rmSync(root(`ledger.db${end}`), { force: true });
+    mkdirSync(root('ledger.db'));
+    const { code, lineOf } = await examine();
+    expect(code).to.equal(3);
+    expect(lineOf('ledgerFile').message).to.include("can't be read");
+    expect(lineOf('ledgerFile').mend).to.include('leave it there').and.not.include('move');
+  });
 
   it('warns of a database that is not in WAL mode', async () => {
     await finishJob();

@@ -36,6 +36,10 @@ describe('the command line', () => {
   });
 
   it('reports a directory without write permission as a plain error with a hint, not a crash', async () => {
+    // Loads every module on the way: without rights, those of a clone in a closed directory can't be read.
+    writeFileSync(scratch.path('a'), 'a file');
+    expect((await run(['init', 'a'])).code).to.not.equal(0);
+    await run(['init', 'b']);
     chmodSync(scratch.directory, 0o555);
     const { code, stderr } = await withoutRights(() => run(['init']));
     chmodSync(scratch.directory, 0o755);

@@ -6,7 +6,7 @@ import { randomId } from '../../lib/id.ts';
 import { namesIn } from '../../lib/if-exists.ts';
 import { isAlive, LOG_KEPT_MS, listLeftovers } from '../../lib/leftovers.ts';
 import { distrustReason, trustedUsers } from '../../lib/ownership.ts';
-import { isSqliteBusy, openSqlite, type Sqlite } from '../../lib/sqlite.ts';
+import { isSqliteBusy, openSqlite, requireSqlite, type Sqlite, sqliteCode } from '../../lib/sqlite.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import { networkFileSystem } from './fs-root.ts';
 import { readFormatFile, requireMadeHere, requireOwnRoot } from './root-trust.ts';
@@ -171,7 +171,21 @@ function withProbeFile<T>(root: string, use: (file: string) => T): T {
 /** Bytes. A larger file isn't read through: a check must take only seconds. */
 const MAX_CHECKED_BYTES = 256 * 2 ** 20;
 
-/** Whether the two SQLite files of a root are sound. The check writes nothing. */
+/** Whether databases can be opened at all, which a run needs before its first job. */
+export const SQLITE_CHECK: Check = {
+  check: 'sqlite',
+  run: () => {
+    try {
+      requireSqlite();
+      return pass('SQLite is there');
+    } catch (error) {
+      if (!isBatchctlError(error)) throw error;
+      return fail(`${error.message}: batchctl run will refuse to start`, error.hint ?? '');
+    }
+  },
+};
+
+/** Whether the two SQLite files of a root are sound, if `SQLITE_CHECK` passes. The check writes nothing. */
 export function databaseChecks(root: string): readonly Check[] {
   const ledger =
     'stop the workers (batchctl scale 0), move it away and run batchctl verify --rebuild-ledger: the store has everything that matters';
@@ -207,7 +221,13 @@ function databaseCheck(file: string, fix: string): Finding {
   } catch (error) {
     const message = messageOf(error);
     if (isSqliteBusy(error)) return warn(`${file} is locked by another process`, `find the process with fuser ${file}`);
-    return fail(`${file} can't be read: ${message}`, fix);
+    // Another error says nothing about what is in the file, so it stays where it is.
+    return /^SQLITE_(CORRUPT|NOTADB|FORMAT)/.test(sqliteCode(error))
+      ? fail(`${file} is damaged: ${message}`, fix)
+      : fail(
+          `${file} can't be read: ${message}`,
+          `check who may read it (ls -l ${file}), and its disk; leave it there`,
+        );
   } finally {
     db?.close();
   }

@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import type { ReportedFailure } from '../../jobs/first-failure.ts';
 import { jobExit } from '../../jobs/job-exit.ts';
 import { requireView } from '../../jobs/journal.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
@@ -9,6 +10,7 @@ import { isWritten, requireNames, run } from '../../verbs/run.ts';
 import { START_FIELD, SUBMISSION_FIELDS, type SubmitEvent } from '../../verbs/submission.ts';
 import { submit } from '../../verbs/submit.ts';
 import { type AnyVerb, NO_EVENTS } from '../../verbs/verb.ts';
+import type { WatchEvent } from '../../verbs/watch.ts';
 import { showPlan } from '../commands/plan.ts';
 import {
   checkOutput,
@@ -20,7 +22,7 @@ import {
 } from '../commands/run.ts';
 import { livePresenter } from '../commands/watch.ts';
 import { inlineJob } from '../open-job-file.ts';
-import { printNextCommand, printRaiseEvent } from '../print-notices.ts';
+import { printNextCommand, printQuietEnd, printRaiseEvent } from '../print-notices.ts';
 import { fetchTo, showRun } from '../run-job.ts';
 import { submitProgress } from '../submit-progress.ts';
 import { sequentialEvents } from '../verb-command.ts';
@@ -44,7 +46,11 @@ export async function runWithManager(asking: ConnectedCommand): Promise<number> 
   const { output, header, join, name, scale, allowUnproven } = input;
   const { timeout } = asking.given;
   const live = livePresenter(ctx);
-  const events = sequentialEvents(live.event);
+  let first: ReportedFailure | null = null;
+  const events = sequentialEvents((event: WatchEvent) => {
+    if (event.event === 'firstFailure') first = event.failure;
+    return live.event(event);
+  });
   const given = { job, created, output, header, join, name, allowUnproven, scale, timeout };
   const status = await callVerb(ctx, manager, run as AnyVerb, given, events)
     .finally(() => events.shown())
@@ -53,6 +59,7 @@ export async function runWithManager(asking: ConnectedCommand): Promise<number> 
     isWritten(status, allowUnproven) && output !== undefined ? await fetchResult(asking, job, input) : null;
   if (output !== '-') await showRun(ctx, status, created, fetched);
   printNextCommand(ctx, status);
+  await printQuietEnd(ctx, status, async () => first);
   return jobExit(status);
 }
 
