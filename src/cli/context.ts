@@ -31,8 +31,13 @@ export interface Context {
   readonly attachments: Attachments | null;
   /** What the caller may do: everything on the machine itself, through a manager as its token says. */
   readonly scope: Scope;
-  /** The configuration of the selected profile, read once. Throws `config`. */
+  /**
+   * The configuration of the selected profile, read once. Throws `config`; `refused` if it sends something to an address
+   * that the user has not confirmed.
+   */
   config(): Promise<Config>;
+  /** The same, to look at or to confirm: nothing may be sent where it says. */
+  unconfirmedConfig(): Promise<Config>;
   /** The profile's ports, opened once and closed after the command. */
   platform(): Promise<Platform>;
   /**
@@ -82,10 +87,19 @@ export function openContext({
   const warn = (text: string): void => {
     io.stderr.write(`warning: ${escapeKeepingColours(text)}\n`);
   };
-  const config = once(
+  const unconfirmedConfig = once(
     async () =>
       given.config ?? (await import('../config/load-config.ts')).loadConfig({ cwd: io.cwd, env: io.env, flags }),
   );
+  const config = once(async () => {
+    const loaded = await unconfirmedConfig();
+    if (loaded.profile.backend !== 'local' && given.config === undefined) {
+      const { requireCertificateChecks, requireKnownAddresses } = await import('../config/known-addresses.ts');
+      requireCertificateChecks(io.env);
+      requireKnownAddresses(loaded, io.env);
+    }
+    return loaded;
+  });
   let opened: Promise<Platform> | null = null;
   const platform = once(() => {
     if (given.platform !== undefined) {
@@ -119,6 +133,7 @@ export function openContext({
     attachments: given.attachments ?? null,
     scope: given.scope ?? 'operate',
     config,
+    unconfirmedConfig,
     platform,
     heldWorker,
     zone: once(async () => {

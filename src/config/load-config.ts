@@ -17,6 +17,8 @@ export type * from './profile.ts';
 export interface Config {
   /** The file used; null: none was found. */
   readonly file: string | null;
+  /** How that file was found; null: none was. */
+  readonly foundBy: FoundFile['how'] | null;
   readonly profile: Profile;
   /** What selected the profile. `default`: nothing, it is `local`. */
   readonly profileFrom: 'flag' | 'env' | 'file' | 'default';
@@ -80,6 +82,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   const profile = normalizeProfile(name, complete as typeof checked, dir, rootDir);
   return deepFreeze({
     file: found?.path ?? null,
+    foundBy: found?.how ?? null,
     profile,
     profileFrom: from,
     profiles: profileNames(file),

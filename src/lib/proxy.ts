@@ -14,6 +14,9 @@ const CREDENTIAL_HOSTS: ReadonlySet<string> = new Set([
   'fd00:ec2::23',
 ]);
 
+/** Whether a URL's host name, without brackets, is this machine. */
+export const isLoopbackHost = (host: string): boolean => LOOPBACK.test(host);
+
 /** This machine; a proxy would reach its own instead. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 

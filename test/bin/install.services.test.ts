@@ -196,12 +196,12 @@ describe('the tarball of npm pack', () => {
 
       async function onAws(places: { readonly s3: string; readonly sqs: string }, database: DatabaseServer | null) {
         const password = database?.password ?? '';
-        const ledger = database && { kind: database.kind, url: database.url(), passwordEnv: 'LEDGER_WORD' };
+        const ledger = database && { kind: database.kind, url: database.url(), passwordEnv: 'BATCHCTL_LEDGER_WORD' };
         const workspace = await AwsWorkspace.make({ ...places, ...(ledger !== null && { ledger }) });
         try {
           const settings = { TMPDIR: workspace.path('tmp'), BATCHCTL_TEST_LEASE_SECONDS: String(AWS_LEASE_SECONDS) };
           const PATH = `${join(nodeOf(node), '..')}${delimiter}${env.PATH}`;
-          const clientEnv = { ...KEYS, ...settings, PATH, HOME: workspace.dir, LEDGER_WORD: password };
+          const clientEnv = { ...KEYS, ...settings, PATH, HOME: workspace.dir, BATCHCTL_LEDGER_WORD: password };
           writeFileSync(workspace.path('job.yaml'), jobYaml());
           const run = (...args: readonly string[]) =>
             promisify(execFile)(join(prefix, 'bin/batchctl'), args, { cwd: workspace.dir, env: clientEnv });

@@ -89,8 +89,8 @@ describe('the claims example on AWS', () => {
       const database = forSuite(() => start());
 
       it('produces the same bytes and the same proof of its totals', async () => {
-        const ledger = { kind: database.kind, url: database.url(), passwordEnv: 'LEDGER_WORD' };
-        expectSame(await runOnAws({ ledger, env: { LEDGER_WORD: database.password } }));
+        const ledger = { kind: database.kind, url: database.url(), passwordEnv: 'BATCHCTL_LEDGER_WORD' };
+        expectSame(await runOnAws({ ledger, env: { BATCHCTL_LEDGER_WORD: database.password } }));
         const [row] = await database.tables('select count(*) as jobs from jobs');
         expect(Number(row?.jobs)).to.equal(1);
       });

@@ -13,11 +13,11 @@ describe('inspecting and repairing a failed job on AWS', () => {
 
   before(async () => {
     database = await startPostgres();
-    const ledger = { kind: database.kind, url: database.url(), passwordEnv: 'LEDGER_WORD' };
+    const ledger = { kind: database.kind, url: database.url(), passwordEnv: 'BATCHCTL_LEDGER_WORD' };
     sessions = {
       local: sessionOf(new Workspace()),
       store: sessionOf(await emulatedWorkspace()),
-      postgres: sessionOf(await emulatedWorkspace({ ledger, env: { LEDGER_WORD: database.password } })),
+      postgres: sessionOf(await emulatedWorkspace({ ledger, env: { BATCHCTL_LEDGER_WORD: database.password } })),
     };
   });
 

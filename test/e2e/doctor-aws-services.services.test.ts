@@ -81,7 +81,10 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     const port = typeof address === 'object' ? address?.port : 0;
     await new Promise((resolve) => dead.close(resolve));
     doctor.profile.endpoints = { s3: 'http://s3.lab.invalid', sqs: sqs.url, sts: 'http://sts.lab.invalid' };
-    const { lines, of } = expectExit(await doctor.examine({ HTTP_PROXY: `http://ana:hunter2@127.0.0.1:${port}` }), 3);
+    // Named by the user, so that its addresses need no confirmation.
+    const env = { BATCHCTL_CONFIG: doctor.workspace.path('batchctl.config.json') };
+    const proxy = `http://ana:hunter2@127.0.0.1:${port}`;
+    const { lines, of } = expectExit(await doctor.examine({ ...env, HTTP_PROXY: proxy }), 3);
     expect(of('proxy')).to.include({ status: 'fail' });
     expect(of('proxy').message).to.include(
       `the proxy http://127.0.0.1:${port} of s3, sts does not respond: ECONNREFUSED`,
@@ -130,7 +133,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     const simpledb = forSuite(() => startSimpleDb());
 
     it('checks PostgreSQL: its tables, a wrong password, an unreachable server', async () => {
-      const passwordEnv = 'LEDGER_PASSWORD';
+      const passwordEnv = 'BATCHCTL_LEDGER_PASSWORD';
       doctor.profile.ledger = { kind: 'postgres', url: postgres.url(), passwordEnv };
       const fresh = await doctor.examine({ [passwordEnv]: postgres.password });
       expect(fresh.names, fresh.stdout).to.deep.equal([]);
@@ -148,8 +151,8 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
 
     it('fails if the database user may only read', async () => {
       await postgres.asReader(async (url) => {
-        doctor.profile.ledger = { kind: 'postgres', url, passwordEnv: 'LEDGER_PASSWORD' };
-        const { message } = await doctor.finds(['ledger fail'], { LEDGER_PASSWORD: postgres.password });
+        doctor.profile.ledger = { kind: 'postgres', url, passwordEnv: 'BATCHCTL_LEDGER_PASSWORD' };
+        const { message } = await doctor.finds(['ledger fail'], { BATCHCTL_LEDGER_PASSWORD: postgres.password });
         expect(message).to.include('the rights it needs');
       });
     });

@@ -52,12 +52,13 @@ describe('a manager on AWS', function () {
     const file = world.path('batchctl.config.json');
     const { profiles, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
     const { url, fingerprint } = manager;
-    profiles.remote = { backend: 'manager', url, fingerprint, tokenEnv: 'OPS_TOKEN' };
+    profiles.remote = { backend: 'manager', url, fingerprint, tokenEnv: 'BATCHCTL_OPS_TOKEN' };
     writeFileSync(file, JSON.stringify({ ...rest, profiles }));
   };
   const through = (...args: readonly string[]): Promise<Ended> =>
     world.run([...args, '--profile', 'remote'], {
-      OPS_TOKEN: token,
+      BATCHCTL_CONFIG: world.path('batchctl.config.json'),
+      BATCHCTL_OPS_TOKEN: token,
       AWS_ACCESS_KEY_ID: '',
       AWS_SECRET_ACCESS_KEY: '',
       AWS_ENDPOINT_URL: '',

@@ -15,14 +15,14 @@ for (const [name, startServer] of [
   describe(`infra down of a ledger on ${name}`, () => {
     const server = forSuite(() => startServer());
     const cloud = forSuite(() => startCloud({ facts: true }));
-    const workspace = forSuite(() => new StackWorkspace(cloud, { LEDGER_PASSWORD: server.password }));
+    const workspace = forSuite(() => new StackWorkspace(cloud, { BATCHCTL_LEDGER_PASSWORD: server.password }));
 
     const tableCount = async (): Promise<number> => {
       const schema = server.kind === 'postgres' ? "table_schema = 'public'" : 'table_schema = database()';
       return (await server.tables(`select table_name from information_schema.tables where ${schema}`)).length;
     };
     const configure = (stack?: string): void => {
-      const ledger = { kind: server.kind, url: server.url(), passwordEnv: 'LEDGER_PASSWORD' };
+      const ledger = { kind: server.kind, url: server.url(), passwordEnv: 'BATCHCTL_LEDGER_PASSWORD' };
       workspace.configure({ ledger }, stack);
     };
 

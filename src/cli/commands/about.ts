@@ -7,6 +7,7 @@ import {
   type JsonSchema,
   objectOf,
   outputOf,
+  repeated,
 } from '../command.ts';
 import type { Context } from '../context.ts';
 import { allCommandsHelp, overview } from '../help.ts';
@@ -76,7 +77,7 @@ export function versionCommand(ctx: Context): CommandDefinition {
       related: ['doctor', 'config show', 'help'],
     },
     run: async () => {
-      const config = await ctx.config().catch((error: Error) => {
+      const config = await ctx.unconfirmedConfig().catch((error: Error) => {
         ctx.warn(error.message);
         return null;
       });
@@ -172,7 +173,7 @@ export function configShowCommand(ctx: Context): CommandDefinition {
 
 /** Prints each configuration value and where it came from. Throws `config`, and `notFound` for an unknown path. */
 async function configShow(ctx: Context, path: string | undefined): Promise<void> {
-  const config = await ctx.config();
+  const config = await ctx.unconfirmedConfig();
   const values = config.values.filter(
     (row) => path === undefined || row.path === path || row.path.startsWith(`${path}.`),
   );
@@ -194,33 +195,35 @@ async function configShow(ctx: Context, path: string | undefined): Promise<void>
 
 export function configTrustCommand(ctx: Context): CommandDefinition {
   return defineCommand({
+    options: { '--send <variable>': repeated('a variable without BATCHCTL_ in its name that may be sent; repeatable') },
     writes: false,
     output: TRUSTED,
     help: {
       about:
-        "A root that came with a clone, an archive or a copy is refused (exit 7), because its jobs would run as you. This command records that you trust the one of the selected profile, after you have looked at who made it. A root that other users own or may write to can't be trusted: change its owner or mode.",
-      examples: ['batchctl config trust', 'batchctl config trust --profile local --dry-run'],
+        "A root that came with a clone, an archive or a copy is refused (exit 7), because its jobs would run as you. So is a configuration in the working directory or above that sends a token, a password or signed requests to an address for the first time. This command records that you trust those of the selected profile, after you have looked at them. A root that other users own or may write to can't be trusted: change its owner or mode.",
+      examples: ['batchctl config trust', 'batchctl config trust --profile remote --dry-run'],
       exitCodes: { 0: 'trusted, or nothing needed it', 3: 'other users own the root, or may write to it' },
       related: ['config show', 'doctor'],
     },
-    run: () => configTrust(ctx),
+    run: (input) => configTrust(ctx, input.send),
   });
 }
 
 const TRUSTED = objectOf({
-  what: { enum: ['root'], description: 'what is trusted' },
-  value: { type: 'string', description: 'its path' },
-  reason: { type: 'string', description: 'why it was not trusted before' },
+  what: { enum: ['root', 'address'], description: 'what is trusted' },
+  value: { type: 'string', description: 'the path of the root, or the address' },
+  reason: { type: 'string', description: 'why the root was not trusted before; what the address may be sent' },
 });
 
 /** Trusts what the selected profile uses and what is not trusted yet; lists it. */
-async function configTrust(ctx: Context): Promise<void> {
+async function configTrust(ctx: Context, named: readonly string[]): Promise<void> {
   const { trust } = await import('../../platform/trust.ts');
-  const rows = await trust(await ctx.config(), { dryRun: ctx.flags.dryRun });
+  const { dryRun } = ctx.flags;
+  const rows = await trust(await ctx.unconfirmedConfig(), { env: ctx.io.env, named, dryRun });
   await printList(ctx, {
     rows,
     columns: [
-      { title: ctx.flags.dryRun ? 'would trust' : 'trusted', value: (row) => row.what },
+      { title: dryRun ? 'would trust' : 'trusted', value: (row) => row.what },
       { title: 'which', value: (row) => row.value, whole: true },
       { title: 'because', value: (row) => row.reason },
     ],
