@@ -70,6 +70,10 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
       expect((await readCounts(ledger))?.movedAt).to.equal(T0);
       await ledger.record([event('done', 2)]);
       expect((await readCounts(ledger))?.movedAt).to.equal(T0 + 5000);
+      clock.pass(5);
+      const other = await place.open('w2', clock);
+      await other.record([event('done', 3, { worker: 'w2' })]);
+      expect((await readCounts(ledger))?.movedAt, 'by whichever writer was last').to.equal(T0 + 10_000);
     });
 
     it('knows nothing about another job', async () => {
