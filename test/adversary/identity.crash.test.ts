@@ -44,7 +44,7 @@ const FIRST: Typed = {
 };
 
 /** Prints everything that a task is given, so that each difference is one in the result. */
-const SHOW = `cat; echo "$BATCHCTL_PARAM_REGION $VARIABLE \${BATCHCTL_PERIOD-}"\n`;
+const SHOW = `cat; echo "$BATCHCTL_PARAM_REGION $VARIABLE $1"\n`;
 const LINES = ['one', 'two', 'three'];
 
 type Change = readonly [what: string, (typed: Typed, workspace: Workspace) => Typed];
@@ -63,7 +63,7 @@ const CHANGES: readonly Change[] = [
     'another directory whose files have the same names, sizes and times',
     (typed, workspace) => {
       const [from, to] = [workspace.path(typed.directory), workspace.path('december')];
-      cpSync(from, to, { recursive: true });
+      cpSync(from, to, { recursive: true, preserveTimestamps: true });
       rewrite(`${to}/in.txt`, (text) => text.toUpperCase());
       return { ...typed, directory: 'december' };
     },
@@ -123,13 +123,13 @@ function wordsOf(workspace: Workspace, typed: Typed, form: 'job file' | 'one-lin
       files: ['show.sh'],
       params: { region: unusedParameter },
       input: { from: 'in*.txt', split: { by, every: Number(every) } },
-      steps: [{ name: 'show', run: ['sh', ...options, 'show.sh'], env: { VARIABLE: variable } }],
+      steps: [{ name: 'show', run: ['sh', ...options, 'show.sh', '{period}'], env: { VARIABLE: variable } }],
     }),
   );
   if (form === 'job file') return ['run', `${directory}/job.json`, ...common, ...more];
   return [
     ...['run', ...common, ...more, '--input', `${directory}/in*.txt`, '--split', split],
-    ...['--', 'sh', ...options, `${directory}/show.sh`],
+    ...['--', 'sh', ...options, `${directory}/show.sh`, '{period}'],
   ];
 }
 
@@ -154,6 +154,9 @@ describe('a run key', () => {
 
 const ROUNDS = 8;
 
+/** The time of files from one archive, seconds. */
+const UNPACKED = 1_790_000_000;
+
 async function trySecondRun(
   form: 'job file' | 'one-liner',
   changes: readonly Change[],
@@ -164,6 +167,8 @@ async function trySecondRun(
     mkdirSync(workspace.path('november'));
     workspace.write('november/show.sh', SHOW);
     workspace.write('november/in.txt', `${LINES.join('\n')}\n`);
+    // Whole seconds can be set again.
+    for (const name of ['show.sh', 'in.txt']) utimesSync(workspace.path('november', name), UNPACKED, UNPACKED);
     await workspace.runSuccessfully(...withOutput(wordsOf(workspace, FIRST, form, 'close'), 'first.txt'));
     const typed = changes.reduce((now, [, change]) => change(now, workspace), FIRST);
     const again = await workspace.run(withOutput(wordsOf(workspace, typed, form, 'close'), 'again.txt'));
