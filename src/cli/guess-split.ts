@@ -7,7 +7,7 @@ export type GuessedSplit =
   | { readonly by: 'lines' }
   | { readonly by: 'file' };
 
-const DELIMITERS = [',', ';', '\t', '|'] as const;
+const DELIMITERS = [',', ';', '\t', '|', '\x1f', '\x1e'] as const;
 const QUOTES = ['"', "'"] as const;
 const RECORDS = 100;
 

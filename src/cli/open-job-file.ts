@@ -1,10 +1,10 @@
 import { lstatSync, realpathSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import type { CorrectedFile } from '../jobs/change/corrected-file.ts';
 import type { CodeArchive } from '../jobs/code-archive.ts';
 import { statOrNull } from '../lib/if-exists.ts';
+import { readSmallFile } from '../lib/read-file.ts';
 import type { JobSpec } from '../model/job.ts';
 import { codeKey } from '../model/keys.ts';
 import { extensionOf, extensionOfPattern, usesPlaceholder } from '../model/substitute.ts';
@@ -65,13 +65,20 @@ async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: J
 /** The text of a file that an option names. Throws `notFound`, and `usage` if a remote caller didn't send it. */
 export async function openText(ctx: Context, option: string, path: string): Promise<string> {
   if (ctx.attachments !== null) return attachedText(ctx.attachments, option, path);
+  const wrong = (why: string, cause?: unknown): BatchctlError =>
+    new BatchctlError('notFound', `${option} ${path}: ${why}`, { hint: 'name a text file', cause });
   try {
-    return await readFile(resolve(ctx.io.cwd, path), 'utf8');
+    const file = readSmallFile(resolve(ctx.io.cwd, path), MOST_TEXT_BYTES);
+    if ('bytes' in file) return file.bytes.toString('utf8');
+    throw wrong(`expected a file${'found' in file ? `, found ${file.found}` : ` of at most ${MOST_TEXT_BYTES} bytes`}`);
   } catch (cause) {
-    if (!hasCode(cause, 'ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES')) throw cause;
-    throw new BatchctlError('notFound', `${option} ${path}: the file does not exist or can't be read`, { cause });
+    if (!hasCode(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'ENXIO')) throw cause;
+    throw wrong("the file does not exist or can't be read", cause);
   }
 }
+
+/** Bytes of a text that an option names: 16 MiB. */
+const MOST_TEXT_BYTES = 16 * 2 ** 20;
 
 function attachedText({ texts }: Attachments, option: string, path: string): string {
   const text = texts !== undefined && Object.hasOwn(texts, path) ? texts[path] : undefined;

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode, isBatchctlError, messageOf } from '../errors.ts';
 import { isRecord } from '../lib/json.ts';
 import { distrustReason, trustedUsers } from '../lib/ownership.ts';
+import { readSmallFile } from '../lib/read-file.ts';
 import type { PlainObject } from './merge.ts';
 
 export interface FoundFile {
@@ -62,7 +63,14 @@ function* candidates({ cwd, home, etc }: FindOptions): Generator<[string, FoundF
   yield [etc, 'etc'];
 }
 
-const readAny = (path: string): string => readFileSync(path, 'utf8');
+const MOST_CONFIG_BYTES = 16 * 2 ** 20;
+
+/** Throws an Error for a pipe or a device, which might never end, and for a file of more than 16 MiB. */
+function readAny(path: string): string {
+  const file = readSmallFile(path, MOST_CONFIG_BYTES);
+  if ('bytes' in file) return file.bytes.toString('utf8');
+  throw new Error('found' in file ? `it is ${file.found}` : `it has more than ${MOST_CONFIG_BYTES} bytes`);
+}
 
 /** Reads a file that was not given explicitly: checks the same open file that it reads, and never blocks on a pipe. */
 function readTrusted(path: string): string {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 
 /** Fills `into` from `position`, or from where the last read ended (null). Returns how many bytes there were. */
 export function readFully(fd: number, into: Uint8Array, position: number | null): number {
@@ -30,6 +30,44 @@ export function readFileEnd(path: string, length: number): { readonly size: numb
   } finally {
     closeSync(fd);
   }
+}
+
+/** A file that a person names and that is read whole, or why it isn't. */
+export type SmallFile =
+  | { readonly bytes: Buffer; readonly stat: Stats }
+  /** What is there instead of a file: `a pipe`. */
+  | { readonly found: string }
+  | { readonly over: number };
+
+/**
+ * Reads a file of at most `most` bytes. A pipe or a device is not opened, because reading it might never end. Throws as
+ * `open` does.
+ */
+export function readSmallFile(path: string, most: number): SmallFile {
+  const found = kindOf(statSync(path));
+  if (found !== null) return { found };
+  // It may have been replaced by a pipe meanwhile: then opening it doesn't wait.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(fd);
+    const opened = kindOf(stat);
+    if (opened !== null) return { found: opened };
+    if (stat.size > most) return { over: most };
+    // Files of the system, as below /proc, have no size.
+    const bytes = Buffer.alloc(stat.size === 0 ? most + 1 : stat.size + 1);
+    const length = readFully(fd, bytes, null);
+    return length > most ? { over: most } : { bytes: bytes.subarray(0, length), stat };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Null for a regular file. */
+export function kindOf(stat: Pick<Stats, 'isFile' | 'isDirectory' | 'isFIFO' | 'isSocket'>): string | null {
+  if (stat.isFile()) return null;
+  if (stat.isDirectory()) return 'a directory';
+  if (stat.isFIFO()) return 'a pipe';
+  return stat.isSocket() ? 'a socket' : 'a device';
 }
 
 /** Bytes of a page, and before a large buffer in the pages that the system maps for it. */

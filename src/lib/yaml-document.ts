@@ -15,6 +15,7 @@ import {
 } from 'yaml';
 import { messageOf } from '../errors.ts';
 import type { Path, Position, Problem } from './problems.ts';
+import { yamlMistakeText } from './yaml-mistakes.ts';
 
 /** A YAML 1.2 (core schema) or JSON text, parsed with the positions of all values. */
 export interface YamlDocument {
@@ -30,6 +31,8 @@ export interface YamlDocument {
 const LIMITS = { tokens: 100_000, aliases: 1_000, anchors: 1_000 };
 /** Maximum nesting of brackets: the parser is recursive. */
 const DEEPEST = 500;
+/** Characters of a mistake that its message shows. */
+const LONGEST_SHOWN = 40;
 const TOO_DEEP = 'is nested too deeply to be read';
 
 /** Whether a number, `true`, `false` or `null` stays as written: `1.10` stays `1.10`, `007` stays `007`. */
@@ -47,11 +50,22 @@ export function readYaml(text: string, staysText: StaysText = () => false): Yaml
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const problems: Problem[] = [...doc.errors, ...doc.warnings].map((error) => ({
-    path: [],
-    at: position(error.pos[0]),
-    message: error.message.startsWith('Maximum call stack') ? TOO_DEEP : error.message,
-  }));
+  const shown = ([from, to]: readonly [number, number]): string => {
+    const part = text.slice(from, Math.min(to, from + LONGEST_SHOWN)).trim();
+    return part === '' ? '' : `"${part.replace(/\p{Cc}/gu, '?')}"`;
+  };
+  const problems: Problem[] = [];
+  for (const { pos, code, message } of [...doc.errors, ...doc.warnings]) {
+    const at = position(pos[0]);
+    // After a mistake the parser often finds another one in the rest of its line, or of the text.
+    if (problems.some((problem) => problem.at?.line === at.line || code === 'UNEXPECTED_TOKEN')) continue;
+    const isTooDeep = message.startsWith('Maximum call stack');
+    problems.push({
+      path: [],
+      at,
+      message: isTooDeep ? TOO_DEEP : yamlMistakeText({ code, message, text: shown(pos) }),
+    });
+  }
   const anchors = new Map<string, Node>();
   const aliasTargets = new Map<Alias, Node>();
   visit(doc, {
@@ -67,8 +81,9 @@ export function readYaml(text: string, staysText: StaysText = () => false): Yaml
       }
       if ('anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, node);
       if (!isMap(node)) return;
-      for (const offset of duplicateKeyOffsets(node)) {
-        problems.push({ path: [], at: position(offset), message: 'Map keys must be unique' });
+      for (const { offset, name } of duplicateKeys(node)) {
+        const message = yamlMistakeText({ code: 'DUPLICATE_KEY', message: '', text: JSON.stringify(name) });
+        problems.push({ path: [], at: position(offset), message });
       }
     },
     Pair(_key, pair, ancestors) {
@@ -159,11 +174,11 @@ function findExcess(text: string): Problem | null {
   return null;
 }
 
-function duplicateKeyOffsets({ items }: YAMLMap): readonly number[] {
+function duplicateKeys({ items }: YAMLMap): readonly { readonly offset: number; readonly name: string }[] {
   const seen = new Set<unknown>();
   return items.flatMap(({ key }) => {
     if (!isScalar(key)) return [];
-    if (seen.has(key.value)) return [key.range?.[0] ?? 0];
+    if (seen.has(key.value)) return [{ offset: key.range?.[0] ?? 0, name: String(key.value).slice(0, LONGEST_SHOWN) }];
     seen.add(key.value);
     return [];
   });

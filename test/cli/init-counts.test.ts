@@ -28,6 +28,8 @@ const FILES: readonly (readonly [what: string, name: string, text: string | Uint
     `id,note\n${rows(4_000, (n) => `${n},"x\ny ""${n}"""\n${n % 7 === 0 ? '\n' : ''}`)}9,z`,
     4_001,
   ],
+  ['a CSV with unit separators', 'a.csv', 'id\x1famount\n1\x1f"2\n5"\n2\x1f3', 2],
+  ['a CSV with record separators', 'a.csv', 'id\x1eamount\n1\x1e2\n2\x1e3', 2],
   ['a packed CSV', 'a.csv.gz', gzipSync(`id,note\n${rows(4_000, (n) => `${n},"x\ny"\n`)}9,z`), 4_001],
   ['JSON Lines without a final line end', 'a.jsonl', '{"a":1}\n\n{"a":2}\r\n\r\n{"a":3}', 3],
   ['lines without a final line end', 'a.txt', 'one\n\nthree', 3],

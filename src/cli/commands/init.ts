@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { kindOf } from '../../lib/read-file.ts';
 import { formatSize } from '../../lib/units.ts';
 import { groupBy } from '../../model/group-by.ts';
 import { type CommandDefinition, defineCommand, objectOf } from '../command.ts';
@@ -78,7 +79,11 @@ async function isIgnored(directory: string): Promise<boolean> {
 
 async function jobForPath(path: string, directory: string): Promise<string> {
   try {
-    if ((await stat(path)).isDirectory()) return await jobForDirectory(path, directory);
+    const stats = await stat(path);
+    if (stats.isDirectory()) return await jobForDirectory(path, directory);
+    const found = kindOf(stats);
+    if (found !== null)
+      throw new BatchctlError('notFound', `--from: expected a file or directory, found ${found}: ${path}`);
     const { size, guess, facts } = await guessOf(path);
     const file = { from: relative(directory, path), name: path, guess, bytes: size, empty: facts.empty };
     return renderJob(facts.blankFirst && !facts.empty ? { ...file, ...TAKEN_WHOLE } : file);

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
 import { type Path, type Problem, problemsError, problemsOf } from '../../lib/problems.ts';
+import { readSmallFile, type SmallFile } from '../../lib/read-file.ts';
 import { readYaml, type YamlDocument } from '../../lib/yaml-document.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { checkJobFile, itemsOf, type Loose, looseMap } from './check.ts';
@@ -46,29 +46,7 @@ function specOf(
 
 /** Reads a job file. Throws `notFound` if there is none, and otherwise as `parseJobFile` does. */
 export async function loadJobFile(path: string): Promise<JobSpec> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) {
-      throw new BatchctlError('notFound', `no job file ${path}`, {
-        hint: 'create an example with `batchctl init`',
-        cause: error,
-      });
-    }
-    if (hasCode(error, 'EISDIR')) {
-      throw new BatchctlError('jobFile', `expected a job file, found a directory: ${path}`, {
-        hint: `create an example in it with batchctl init ${path}`,
-        cause: error,
-      });
-    }
-    const why = messageOf(error);
-    throw new BatchctlError('jobFile', `can't read the job file ${path}: ${why}`, { hint: HINT, cause: error });
-  }
-  if (bytes.length > MOST_JOB_FILE_BYTES) {
-    const message = `${path} has ${bytes.length} bytes, allowed for a job file: ${MOST_JOB_FILE_BYTES}`;
-    throw new BatchctlError('jobFile', message, { hint: 'move long lists into an input, split by list' });
-  }
+  const bytes = readJobFile(path);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -76,6 +54,35 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
     throw new BatchctlError('jobFile', `${path} is not UTF-8 text`, { hint: HINT, cause: error });
   }
   return parseJobFile(text, { file: path });
+}
+
+function readJobFile(path: string): Uint8Array {
+  const read = (): SmallFile => {
+    try {
+      return readSmallFile(path, MOST_JOB_FILE_BYTES);
+    } catch (cause) {
+      if (hasCode(cause, 'ENOENT', 'ENOTDIR')) {
+        throw new BatchctlError('notFound', `no job file ${path}`, {
+          hint: 'create an example with `batchctl init`',
+          cause,
+        });
+      }
+      const why = messageOf(cause);
+      throw new BatchctlError('jobFile', `can't read the job file ${path}: ${why}`, { hint: HINT, cause });
+    }
+  };
+  const file = read();
+  if ('bytes' in file) return file.bytes;
+  if ('found' in file) {
+    throw new BatchctlError('jobFile', `expected a job file, found ${file.found}: ${path}`, {
+      hint:
+        file.found === 'a directory'
+          ? `create an example in it with batchctl init ${path}`
+          : 'write the job into a file, and name that',
+    });
+  }
+  const message = `expected a job file of at most ${MOST_JOB_FILE_BYTES} bytes, found more in ${path}`;
+  throw new BatchctlError('jobFile', message, { hint: 'move long lists into an input, split by list' });
 }
 
 /** What exceeds a job's limits, or null. Stops at the first excess, because an alias may expand to very much. */

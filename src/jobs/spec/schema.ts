@@ -26,7 +26,10 @@ const every = whole('a whole number of records, at least 1', 1).optional();
 
 const cuts = { every, size: size().optional() };
 
-const oneCharacter = (what: string) => text(`${what}: one ASCII character, no line end`, /^[\t\x20-\x7e]$/);
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the separators of records and units separate fields.
+const SEPARATOR = /^[\t\x1c-\x7e]$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as for a separator.
+const QUOTE = /^[\t\x1c-\x7e]?$/;
 
 const splitSchema = z.discriminatedUnion(
   'by',
@@ -37,8 +40,11 @@ const splitSchema = z.discriminatedUnion(
         by: z.literal('csv'),
         ...cuts,
         header: yesOrNo().optional(),
-        delimiter: oneCharacter('what separates fields').optional(),
-        quote: text('what encloses fields: one ASCII character, no line end; or none', /^[\t\x20-\x7e]?$/).optional(),
+        delimiter: text(
+          'what separates fields: one ASCII character, no line end; "\\x1f" for the unit separator',
+          SEPARATOR,
+        ).optional(),
+        quote: text('what encloses fields: one ASCII character, no line end; or none', QUOTE).optional(),
         exact: yesOrNo().optional(),
       },
       MAP,

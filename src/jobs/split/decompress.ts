@@ -47,8 +47,11 @@ async function* gunzip(name: string, stored: AsyncIterable<Buffer>): AsyncGenera
   } catch (error) {
     if (!(error instanceof Error) || !hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR')) throw error;
     const where = `detected between byte ${through.bytesWritten} and byte ${read}`;
-    const cut = hasCode(error, 'Z_BUF_ERROR');
-    throw damaged(name, 'gzip', cut ? `it ends at byte ${read}, within a member` : `${error.message}, ${where}`, error);
+    const what = hasCode(error, 'Z_BUF_ERROR')
+      ? `it ends at byte ${read}, within a member`
+      : // The first member's header was already recognised.
+        `${error.message === 'incorrect header check' ? 'what follows a member is not gzip' : error.message}, ${where}`;
+    throw damaged(name, 'gzip', what, error);
   } finally {
     through.destroy();
   }
@@ -88,6 +91,8 @@ class FrameReader {
   /** Bytes read so far. */
   #position = 0;
   #frame = 0;
+  /** The first two bytes of the frame. */
+  #first: number[] = [];
   /** Bytes that the library wants next; 0 between frames. */
   #wanted = 0;
 
@@ -119,7 +124,8 @@ class FrameReader {
     const input = out + BLOCK;
     new Uint8Array(this.#zstd.memory.buffer, input, chunk.length).set(chunk);
     for (let used = 0; used < chunk.length; ) {
-      if (this.#wanted === 0) this.#frame = this.#position;
+      if (this.#wanted === 0) [this.#frame, this.#first] = [this.#position, []];
+      if (this.#first.length < 2) this.#first.push(...chunk.subarray(used, used + 2));
       const size = Math.min(chunk.length - used, this.#wanted || FRAME_START);
       this.#head().set([out, BLOCK, 0, input + used, size, 0]);
       this.#wanted = this.#checked(
@@ -142,7 +148,11 @@ class FrameReader {
   #checked(answer: number): number {
     const code = -answer;
     if (code <= 0 || code >= 120) return answer >>> 0;
-    if (code === 10) throw damaged(this.#name, 'zstd', `no frame begins at byte ${this.#frame}`);
+    if (code === 10) {
+      const isGzip = this.#first[0] === 0x1f && this.#first[1] === 0x8b;
+      const what = isGzip ? 'a gzip member, not a frame, begins' : 'no frame begins';
+      throw damaged(this.#name, 'zstd', `${what} at byte ${this.#frame}`);
+    }
     const what = ZSTD_ERRORS[code] ?? `error ${code} of zstd`;
     throw damaged(this.#name, 'zstd', `${what} at byte ${this.#position}, in the frame from byte ${this.#frame} on`);
   }
@@ -197,6 +207,6 @@ async function loadZstd(): Promise<ZstdLibrary> {
 function damaged(name: string, program: 'gzip' | 'zstd', what: string, cause?: unknown): BatchctlError {
   return new BatchctlError('corrupt', `${name} is not complete ${program} data: ${what}`, {
     ...(cause === undefined ? {} : { cause }),
-    hint: `get it again from its source; test a file with \`${program} -t\``,
+    hint: `get it again from its source, or decompress it and use the result; test a file with \`${program} -t\``,
   });
 }

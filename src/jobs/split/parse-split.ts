@@ -8,12 +8,12 @@ const ALLOWED =
 
 /**
  * Parses a split from the command line: a bare number is records per part (`every`), a size with a unit is bytes
- * (`size`). CSV takes options after commas: `header`, `delimiter=X` (`tab` for a tab), `quote=X` (empty: no quoting).
- * Throws `usage`, listing what is allowed.
+ * (`size`). CSV takes options after commas: `header`, `delimiter=X` (`tab` for a tab, `0x1f` for a byte), `quote=X`
+ * (empty: no quoting). Spaces around words mean nothing. Throws `usage`, listing what is allowed.
  */
 export function parseSplit(text: string): SplitSpec {
-  const [head = '', ...options] = text.trim().split(',');
-  const [by = '', ...args] = head.split(':');
+  const [head = '', ...options] = text.split(',');
+  const [by = '', ...args] = head.split(':').map((word) => word.trim());
   if (by !== 'csv' && options.length > 0) throw wrong(text, 'only csv accepts options after a comma');
   switch (by) {
     case 'lines':
@@ -39,7 +39,7 @@ export function parseSplit(text: string): SplitSpec {
 function amount(text: string, args: readonly string[]): SplitBy {
   const [value, ...more] = args;
   if (value === undefined || more.length > 0) throw wrong(text, 'expected a number of records, or a size');
-  if (/^\d+$/.test(value)) return { every: positive(text, value) };
+  if (!/[a-z]/i.test(value)) return { every: positive(text, value) };
   const size = parseSize(value);
   if (size === 0) throw wrong(text, 'expected a size of at least one byte');
   return { size };
@@ -71,13 +71,12 @@ interface CsvOptions {
 function csvOptions(text: string, options: readonly string[]): CsvOptions {
   const csv: CsvOptions = { ...CSV_DEFAULTS };
   for (const option of options) {
-    const [name = '', ...rest] = option.split('=');
-    const value = rest.length === 0 ? undefined : rest.join('=');
+    const [name = '', value] = nameAndValue(option);
     if (name === 'header' && (value === undefined || value === 'true' || value === 'false')) {
       csv.header = value !== 'false';
-    } else if (name === 'delimiter' && value !== undefined) csv.delimiter = value === 'tab' ? '\t' : value;
-    else if (name === 'quote' && value !== undefined) csv.quote = value;
-    else if (option === 'exact') csv.exact = true;
+    } else if (name === 'delimiter' && value !== undefined) csv.delimiter = byteOf(value);
+    else if (name === 'quote' && value !== undefined) csv.quote = byteOf(value);
+    else if (name === 'exact' && value === undefined) csv.exact = true;
     else throw wrong(text, `unknown csv option "${option}", expected header, delimiter=X, quote=X or exact`);
   }
   try {
@@ -86,6 +85,20 @@ function csvOptions(text: string, options: readonly string[]): CsvOptions {
     throw wrong(text, messageOf(cause));
   }
   return csv;
+}
+
+/** The value of `delimiter= ` is a space; otherwise spaces around it mean nothing. */
+function nameAndValue(option: string): readonly [name: string, value?: string] {
+  const at = option.indexOf('=');
+  if (at === -1) return [option.trim()];
+  const value = option.slice(at + 1);
+  return [option.slice(0, at).trim(), value.trim() || value.slice(0, 1)];
+}
+
+/** A character that can't be typed is written as a name or a number: `tab`, `0x1f`. */
+function byteOf(value: string): string {
+  if (value === 'tab') return '\t';
+  return /^0x[0-9a-f]{2}$/i.test(value) ? String.fromCharCode(Number(value)) : value;
 }
 
 function wrong(text: string, why: string): BatchctlError {

@@ -7,6 +7,24 @@ import { failsWith } from '../../support/rejection.ts';
 /** `found` is a part of the message, which begins with `at` and `field`. */
 type Mistake = readonly [what: string, text: string, at: string, field: string, found: string];
 
+/** What people type who don't know YAML; the file's second line. */
+const YAML_MISTAKES: readonly (readonly [what: string, text: string, at: string, found: string])[] = [
+  ['a tab', 'labels:\n\ta: b', '3:1', 'found a tab at the beginning of a line, expected spaces'],
+  ['text with a colon', 'labels: { a: b }\nx: run: y', '3:4', 'text with ": " in it needs quotes'],
+  ['a line without a colon', 'labels', '2:1', 'found a line without ":", expected "field: value"'],
+  ['a reserved character', 'x: @now', '2:4', 'found text that begins with "@", expected quotes around it'],
+  ['a percent sign', 'x: %d', '2:4', 'found text that begins with "%", expected quotes around it'],
+  ['an open bracket', 'files: [a, b', '3:1', 'found [ without its end, expected ]'],
+  ['an open brace', 'labels: {a: b', '3:1', 'found { without its end, expected }'],
+  ['an open quote', "labels: { a: 'b }", '3:29', 'found a quote without its end, expected the same quote again'],
+  ['a bracket too many', 'files: [a]]', '2:11', 'found "]", which does not belong here'],
+  ['an escape', 'x: "\\d"', '2:5', 'found an unknown escape within "", expected one such as'],
+  ['a second document', '---\nname: b', '2:1', 'found a second document after ---, expected one'],
+  ['a list after its field', 'files: - a', '2:8', 'found a list on the line of its field, expected it on the next'],
+  ['another column', 'labels:\n    a: b\n  c: d', '4:1', 'found another indentation than in the lines before'],
+  ['text after a quote', 'x: "a" b', '2:8', 'found "b", which does not belong here'],
+];
+
 const IN_FILE: readonly Mistake[] = [
   ['an empty file', '', '1:1', '', 'found nothing, allowed: a map with at least name and steps'],
   ['a list', '[1]', '1:1', '', 'found a list'],
@@ -15,9 +33,18 @@ const IN_FILE: readonly Mistake[] = [
   ['no steps', 'name: a\nsteps: []', '2:8', 'steps', 'found an empty list, allowed: at least one step'],
   ['a bad name', 'name: Big Job\nsteps: [{ name: s, run: x }]', '1:7', 'name', 'found "Big Job"'],
   ['the reserved name', 'name: last\nsteps: [{ name: s, run: x }]', '1:7', 'name', 'not last'],
-  ['a duplicate key', 'name: a\nname: b\nsteps: [{ name: s, run: x }]', '2:1', '', 'must be unique'],
+  [
+    'a duplicate key',
+    'name: a\nname: b\nsteps: [{ name: s, run: x }]',
+    '2:1',
+    '',
+    'found the field "name" a second time, expected it once',
+  ],
   ['truncated text', 'name: a\nsteps: [', '2:9', '', ''],
-  ['an unknown tag', 'name: !x a\nsteps: [{ name: s, run: x }]', '1:7', '', 'Unresolved tag'],
+  ['an unknown tag', 'name: !x a\nsteps: [{ name: s, run: x }]', '1:7', '', 'found the tag "!x", expected none'],
+  ...YAML_MISTAKES.map(
+    ([what, text, at, found]): Mistake => [what, `name: a\n${text}\nsteps: [{ name: s, run: x }]`, at, '', found],
+  ),
   ['a missing run', 'name: a\nsteps: [{ name: s }]', '2:9', 'steps[0].run', 'is missing, needed: a list of program'],
   ['an empty run', 'name: a\nsteps: [{ name: s, run: " " }]', '2:25', 'steps[0].run', 'found " "'],
   [
@@ -68,6 +95,20 @@ const IN_JOB: readonly Mistake[] = [
     '3:37',
     'input.split.axes.a',
     'BATCHCTL_PARAM_A',
+  ],
+  [
+    'a doubled value of an axis',
+    'input: { split: { by: grid, axes: { region: [EU, US, EU] } } }',
+    '2:54',
+    'input.split.axes.region[2]',
+    'found "EU", which is also region[0]; allowed: different values',
+  ],
+  [
+    'a doubled number of an axis',
+    'input: { split: { by: grid, axes: { rate: [1, 2, "1"] } } }',
+    '2:50',
+    'input.split.axes.rate[2]',
+    'which is also rate[0]',
   ],
   ['a negative tolerance', 'tolerate: -1', '2:11', 'tolerate', 'found -1'],
   ['a tolerance over all', 'tolerate: 101%', '2:11', 'tolerate', 'found "101%"'],

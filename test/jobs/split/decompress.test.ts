@@ -66,6 +66,18 @@ describe('the decompression of input', () => {
   cases('gzip', GZIP_CASES);
   cases('zstd', ZSTD_CASES);
 
+  it('says that a file is gzip and zstd, one after the other', async () => {
+    const mixed = (all: readonly CompressedCase[], name: string) =>
+      sources(all.find((each) => each.name === name)?.bytes ?? expect.fail(`no case ${name}`));
+    const messageOf = async (source: SplitSource | undefined) =>
+      (await failsWith('corrupt', read(source ?? expect.fail('no source')))).message;
+    const [zstdFirst] = await mixed(ZSTD_CASES, 'a gzip member after a frame');
+    const zstdMessage = await messageOf(zstdFirst);
+    const [gzipFirst] = await mixed(GZIP_CASES, 'a zstd frame after a member');
+    expect(zstdMessage).to.contain('a gzip member, not a frame, begins at byte');
+    expect(await messageOf(gzipFirst)).to.contain('what follows a member is not gzip');
+  });
+
   it('names the damaged frame', async () => {
     const { bytes = Buffer.alloc(0) } = ZSTD_CASES.find(({ name }) => name.startsWith('a wrong checksum')) ?? {};
     for (const source of await sources(bytes)) {
