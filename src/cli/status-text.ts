@@ -1,6 +1,6 @@
 import { deliveryLine } from '../jobs/deliver/delivery-line.ts';
 import type { JobStatus, StepStatus } from '../model/answers/status.ts';
-import { statusEndsText } from '../model/completeness-text.ts';
+import { statusEmptyTexts, statusEndsText } from '../model/completeness-text.ts';
 import { dollarsText } from '../model/cost/limit.ts';
 import { TOO_MANY_FILES_REASON } from '../model/decide.ts';
 import { isClosed } from '../model/job.ts';
@@ -37,6 +37,7 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
       : deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
   const facts = [
     statusEndsText(status),
+    ...statusEmptyTexts(status),
     pace.length === 0 ? null : pace.join(', '),
     ...(running ? await continueText(ctx, status) : []),
     running && status.asked > 0 ? retryText(status) : null,

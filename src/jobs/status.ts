@@ -3,6 +3,7 @@ import { sizingOf, stepSizes } from '../model/counts.ts';
 import { deliveryOf } from '../model/delivery.ts';
 import { groupsOf, sectionStart } from '../model/job.ts';
 import { UNMET_REASON } from '../model/journal.ts';
+import { changedStep } from '../model/overrides.ts';
 import { countIn, parseTaskSet } from '../model/task-set.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import { aliveMs, type LedgerWorker, type StepCounts } from '../ports/ledger.ts';
@@ -156,7 +157,7 @@ function stepStatus(
   const step = view.record.spec.steps[index];
   const size = known ?? 0;
   const total = Math.max(0, size - ended);
-  const { done = 0, failed: counted = 0, running = 0, retried = 0, interrupted = 0 } = counts ?? {};
+  const { done = 0, failed: counted = 0, running = 0, retried = 0, interrupted = 0, bytesOut = 0 } = counts ?? {};
   const named = countIn(view.skipped[0]?.get(index), size);
   const skipped = Math.max(0, Math.min(named, total - done));
   // A task that failed and was skipped counts once. A task that was skipped first may have failed since, so ends may
@@ -174,6 +175,7 @@ function stepStatus(
     done,
     failed,
     skipped,
+    allEmpty: done > 0 && bytesOut === 0 && step !== undefined && changedStep(step, view.overrides).output !== 'none',
     // All others were published when the next step opened.
     late: leftOut === undefined ? 0 : Math.max(0, done - (size - countIn(parseTaskSet(leftOut), size))),
     retried,

@@ -148,7 +148,10 @@ function without(tasks: TaskBits, leftOut: string): TaskBits {
 }
 
 /** Like `expectationsOf`, on totals that were already read. */
-export function evaluateAll(view: JobView, totals: ReadonlyMap<string, StepTotals>): readonly Expectation[] {
+export function evaluateAll(
+  view: JobView,
+  totals: ReadonlyMap<string, Pick<StepTotals, 'counters'>>,
+): readonly Expectation[] {
   const input = inputTotals(view.record);
   const lookup = (step: string | null, counter: string): string | null => {
     if (step === 'input') return own(input, counter);

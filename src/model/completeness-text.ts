@@ -40,6 +40,20 @@ export function outputsText(ends: Ends, { of = null, missing = 'missing' }: Outp
   return `${formatCount(outputs)} of ${formatMany(all, 'output')}${step}; ${exceptions.join(', ')}`;
 }
 
+/** The code of a proof's warning with that text. */
+export const EMPTY_OUTPUTS = 'emptyOutputs';
+
+/**
+ * `all 3 outputs of map are empty`, `2 of 3 outputs of map are empty`; null if none is. Empty outputs may be right, but are
+ * more often a command whose results went somewhere else.
+ */
+export function emptyOutputsText(step: string, empty: number, outputs: number): string | null {
+  if (empty === 0) return null;
+  if (outputs === 1) return `the output of ${step} is empty`;
+  const some = empty === outputs ? `all ${formatCount(outputs)}` : `${formatCount(empty)} of ${formatCount(outputs)}`;
+  return `${some} outputs of ${step} ${empty === 1 ? 'is' : 'are'} empty`;
+}
+
 /** Of outputs that came after the step that waits for all had opened without them. */
 export const LATE_TEXT = 'late (kept, not used)';
 
@@ -90,6 +104,12 @@ export function endsOfStatus({ state, steps }: Pick<JobStatus, 'state' | 'steps'
     late,
     missing: sum(({ waiting, running }) => waiting + running),
   };
+}
+
+/** The steps of which all outputs are empty, although they should have some: one sentence each. */
+export function statusEmptyTexts({ steps, prunedAt }: Pick<JobStatus, 'steps' | 'prunedAt'>): readonly string[] {
+  if (prunedAt !== null) return [];
+  return steps.flatMap(({ name, allEmpty, done }) => (allEmpty ? (emptyOutputsText(name, done, done) ?? []) : []));
 }
 
 /**

@@ -12,11 +12,12 @@ import { finishSending } from '../jobs/submit/submit.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatMany } from '../lib/units.ts';
 import type { JobStatus } from '../model/answers/status.ts';
-import { endsOfResult, provenText } from '../model/completeness-text.ts';
+import { EMPTY_OUTPUTS, endsOfResult, provenText } from '../model/completeness-text.ts';
 import { unmetText } from '../model/expect.ts';
 import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
 import { UNMET_REASON } from '../model/journal.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
+import type { VerifyResult } from '../model/verify/verify-result.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -202,7 +203,7 @@ export const isWritten = ({ state, reason }: Pick<JobStatus, 'state' | 'reason'>
  * fetched, if that is allowed. Returns the view afterwards. Throws `proof`.
  */
 export async function concludeRun(
-  context: Pick<VerbContext, 'platform' | 'notice' | 'signal' | 'passed'>,
+  context: Pick<VerbContext, 'platform' | 'notice' | 'warn' | 'signal' | 'passed'>,
   view: JobView,
   { output, allowUnproven = false }: Pick<RunTarget, 'output' | 'allowUnproven'>,
   fetch: () => Promise<void>,
@@ -238,14 +239,18 @@ async function noticeUnproven(
 
 /** A run may only report success if the job is proven. */
 async function requireProof(
-  { platform: open, notice }: Pick<VerbContext, 'platform' | 'notice'>,
+  { platform: open, notice, warn }: Pick<VerbContext, 'platform' | 'notice' | 'warn'>,
   view: JobView,
 ): Promise<void> {
+  const warnOfEmpty = ({ warnings }: Pick<VerifyResult, 'warnings'>): void => {
+    for (const { code, message } of warnings) if (code === EMPTY_OUTPUTS) warn(message);
+  };
   const [platform, { standingProof, storeProof }] = await Promise.all([open(), import('../jobs/verify/proof.ts')]);
   const { job } = view.record;
   const before = await standingProof(platform, job, view.next - 1);
   if (before !== null) {
     notice(`verified at ${before.when}: ${provenText(endsOfResult(before.result))}`);
+    warnOfEmpty(before.result);
     return;
   }
   const { verifyJob } = await import('../jobs/verify/verify-job.ts');
@@ -258,4 +263,5 @@ async function requireProof(
   }
   await storeProof(platform, result);
   notice(`verified: ${formatMany(result.checked.parts, 'part')}, ${provenText(endsOfResult(result))}`);
+  warnOfEmpty(result);
 }

@@ -97,6 +97,21 @@ describe('a command whose results would be lost', () => {
     expect(readFileSync(here.path('out/a.mp4'), 'utf8')).to.equal('');
   });
 
+  it('succeeds with empty outputs if it left nothing, and run, verify and status say so', async () => {
+    const ran = expectExit(await runJob({ run: ['grep', '-q', 'film'] }));
+    expect(ran.stderr).to.include('warning: all 3 outputs of map are empty');
+    expect(expectExit(await here.run(['status', 'last'])).stdout).to.include('all 3 outputs of map are empty');
+    expect(expectExit(await here.run(['verify', 'last'])).stdout).to.include('note: all 3 outputs of map are empty');
+    expectExit(await runJob({ run: 'grep b || true' }));
+    const verified = jsonOf(await here.run(['verify', 'last', '--json']));
+    expect(verified.warnings).to.deep.equal([{ code: 'emptyOutputs', message: '2 of 3 outputs of map are empty' }]);
+    expect(jsonOf(await here.run(['status', 'last', '--json'])).steps[0].allEmpty).to.equal(false);
+    const silent = expectExit(await runJob({ run: ['true'], output: 'none' }));
+    expect(silent.stderr).not.to.include('empty');
+    expect(expectExit(await here.run(['status', 'last'])).stdout).not.to.include('empty');
+    expect(jsonOf(await here.run(['verify', 'last', '--json'])).warnings).to.deep.equal([]);
+  });
+
   it('is fixed by a retry with the output in the right place', async () => {
     expectExit(await runJob({ run: 'cat >left' }), 5);
     here.write(

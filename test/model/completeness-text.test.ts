@@ -4,11 +4,13 @@ import type { FetchAnswer } from '../../src/model/answers/data.ts';
 import type { JobStatus, StepStatus } from '../../src/model/answers/status.ts';
 import {
   type Ends,
+  emptyOutputsText,
   endsOfResult,
   fetchedEndsText,
   isComplete,
   outputsText,
   provenText,
+  statusEmptyTexts,
   statusEndsText,
 } from '../../src/model/completeness-text.ts';
 import type { JobState } from '../../src/model/job.ts';
@@ -71,7 +73,7 @@ describe('the sentence about outputs', () => {
 describe('the sentence about outputs in a status', () => {
   const STEP: StepStatus = {
     ...{ name: 'price', group: 'default', total: 10, waiting: 0, running: 0, done: 10 },
-    ...{ failed: 0, skipped: 0, late: 0, retried: 0, interrupted: 0 },
+    ...{ failed: 0, skipped: 0, allEmpty: false, late: 0, retried: 0, interrupted: 0 },
   };
   const text = (step: Partial<StepStatus>, changed: Partial<JobStatus> = {}): string | null =>
     statusEndsText({
@@ -100,6 +102,32 @@ describe('the sentence about outputs in a status', () => {
     );
     expect(text({}, { incomplete: true, state: 'running' })).to.include('ledger rebuild');
     expect(text({ done: 0, waiting: 10 }, { prunedAt: '2026-11-30T03:00:00Z' })).to.equal(null);
+  });
+});
+
+describe('the sentence about empty outputs', () => {
+  it('is there if some are, and says how many', () => {
+    const rows = [
+      [0, 3, null],
+      [1, 3, '1 of 3 outputs of map is empty'],
+      [2, 3, '2 of 3 outputs of map are empty'],
+      [3, 3, 'all 3 outputs of map are empty'],
+      [1_200, 1_200, 'all 1,200 outputs of map are empty'],
+      [1, 1, 'the output of map is empty'],
+    ] as const;
+    for (const [empty, outputs, text] of rows) expect(emptyOutputsText('map', empty, outputs)).to.equal(text);
+  });
+
+  it('is there in a status for each step whose outputs are all empty, until the job is pruned', () => {
+    const step = {
+      ...{ group: 'default', total: 2, waiting: 0, running: 0, done: 2, failed: 0, skipped: 0 },
+      allEmpty: true,
+    };
+    const steps = ['map', 'all', 'none'].map((name) => ({ ...step, ...{ late: 0, retried: 0, interrupted: 0 }, name }));
+    const [map, all, none] = steps as [StepStatus, StepStatus, StepStatus];
+    const status = { prunedAt: null, steps: [map, { ...all, done: 1 }, { ...none, allEmpty: false }] };
+    expect(statusEmptyTexts(status)).to.deep.equal(['all 2 outputs of map are empty', 'the output of all is empty']);
+    expect(statusEmptyTexts({ ...status, prunedAt: '2026-11-30T03:00:00Z' })).to.deep.equal([]);
   });
 });
 

@@ -189,6 +189,8 @@ export interface StepScan {
   readonly facts: StepFacts;
   /** Totals of the outputs that count, without those that a gather left out. */
   readonly totals: StepTotals;
+  /** Of these, the outputs without a byte. */
+  readonly empty: number;
 }
 
 /** Outputs, and failures, read ahead. */
@@ -212,7 +214,7 @@ export async function scanStep(
   const madeByRules = rulesCheck(ctx, index);
   const rest = new UnpublishedTasks(ctx, index, before);
   ctx.evidence?.sum.beginStep(name);
-  let next = 0;
+  let [next, empty] = [0, 0];
   for await (const looked of mapAhead(tasksOf(ctx, name, published), AHEAD, (found) => checkOutput(ctx, name, found))) {
     const { task, meta } = looked;
     ctx.reportChecked(1);
@@ -222,6 +224,7 @@ export async function scanStep(
     const own =
       looked.problem ?? (meta === null ? null : (madeByRules(task, meta) ?? duplicateProblem(ctx, index, task, meta)));
     const wrong = own ?? (meta === null || late ? null : addTo(sum, meta));
+    if (meta?.bytesOut === 0 && wrong === null && !late) empty += 1;
     if (meta?.wholeRecords === true && wrong === null) recordCheckedCut(ctx, index, task);
     if (meta !== null && wrong === null) await each?.(task, meta, late);
     if (wrong !== null) reportAltered(ctx, name, task, wrong);
@@ -234,7 +237,7 @@ export async function scanStep(
   await rest.close();
   const totals = sum.totals();
   ctx.evidence?.sum.endStep(totals);
-  return { facts: { size: published.size, published, failed: rest.failed, opened }, totals };
+  return { facts: { size: published.size, published, failed: rest.failed, opened }, totals, empty };
 }
 
 /** Whether an output's worker had the rules that the job needs (`model/needs.ts`); the check returns the problem. */

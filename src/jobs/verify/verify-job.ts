@@ -1,8 +1,10 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { requireShape, type Shape } from '../../lib/json.ts';
+import { EMPTY_OUTPUTS, emptyOutputsText } from '../../model/completeness-text.ts';
 import { unmetText } from '../../model/expect.ts';
 import { isClosed, type JobRecord } from '../../model/job.ts';
 import { jobKey } from '../../model/keys.ts';
+import { changedStep } from '../../model/overrides.ts';
 import type { RangePart } from '../../model/part.ts';
 import { TaskBits } from '../../model/task-set.ts';
 import { checkChains } from '../../model/verify/chains-check.ts';
@@ -153,6 +155,7 @@ async function verifyClosed(
   const chains = checkChains(view, facts, ctx.findings);
   const totals = steps.map((step) => step.totals);
   const expectations = checkTotals(view, totals, ctx.findings);
+  warnOfEmptyOutputs(view, steps, ctx.warnings);
   const found = evidence.finish();
   await earlier.compare(store, { evidence: found, deep: ctx.deep, facts }, ctx.findings);
   checkState(view, ctx.findings);
@@ -165,6 +168,15 @@ async function verifyClosed(
     evidence: found,
     skips: skipsOf(decisions.map(({ entry }) => entry)),
   });
+}
+
+function warnOfEmptyOutputs({ record, overrides }: JobView, scans: readonly StepScan[], warnings: Findings): void {
+  for (const [index, { totals, empty }] of scans.entries()) {
+    const accepted = record.spec.steps[index];
+    if (accepted === undefined || changedStep(accepted, overrides).output === 'none') continue;
+    const text = emptyOutputsText(accepted.name, empty, totals.outputs);
+    if (text !== null) warnings.add(EMPTY_OUTPUTS, text);
+  }
 }
 
 const INPUTS: Shape = { inputs: [{ name: 'text', size: 'number', source: { kind: 'text' } }] };

@@ -40,6 +40,7 @@ const STEP = v.object({
   done: count,
   failed: describe(count, 'permanently'),
   skipped: count,
+  allEmpty: describe(v.boolean(), 'true: none of its outputs has a byte; never of a step with output: none'),
   late: describe(count, 'those done after the step that waits for all had opened without them: kept, never used'),
   retried: describe(count, 'failed attempts that were retried'),
   interrupted: describe(count, 'attempts returned without counting as failed'),

@@ -11,6 +11,7 @@ export const STEP: Status['steps'][number] = {
   done: 37,
   failed: 2,
   skipped: 1,
+  allEmpty: false,
   late: 0,
   retried: 4,
   interrupted: 0,
