@@ -24,7 +24,7 @@ import type { Platform } from '../ports/platform.ts';
 import { duration, JOB_TEXT, scaleFlag } from './job.ts';
 import { raiseJobGroups } from './raise.ts';
 import { field, flag, oneOf, option, text, type VerbContext, verb } from './verb.ts';
-import { deliverJob, followReporting, type WatchEvent } from './watch.ts';
+import { deliverJob, followReporting, noticeChangedDelivery, type WatchEvent } from './watch.ts';
 
 /** The output target of a run, as typed. */
 export interface RunTarget {
@@ -222,6 +222,8 @@ export async function concludeRun(
   }
   await requireProof(context, view);
   if (output !== null) await fetch();
+  // It may have been delivered long ago.
+  await noticeChangedDelivery(context, view);
   const delivered = await deliverJob(context, view);
   if (output === null && spec.deliver === null) context.notice(`fetch the outputs: batchctl fetch ${job} -o DIR/`);
   return delivered;

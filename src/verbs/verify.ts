@@ -21,6 +21,7 @@ import type { VerifyResult } from '../model/verify/verify-result.ts';
 import type { JobView } from '../model/view.ts';
 import { duration, jobOrLatest } from './job.ts';
 import { changing, type FieldValues, flag, listVerb, option, text, type VerbContext, verb } from './verb.ts';
+import { noticeChangedDelivery } from './watch.ts';
 
 type Work = 'repairing' | 'verifying' | 'checking';
 
@@ -138,6 +139,7 @@ async function prove(
   }
   const { result, kept } = await proveView(context, view, { deep, long, path });
   if (kept !== null) context.report({ event: 'kept', number: kept.number, checksum: bytesChecksum(kept.bytes) });
+  if (result.verdict === 'proven') await noticeChangedDelivery(context, view);
   const delivery = deliveryOf(view);
   const { recorded, sent, missing, replaced, reopened, withheld } = repaired ?? {};
   return {

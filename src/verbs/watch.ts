@@ -177,6 +177,17 @@ export class Lateness {
   }
 }
 
+/** Says what was removed or altered since a job was delivered, before it is called delivered again. */
+export async function noticeChangedDelivery(
+  context: Pick<VerbContext, 'platform' | 'warn' | 'signal'>,
+  view: JobView,
+): Promise<void> {
+  if (deliveryOf(view)?.state !== 'delivered') return;
+  const { deliveryChanges } = await import('../jobs/deliver/compare-delivery.ts');
+  const changes = await deliveryChanges(await context.platform(), view, context.signal);
+  if (changes !== null) context.warn(changes);
+}
+
 /**
  * Delivers the outputs of a succeeded job, if due and possible from this machine. Returns the view afterwards. Throws
  * like `deliver`: the job is done, but the exit code must show that its outputs are missing. `seconds`: maximum wait,

@@ -1,4 +1,6 @@
 // Protects: outputs reach a local directory once and complete, even when the delivering command or worker is killed.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { expectExit, expectKilled } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
@@ -65,6 +67,55 @@ describe('delivery to a directory on its own machine', () => {
     expect(delivering.files(at)).to.not.include('_SUCCESS');
     expectExit(await workspace.run(['wait', 'last']));
     expect(delivering.files(at)).to.include('_SUCCESS').and.have.length(5);
+  });
+
+  it('does not replace a file that no delivery put there, and delivers once it is moved away', async () => {
+    mkdirSync(delivering.place, { recursive: true });
+    for (const name of ['n-000000002.txt', '_SUCCESS']) {
+      const path = join(delivering.place, name);
+      writeFileSync(path, 'mine');
+      const refused = await workspace.run(RUN);
+      expect(refused.code, refused.stderr).to.equal(7);
+      expect(refused.stderr).to.include(`has ${name}, which no delivery put there`).and.include('move it away');
+      expect(delivering.files()).to.deep.equal([name]);
+      expect(delivering.text(name)).to.equal('mine');
+      rmSync(path);
+    }
+    writeFileSync(join(delivering.place, 'others.txt'), 'mine');
+    writeFileSync(join(delivering.place, 'n-000000000.txt'), 'n1\n');
+    expectExit(await workspace.run(RUN));
+    expect(delivering.files()).to.deep.equal([...ALL, 'others.txt']);
+    expect(delivering.text('others.txt')).to.equal('mine');
+  });
+
+  it('is compared with what is there before it is called delivered again, and not repeated', async () => {
+    expectExit(await workspace.run(RUN));
+    const again = async (...words: readonly string[]) => {
+      const { code, stderr } = await workspace.run(words.length === 0 ? RUN : words);
+      expect(code, stderr).to.equal(0);
+      return stderr;
+    };
+    expect(await again()).to.not.include('warning');
+    rmSync(join(delivering.place, 'n-000000003.txt'));
+    writeFileSync(join(delivering.place, 'n-000000001.txt'), 'n9\n');
+    const changes = '2 of 4 files were removed or altered (n-000000001.txt, n-000000003.txt) since; batchctl fetch ';
+    for (const words of [[], ['verify', 'last']]) expect(await again(...words)).to.include(changes);
+    expect(delivering.text('n-000000001.txt')).to.equal('n9\n');
+    // The command that it names puts them back.
+    const [, command = ''] = /(fetch \S+ -o .*) puts them there again/.exec(await again()) ?? [];
+    await again(...command.replaceAll("'", '').split(' '));
+    expect(await again()).to.not.include('warning');
+    for (const [name, text] of [
+      ['_SUCCESS', '1 of 4 files was removed or altered (_SUCCESS)'],
+      ['_manifest.json', '_manifest.json was removed'],
+    ] as const) {
+      rmSync(join(delivering.place, name));
+      expect(await again()).to.include(text);
+    }
+    rmSync(delivering.place, { recursive: true });
+    expect(await again()).to.include('all of its files were removed');
+    expect(delivering.files()).to.deep.equal([]);
+    expect(await delivering.deliveries()).to.equal(1);
   });
 
   it('delivers nothing of a rehearsal', async () => {

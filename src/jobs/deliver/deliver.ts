@@ -169,11 +169,13 @@ async function deliverOutputs(
     of: manifestHead(view, step),
     marker: spec.deliver?.marker ?? '_SUCCESS',
     mayReplace: (standing) => refuseReplacing(view, to, standing),
+    mayReplaceOthers: false,
   });
   return { outputs: tally.now.outputs, bytes: tally.now.bytes };
 }
 
-async function openPlace(platform: Platform, to: string, source: OutputSource): Promise<Place> {
+/** A directory is created. */
+export async function openPlace(platform: Platform, to: string, source: OutputSource): Promise<Place> {
   const uri = parseS3Uri(to);
   if (uri === null) return DirectoryPlace.open(to, platform, source);
   return new BucketPlace(to, await platform.bucket(uri.bucket), uri.key, source);

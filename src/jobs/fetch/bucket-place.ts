@@ -62,6 +62,10 @@ export class BucketPlace implements Place {
     return this.#bucket.read(this.#prefix + name);
   }
 
+  async has(name: string): Promise<boolean> {
+    return (await this.#bucket.head(this.#prefix + name)) !== null;
+  }
+
   async holds(name: string, file: Pick<OutputFile, 'size' | 'checksum'>): Promise<boolean> {
     return isThis(await this.#bucket.head(this.#prefix + name), file);
   }

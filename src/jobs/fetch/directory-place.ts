@@ -96,6 +96,16 @@ export class DirectoryPlace implements Place {
     }
   }
 
+  async has(name: string): Promise<boolean> {
+    try {
+      await lstat(join(this.text, name));
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false;
+      throw unwritable(join(this.text, name), error);
+    }
+  }
+
   holds(name: string, file: Pick<OutputFile, 'size' | 'checksum'>, signal: AbortSignal): Promise<boolean> {
     return hasFile(join(this.text, name), file, signal);
   }

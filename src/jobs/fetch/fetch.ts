@@ -73,6 +73,7 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
         marker: MARKER,
         passed: options.passed,
         of: manifestHead(view, chosen.step.name),
+        mayReplaceOthers: options.replace === true,
         mayReplace: (standing) => (options.replace === true ? null : refuseOther(target.text, standing)),
       });
       break;

@@ -52,6 +52,8 @@ export interface FillOptions {
   readonly marker: string;
   /** Returns why another job's outputs may not be replaced; null: they may. */
   readonly mayReplace: (standing: PlaceManifest) => BatchctlError | null;
+  /** False: files that no delivery put there are not replaced. */
+  readonly mayReplaceOthers: boolean;
   /** For crash tests. */
   readonly passed?: OnPlacePoint | undefined;
 }
@@ -61,7 +63,7 @@ export interface FillOptions {
  * writes the manifest, then the marker. When the marker is visible, so is all of this delivery, and nothing of another.
  * The delivery first claims the place with create-if-absent under the next generation, and shuts out earlier
  * generations (ADR 37). Files with the right size and checksum are kept, so the same call completes an interrupted one.
- * Throws `refused` if another job's outputs are there or are being put, `SupersededError` once a later delivery has begun.
+ * Throws `refused` if another job's outputs, or files of others, are there or are being put, `SupersededError` once a later delivery has begun.
  */
 export async function fillPlace(filling: FillOptions): Promise<void> {
   const { place, marker, passed = () => undefined } = filling;
@@ -140,6 +142,7 @@ async function claimPlace(filling: FillOptions, planned: Plan): Promise<PlaceCla
     signal?.throwIfAborted();
     const found = await readDeliveries(place);
     refuseConflicts(filling, found.all);
+    await refuseFilesOfOthers(filling, planned, found.all);
     const generation = 1 + Math.max(0, ...found.all.map(generationIn));
     const manifest = manifestOf(filling, generation, planned);
     await passed('place-plan');
@@ -201,6 +204,34 @@ function refuseConflicts(filling: FillOptions, standing: readonly PlaceManifest[
       throw new SupersededError(place.text, other);
     }
   }
+}
+
+/**
+ * Throws `refused` if a name is taken by a file that no delivery put there, unless it has the very bytes of the output.
+ * A place without such files is compared by names alone.
+ */
+async function refuseFilesOfOthers(
+  { place, marker, mayReplaceOthers, signal = new AbortController().signal }: FillOptions,
+  { files }: Plan,
+  earlier: readonly PlaceManifest[],
+): Promise<void> {
+  if (mayReplaceOthers || (await place.isEmpty())) return;
+  const known = new Set(earlier.flatMap((each) => [...each.files.map(({ name }) => name), each.marker ?? marker]));
+  const refuse = (name: string): never => {
+    throw new BatchctlError('refused', `${place.text} has ${name}, which no delivery put there`, {
+      hint: 'move it away or choose another target; fetch replaces it with --yes',
+    });
+  };
+  if (!known.has(marker) && (await place.has(marker))) refuse(marker);
+  const others = files.filter(({ name }) => !known.has(name));
+  await eachParallel(
+    others,
+    IN_FLIGHT,
+    async (file, ends) => {
+      if ((await place.has(file.name)) && !(await place.holds(file.name, file, ends))) refuse(file.name);
+    },
+    signal,
+  );
 }
 
 async function explainShutOut(filling: FillOptions, generation: number): Promise<BatchctlError> {

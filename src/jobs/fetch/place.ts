@@ -101,6 +101,8 @@ export interface Place {
   isEmpty(): Promise<boolean>;
   /** The bytes of a small file; null if it doesn't exist. */
   read(name: string): Promise<Uint8Array | null>;
+  /** True if something has that name. */
+  has(name: string): Promise<boolean>;
   /** True if a file exists with that size and checksum. */
   holds(name: string, file: Pick<OutputFile, 'size' | 'checksum'>, signal: AbortSignal): Promise<boolean>;
 

@@ -1,9 +1,10 @@
 // Protects: people see whether a process is delivering a job's outputs right now.
 import { expect } from 'chai';
 import { readDueMark, withDueMark } from '../../../src/jobs/deliver/deliver.ts';
-import { systemClock } from '../../../src/lib/clock.ts';
+import { type Clock, systemClock } from '../../../src/lib/clock.ts';
 import { dueMark } from '../../../src/model/keys.ts';
 import { viewOf } from '../../model/job-of.ts';
+import { HeldTime } from '../../support/held-time.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { rejection } from '../../support/rejection.ts';
 import { until } from '../../support/until.ts';
@@ -25,6 +26,25 @@ describe('the mark of a due delivery', () => {
       expect(first?.begun).to.equal(true);
       await until('the mark is renewed', async () => (await readDueMark(platform, key))?.text !== first?.text);
     });
+  });
+
+  it('is renewed at least once a lease, so that no watcher takes the delivery over', async () => {
+    const time = new HeldTime();
+    try {
+      const clock: Clock = { now: () => 0, monotonic: () => time.now() };
+      const platform = { ...openPlatform(), clock, leaseSeconds: 15 };
+      await withDueMark(platform, view, 1, async () => {
+        for (let n = 0; n < 5; n += 1) {
+          const before = await readDueMark(platform, key);
+          await time.pass(15_000);
+          const after = await readDueMark(platform, key);
+          expect(after?.text).to.not.equal(before?.text);
+          expect(after?.begun).to.equal(true);
+        }
+      });
+    } finally {
+      time.release();
+    }
   });
 
   it('shows that no process delivers once the delivery was interrupted', async () => {

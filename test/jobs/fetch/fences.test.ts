@@ -39,6 +39,7 @@ describe('the fences of fetch', () => {
       signal: undefined,
       marker: '_SUCCESS',
       mayReplace: () => null,
+      mayReplaceOthers: true,
       of: { job, name: spec.name, step: 'price', round: 0, close: 1, createdAt },
     });
   }

@@ -1,0 +1,72 @@
+// Protects: a watcher leaves a delivery to the process that makes it, and takes it over only once that process is dead.
+import { mkdirSync, readdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { Deliveries, putDueMark } from '../../../src/jobs/deliver/deliver.ts';
+import { append } from '../../../src/jobs/journal.ts';
+import { jobKey } from '../../../src/model/keys.ts';
+import type { JobView } from '../../../src/model/view.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { openPlace, publishSmall, putJob } from '../published-job.ts';
+
+describe('a delivery that a watcher sees', () => {
+  const place = forEachTest(openPlace);
+  const clock = new FakeClock(Date.parse('2026-11-30T08:00:00.000Z'));
+  let view: JobView;
+  let to: string;
+  let deliveries: Deliveries;
+  /** Lets seconds pass, then makes a round and waits for what it began. */
+  const roundAfter = async (seconds: number): Promise<void> => {
+    clock.pass(seconds);
+    await deliveries.round();
+    await deliveries.idle();
+  };
+  const delivered = (): boolean => readdirSync(to).includes('_SUCCESS');
+  const mark = (begun: boolean) => putDueMark({ ...place.platform, clock }, view, view.delivery?.after ?? -1, begun);
+
+  beforeEach(async () => {
+    const { platform } = place;
+    to = join(place.directory, 'results');
+    mkdirSync(to);
+    const yaml = `
+name: count
+input: { split: { by: range, from: 1, to: 1 } }
+steps: [{ name: upper, run: [cat] }]
+deliver: { to: ${to}, name: "n-{task}" }
+`;
+    const put = await putJob(platform, [], { job: 'count-20261130-0700-abcde', yaml, parts: 1 });
+    const record = { ...put.record, deliverTo: { place: to, host: hostname() } };
+    await platform.store.put(jobKey(record.job), JSON.stringify(record));
+    await publishSmall({ platform, view: put }, 'upper', 0, 'x\n');
+    const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
+    view = (await append(platform, { ...put, record }, () => close)).view;
+    const log = { info: () => undefined, warn: () => undefined };
+    deliveries = new Deliveries({ ...platform, clock }, new AbortController().signal, log);
+  });
+
+  it('is begun at the second look if no process has begun it', async () => {
+    await mark(false);
+    await roundAfter(0);
+    expect(delivered()).to.equal(false);
+    await roundAfter(1);
+    expect(delivered()).to.equal(true);
+  });
+
+  it('is left to the process that makes it until the mark was not renewed for two leases', async () => {
+    const lease = place.platform.leaseSeconds;
+    await mark(true);
+    await roundAfter(0);
+    await roundAfter(1);
+    await roundAfter(2 * lease - 2);
+    expect(delivered()).to.equal(false);
+    // Renewed: the two leases begin again.
+    await mark(true);
+    await roundAfter(1);
+    await roundAfter(2 * lease - 1);
+    expect(delivered()).to.equal(false);
+    await roundAfter(1);
+    expect(delivered()).to.equal(true);
+  });
+});
