@@ -5,7 +5,7 @@ import { dollarsText } from '../model/cost/limit.ts';
 import { jobPrefix } from '../model/keys.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
-import { formatCount, formatInstant, formatMany, formatRate, localizeInstants } from './format.ts';
+import { formatCount, formatInstant, formatMany, formatRate, groupDigits, localizeInstants } from './format.ts';
 import { wrap } from './help.ts';
 import { type Column, countColumn, renderTable } from './render.ts';
 import { measuredText } from './report-html/figures.ts';
@@ -236,6 +236,21 @@ export function formatChange({ before, now, change }: Figure): string {
   return `${percent > 0 ? '+' : ''}${formatCount(percent)}%`;
 }
 
+/** One side of a comparison; all digits of a counter's sum. */
+export function formatSide(figure: Figure, side: 'before' | 'now'): string {
+  const exact = figure.exact?.[side] ?? null;
+  return exact === null ? formatFigure(figure[side], figure) : groupDigits(exact);
+}
+
+/** As `formatChange`; for a counter also the exact difference: `+0.01`, `+12% (+1,204.50)`. */
+export function formatDifference(figure: Figure): string {
+  const change = formatChange(figure);
+  const difference = figure.exact?.difference ?? null;
+  if (difference === null || change === '=') return change;
+  const signed = `${difference.startsWith('-') ? '' : '+'}${groupDigits(difference)}`;
+  return change === '~' || change === '' ? signed : `${change} (${signed})`;
+}
+
 const LEVELS = '▁▂▃▄▅▆▇█';
 
 /** Values as a line of bars, at most `width` columns. Averages neighbours if there are more values. */
@@ -260,9 +275,9 @@ export async function comparedText(ctx: Context, compared: Comparison): Promise<
   const known = figures.filter(({ before, now }) => before !== null || now !== null);
   const table = await renderTable(ctx, known, [
     { title: 'figure', value: nameOf, min: 12 },
-    { title: 'before', value: (figure) => formatFigure(figure.before, figure), align: 'right' },
-    { title: 'now', value: (figure) => formatFigure(figure.now, figure), align: 'right' },
-    { title: 'change', value: formatChange, align: 'right', tint: tintOf },
+    { title: 'before', value: (figure) => formatSide(figure, 'before'), align: 'right' },
+    { title: 'now', value: (figure) => formatSide(figure, 'now'), align: 'right' },
+    { title: 'change', value: formatDifference, align: 'right', tint: tintOf },
   ]);
   const when = formatInstant(Date.parse(createdAt), await ctx.zone());
   const sizes = perTask ? ['the jobs differ in size: figures that grow with it are compared per task'] : [];

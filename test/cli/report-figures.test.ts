@@ -3,7 +3,14 @@
 import { expect } from 'chai';
 import { measuredText } from '../../src/cli/report-html/figures.ts';
 import { csvHeader, csvLine } from '../../src/cli/report-output.ts';
-import { formatChange, formatFigure, formatShare, sparkline } from '../../src/cli/report-text.ts';
+import {
+  formatChange,
+  formatDifference,
+  formatFigure,
+  formatShare,
+  formatSide,
+  sparkline,
+} from '../../src/cli/report-text.ts';
 import type { Figure } from '../../src/model/answers/report.ts';
 import { event, T0 } from '../contracts/ledger-events.ts';
 
@@ -16,6 +23,7 @@ const figureOf = (changed: Partial<Figure>): Figure => ({
   before: 1,
   now: 1,
   change: 0,
+  exact: null,
   better: 'less',
   matters: true,
   regressed: false,
@@ -47,6 +55,25 @@ describe("a report's figures for people", () => {
     expect(formatChange(figureOf({ before: 0, now: 3, change: null }))).to.equal('new');
     expect(formatChange(figureOf({ before: null, change: null }))).to.equal('');
     expect([formatChange(figureOf({})), formatChange(figureOf({ change: 0.001 }))]).to.deep.equal(['=', '~']);
+  });
+
+  it('show all digits of a counter, and its exact difference, as it may be money', () => {
+    const money = (before: string, now: string, difference: string, change: number | null) =>
+      figureOf({
+        code: 'counter',
+        unit: 'number',
+        before: Number(before),
+        now: Number(now),
+        change,
+        exact: { before, now, difference },
+      });
+    const cent = money('49949590.50', '49949590.51', '0.01', 2e-10);
+    expect([formatSide(cent, 'before'), formatSide(cent, 'now')]).to.deep.equal(['49,949,590.50', '49,949,590.51']);
+    expect(formatDifference(cent)).to.equal('+0.01');
+    expect(formatDifference(money('100', '88', '-12', -0.12))).to.equal('-12% (-12)');
+    expect(formatDifference(money('1', '1205.5', '1204.5', 1204.5))).to.equal('+120,450% (+1,204.5)');
+    expect(formatDifference(money('5', '5', '0', 0))).to.equal('=');
+    expect(formatSide(figureOf({ before: 1234 }), 'before')).to.equal('1,234');
   });
 
   it('draw a series within the width, with its highest value highest', () => {

@@ -1,6 +1,7 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Figure, Report } from '../../model/answers/report.ts';
 import { formatCount, formatMany, groupDigits } from '../format.ts';
+import { formatDifference } from '../report-text.ts';
 import { clip, formatOrUnknown, formatPace, formatSeconds, formatShare, formatWhen, spanCell } from './figures.ts';
 import { code, countColumn, facts, type Html, html, type Insert, notShownNote, section, table } from './html.ts';
 
@@ -253,12 +254,12 @@ export function comparisonSection(
           },
           {
             title: 'before',
-            value: (figure) => formatOrUnknown(figure.before, (value) => inUnit(value, figure)),
+            value: (figure) => sideOf(figure, 'before'),
             as: 'number',
           },
           {
             title: 'now',
-            value: (figure) => formatOrUnknown(figure.now, (value) => inUnit(value, figure)),
+            value: (figure) => sideOf(figure, 'now'),
             as: 'number',
           },
           { title: 'change', value: changeOf, as: 'number' },
@@ -267,6 +268,12 @@ export function comparisonSection(
       ),
     ],
   );
+}
+
+/** All digits of a counter's sum, which may be money. */
+function sideOf(figure: Figure, side: 'before' | 'now'): Insert {
+  const exact = figure.exact?.[side] ?? null;
+  return exact === null ? formatOrUnknown(figure[side], (value) => inUnit(value, figure)) : groupDigits(exact);
 }
 
 function inUnit(value: number, { unit }: Figure): string {
@@ -296,6 +303,7 @@ const UNJUDGED = html`<span class="judged"></span>`;
 function changeOf(figure: Figure): Insert {
   const { before, now, change } = figure;
   if (before === null || now === null) return html`<span class="unknown">not known</span>${UNJUDGED}`;
+  if (figure.exact !== null && figure.exact.difference !== '0') return html`${formatDifference(figure)}${UNJUDGED}`;
   if (before === now || (change !== null && Math.abs(change) < SLIGHT / 20))
     return html`<span class="muted">the same</span>${UNJUDGED}`;
   return html`${change === null ? 'from none' : signed(change)}${judged(figure)}`;

@@ -179,6 +179,8 @@ const FIGURE = v.object({
   before: numberOrNull,
   now: numberOrNull,
   change: numberOrNull,
+  // A counter's sums as exact decimals, of the whole jobs whatever their sizes; null for other figures.
+  exact: v.nullable(v.object({ before: textOrNull, now: textOrNull, difference: textOrNull })),
   better: v.nullable(v.picklist(['less', 'more'])),
   matters: flag,
   regressed: flag,

@@ -1,3 +1,4 @@
+import { Big } from 'big.js';
 import type { Comparison, Figure, Report, StepReport } from '../answers/report.ts';
 
 type FigureKind = Pick<Figure, 'code' | 'name' | 'unit' | 'better'> & {
@@ -12,7 +13,7 @@ const NOISE = { seconds: 0.1, quantile: 0.01 } as const;
 
 /**
  * Compares two reports. `regress` is the share by which the total time, p50 and p95 of a step, failures, retries or the
- * cost may be worse; null finds no regressions. If the jobs differ in size, totals are compared per task. Differences
+ * cost may be worse; null finds no regressions. If the jobs differ in size, totals except those of counters are compared per task. Differences
  * below 0.1 s of the total time and 10 ms of a quantile are noise. A figure that is unknown on either side never
  * regresses.
  */
@@ -47,9 +48,7 @@ function jobFigures(before: Report, now: Report, perTask: boolean): readonly Fig
   const counters = new Set(now.steps.flatMap(({ counters }) => Object.keys(counters)));
   return [
     ...JOB_FIGURES.map((kind) => make(kind, (report) => jobValue(report, kind.code))),
-    ...[...counters].map((name) =>
-      make({ code: 'counter', name, unit: 'number', better: null, grows: true }, (report) => counterOf(report, name)),
-    ),
+    ...[...counters].map((name) => counterFigure(name, counterOf(before, name), counterOf(now, name))),
   ];
 }
 
@@ -99,7 +98,8 @@ function makeFigure(
   const known = before !== null && now !== null;
   const change = !known || before === 0 ? (known && now === 0 ? 0 : null) : (now - before) / before;
   const least = perTask ? 0 : (kind.least ?? 0);
-  return { code, name, step, unit, perTask, before, now, change, better, matters: kind.matters === true, least };
+  const matters = kind.matters === true;
+  return { code, name, step, unit, perTask, before, now, change, exact: null, better, matters, least };
 }
 
 function isRegressed({ matters, better, before, now, least }: FigureDraft, regress: number | null): boolean {
@@ -126,8 +126,16 @@ function divideByTasks(value: number | null, tasks: number): number | null {
   return value === null || tasks === 0 ? null : value / tasks;
 }
 
+/** Exact to the last digit, and of the whole job: a sum of money per task would say nothing. */
+function counterFigure(name: string, before: Big | null, now: Big | null): FigureDraft {
+  const kind = { code: 'counter', name, unit: 'number', better: null } as const;
+  const figure = makeFigure(kind, null, false, before?.toNumber() ?? null, now?.toNumber() ?? null);
+  const difference = before === null || now === null ? null : now.minus(before).toFixed();
+  return { ...figure, exact: { before: before?.toFixed() ?? null, now: now?.toFixed() ?? null, difference } };
+}
+
 /** Over all steps that count it; null if none does. */
-function counterOf({ steps }: Report, name: string): number | null {
+function counterOf({ steps }: Report, name: string): Big | null {
   const values = steps.flatMap(({ counters }) => counters[name] ?? []);
-  return values.length === 0 ? null : values.reduce((sum, value) => sum + Number(value), 0);
+  return values.length === 0 ? null : values.reduce((sum, value) => sum.plus(value), Big(0));
 }

@@ -155,6 +155,18 @@ describe('the sums of a report', () => {
     expect(cause?.example).to.deep.equal({ task: 'price/1', error: 'row 7: bad', log: 'log/price/1.a' });
   });
 
+  it('no longer count a permanent failure, nor bad input, once a retry asks for its task again', () => {
+    const bad = { task: 1, outcome: 'failed', reason: 'exit', exitCode: 3, error: 'bad' } as const;
+    const all = [
+      attempt({ ...bad, attempt: 'a', outcome: 'failedAttempt', worker: 'w1' }),
+      attempt({ ...bad, attempt: 'b', worker: 'w2' }),
+      attempt({ task: 1, attempt: 'c', round: 1, outcome: 'running', endedAt: null }),
+    ];
+    const seen = (askedRound: number) => measuredOf(all, { askedRound: () => askedRound }).causes;
+    expect(seen(0).map(({ forGood, badInput }) => [forGood, badInput])).to.deep.equal([[1, 1]]);
+    expect(seen(1).map(({ forGood, badInput }) => [forGood, badInput])).to.deep.equal([[0, 0]]);
+  });
+
   it('no longer count a permanent failure once its task is skipped', () => {
     const fails = [1, 2].map((task) => attempt({ task, outcome: 'failed', reason: 'exit', exitCode: 3, error: 'bad' }));
     const [cause] = measuredOf(fails, { skipped: (step, task) => step === 'price' && task === 2 }).causes;

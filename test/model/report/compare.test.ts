@@ -137,6 +137,27 @@ describe('the comparison of two reports', () => {
     ]);
   });
 
+  it('compares counters to the last digit, and as a whole even if the jobs differ in size', () => {
+    const steps = (amount: string) => [
+      step({ counters: { amount } }),
+      step({ name: 'audit', counters: { amount: '0.1' } }),
+    ];
+    const before = report({}, { steps: steps('90071992547409.93') });
+    const now = report({ tasks: 7 }, { steps: steps('90071992547409.94') });
+    const found = compareReports(before, now, 0.2);
+    expect(found.perTask).to.equal(true);
+    expect(figure(found, 'counter')).to.deep.include({
+      perTask: false,
+      exact: { before: '90071992547410.03', now: '90071992547410.04', difference: '0.01' },
+    });
+    expect(figure(found, 'seconds')).to.include({ exact: null, perTask: true });
+    const gone = compareReports(before, report({}, { steps: [step({ counters: { fees: '1' } })] }), null);
+    expect(figure(gone, 'counter')).to.deep.include({
+      name: 'fees',
+      exact: { before: null, now: '1', difference: null },
+    });
+  });
+
   it('adds up a counter over the steps that count it', () => {
     const two = [step(), step({ name: 'audit', counters: { records: '20.5' } })];
     expect(figure(compareReports(report(), report({}, { steps: two }), null), 'counter')).to.include({
