@@ -46,6 +46,13 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
       expect(await ledger.counts('claims-1')).to.deep.equal([]);
     });
 
+    it('counts an attempt once that one flush reports twice', async () => {
+      const failed = (more: object = {}) => event('failedAttempt', 1, { attempt: 'a', ...more });
+      await ledger.record([event('running', 1, { attempt: 'a' }), failed(), failed({ error: 'no rate' })]);
+      await ledger.record([event('interrupted', 2), event('interrupted', 2, { error: 'spot' })]);
+      expect(await readCounts(ledger)).to.include({ running: 0, retried: 1, interrupted: 1 });
+    });
+
     it('adds facts that only the second report of the same end has', async () => {
       await ledger.record([event('done', 1)]);
       await ledger.record([event('done', 1, { bytesOut: 7, counters: { claims: '1' } })]);
@@ -99,8 +106,16 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
       const expected = { ...exact(), running: 0, retried: 1, interrupted: 0, exact: true };
       expect(await readCounts(ledger)).to.deep.include(expected);
       await other.record([event('done', 1), event('done', 7, { counters: { claims: '5' } }), event('interrupted', 8)]);
+      expect(await readCounts(ledger)).to.deep.include(expected);
       await ledger.recordExact('claims-1', 0, [exact()]);
       expect(await readCounts(ledger)).to.deep.include(expected);
+    });
+
+    it('are no news: the step moved when its last task ended', async () => {
+      await ledger.record([event('done', 1)]);
+      clock.pass(5);
+      await ledger.recordExact('claims-1', 0, [exact()]);
+      expect((await readCounts(ledger))?.movedAt).to.equal(T0);
     });
 
     it('end with a newer round, whose changes count from there', async () => {

@@ -8,6 +8,7 @@ import { ledgerContract } from '../../contracts/ledger.ts';
 import { event, readCounts, T0, worker } from '../../contracts/ledger-events.ts';
 import { type LedgerPlace, ledgerPlace } from '../../contracts/ledger-place.ts';
 import { Cleanup } from '../../support/cleanup.ts';
+import { collect } from '../../support/collect.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { readText } from '../../support/read-text.ts';
@@ -155,6 +156,18 @@ describe('the ledger on SimpleDB', () => {
       Array.from({ length: 20 }, (_, n) => `w${19 - n}`),
     );
     for (let n = 0; n < 20; n += 1) expect(await readCounts(ledger, `claims-${n}`)).to.include({ done: 1 });
+  });
+
+  it('lists from a key on, and keys with a quote, as a person may have one in the name', async () => {
+    const objects = await openObjects(new MemoryStore(), 'quotes');
+    for (const who of ["o'neil", 'a', 'z']) await objects.put(`ledger/workers/${who}/0.default`, '{}');
+    expect(await keysBelow(objects, "ledger/workers/o'neil/")).to.deep.equal(["ledger/workers/o'neil/0.default"]);
+    const from = async (key: string) => collect(objects.keys('ledger/workers/', { from: key }));
+    expect(await from("ledger/workers/o'neil/0.default")).to.deep.equal([
+      "ledger/workers/o'neil/0.default",
+      'ledger/workers/z/0.default',
+    ]);
+    expect(await from("ledger/workers/o'neil/0.default0")).to.deep.equal(['ledger/workers/z/0.default']);
   });
 
   it('continues a listing after its last key when the page token is too old', async () => {

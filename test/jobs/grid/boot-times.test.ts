@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import {
   bootSeconds,
+  failedBoots,
   liftHold,
   markSilentBoots,
   readBoots,
@@ -131,6 +132,8 @@ describe('instances that ended themselves', () => {
   it('do not hold it if one left its boot log, a worker has started since, or a person lifted the hold', async () => {
     await store.put(bootLogKey('i-2'), 'batchctl: start');
     await markSilentBoots(store, 'default', three);
+    const failed = (await failedBoots(store, 'default')).map(({ instance }) => instance);
+    expect(failed, 'none before the one with a log').to.deep.equal(['i-3']);
     expect(await readHold(store, 'default')).to.equal(null);
     await store.delete([bootLogKey('i-2')]);
     await liftHold(store, 'default', 'me');
