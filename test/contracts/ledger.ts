@@ -71,6 +71,12 @@ function tasksContract({ place, ledger }: LedgerFixture): void {
       expect(await ledger.tasks('claims-1', { limit: 9 })).to.deep.equal(tasks);
     });
 
+    it('changes nothing when more events come again than a database looks up at once', async () => {
+      await ledger.record(doneEvents(1_100, { bytesIn: 2 }));
+      await ledger.record(doneEvents(1_100, { bytesIn: 2 }));
+      expect(await readCounts(ledger)).to.include({ done: 1_100, bytesIn: 2_200 });
+    });
+
     it('ignores a late start of an attempt that ended', async () => {
       await ledger.record([event('failedAttempt', 1), event('done', 2)]);
       await ledger.record([event('running', 1), event('running', 2)]);
@@ -137,6 +143,7 @@ function tasksContract({ place, ledger }: LedgerFixture): void {
       const seen = pages.flat().map((each) => `${each.step}/${each.task}`);
       expect(new Set(seen).size).to.equal(140);
       expect(seen).to.have.length(140);
+      expect(pages.slice(0, -1).every((page) => page.length <= 9)).to.equal(true);
       const ofPrice = seen.filter((each) => each.startsWith('price'));
       expect(ofPrice).to.deep.equal(Array.from({ length: 70 }, (_, n) => `price/${n}`));
     });
