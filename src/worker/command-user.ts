@@ -4,32 +4,30 @@ import { dirname, join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { findProgram } from '../jobs/programs.ts';
 import { shellQuote } from '../lib/shell-word.ts';
+import { commandId, MAX_COMMAND_SLOTS } from '../model/command-ids.ts';
 
-/** The user that a worker's commands run as, if other than the worker's own. */
+/** The user that a worker's commands get their group and name from, if they don't run as the worker's own. */
 export interface CommandUser {
   readonly name: string;
-  readonly uid: number;
   readonly gid: number;
   /** The path of setpriv(1). */
   readonly setpriv: string;
 }
 
-/** Owner of the files and processes of a slot's command: the user, in a group for this slot only. */
+/**
+ * Owner of the files and processes of a slot's command. The ids are the slot's own: with those of another slot, commands
+ * could change each other's files while the worker, with its rights, reads or removes them (ADR 57).
+ */
 export interface SlotOwner {
   readonly name: string;
   readonly uid: number;
-  /** No other process has it, and none can join or leave it without privileges. */
+  /** None of its processes can leave it without privileges. */
   readonly gid: number;
 }
 
 const VARIABLE = 'BATCHCTL_COMMAND_USER';
 /** Where the system's programs are. */
 export const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
-/** Systems assign no ids from here to 2^32 - 2 (systemd: UIDS-GIDS). */
-const FIRST_GID = 2 ** 31;
-/** Linux's process ids are below 2^22 (proc(5): pid_max). */
-const MAX_SLOTS = 256;
-
 /**
  * The user in `BATCHCTL_COMMAND_USER`; null if unset. Throws `config` if commands can't run as that user: the worker
  * must not start, as it would run them with more rights than requested.
@@ -49,20 +47,21 @@ export function commandUserOf(env: Readonly<Record<string, string | undefined>>)
     );
   const setpriv = findProgram('setpriv', SYSTEM_PATH, '/');
   if (setpriv === null) throw commandUserError(name, 'setpriv is not installed', 'install util-linux');
-  return { name, uid, gid, setpriv };
+  return { name, gid, setpriv };
 }
 
-export function ownerOf({ name, uid }: CommandUser, slot: number): SlotOwner {
-  if (slot >= MAX_SLOTS) {
-    throw new BatchctlError('config', `${VARIABLE} allows at most ${MAX_SLOTS} slots`, {
-      hint: `--slots ${MAX_SLOTS}`,
+export function ownerOf({ name }: CommandUser, slot: number): SlotOwner {
+  if (slot >= MAX_COMMAND_SLOTS) {
+    throw new BatchctlError('config', `${VARIABLE} allows at most ${MAX_COMMAND_SLOTS} slots`, {
+      hint: `--slots ${MAX_COMMAND_SLOTS}`,
     });
   }
-  return { name, uid, gid: FIRST_GID + process.pid * MAX_SLOTS + slot };
+  const id = commandId(process.pid, slot);
+  return { name, uid: id, gid: id };
 }
 
 /**
- * Words put before a command to drop every right except the user's, permanently: no groups other than its own, no
+ * Words put before a command to drop every right except the slot's, permanently: no group besides the user's, no
  * capabilities, and no programs that would restore some (setuid, file capabilities).
  */
 export function dropPrivilegesPrefix({ setpriv, gid }: CommandUser, owner: SlotOwner): string {

@@ -77,7 +77,13 @@ export function takeOutputFiles({
       }
     }
   };
-  within(openOutputDirectory(outputDirectory), (directory) => walk(directory, ''));
+  within(openOutputDirectory(outputDirectory), (directory) => {
+    try {
+      walk(directory, '');
+    } catch (cause) {
+      throw hasCode(cause, 'ENOENT', 'ENOTDIR', 'ELOOP') ? changedError(DIRECTORY, cause) : cause;
+    }
+  });
   return files.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -145,15 +151,18 @@ async function openTaken(path: string, name: string, uid: number): Promise<LeftF
 
 function requireUnchanged(name: string, before: Stats, now: Stats): void {
   if (now.size === before.size && now.ctimeMs === before.ctimeMs) return;
-  throw new BatchctlError('jobFailed', `expected no process to write to ${name} after its command, found a change`);
+  throw changedError(name);
 }
+
+const changedError = (name: string, cause?: unknown): BatchctlError =>
+  new BatchctlError('jobFailed', `expected no process to change ${name} after its command, found a change`, { cause });
 
 async function checksumOf(path: string, name: string, size: number): Promise<string> {
   if (size === 0) return EMPTY_CHECKSUM;
   try {
     if (size > DIRECT_LIMIT) return await fileChecksum(path, { length: size });
     const file = openPlainFile(path);
-    if (file === null) throw new BatchctlError('jobFailed', `${name} was replaced after its command`);
+    if (file === null) throw changedError(name);
     try {
       return bytesChecksum(readRange(file.fd, { offset: 0, length: size }));
     } finally {

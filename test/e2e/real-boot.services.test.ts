@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { COMMAND_IDS } from '../../src/model/command-ids.ts';
 import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
 import { type Guest, GuestImages } from '../support/guest/guest.ts';
@@ -45,7 +46,7 @@ describe('a machine that boots from scratch', function () {
 
   it('becomes a worker on Amazon Linux and Debian, loses no task to an interruption, and shuts down', async () => {
     const fenced = 'curl -s -m 5 http://169.254.169.254/latest/meta-data/';
-    const work = `read n; touch /shared/$n; until [ -e /shared/go ]; do sleep 0.2; done; ${fenced}; echo "$n $(id -un) $?"`;
+    const work = `read n; touch /shared/$n; until [ -e /shared/go ]; do sleep 0.2; done; ${fenced}; code=$?; [ $(id -u) -ge ${COMMAND_IDS.first} ] && echo "$n $LOGNAME $code"`;
     world.write('job.json', {
       name: 'boot',
       input: { split: { by: 'range', from: 1, to: TASKS } },

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { workerUserData } from '../../src/infra/user-data.ts';
+import { COMMAND_IDS, commandId, MAX_COMMAND_SLOTS } from '../../src/model/command-ids.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { installed, requireRoot } from '../support/run/lacking.ts';
 
@@ -12,7 +13,7 @@ const STAND_INS = join(import.meta.dirname, '../support/boot/bin');
 
 /**
  * Runs `steps` in a network namespace that reaches another one, where 169.254.169.254 answers: like an instance and its
- * metadata service. `ask` asks it as root, `ask_as_nobody` as another user.
+ * metadata service. `ask` asks it as root, `ask_as` as a user by id.
  */
 const network = (steps: string): string => `
 set -e
@@ -29,7 +30,7 @@ nsenter -t $far -n "$NODE" -e 'require("http").createServer((q, a) => a.end("me"
 trap 'kill $far $server' EXIT
 ask() { curl -s -m 2 --noproxy '*' http://169.254.169.254/ || true; }
 until [ "$(ask)" = me ]; do :; done
-ask_as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups curl -s -m 2 --noproxy '*' http://169.254.169.254/ || echo refused; }
+ask_as() { setpriv --reuid $1 --regid 65534 --clear-groups curl -s -m 2 --noproxy '*' http://169.254.169.254/ || echo refused; }
 ${steps}
 `;
 
@@ -37,7 +38,7 @@ describe('the fence around the metadata of an instance', () => {
   const root = mkdtempSync(join(tmpdir(), 'batchctl-fence-'));
   after(() => rmSync(root, { recursive: true, force: true }));
 
-  it("lets root pass, but not the commands' user, even if it is set up twice", async () => {
+  it('lets root pass, but no user of commands, even if it is set up twice', async () => {
     requireRoot('make a network of our own');
     installed('curl');
     const ip = installed('iproute2');
@@ -55,15 +56,17 @@ describe('the fence around the metadata of an instance', () => {
       `set -euo pipefail\nROOT=${root} COMMAND_USER=batchctl-task BATCHCTL_ROOT=${root}\nexport BATCHCTL_ROOT\n` +
         `id() { ${STAND_INS}/id "$@"; }\nuseradd() { ${STAND_INS}/useradd "$@"; }\n${fence}\nfence\n`,
     );
-    const steps = `echo "before: $(ask_as_nobody)"
+    const ids = [commandId(1, 0), commandId(4_194_303, MAX_COMMAND_SLOTS - 1)];
+    expect(ids).to.deep.equal([COMMAND_IDS.first + MAX_COMMAND_SLOTS, COMMAND_IDS.last]);
+    const steps = `echo "before: $(ask_as ${ids[0]})"
 bash ${root}/put-up.sh
 ${root}/opt/batchctl/fence
-echo "after: $(ask_as_nobody), root: $(ask)"`;
+echo "after: $(ask_as ${ids[0]}) $(ask_as ${ids[1]}), root: $(ask)"`;
     const { stdout, stderr } = spawnSync('unshare', ['-n', 'bash', '-c', network(steps)], {
       encoding: 'utf8',
       timeout: 250_000,
       env: { ...process.env, NODE: process.execPath, PATH: `${join(ip, '..')}:${process.env.PATH}` },
     });
-    expect(stdout.trim().split('\n'), stderr).to.deep.equal(['before: me', 'after: refused, root: me']);
+    expect(stdout.trim().split('\n'), stderr).to.deep.equal(['before: me', 'after: refused refused, root: me']);
   });
 });

@@ -96,8 +96,8 @@ describe('the first boot of an instance', () => {
     expect(before).to.deep.equal([
       'install -y ffmpeg',
       '--system --no-create-home --shell /usr/sbin/nologin batchctl-task',
-      '-4 rule add priority 100 protocol kernel uidrange 65534-65534 to 169.254.169.254 prohibit',
-      '-6 rule add priority 100 protocol kernel uidrange 65534-65534 to fd00:ec2::254 prohibit',
+      '-4 rule add priority 100 protocol kernel uidrange 2147483648-3221225471 to 169.254.169.254 prohibit',
+      '-6 rule add priority 100 protocol kernel uidrange 2147483648-3221225471 to fd00:ec2::254 prohibit',
     ]);
     expect(await stack.bootToEnd(instance, script), bootLog(root)).to.equal(0);
     expect(calls()).to.deep.equal(

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { StepSpec } from '../../src/model/job.ts';
-import { logKey, outKey } from '../../src/model/keys.ts';
+import { logKey, outKey, stepPrefix } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { runAttempt } from '../../src/worker/attempt.ts';
 import { type CommandUser, commandUserOf } from '../../src/worker/command-user.ts';
@@ -11,6 +11,7 @@ import type { Outcome } from '../../src/worker/outcome.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
+import { collect } from '../support/collect.ts';
 import { makeAttemptOptions, makeContext, makeTask } from './worker-context.ts';
 
 const TASKS = 100;
@@ -139,6 +140,13 @@ export const IN_SLOT: readonly Leaving[] = [
   },
 ];
 
+const VICTIM_FILES = ['file', 'in', 'err', 'out', 'counters'];
+
+interface TestWorker {
+  run(step: Partial<StepSpec>, slot?: number): Promise<{ readonly task: number; readonly outcome: Outcome }>;
+  close(): Promise<void>;
+}
+
 /** An executor with one slot, which runs each leaving command and then a normal one, and a place that none may change. */
 export class LeavingBench {
   readonly #place: Place;
@@ -163,7 +171,7 @@ export class LeavingBench {
     chmodSync(place.directory, 0o711);
     for (const name of ['victim', 'kept']) mkdirSync(join(place.directory, name));
     chmodSync(this.kept, 0o777);
-    for (const name of ['file', 'in', 'err', 'out', 'counters']) writeFileSync(join(this.victim, name), 'untouched\n');
+    for (const name of VICTIM_FILES) writeFileSync(join(this.victim, name), 'untouched\n');
   }
 
   get directory(): string {
@@ -184,48 +192,69 @@ export class LeavingBench {
     return this.#warnings;
   }
 
-  /** Runs the command and then a normal one in the same slot, and checks the end of both. */
-  async leave({ script, output = 'stdout', error }: Leaving): Promise<void> {
+  /** A worker with this many slots, which runs attempts of changed steps, each of a task of its own. */
+  startWorker(slots: number): TestWorker {
     const scratch = join(this.#place.directory, 'work', `w.${this.#task}`);
     mkdirSync(scratch, { recursive: true });
-    const executor = createShellExecutor({
-      slots: 1,
-      worker: `w-left-${process.pid}`,
-      directory: scratch,
-      user: this.#user,
-    });
-    const { platform } = this.#place;
+    const worker = `w-left-${process.pid}`;
+    const executor = createShellExecutor({ slots, worker, directory: scratch, user: this.#user });
     const log = { info: () => undefined, warn: (line: string) => void this.#warnings.push(line) };
-    const ctx = makeContext(platform, { executor, scratch, log, inherited: { PATH: process.env.PATH ?? '' } });
-    const attempt = async (step: Partial<StepSpec>): Promise<{ task: number; outcome: Outcome }> => {
-      this.#task += 1;
-      const task = makeTask(this.#view, { task: this.#task - 1 });
-      const changed = { ...task, step: { ...task.step, ...step } };
-      const id = `a${this.#task}`;
-      const { outcome } = await runAttempt(ctx, changed, makeAttemptOptions(ctx, { attempt: id }));
-      return { task: this.#task - 1, outcome };
-    };
+    const inherited = { PATH: process.env.PATH ?? '' };
+    const ctx = makeContext(this.#place.platform, { executor, scratch, log, inherited });
     const env = { VICTIM: this.victim, KEPT: this.kept };
+    return {
+      run: async (step, slot = 0) => {
+        const task = makeTask(this.#view, { task: this.#task });
+        this.#task += 1;
+        const attempt = `a${task.message.task}`;
+        const changed = { ...task, step: { ...task.step, env, ...step } };
+        const { outcome } = await runAttempt(ctx, changed, makeAttemptOptions(ctx, { attempt, slot }));
+        return { task: task.message.task, outcome };
+      },
+      close: () => executor.close(),
+    };
+  }
+
+  /** A published output of one file. */
+  output(task: number): Promise<string> {
+    return this.#text(outKey(this.#view.record.job, 'price', task));
+  }
+
+  /** All that was stored for the step. */
+  async storedTexts(): Promise<readonly string[]> {
+    const keys = this.#place.platform.store.keys(stepPrefix(this.#view.record.job, 'price'));
+    return Promise.all((await collect(keys)).map((key) => this.#text(key)));
+  }
+
+  async #text(key: string): Promise<string> {
+    return Buffer.from((await this.#place.platform.store.read(key)) ?? []).toString();
+  }
+
+  /** Runs the command and then a normal one in the same slot, and checks the end of both. */
+  async leave({ script, output = 'stdout', error }: Leaving): Promise<void> {
+    const worker = this.startWorker(1);
     try {
       const slot = 'SLOT=$(dirname "$BATCHCTL_COUNTERS")';
-      const left = await attempt({ input: 'file', output, run: `${slot}; ${script}; echo fine`, env });
+      const left = await worker.run({ input: 'file', output, run: `${slot}; ${script}; echo fine` });
       if (error === undefined) expect(left.outcome).to.include({ kind: 'published' });
       else expect(left.outcome).to.have.nested.property('failure.error').that.matches(error);
 
-      const normal = await attempt({ input: 'file', output: 'file', run: NORMAL, env });
-      expect(normal.outcome, JSON.stringify([normal.outcome, this.#warnings])).to.include({ kind: 'published' });
-      expect(normal.outcome).to.deep.nested.include({ 'meta.counters': { rows: '1' } });
-      const { job } = this.#view.record;
-      const stored = await platform.store.read(logKey(job, 'price', normal.task, `a${normal.task + 1}`));
-      expect(String(Buffer.from(stored ?? []))).to.equal('logged\n');
-      const out = await platform.store.read(outKey(job, 'price', normal.task));
-      expect(String(Buffer.from(out ?? []))).to.equal(`${normal.task + 1}\n.\n..\n`);
+      const { outcome, task } = await worker.run({ input: 'file', output: 'file', run: NORMAL });
+      expect(outcome, JSON.stringify([outcome, this.#warnings])).to.include({ kind: 'published' });
+      expect(outcome).to.deep.nested.include({ 'meta.counters': { rows: '1' } });
+      const log = logKey(this.#view.record.job, 'price', task, `a${task}`);
+      expect(await this.#text(log)).to.equal('logged\n');
+      expect(await this.output(task)).to.equal(`${task + 1}\n.\n..\n`);
     } finally {
-      await executor.close();
+      await worker.close();
     }
-    for (const name of ['file', 'in', 'err', 'out', 'counters'])
+    this.expectVictimUntouched();
+  }
+
+  expectVictimUntouched(): void {
+    for (const name of VICTIM_FILES)
       expect(readFileSync(join(this.victim, name), 'utf8'), name).to.equal('untouched\n');
-    expect(readdirSync(this.victim)).to.have.length(5);
+    expect(readdirSync(this.victim)).to.have.members(VICTIM_FILES);
   }
 
   async close(): Promise<void> {

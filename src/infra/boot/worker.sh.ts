@@ -1,22 +1,22 @@
+import { COMMAND_IDS } from '../../model/command-ids.ts';
+
 export const WORKER = `
 UNIT=batchctl-worker
 
-# Commands run as a user who does not reach the instance's metadata, and so has no role: the kernel finds no way there
-# for packets of that user (ip-rule(8): uidrange; EC2: "Limit access to the Instance Metadata Service").
+# Commands run as users who do not reach the instance's metadata, and so have no role: the kernel finds no way there for
+# packets of those users (ip-rule(8): uidrange; EC2: "Limit access to the Instance Metadata Service").
 fence() {
-  local uid
   if ! id "$COMMAND_USER" >/dev/null 2>&1; then
     useradd --system --no-create-home --shell /usr/sbin/nologin "$COMMAND_USER"
   fi
-  uid=$(id -u "$COMMAND_USER")
   cat >"$ROOT/opt/batchctl/fence" <<FENCE
 #!/bin/bash
-# Keeps the user $COMMAND_USER from the instance's metadata. Run before each start of the worker.
+# Keeps the users of commands from the instance's metadata. Run before each start of the worker.
 set -euo pipefail
 # A rule of protocol kernel is one that networkd leaves alone (networkd.conf(5): ManageForeignRoutingPolicyRules).
 forbid() {
   local said
-  if ! said=\\$(ip "\\$1" rule add priority 100 protocol kernel uidrange "$uid-$uid" to "\\$2" prohibit 2>&1); then
+  if ! said=\\$(ip "\\$1" rule add priority 100 protocol kernel uidrange ${COMMAND_IDS.first}-${COMMAND_IDS.last} to "\\$2" prohibit 2>&1); then
     [[ \\$said == *'File exists'* ]] || { echo "\\$said" >&2; exit 1; }
   fi
 }
