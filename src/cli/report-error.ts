@@ -14,7 +14,7 @@ export class ClosedPipe extends Error {}
 export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'json' | 'verbose'>): number {
   if (error instanceof ClosedPipe) return 0;
   const known = toBatchctlError(error);
-  if (flags.verbose) io.stderr.write(`${stackOf(error)}\n`);
+  if (flags.verbose) io.stderr.write(`${escapeControls(stackOf(error))}\n`);
   if (flags.json) {
     const { kind, message, hint = null } = known;
     io.stderr.write(`${JSON.stringify({ error: { kind, message, hint } })}\n`);

@@ -10,6 +10,7 @@ import type { Context } from './context.ts';
 import { lazyProgress } from './progress.ts';
 import { print } from './render.ts';
 import { openReportFile, type ReportSink } from './report-file.ts';
+import { escapeKeepingColours } from './terminal-text.ts';
 import type { Presenter } from './verb-command.ts';
 
 type Format = 'table' | 'json' | 'html';
@@ -94,8 +95,9 @@ async function textOf(ctx: Context, format: Format, answer: ComparedReport): Pro
   }
   const { comparedText, reportText } = await import('./report-text.ts');
   const text = await reportText(ctx, report);
-  if (compared === null) return `${text}\n`;
-  return `${text}\n\n${await comparedText(ctx, compared)}\n`;
+  const rest = compared === null ? '' : `\n\n${await comparedText(ctx, compared)}`;
+  // Also in a file, which is shown on a terminal later.
+  return `${escapeKeepingColours(text + rest)}\n`;
 }
 
 const jsonOf = (report: ComparedReport): string => `${JSON.stringify(report)}\n`;

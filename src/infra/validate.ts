@@ -1,5 +1,6 @@
 import { nullOnError } from '../adapters/aws/errors.ts';
 import { quotaUseOf, quotaWarning, readQuotas } from '../adapters/aws/vcpu-quotas.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { isKind } from '../errors.ts';
 import { GROUP_TAG, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { formatMany } from '../lib/units.ts';
@@ -46,7 +47,25 @@ export async function validateStack(
   ];
   const needed = checks.filter(([isNeeded]) => isNeeded);
   const found = await Promise.all(needed.map(([, check]) => collectFindings(check)));
-  return [...validateTags(profile, makes), ...found.flat()];
+  return [...validateTags(profile, makes), ...(makes('manager') ? validateAllow(profile) : []), ...found.flat()];
+}
+
+/** IPv4 blocks of fewer bits have more than 16 million addresses; IPv6 blocks, more than any organisation. */
+const SHORTEST_PREFIX = { v4: 8, v6: 16 } as const;
+
+/** Warns of blocks that let nearly anyone reach the manager, who may then try tokens. */
+export function validateAllow({ manager }: Pick<AwsProfile, 'manager'>): readonly Finding[] {
+  const wide = (manager?.allow ?? []).filter((block) => {
+    const shortest = block.includes(':') ? SHORTEST_PREFIX.v6 : SHORTEST_PREFIX.v4;
+    return Number(block.split('/')[1]) < shortest;
+  });
+  if (wide.length === 0) return [];
+  return [
+    warning(
+      `manager.allow has ${wide.join(', ')}: nearly anyone on the internet may reach the manager and try tokens`,
+      'list the networks of your office or VPN: "allow": ["203.0.113.0/24"]',
+    ),
+  ];
 }
 
 /** All further checks need the subnets: without them there is one finding. */

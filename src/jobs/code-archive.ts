@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { createGunzip, gunzipSync, gzipSync } from 'node:zlib';
 import type { Extract, Header } from 'tar-stream';
@@ -24,16 +24,37 @@ export interface CodeArchive {
 
 /** The limit for code, which is held in memory. */
 const LARGEST_CODE = 256 * 2 ** 20;
+/** The limit for its files: each attempt creates all of them. */
+const MOST_FILES = 50_000;
 
-/** Packs the files that match the patterns, relative to `directory`. Throws `jobFile` for a pattern without a match. */
+/**
+ * Packs the files that match the patterns, relative to `directory`. Throws `jobFile` for a pattern without a match, and
+ * for a file that a link leads to outside of the directory.
+ */
 export async function packCode(directory: string, patterns: readonly string[]): Promise<CodeArchive | null> {
   if (patterns.length === 0) return null;
-  return packFiles(directory, await expandPatterns(directory, patterns));
+  const names = await expandPatterns(directory, patterns);
+  const top = realpathSync.native(directory);
+  for (const name of names) requireBelow(top, name, realpathSync.native(join(directory, name)));
+  return packFiles(directory, names);
+}
+
+/** Throws `jobFile`: the directory may be another person's, and a file elsewhere was not meant for the workers. */
+function requireBelow(top: string, name: string, real: string): void {
+  if (real.startsWith(top.endsWith(sep) ? top : top + sep)) return;
+  throw new BatchctlError('jobFile', `files: ${name} is ${real}, outside of ${top}`, {
+    hint: "copy it into the job file's directory, or put the job file above it",
+  });
 }
 
 /** The same for files by name. `level`: how much to compress, from 1 to 9; 6 by default. */
 export async function packFiles(directory: string, names: readonly string[], level = 6): Promise<CodeArchive> {
   const { pack } = (await import('tar-stream')).default;
+  if (names.length > MOST_FILES) {
+    throw new BatchctlError('jobFile', `files: expected at most ${MOST_FILES} files, found ${names.length}`, {
+      hint: 'each attempt creates all of them: put them into one archive, which the command unpacks, or upload them',
+    });
+  }
   const archive = pack();
   let size = 0;
   for (const name of names) {
@@ -117,7 +138,10 @@ export async function unpackCode(gzip: Uint8Array, sha256: string, directory: st
   const { extract } = (await import('tar-stream')).default;
   const entries = extract();
   entries.end(tar);
+  let count = 0;
   for await (const entry of entries) {
+    count += 1;
+    if (count > MOST_FILES) throw wrong(sha256, `contains more than ${MOST_FILES} files`);
     const chunks: Buffer[] = [];
     for await (const chunk of entry) chunks.push(chunk as Buffer);
     const path = pathOfEntry(directory, entry.header);
@@ -158,7 +182,8 @@ export async function readStoredCode(store: Pick<ObjectStore, 'read'>, sha256: s
   if (found.status === 'rejected') throw wrong(sha256, 'is not a readable archive', found.reason);
   if (found.value !== sha256) throw wrong(sha256, `has the hash ${found.value}`);
   if (listed.status === 'rejected') throw unfit(sha256, 'is not a tar archive', listed.reason);
-  const { files, unfit: entry } = listed.value;
+  const { files, unfit: entry, tooMany } = listed.value;
+  if (tooMany) throw unfit(sha256, `contains more than ${MOST_FILES} files`);
   if (entry !== null)
     throw unfit(
       sha256,
@@ -201,18 +226,23 @@ interface Names {
   readonly files: ReadonlySet<string>;
   /** The first entry that workers would refuse. */
   readonly unfit: string | null;
+  readonly tooMany: boolean;
 }
 
 /** Throws if it isn't a tar archive. */
 async function namesIn(entries: Extract): Promise<Names> {
   const files = new Set<string>();
   let unfit: string | null = null;
+  let count = 0;
   for await (const entry of entries) {
     if (pathOfEntry('/code', entry.header) === null) unfit ??= entry.header.name;
+    count += 1;
+    // A name may be repeated.
+    if (count > MOST_FILES) return { files, unfit, tooMany: true };
     files.add(entry.header.name);
     entry.resume();
   }
-  return { files, unfit };
+  return { files, unfit, tooMany: false };
 }
 
 const wrong = (sha256: string, what: string, cause?: unknown): BatchctlError =>

@@ -1,10 +1,12 @@
 // Protects: a task's stderr can't move the cursor, set the clipboard or hide text on the operator's terminal.
 import { expect } from 'chai';
+import { reportError } from '../../src/cli/report-error.ts';
 import { ControlEscaper, escapeControls, escapeKeepingColours, oneLine } from '../../src/cli/terminal-text.ts';
+import { BatchctlError } from '../../src/errors.ts';
 import { forSuite } from '../support/fixture.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { Workspace } from '../support/workspace.ts';
-import { runCli } from './fake-io.ts';
+import { fakeIo, runCli } from './fake-io.ts';
 
 const CLIPBOARD = '\x1b]52;c;cm0gLXJmIC8=\x07';
 const LINK = '\x1b]8;;https://evil.example\x1b\\open the report\x1b]8;;\x1b\\';
@@ -22,6 +24,14 @@ describe('control characters in foreign text', () => {
 
   it('are made visible in lines of batchctl, which keep their colours', () => {
     expect(escapeKeepingColours(`\x1b[31mfailed\x1b[39m: ${CLEAR}`)).to.equal('\x1b[31mfailed\x1b[39m: ^[[2J^[[H');
+  });
+
+  it('are made visible in the message, the hint and the stack of an error', () => {
+    const io = fakeIo({});
+    const error = new BatchctlError('usage', `no job ${HOSTILE}`, { hint: `batchctl status ${HOSTILE}` });
+    for (const verbose of [false, true]) reportError(error, io, { json: false, verbose });
+    expect(io.stderr.text).to.include(`hint: batchctl status ${escapeControls(HOSTILE)}\n`);
+    expect(io.stderr.text).to.equal(escapeControls(io.stderr.text));
   });
 
   it('become spaces where a text must be one line', () => {

@@ -2,12 +2,12 @@
 // Protects: a job's files stay executable, and never run with another user's rights.
 
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { pack } from 'tar-stream';
-import { readStoredCode, unpackCode } from '../../src/jobs/code-archive.ts';
+import { packCode, packFiles, readStoredCode, unpackCode } from '../../src/jobs/code-archive.ts';
 import { codeKey } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -87,8 +87,49 @@ describe('code put by a caller', () => {
   });
 });
 
+describe('code of a job file', () => {
+  const scratch = forEachTest(() => new Scratch());
+
+  it('contains no file that a link in its directory leads to elsewhere', async () => {
+    mkdirSync(scratch.path('job', 'lib'), { recursive: true });
+    mkdirSync(scratch.path('secrets'));
+    writeFileSync(scratch.path('secrets', 'key'), 'x');
+    writeFileSync(scratch.path('job', 'lib', 'a.sh'), 'x');
+    symlinkSync(scratch.path('secrets'), scratch.path('job', 'link'));
+    symlinkSync(scratch.path('job', 'lib'), scratch.path('job', 'own'));
+    for (const pattern of ['link/key', 'link/k*', '../secrets/key']) {
+      const error = await failsWith('jobFile', packCode(scratch.path('job'), [pattern]));
+      expect(error.message, pattern).to.match(/outside of|matches no file/);
+    }
+    expect((await packCode(scratch.path('job'), ['own/a.sh', 'lib']))?.files).to.deep.equal(['lib/a.sh', 'own/a.sh']);
+    // A directory that is itself named by a link.
+    symlinkSync(scratch.path('job'), scratch.path('alias'));
+    expect((await packCode(scratch.path('alias'), ['lib']))?.files).to.deep.equal(['lib/a.sh']);
+  });
+
+  it('has at most 50,000 files', async () => {
+    const names = Array.from({ length: 50_001 }, (_, n) => `f${n}`);
+    const error = await failsWith('jobFile', packFiles(scratch.directory, names));
+    expect(error.message).to.include('at most 50000 files, found 50001');
+  });
+});
+
 describe('unpacked code', () => {
   const scratch = forEachTest(() => new Scratch());
+
+  it('is limited to 50,000 files, whether one name or many, before the next is created', async () => {
+    const store = new MemoryStore(() => 0);
+    const header = (await tarOf(['a', 'file', ''])).subarray(0, 512);
+    const bomb = (files: number): Buffer => Buffer.concat([...Array(files).fill(header), Buffer.alloc(1_024)]);
+    const [most, more] = [bomb(50_000), bomb(50_001)];
+    await store.put(codeKey(hashOf(most)), gzipSync(most));
+    await store.put(codeKey(hashOf(more)), gzipSync(more));
+    expect((await readStoredCode(store, hashOf(most)))?.files).to.deep.equal(['a']);
+    const error = await failsWith('jobFile', readStoredCode(store, hashOf(more)));
+    expect(error.message).to.include('contains more than 50000 files');
+    const refused = await failsWith('corrupt', unpackCode(gzipSync(more), hashOf(more), scratch.directory));
+    expect(refused.message).to.include('contains more than 50000 files');
+  });
 
   it('can be run, but never as another user', async () => {
     const tar = await tarOf(['run', 'file', '#!/bin/sh\n', 0o6755]);

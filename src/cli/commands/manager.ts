@@ -81,6 +81,8 @@ async function manager(ctx: Context, table: CommandTable, input: ManagerInput): 
       log({ event: 'listening', level: 'info', text, fields: { address, fingerprint } });
       if (fingerprint !== null)
         log({ event: 'fingerprint', level: 'info', text: `fingerprint ${fingerprint}`, fields: { fingerprint } });
+      const exposed = listen === undefined && isEc2(ctx.io.env) ? null : exposureText(at);
+      if (exposed !== null) log({ event: 'exposed', level: 'warning', text: exposed, fields: { address } });
       if (workers !== undefined) await keepWorkers(platform, workers);
       if (signIn !== null) await print(ctx, signInText(address, signIn));
     },
@@ -90,6 +92,12 @@ async function manager(ctx: Context, table: CommandTable, input: ManagerInput): 
 /** True if a person reads stdout, and a browser on this machine reaches the manager by a loopback address. */
 function canOfferSignIn({ io, flags }: Pick<Context, 'io' | 'flags'>, { host }: ListenAddress): boolean {
   return io.stdout.isTTY === true && !flags.json && !flags.quiet && (isLoopback(host) || isEveryAddress(host));
+}
+
+/** What a manager warns of when it listens at all addresses; null if it doesn't. On EC2 `manager.allow` protects it. */
+function exposureText({ host }: ListenAddress): string | null {
+  if (!isEveryAddress(host)) return null;
+  return "this manager listens at all addresses of this machine: whoever reaches one may try tokens. Name one address (--listen HOST:PORT), or let the machine's firewall choose who reaches it";
 }
 
 const isEveryAddress = (host: string): boolean => host === '0.0.0.0' || host === '::';

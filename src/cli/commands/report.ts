@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { report, reportAttempts } from '../../verbs/report.ts';
 import { type CommandDefinition, type CommandHelp, choice, type RawInput } from '../command.ts';
@@ -28,9 +29,10 @@ const HELP: CommandHelp = {
 };
 
 const OPTIONS = {
-  '--format <format>': choice('output format (default: table). csv: one line per attempt', [
-    ...(['table', 'json', 'csv', 'html'] as const),
-  ]),
+  '--format <format>': choice(
+    'output format (default: as the name of the file ends, or table). csv: one line per attempt',
+    [...(['table', 'json', 'csv', 'html'] as const)],
+  ),
   '-o, --output <file>': 'write to a file, complete or not at all; - is stdout',
 };
 
@@ -41,7 +43,8 @@ export function reportCommand(ctx: Context): CommandDefinition {
     options: OPTIONS,
     show: (_, { format, output }) => showReport(ctx, format as 'table' | undefined, output as string | undefined),
   });
-  const runBy = async (runVerb: RunVerb, input: RawInput): Promise<number> => {
+  const runBy = async (runVerb: RunVerb, given: RawInput): Promise<number> => {
+    const input: RawInput = { ...given, format: formatOf(given) };
     check(ctx, input);
     if (input.format !== 'csv') return (await whole.runBy?.(runVerb, input)) ?? 0;
     const output = input.output as string | undefined;
@@ -66,6 +69,29 @@ export function reportCommand(ctx: Context): CommandDefinition {
 }
 
 const isFile = (output: unknown): boolean => output !== undefined && output !== '-';
+
+/**
+ * The format of the report: as the file's name says unless given. Throws `usage` for text in a file that browsers show
+ * as HTML: only the HTML report escapes what tasks wrote.
+ */
+function formatOf({ format, output }: RawInput): unknown {
+  const extension = isFile(output)
+    ? extname(String(output))
+        .slice(1)
+        .toLowerCase()
+        .replace(/^x?html?$/, 'html')
+    : '';
+  if (extension === 'html' && format !== undefined && format !== 'html') {
+    throw new BatchctlError(
+      'usage',
+      `--format ${String(format)} writes no HTML, found a file named ${String(output)}`,
+      {
+        hint: `a browser would run what tasks wrote: use --format html, or -o report.${format === 'table' ? 'txt' : String(format)}`,
+      },
+    );
+  }
+  return format ?? (['html', 'csv', 'json'].includes(extension) ? extension : undefined);
+}
 
 function check(ctx: Context, { format, output, compare }: RawInput): void {
   // A manager has none of its callers' files.
