@@ -167,7 +167,10 @@ type EndedStatus = Pick<JobStatus, 'job' | 'state' | 'reason' | 'detail' | 'step
 
 function nextCommand({ job, state, reason, detail, steps }: EndedStatus) {
   if (state === 'paused' && reason === BUDGET_REASON) return budgetFix(job, limitNameOf(detail));
-  if (state === 'paused') return reason === DEPLOYMENT_REASON ? `batchctl failures ${job}` : `batchctl why ${job}`;
+  if (state === 'paused' && reason === DEPLOYMENT_REASON) {
+    return `batchctl failures ${job}; batchctl resume ${job} --with JOBFILE runs a fixed program, batchctl resume ${job} goes on as it is`;
+  }
+  if (state === 'paused') return `batchctl why ${job}`;
   if (state !== 'failed') return null;
   if (reason === UNMET_REASON) return `batchctl verify ${job}`;
   return steps.some(({ failed }) => failed > 0) ? `batchctl failures ${job}` : `batchctl why ${job}`;

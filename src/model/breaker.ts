@@ -14,6 +14,10 @@ export interface FailingStep {
   readonly survivors: number;
   /** Duration of the longest of the newest failures, seconds. */
   readonly longest: number;
+  /** The cause that all of the newest failures share; null if they differ. */
+  readonly alike: string | null;
+  /** Live workers of the step's group on which none of its tasks failed: they may be the healthy ones. */
+  readonly others: number;
   /** Seconds between the 20th failed task (`MANY_TASKS`) and the newest one. */
   readonly watched: number;
 }
@@ -31,12 +35,13 @@ const MAX_PAUSES = 2;
 
 /**
  * Whether the program is to blame, and neither inputs nor a machine: many tasks fail on several workers, and almost
- * none succeeds. If more are running than have failed, those may still succeed; so may those that keep running where
+ * none succeeds. Or the first 20 all fail alike on all workers that there are, be it one, and nothing else has happened. If more are running than have failed, those may still succeed; so may those that keep running where
  * others fail: bad inputs that come first fail at once, while good ones take their time.
  */
 export function isBadDeployment(step: FailingStep): boolean {
-  const { tasks, byWorker, succeeded, running, survivors, longest, watched } = step;
+  const { tasks, byWorker, succeeded, running, survivors, longest, watched, alike, others } = step;
   if (tasks < MANY_TASKS || tasks < running || succeeded + survivors > tasks * MAX_SUCCESS_SHARE) return false;
+  if (alike !== null && others === 0 && succeeded === 0 && survivors === 0) return true;
   if (watched < Math.min(WATCH_SECONDS.most, WATCH_SECONDS.least + 2 * longest)) return false;
   const counts = [...byWorker.values()].sort((a, b) => b - a);
   return counts.slice(1).reduce((sum, count) => sum + count, 0) >= MIN_FAILED_ELSEWHERE;
@@ -58,16 +63,23 @@ export interface BreakerTrip {
   readonly round: number;
   /** Tasks of the step that were done by then, among those that the round asked for. */
   readonly done: number;
+  /** The cause that all failures shared. A person who resumes the round knows it: it pauses the round no more. */
+  readonly alike?: string;
 }
 
-/** Whether the guard still applies to a step's round, and how many of its tasks were done at the last resume. */
+/**
+ * Whether the guard still applies to a step's round, if all its failures share this cause, and how many of its tasks were
+ * done at the last resume.
+ */
 export function breakerStateOf(
   tripped: readonly BreakerTrip[],
   step: string,
   round: number,
+  alike: string | null = null,
 ): { readonly applies: boolean; readonly done: number } {
   const before = tripped.filter((trip) => trip.step === step && trip.round === round);
-  return { applies: before.length < MAX_PAUSES, done: before.at(-1)?.done ?? 0 };
+  const known = alike !== null && before.some((trip) => trip.alike === alike);
+  return { applies: before.length < MAX_PAUSES && !known, done: before.at(-1)?.done ?? 0 };
 }
 
 /** After this many consecutive failures it is time to look, then after half as many again each time. */

@@ -26,6 +26,8 @@ function jobOf(workspace: Workspace, tasks: number, command: string, attempts: n
  * it pauses the job: usually after 36, on a busy machine after up to 82.
  */
 const BROKEN = 'sleep 0.5; echo "cannot find module rates $BATCHCTL_TASK" >&2; exit 1';
+/** Two causes: tasks that fail alike are paused for sooner. */
+const BROKEN_TWICE = BROKEN.replace('exit 1', 'exit $((1 + BATCHCTL_TASK % 2))');
 /** Far more tasks than fail before a pause, however busy the machine is. */
 const TASKS = 300;
 
@@ -58,7 +60,7 @@ describeEachWay('circuit breakers', (make) => {
     const status = jsonOf(await workspace.run(['status', id, '--json']));
     expect(status).to.include({ state: 'paused', reason: 'deployment' });
     expect(status.detail).to.match(
-      /^\d\d+ tasks of only failed on 2 workers, and none succeeded; the last error: cannot find/,
+      /^\d\d+ tasks of only failed alike on 2 workers, and none succeeded; the last error: cannot find/,
     );
     expect(status.steps[0].failed, 'few have failed for good').to.be.below(45);
     expect((await workspace.run(['status', id])).stdout).to.include(status.detail);
@@ -73,7 +75,10 @@ describeEachWay('circuit breakers', (make) => {
   });
 
   it('pauses a job that was resumed without a fix once more after as many failures, and not again', async () => {
-    const id = await submitJob(workspace, jobOf(workspace, TASKS, `[ -e ${workspace.path('fast')} ] || ${BROKEN}`, 1));
+    const id = await submitJob(
+      workspace,
+      jobOf(workspace, TASKS, `[ -e ${workspace.path('fast')} ] || ${BROKEN_TWICE}`, 1),
+    );
     const workers = await startTwoWorkers(workspace);
     expectExit(await workspace.run(['wait', id]), 7);
     const platform = await workspace.platform();
@@ -146,14 +151,14 @@ describeDirectly('circuit breakers that must stay closed', () => {
     expectExit(await workspace.run(['wait', id]));
     await drain(workers);
     // Two workers would have paused it after about 40.
-    const alone = await submitJob(workspace, jobOf(workspace, 50, BROKEN, 1));
+    const alone = await submitJob(workspace, jobOf(workspace, 50, BROKEN_TWICE, 1));
     expectExit(await workspace.work());
     const { store } = await workspace.platform();
     for (const each of [id, alone]) expect(await entryKinds(store, each)).to.deep.equal(['sent', 'close']);
   });
 
-  it('does not pause a job if bad inputs come first and fail at once while the good ones take long', async () => {
-    const run = 'if [ $BATCHCTL_TASK -lt 25 ]; then exit 1; else sleep 5; fi';
+  it('does not pause a job if bad inputs of two kinds come first and fail at once while the good ones take long', async () => {
+    const run = 'if [ $BATCHCTL_TASK -lt 25 ]; then exit $((1 + BATCHCTL_TASK % 2)); else sleep 5; fi';
     const id = await submitJob(workspace, jobOf(workspace, 33, run, 3));
     const workers = await startTwoWorkers(workspace, 2);
     expectExit(await workspace.run(['wait', id]));

@@ -20,6 +20,8 @@ const isBad = (facts: Partial<Omit<FailingStep, 'byWorker'>>, ...byWorker: reado
     survivors: 0,
     longest: 1,
     watched: 4,
+    alike: null,
+    others: 0,
     byWorker: new Map(byWorker.map((count, index) => [`w-${index}`, count])),
     ...facts,
   });
@@ -43,6 +45,13 @@ describe('a bad deployment', () => {
     ['less than two seconds have passed, and tasks fail at once', { longest: 0, watched: 1.9 }, [10, 10], false],
     ['two minutes have passed, and tasks fail after an hour', { longest: 3_600, watched: 120 }, [10, 10], true],
     ['thousands fail, and more succeed', { tasks: 3_000, succeeded: 5_000 }, [20, 20], false],
+    ['twenty fail alike on the only worker', { alike: 'c', watched: 0 }, [20], true],
+    ['nineteen fail alike', { alike: 'c' }, [19], false],
+    ['they fail alike, but another worker may be healthy', { alike: 'c', others: 1 }, [40], false],
+    ['they fail alike at once on two workers', { alike: 'c', watched: 0 }, [10, 10], true],
+    ['they fail alike, but one succeeded', { alike: 'c', watched: 0, succeeded: 1 }, [40], false],
+    ['they fail alike, but one runs for longer', { alike: 'c', watched: 0, survivors: 1 }, [40], false],
+    ['they fail alike, and more tasks run than have failed', { alike: 'c', running: 21 }, [20], false],
     ['none fails', {}, [], false],
   ] as const) {
     it(`${bad ? 'is' : 'is not'}: ${what}`, () => {
@@ -87,12 +96,20 @@ describe('a bad deployment', () => {
     expect(mayBeBadDeployment({ done: 100, failed: 30, retried: 30 })).to.equal(false);
   });
 
-  it('pauses a job at most twice a round: a second resume is final', () => {
+  it('pauses a job at most twice a round, and for the same cause once: that resume is final', () => {
     const first = { step: 'price', round: 0, done: 1 };
     expect(breakerStateOf([], 'price', 0)).to.deep.equal({ applies: true, done: 0 });
     expect(breakerStateOf([first], 'price', 0)).to.deep.equal({ applies: true, done: 1 });
     expect(breakerStateOf([first, { ...first, done: 2 }], 'price', 0)).to.deep.equal({ applies: false, done: 2 });
     expect(breakerStateOf([first, first], 'price', 1)).to.deep.equal({ applies: true, done: 0 });
+    const alike = { ...first, alike: 'c' };
+    for (const [cause, round, applies] of [
+      ['c', 0, false],
+      ['d', 0, true],
+      [null, 0, true],
+      ['c', 1, true],
+    ] as const)
+      expect(breakerStateOf([alike], 'price', round, cause).applies, `${cause}, round ${round}`).to.equal(applies);
     expect(breakerStateOf([first, first], 'check', 0)).to.deep.equal({ applies: true, done: 0 });
   });
 

@@ -1,3 +1,4 @@
+import { formatMany } from '../../lib/units.ts';
 import {
   breakerStateOf,
   type FailingStep,
@@ -7,12 +8,14 @@ import {
   mayBeBadDeployment,
 } from '../../model/breaker.ts';
 import { standingOf } from '../../model/decide.ts';
+import { causeId } from '../../model/failure.ts';
 import { exceedsTolerance } from '../../model/job.ts';
 import { type DENIED_REASON, DEPLOYMENT_REASON, HALT_REASON, type SECRET_REASON } from '../../model/journal.ts';
 import { failedPrefix, journalKey, taskOfFailed, taskOfTry, triesPrefix } from '../../model/keys.ts';
 import { type JobView, roundOf } from '../../model/view.ts';
+import { aliveMs } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { readFailureObject, type StoredFailure } from '../failures.ts';
+import { readFailureObject, type StoredFailure, UNREADABLE } from '../failures.ts';
 import { append, refreshView } from '../journal.ts';
 import { listFacts, listPublished, stepTotals } from '../listing.ts';
 import { recordView } from '../record-view.ts';
@@ -95,7 +98,7 @@ const READ = 2 * MANY_TASKS;
 
 /**
  * A worker calls this after several failures in a row in one step. Pauses the job if many tasks fail on many workers
- * and almost none succeeds, before every task uses up its attempts. Counters decide whether to list the store; the
+ * and almost none succeeds, or the first ones all fail alike, before every task uses up its attempts. Counters decide whether to list the store; the
  * listing decides. Returns the view afterwards.
  */
 export async function guardDeployment(platform: Platform, view: JobView, at: StepRound): Promise<JobView> {
@@ -110,8 +113,10 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
   if (counts === undefined || (round === 0 && !mayBeBadDeployment(counts))) return view;
   const found = await readFailing(platform, view, at);
   // Published outputs are listed last: a retry of few tasks may have a million of them.
-  const rest = { survivors: 0, running: counts.running, succeeded: 0 };
+  const rest = { survivors: 0, others: 0, running: counts.running, succeeded: 0 };
   if (found === null || !isBadDeployment({ ...found, ...rest })) return view;
+  if (!breakerStateOf(view.tripped, name, round, found.alike).applies) return view;
+  const others = await workersElsewhere(platform, spec.steps[index]?.group ?? '', found.byWorker);
   let done = 0;
   for (const task of await listPublished(platform.store, job, name, stepTotals(view)[index] ?? 0))
     if (roundOf(view, index, task) === round) done += 1;
@@ -119,6 +124,7 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
     isBadDeployment({
       ...found,
       survivors,
+      others,
       running: counts.running,
       succeeded: succeededSince(now, name, round, done),
     });
@@ -130,10 +136,12 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
     if (now.cancelled || now.closed !== null || now.paused !== null || now.stopped !== null) return null;
     // A person who resumed it since the listing has decided otherwise.
     if (now.resumedAt !== view.resumedAt) return null;
-    if (!breakerStateOf(now.tripped, name, round).applies || !isBad(now, survivors)) return null;
+    if (!breakerStateOf(now.tripped, name, round, found.alike).applies || !isBad(now, survivors)) return null;
     const succeeded = succeededSince(now, name, round, done);
-    const detail = `${found.tasks} tasks of ${name} failed on ${found.byWorker.size} workers, and ${succeeded === 0 ? 'none' : `only ${succeeded}`} succeeded; the last error: ${found.said}`;
-    return { what: 'pause', now: false, reason: DEPLOYMENT_REASON, detail, tripped: { step: name, round, done } };
+    const how = `${found.alike === null ? '' : ' alike'} on ${formatMany(found.byWorker.size, 'worker')}`;
+    const detail = `${found.tasks} tasks of ${name} failed${how}, and ${succeeded === 0 ? 'none' : `only ${succeeded}`} succeeded; the last error: ${found.said}`;
+    const tripped = { step: name, round, done, ...(found.alike !== null && { alike: found.alike }) };
+    return { what: 'pause', now: false, reason: DEPLOYMENT_REASON, detail, tripped };
   });
   if (appended) await recordView(platform, after);
   return after;
@@ -148,7 +156,7 @@ interface StepRound {
   readonly round: number;
 }
 
-interface Failing extends Pick<FailingStep, 'tasks' | 'byWorker' | 'longest' | 'watched'> {
+interface Failing extends Pick<FailingStep, 'tasks' | 'byWorker' | 'longest' | 'watched' | 'alike'> {
   readonly said: string;
 }
 
@@ -177,6 +185,17 @@ async function readFailing(platform: Platform, view: JobView, at: StepRound): Pr
     const worker = found?.worker ?? '';
     byWorker.set(worker, (byWorker.get(worker) ?? new Set()).add(task));
   }
+  const step = view.record.spec.steps[at.index]?.name ?? '';
+  const causes = new Set(
+    speaking.map(({ found }) =>
+      causeId({
+        step,
+        exitCode: found?.exitCode ?? null,
+        reason: found?.reason ?? UNREADABLE,
+        error: found?.error ?? null,
+      }),
+    ),
+  );
   const { found: latest = null } = speaking[0] ?? {};
   return {
     // Only the newest were read: if all of them count, so do the earlier ones.
@@ -184,6 +203,7 @@ async function readFailing(platform: Platform, view: JobView, at: StepRound): Pr
     byWorker: new Map([...byWorker].map(([worker, its]) => [worker, its.size])),
     longest: Math.max(...speaking.map(({ found }) => ((found?.endedAt ?? 0) - (found?.startedAt ?? 0)) / 1_000)),
     watched: ((newest[0]?.modified ?? enough) - enough) / 1_000,
+    alike: causes.size === 1 ? ([...causes][0] ?? null) : null,
     said: latest?.error ?? latest?.reason ?? 'nothing',
   };
 }
@@ -201,6 +221,19 @@ function newestOf(named: readonly Named[]): readonly Named[] {
     tasks.add(each.task);
   }
   return newest;
+}
+
+/** Live workers of the group on which no task failed. */
+async function workersElsewhere(
+  { ledger, clock, leaseSeconds }: Platform,
+  group: string,
+  byWorker: ReadonlyMap<string, number>,
+): Promise<number> {
+  const workers = await (await ledger()).workers({ since: clock.now() - aliveMs(leaseSeconds) });
+  return workers.filter(
+    ({ worker, state, group: groups }) =>
+      state !== 'gone' && groups.split(',').includes(group) && !byWorker.has(worker),
+  ).length;
 }
 
 /** At most this many running attempts are inspected. */

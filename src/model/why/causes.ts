@@ -120,7 +120,7 @@ function paused(seen: Snapshot): Cause | null {
     case DEPLOYMENT_REASON:
       return byGuard(
         'badDeployment',
-        `its program seems to be faulty: many of its tasks failed on several workers, so it was paused ${ago} ago`,
+        `its program seems to be faulty: many of its tasks failed and hardly any succeeded, so it was paused ${ago} ago`,
         `${failures}; ${fix} --with JOBFILE, with a corrected program; ${fix}, if the program is right; batchctl retry ${record.job}, for tasks that had failed for good by then`,
         'in which step',
       );

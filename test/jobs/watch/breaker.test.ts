@@ -8,7 +8,7 @@ import type { JobView } from '../../../src/model/view.ts';
 import type { AttemptEvent } from '../../../src/ports/ledger.ts';
 import type { ObjectEntry } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import { event } from '../../contracts/ledger-events.ts';
+import { event, worker } from '../../contracts/ledger-events.ts';
 import { addEntry } from '../../support/claims-job.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
@@ -33,21 +33,33 @@ const running = ({ record }: JobView, task: number, startedAt: number): AttemptE
 describe('the guard against a program that fails everywhere', () => {
   const place = forEachTest(openPlace);
 
-  async function submitWithFailures(yaml: string, failed: number, retries = 0): Promise<JobView> {
+  async function submitWithFailures(yaml: string, failed: number, retries = 0, say = ['x', 'y']): Promise<JobView> {
     const view = await submitJob(place, yaml, {});
-    await failTasks(view, failed, retries);
+    await failTasks(view, failed, { retries, say });
     return view;
   }
 
-  /** The first tasks failed for good, after a second each, on two workers in turn. */
-  async function failTasks({ record }: JobView, tasks: number, retries: number): Promise<void> {
+  /** The first tasks failed for good, after a second each, on two workers in turn, with these errors in turn. */
+  async function failTasks(
+    { record }: JobView,
+    tasks: number,
+    { retries, say, from = 0 }: { readonly retries: number; readonly say: readonly string[]; readonly from?: number },
+  ): Promise<void> {
     const { store, ledger } = place.platform;
     const { job } = record;
     const [startedAt, endedAt] = [NOW - 1_000, NOW];
     const times = { startedAt: new Date(startedAt).toISOString(), endedAt: new Date(endedAt).toISOString() };
-    for (let task = 0; task < tasks; task += 1) {
-      const failure = { attempt: `a${task}`, worker: `w-${task % 2}`, reason: 'exit', exitCode: 1, error: 'x' };
-      const body = JSON.stringify({ format: 1, number: 1, ...failure, ...times, cause: 'c', entries: 1 });
+    for (let task = from; task < tasks; task += 1) {
+      const error = say[task % say.length] ?? '';
+      const failure = { attempt: `a${task}`, worker: `w-${task % 2}`, reason: 'exit', exitCode: 1, error };
+      const body = JSON.stringify({
+        format: 1,
+        number: 1,
+        ...failure,
+        ...times,
+        cause: 'c',
+        entries: from === 0 ? 1 : 99,
+      });
       for (let n = 0; n < retries; n += 1) await store.put(tryKey(job, 'price', task, 0, `t${n}`), body);
       await store.put(failedKey(job, 'price', task, 0), body);
       await (await ledger()).record([event('failed', task, { job, ...failure, startedAt, endedAt })]);
@@ -78,6 +90,26 @@ describe('the guard against a program that fails everywhere', () => {
       const glanced = await new JobWatcher(place.platform, 15).glance(view.record.job, true);
       expect(glanced?.view.closed?.state ?? null).to.equal(paused ? null : 'failed');
     }
+  });
+
+  it('pauses a job at once whose first tasks all fail alike, and for that cause only once a round', async () => {
+    const same = { retries: 0, say: ['no such table'] };
+    const view = await submitWithFailures(job(200), 25, 0, same.say);
+    const paused = await guardDeployment(observed(0).platform, view, FIRST_ROUND);
+    expect(paused.paused).to.include({
+      reason: 'deployment',
+      detail: '25 tasks of price failed alike on 2 workers, and none succeeded; the last error: no such table',
+    });
+    const resumed = await addEntry(place.platform, paused, { what: 'resume' });
+    await failTasks(resumed, 60, { ...same, from: 30 });
+    expect((await guardDeployment(observed(0).platform, resumed, FIRST_ROUND)).paused).to.equal(null);
+  });
+
+  it("doesn't pause for tasks that fail alike while another worker may be healthy", async () => {
+    const view = await submitWithFailures(job(200), 25, 0, ['no such table']);
+    const healthy = worker({ worker: 'w-healthy', group: 'other,default', seenAt: NOW });
+    await (await place.platform.ledger()).heartbeat(healthy);
+    expect((await guardDeployment(observed(0).platform, view, FIRST_ROUND)).paused).to.equal(null);
   });
 
   it('pauses a job whose newest failures are retries of few tasks', async () => {
