@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { stdinText } from '../../src/jobs/split/stage-part.ts';
 import { recordDigest } from '../../src/jobs/submit/same-job.ts';
 import { asciiJson } from '../../src/lib/json.ts';
 import { type JobInput, type JobRecord, stepIndex } from '../../src/model/job.ts';
-import { jobKey, outKey, partShardKey, stagedPrefix } from '../../src/model/keys.ts';
+import { jobKey, outKey, partShardKey, shardOf, stagedPrefix } from '../../src/model/keys.ts';
 import { META_KEY, OUTPUT_FORMAT, type OutputFile, type OutputMeta, type OutputTask } from '../../src/model/output.ts';
+import { PARTS_PER_SHARD, parsePart, partSize } from '../../src/model/part.ts';
 import { emptyView, type JobView, roundOf } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -124,9 +126,27 @@ export async function publishSmall(
   checksum = sha256(text),
 ): Promise<void> {
   const { job } = view.record;
-  const round = roundOf(view, stepIndex(view.record.spec, step), task);
-  const metadata = { [META_KEY]: asciiJson(metaWith({ job, step, task }, Buffer.byteLength(text), checksum, round)) };
+  const index = stepIndex(view.record.spec, step);
+  const meta = metaWith({ job, step, task }, Buffer.byteLength(text), checksum, roundOf(view, index, task));
+  const bytesIn = index === 0 ? await partBytes(platform, view, task) : meta.bytesIn;
+  const metadata = { [META_KEY]: asciiJson({ ...meta, bytesIn }) };
   await platform.store.put(outKey(job, step, task), text, { ifAbsent: true, metadata });
+}
+
+/** By shard: the bytes that the tasks of its parts get. */
+const shards = new Map<string, readonly number[]>();
+
+/** The bytes that the task of a part gets; 1 if there is no such part. */
+async function partBytes({ store }: Platform, { record }: JobView, task: number): Promise<number> {
+  const key = partShardKey(record.job, shardOf(task));
+  let sizes = shards.get(key);
+  if (sizes === undefined) {
+    const lines = new TextDecoder().decode((await store.read(key)) ?? new Uint8Array()).split('\n');
+    const parts = lines.flatMap((line) => parsePart(line) ?? []);
+    sizes = parts.map((part) => Buffer.byteLength(stdinText(part) ?? '') || partSize(part, record.inputs));
+    shards.set(key, sizes);
+  }
+  return sizes[task % PARTS_PER_SHARD] ?? 1;
 }
 
 /** Publishes a manifest: of one large output (named ''), or of many files. `forge` changes the entry of a file. */

@@ -2,6 +2,7 @@ import type { OpenedGather } from '../../model/decide.ts';
 import { type StepSpec, sectionStart, takesFiles } from '../../model/job.ts';
 import type { OutputMeta } from '../../model/output.ts';
 import { TaskBits, tasksIn } from '../../model/task-set.ts';
+import { checksumNumber, shortChecksum, TaskColumn } from '../../model/verify/task-column.ts';
 import { GatherDigest } from '../output.ts';
 
 /** An output that was made from something else than its input is now. */
@@ -10,7 +11,7 @@ export interface OtherInput {
   readonly task: number;
   /** What the task reads, for people: `price/2`. */
   readonly input: string;
-  /** The checksum that its worker recorded; the beginning of the one that the input has now. */
+  /** The checksum that its worker recorded, and the one that the input has now, or the beginning of one. */
   readonly recorded: string;
   readonly found: string;
 }
@@ -27,8 +28,8 @@ export class InputLinks {
   readonly #opened: readonly (OpenedGather | null)[];
   readonly #sizes: readonly number[];
   #index = -1;
-  #before = new ChecksumColumn();
-  #current = new ChecksumColumn();
+  #before = new TaskColumn();
+  #current = new TaskColumn();
   /** Over the outputs of the current step that count, in task order; and how many these are. */
   #digest = new GatherDigest();
   #counted = 0;
@@ -37,7 +38,7 @@ export class InputLinks {
   /** By step index: the tasks whose outputs were made from another input. */
   readonly #others = new Map<number, TaskBits>();
   /** By the step that takes files: the checksums that its outputs were made from. */
-  readonly #files = new Map<number, ChecksumColumn>();
+  readonly #files = new Map<number, TaskColumn>();
 
   /** `sizes`: how many tasks each step has. */
   constructor(steps: readonly StepSpec[], opened: readonly (OpenedGather | null)[], sizes: readonly number[]) {
@@ -49,7 +50,7 @@ export class InputLinks {
   /** Adds a sound output. Call it step by step, in the order of the tasks. Returns how its input differs, or null. */
   add(index: number, task: number, meta: Sums): OtherInput | null {
     while (this.#index < index) this.#nextStep();
-    this.#current.set(task, meta.checksum);
+    this.#current.set(task, checksumNumber(meta.checksum));
     if (!this.#late.has(task)) {
       this.#digest.add(meta.checksum);
       this.#counted += 1;
@@ -60,8 +61,8 @@ export class InputLinks {
   /** Compares a file with the output that the task of it made; `index` is that of the task's step. */
   addFile(index: number, task: number, { checksum, input }: { checksum: string; input: string }): OtherInput | null {
     const recorded = this.#files.get(index)?.get(task) ?? null;
-    const found = shortOf(checksum);
-    return this.#noted(recorded === null || recorded === found ? null : { index, task, input, recorded, found });
+    if (recorded === null || recorded === checksumNumber(checksum)) return null;
+    return this.#noted({ index, task, input, recorded: shortChecksum(recorded), found: checksum });
   }
 
   /**
@@ -94,9 +95,9 @@ export class InputLinks {
   #compare(index: number, task: number, recorded: string | undefined): OtherInput | null {
     if (recorded === undefined) return null;
     if (takesFiles(this.#steps, index)) {
-      const column = this.#files.get(index) ?? new ChecksumColumn();
+      const column = this.#files.get(index) ?? new TaskColumn();
       this.#files.set(index, column);
-      column.set(task, recorded);
+      column.set(task, checksumNumber(recorded));
       return null;
     }
     const before = this.#steps[index - 1]?.name ?? '';
@@ -108,15 +109,15 @@ export class InputLinks {
     }
     if (sectionStart(this.#steps, index) === index) return null;
     const found = this.#before.get(task);
-    if (found === null || found === shortOf(recorded)) return null;
-    return { index, task, input: `${before}/${task}`, recorded, found };
+    if (found === null || found === checksumNumber(recorded)) return null;
+    return { index, task, input: `${before}/${task}`, recorded, found: shortChecksum(found) };
   }
 
   #nextStep(): void {
     this.#gathered = { checksum: this.#digest.finish(), outputs: this.#counted };
     this.#index += 1;
     this.#before = this.#current;
-    this.#current = new ChecksumColumn();
+    this.#current = new TaskColumn();
     this.#digest = new GatherDigest();
     this.#counted = 0;
     this.#late = lateTasks(this.#opened[this.#index + 1] ?? null, this.#sizes[this.#index] ?? 0);
@@ -136,39 +137,5 @@ function lateTasks(opened: OpenedGather | null, size: number): TaskBits {
   } catch {
     // The check of the gather reports an invalid task set.
     return new TaskBits(0);
-  }
-}
-
-/** Hexadecimal digits of a checksum that are kept. */
-const KEPT_DIGITS = 16;
-const PREFIX = 'sha256:';
-
-const shortOf = (checksum: string): string => checksum.slice(0, PREFIX.length + KEPT_DIGITS);
-
-/** Tasks whose checksums are kept in one array: a file may claim that a step has any number of them. */
-const CHUNK = 4_096;
-const WORDS = 2;
-
-/** The first 64 bits of a checksum for each task. */
-class ChecksumColumn {
-  readonly #chunks = new Map<number, Uint32Array>();
-
-  set(task: number, checksum: string): void {
-    const place = Math.floor(task / CHUNK);
-    const chunk = this.#chunks.get(place) ?? new Uint32Array(WORDS * CHUNK);
-    this.#chunks.set(place, chunk);
-    const digits = checksum.slice(PREFIX.length);
-    const at = WORDS * (task % CHUNK);
-    chunk[at] = Number.parseInt(digits.slice(0, KEPT_DIGITS / 2), 16);
-    chunk[at + 1] = Number.parseInt(digits.slice(KEPT_DIGITS / 2, KEPT_DIGITS), 16);
-  }
-
-  /** `sha256:` and the digits that were kept; null for a task that wasn't set. */
-  get(task: number): string | null {
-    const chunk = this.#chunks.get(Math.floor(task / CHUNK));
-    const at = WORDS * (task % CHUNK);
-    const words = [chunk?.[at] ?? 0, chunk?.[at + 1] ?? 0];
-    if (words.every((word) => word === 0)) return null;
-    return `${PREFIX}${words.map((word) => word.toString(16).padStart(KEPT_DIGITS / 2, '0')).join('')}`;
   }
 }

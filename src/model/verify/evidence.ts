@@ -45,6 +45,7 @@ export interface InputLine extends Omit<InputEvidence, 'source'> {
   readonly n: number;
   readonly records: number | null;
   readonly compression: JobInput['compression'];
+  readonly parts?: JobInput['parts'];
 }
 
 export interface DecisionLine {
@@ -126,11 +127,12 @@ interface SealLine {
 
 export function inputLine(
   n: number,
-  { name, size, source, records, compression, checksum }: JobInput,
+  { name, size, source, records, compression, checksum, parts }: JobInput,
   found: string | null,
 ): InputLine {
   const checksumFrom = checksum !== null ? 'submit' : found !== null ? 'verify' : null;
-  return { line: 'input', n, name, size, checksum: checksum ?? found, checksumFrom, source, records, compression };
+  const line = { line: 'input', n, name, size, checksum: checksum ?? found, checksumFrom, source } as const;
+  return { ...line, records, compression, ...(parts !== undefined && { parts }) };
 }
 
 export function publishedEnd(step: string, n: number, meta: OutputMeta, late: boolean): EndLine {

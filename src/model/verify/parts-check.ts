@@ -183,6 +183,7 @@ class InputCheck {
     this.#parts += 1;
     this.#records += 'records' in part && part.records !== undefined ? part.records : Number.NaN;
     this.#kind ??= part.kind;
+    this.#checkRecords(part);
     if (part.kind !== this.#kind)
       this.#findings.add('partKind', `part ${part.n} is a ${part.kind} of ${name}, which was split as ${this.#kind}`);
     else if (part.kind === 'range') this.#addRange(part);
@@ -195,6 +196,8 @@ class InputCheck {
   finish(): number {
     const { name, size, records: counted, source } = this.#input;
     if (this.#parts === 0) return this.#finishWithoutParts();
+    if (this.#input.parts === 0)
+      this.#findings.add('inputMissing', `${name} was accepted as an input without parts, but has ${this.#parts}`);
     if (this.#kind === 'range' && this.#position < size)
       this.#findings.add('byteGap', `bytes ${this.#position} to ${size - 1} of ${name} are in no part`);
     if (this.#kind === 'range' && this.#position > size)
@@ -206,6 +209,17 @@ class InputCheck {
     if (counted !== null && !Number.isNaN(records) && records !== counted)
       this.#findings.add('records', `the parts of ${name} contain ${records} records, but ${counted} were counted`);
     return this.#kind === 'whole' || this.#kind === 'item' ? size : this.#bytes;
+  }
+
+  /** No part has more records than the split allows, and records of a fixed length are whole. */
+  #checkRecords(part: Exclude<Part, { kind: 'params' }>): void {
+    const split = this.#record.spec.input?.split;
+    const records = 'records' in part ? part.records : undefined;
+    const every = split !== undefined && 'every' in split ? split.every : undefined;
+    if (every !== undefined && records !== undefined && records > every)
+      this.#findings.add('partRecords', `part ${part.n} has ${records} records, but the split makes parts of ${every}`);
+    if (split?.by === 'records' && part.kind === 'range' && part.length % split.length !== 0)
+      this.#findings.add('partRecords', `part ${part.n} has ${part.length} bytes, with records of ${split.length}`);
   }
 
   #addRange(part: RangePart): void {
@@ -233,6 +247,8 @@ class InputCheck {
       this.#findings.add('header', `part ${part.n} has another header of ${this.#input.name} than the preceding parts`);
     if (part.key !== pieceKey(this.#record.job, part.n))
       this.#findings.add('partAltered', `part ${part.n} refers to ${part.key}, which is not its piece`);
+    if (!/^sha256:[0-9a-f]{64}$/.test(part.checksum))
+      this.#findings.add('pieceChecksum', `the checksum of part ${part.n} is ${part.checksum}`);
     this.#position += part.size - header;
     this.#bytes += part.size - header;
   }
@@ -251,7 +267,9 @@ class InputCheck {
     const split = this.#record.spec.input?.split;
     const headerAlone = split?.by === 'csv' && split.header && size <= HEADER_LIMIT;
     const nothing = size === 0 || headerAlone || compression !== null || split?.by === 'list';
-    if (split?.by === 'file' || (records ?? 0) > 0 || !nothing)
+    // Jobs of 0.2 and before don't say which inputs have no part.
+    const isExpected = this.#record.digestFormat === undefined || this.#input.parts === 0;
+    if (split?.by === 'file' || (records ?? 0) > 0 || !nothing || !isExpected)
       this.#findings.add('inputMissing', `no part contains ${name}, which has ${size} bytes`);
     return nothing ? size : 0;
   }

@@ -100,7 +100,7 @@ steps: [{ name: draw, run: [cat] }, { name: all, gather: true, input: ${input}, 
     expect(old).not.to.equal(now);
     expect(found.problems[0]?.message).to.include(`copy/1 was made from an input with ${old}`);
     expect(found.problems[0]?.message).to.include(
-      `draw/1, which it reads, has ${now?.slice(0, 'sha256:'.length + 16)}`,
+      `draw/1, which it reads, has ${now?.slice(0, 'sha256:'.length + 13)}`,
     );
 
     expect((await repair(view)).replaced).to.deep.equal({ copy: '1', again: '1' });
@@ -188,7 +188,7 @@ steps: [{ name: draw, run: [cat] }, { name: all, gather: true, input: ${input}, 
     const { problems } = await verify(view);
     expect(problems.map(({ code }) => code)).to.deep.equal(['otherFile']);
     expect(problems[0]?.message).to.include(
-      `use/1 was made from an input with ${sha256('x').slice(0, 'sha256:'.length + 16)}, but xaa of cut/1`,
+      `use/1 was made from an input with ${sha256('x').slice(0, 'sha256:'.length + 13)}, but xaa of cut/1`,
     );
     await remove(view, 'draw', 0);
     await repair(view);

@@ -114,7 +114,7 @@ describe('the proof that parts contain every byte once', () => {
       input: 0,
       key: pieceKey(JOB, n),
       size,
-      checksum: 'sha256:0',
+      checksum: `sha256:${'0'.repeat(64)}`,
       header: 5,
       records,
     });

@@ -9,9 +9,11 @@ import { type ProofLine, parseLine } from '../../../model/verify/evidence.ts';
 import { type Finding, Findings, LocatedFindings } from '../../../model/verify/findings.ts';
 import { composeResult, differences, skipsOf, type VerifyResult } from '../../../model/verify/verify-result.ts';
 import type { JobView } from '../../../model/view.ts';
+import { instantIn } from '../../failures.ts';
 import { proofChecksum, proofNumber, type StoredProof } from '../proof.ts';
 import { checkState, checkTotals } from '../verify-job.ts';
 import { type ClaimedState, EvidenceCheck } from './evidence-check.ts';
+import { CLOCKS_APART, isChecksum, type Say } from './record-check.ts';
 
 export interface FileCheckResult {
   /** Lines in the file, including the seal. */
@@ -128,6 +130,7 @@ class FileCheck {
       const read = proof.proof as StoredProof; // Errors in it are found by the comparison.
       compareResult(read.result, resultOf(claimed, read.result, this.#findings), this.#findings);
       checkProofLine(proof, read, claimed.view, this.#findings);
+      checkVerdict(read, claimed, (rule, message) => this.#findings.add(rule, message));
       checkEntry(read, this.#checksums, this.#findings);
       stored = read;
     });
@@ -208,7 +211,22 @@ function checkProofLine({ key, checksum }: ProofLine, proof: StoredProof, view: 
     findings.add('proof', `proof ${number} ${number === 0 ? 'refers' : 'does not refer'} to an earlier proof`);
   if (checksum !== bytesChecksum(new TextEncoder().encode(JSON.stringify(proof))))
     findings.add('proof', 'the proof does not match its checksum');
+  if (proof.format !== 1 || (proof.previous !== null && !isChecksum(proof.previous)))
+    findings.add('proof', `the proof has format ${proof.format}, and names ${proof.previous} as the one before it`);
   if (proof.checksum !== proofChecksum(proof)) findings.add('proof', 'the proof does not match its name');
+}
+
+/** Checks the parts of a proof that no line yields: they are copied into the result that is compared. */
+function checkVerdict({ when, result }: StoredProof, { verified, unread, decided }: ClaimedState, say: Say): void {
+  const { verdict, problems, altered, deep, warnings } = result;
+  if ((verdict === 'proven') !== (problems.length === 0 && altered.length === 0))
+    say('verdict', `the verdict is ${verdict}, with ${problems.length} problems and ${altered.length} altered objects`);
+  if (!deep && verified !== null) say('deep', `the proof is not deep, but says that verify read ${verified}`);
+  if (deep && unread !== null && !warnings.some(({ code }) => code === 'inputChanged'))
+    say('deep', `the proof is deep, but ${unread} has no checksum, and is not said to have changed`);
+  const made = instantIn(when);
+  if (made === null || made < decided - CLOCKS_APART)
+    say('proofTime', `the proof was made at ${when}, before the last decision that it names`);
 }
 
 /** A proof names the last journal entry by the checksum of its bytes. */

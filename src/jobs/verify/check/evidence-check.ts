@@ -1,10 +1,8 @@
 import { bytesChecksum } from '../../../lib/file-checksum.ts';
 import type { OpenedGather } from '../../../model/decide.ts';
-import { type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
+import { hasBarrier, type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
 import type { JournalEntry } from '../../../model/journal.ts';
-import { stagedTaskPrefix } from '../../../model/keys.ts';
-import { TaskBits, tasksIn } from '../../../model/task-set.ts';
-import type { AttemptPlaces } from '../../../model/verify/attempt-places.ts';
+import { partSize } from '../../../model/part.ts';
 import type {
   DecisionLine,
   EndLine,
@@ -14,13 +12,17 @@ import type {
   InputLine,
   ShardLine,
 } from '../../../model/verify/evidence.ts';
-import type { Findings, LocatedFindings } from '../../../model/verify/findings.ts';
+import type { LocatedFindings } from '../../../model/verify/findings.ts';
 import { PartsCheck } from '../../../model/verify/parts-check.ts';
+import { TaskColumn } from '../../../model/verify/task-column.ts';
 import { emptyView, foldJournal, type JobView } from '../../../model/view.ts';
+import { stdinText } from '../../split/stage-part.ts';
 import { EvidenceSum } from '../evidence-sum.ts';
-import { type InputLinks, otherInputText } from '../input-links.ts';
+import { otherInputText } from '../input-links.ts';
 import { attemptPlaces, inputLinks } from '../verify-context.ts';
-import { EndsCheck } from './ends-check.ts';
+import { EndsCheck, type EndsContext } from './ends-check.ts';
+import { type FilesCheck, filesChecks } from './files-check.ts';
+import { checkRecord, DecisionsCheck, InputsCheck, type Say } from './record-check.ts';
 
 /**
  * Processes an evidence file's lines in order and repeats what `verify` did with the store: the digests, the parts
@@ -31,7 +33,12 @@ export class EvidenceCheck {
   readonly #findings: LocatedFindings;
   readonly #shards: ShardCheck;
   readonly #sum: EvidenceSum;
+  readonly #say: Say;
   readonly #inputs: JobInput[] = [];
+  readonly #inputsCheck: InputsCheck;
+  #decisions: DecisionsCheck | null = null;
+  /** The bytes that the task of each part gets. */
+  readonly #partBytes = new TaskColumn();
   #phase = -1;
   #header: HeaderLine | null = null;
   #record: JobRecord | null = null;
@@ -39,13 +46,14 @@ export class EvidenceCheck {
   #parts: PartsCheck | null = null;
   #partLines = 0;
   #opened: (OpenedGather | null)[] = [];
-  #attempts: AttemptPlaces | null = null;
-  #links: InputLinks | null = null;
+  #ctx: EndsContext | null = null;
   #ends: EndsCheck[] = [];
   #files: readonly (FilesCheck | null)[] = [];
 
   constructor(findings: LocatedFindings) {
     this.#findings = findings;
+    this.#say = (rule, message) => findings.add(rule, message);
+    this.#inputsCheck = new InputsCheck(this.#say);
     this.#shards = new ShardCheck(findings);
     this.#sum = new EvidenceSum((shard) => this.#shards.addComputed(shard));
   }
@@ -77,7 +85,9 @@ export class EvidenceCheck {
     const [view, parts] = [this.#view, this.#parts];
     if (view === null || parts === null) return null;
     const scanned = { parts: this.#partLines, inputs: parts.inputs, bytes: parts.bytes };
-    return { view, sum: this.#sum, scanned, ends: this.#ends };
+    const { verified, unread } = this.#inputsCheck;
+    const decided = this.#decisions?.last ?? 0;
+    return { view, sum: this.#sum, scanned, ends: this.#ends, verified, unread, decided };
   }
 
   #takeBody(line: Exclude<BodyLine, { readonly line: 'shard' }>, text: string): void {
@@ -94,13 +104,16 @@ export class EvidenceCheck {
         const { line: _, ...part } = line;
         this.#partLines += 1;
         this.#parts?.add(part);
+        const stdin = stdinText(part);
+        this.#partBytes.set(part.n, stdin === null ? partSize(part, this.#inputs) : Buffer.byteLength(stdin));
         this.#sum.part(part.n, text);
         return;
       }
       case 'opened': {
-        const index = this.#view === null ? -1 : stepIndex(this.#view.record.spec, line.step);
-        if (index < 0 || this.#opened[index] !== undefined) {
-          this.#findings.add('opened', `${line.step} is not a step, or was already opened`);
+        const { steps } = this.#view?.record.spec ?? { steps: [] };
+        const index = steps.findIndex(({ name }) => name === line.step);
+        if (!hasBarrier(steps, index) || this.#opened.length > index) {
+          this.#say('opened', `${line.step} is not a step that waits, was already opened, or is out of order`);
           return;
         }
         this.#opened[index] = { format: 1, id: line.id, count: line.count, leftOut: line.leftOut };
@@ -123,7 +136,10 @@ export class EvidenceCheck {
     this.#phase += 1;
     if (phase === 'input') {
       this.#sum.endInputs();
-      if (this.#header !== null) this.#record = { ...this.#header.record, inputs: this.#inputs };
+      if (this.#header === null) return;
+      this.#record = { ...this.#header.record, inputs: this.#inputs };
+      checkRecord(this.#record, (rule, message) => this.#findings.addUnlocated(rule, message));
+      this.#decisions = new DecisionsCheck(this.#record, this.#say);
     } else if (phase === 'decision') {
       this.#sum.endDecisions();
       if (this.#record === null) return;
@@ -137,10 +153,14 @@ export class EvidenceCheck {
     else if (phase === 'file') this.#endFiles();
   }
 
-  #input({ n, name, size, source, records, compression }: InputLine, text: string): void {
+  #input(line: InputLine, text: string): void {
+    const { n, name, size, source, checksum, checksumFrom, records, compression, parts } = line;
     if (n !== this.#inputs.length) this.#findings.add('inputs', `expected input ${this.#inputs.length}, found ${n}`);
-    this.#inputs.push({ name, size, source, checksum: null, records, compression });
-    this.#sum.input(JSON.parse(text) as InputLine, text);
+    const accepted = checksumFrom === 'submit' ? checksum : null;
+    const empty = parts === undefined ? {} : { parts };
+    this.#inputs.push({ name, size, source, checksum: accepted, records, compression, ...empty });
+    this.#inputsCheck.add(line);
+    this.#sum.input(line, text);
   }
 
   #decision(line: DecisionLine, text: string): void {
@@ -148,7 +168,9 @@ export class EvidenceCheck {
     if (line.n !== expected) this.#findings.add('decisions', `expected decision ${expected}, found ${line.n}`);
     if (bytesChecksum(new TextEncoder().encode(line.text)) !== line.checksum)
       this.#findings.add('decisions', `decision ${line.n} does not match its checksum`);
-    this.#sum.decision(line, JSON.parse(line.text) as JournalEntry, text);
+    const entry = JSON.parse(line.text) as JournalEntry;
+    this.#sum.decision(line, entry, text);
+    this.#decisions?.add(line.n, entry);
   }
 
   #beginEnds(): void {
@@ -160,8 +182,8 @@ export class EvidenceCheck {
     for (const [index, found] of opened.entries())
       if (found !== null && takesFiles(steps, index)) exploded.set(index, found.count);
     this.#view = { ...view, exploded };
-    this.#attempts = attemptPlaces(this.#view);
-    this.#links = inputLinks(this.#view, opened);
+    const [attempts, links] = [attemptPlaces(this.#view), inputLinks(this.#view, opened)];
+    this.#ctx = { view: this.#view, opened, attempts, links, partBytes: this.#partBytes, say: this.#say };
     this.#opened = opened;
     this.#nextStep();
   }
@@ -181,7 +203,7 @@ export class EvidenceCheck {
 
   #file(line: FileLine, text: string): void {
     const check = this.#view === null ? null : this.#files[stepIndex(this.#view.record.spec, line.step)];
-    if (check === null || check === undefined) this.#findings.add('files', `step ${line.step} took no files`);
+    if (check === null || check === undefined) this.#say('files', `step ${line.step} took no files`);
     check?.take(line);
     this.#checkTaker(line);
     this.#sum.file(line, text);
@@ -192,15 +214,14 @@ export class EvidenceCheck {
     const view = this.#view;
     if (view === null) return;
     const { spec } = view.record;
-    const other = this.#links?.addFile(stepIndex(spec, step), n, { checksum, input: `${name} of ${from}` }) ?? null;
-    if (other !== null) this.#findings.add('otherFile', otherInputText(spec.steps, other));
+    const other = this.#ctx?.links.addFile(stepIndex(spec, step), n, { checksum, input: `${name} of ${from}` }) ?? null;
+    if (other !== null) this.#say('otherFile', otherInputText(spec.steps, other));
   }
 
   #endEnds(): void {
     while (this.#ends.length > 0 && this.#nextStep());
     if (this.#view === null) return;
-    const published = this.#ends.map(({ facts }) => facts.published);
-    this.#files = filesChecks(this.#view, this.#opened, published, this.#findings);
+    this.#files = filesChecks(this.#view, this.#opened, this.#ends, this.#say);
   }
 
   #endFiles(): void {
@@ -210,13 +231,12 @@ export class EvidenceCheck {
 
   /** Ends a step and begins the next one; false if there is none. */
   #nextStep(): boolean {
-    const view = this.#view;
-    const current = this.#ends.at(-1);
-    if (current !== undefined) this.#sum.endStep(current.totals);
-    const name = view?.record.spec.steps[this.#ends.length]?.name;
-    const [attempts, links] = [this.#attempts, this.#links];
-    if (view === null || attempts === null || links === null || name === undefined) return false;
-    this.#ends.push(new EndsCheck(view, this.#ends.length, this.#opened, { attempts, links }, this.#findings));
+    const ctx = this.#ctx;
+    const current = this.#ends.at(-1) ?? null;
+    if (current !== null) this.#sum.endStep(current.totals);
+    const name = ctx?.view.record.spec.steps[this.#ends.length]?.name;
+    if (ctx === null || name === undefined) return false;
+    this.#ends.push(new EndsCheck(ctx, this.#ends.length, current));
     this.#sum.beginStep(name);
     return true;
   }
@@ -232,68 +252,11 @@ export interface ClaimedState {
   readonly sum: EvidenceSum;
   readonly scanned: { readonly parts: number; readonly inputs: number; readonly bytes: number };
   readonly ends: readonly EndsCheck[];
-}
-
-/** Checks the files that one step took for its tasks, as the evidence lists them: each once, from published outputs. */
-class FilesCheck {
-  readonly #job: string;
-  readonly #step: string;
-  /** The step before, which made the files. */
-  readonly #from: string;
-  readonly #count: number;
-  readonly #published: TaskBits;
-  readonly #leftOut: TaskBits;
-  readonly #findings: Findings;
-  #next = 0;
-  #maker = 0;
-
-  /** `published`: the published tasks of the step before. */
-  constructor(view: JobView, index: number, opened: OpenedGather, published: TaskBits, findings: Findings) {
-    const { steps } = view.record.spec;
-    this.#job = view.record.job;
-    this.#step = steps[index]?.name ?? '';
-    this.#from = steps[index - 1]?.name ?? '';
-    this.#count = opened.count;
-    this.#published = published;
-    this.#leftOut = new TaskBits(published.size, tasksIn(opened.leftOut));
-    this.#findings = findings;
-  }
-
-  take({ n, from, key }: FileLine): void {
-    if (n !== this.#next) this.#say(`expected file ${this.#next} of ${this.#step}, found ${n}`);
-    this.#next = n + 1;
-    const maker = from.startsWith(`${this.#from}/`) ? Number(from.slice(this.#from.length + 1)) : Number.NaN;
-    if (!this.#published.has(maker) || this.#leftOut.has(maker) || maker < this.#maker)
-      this.#say(`file ${n} of ${this.#step} is attributed to ${from}, which has no valid output`);
-    else {
-      this.#maker = maker;
-      if (!key.startsWith(stagedTaskPrefix(this.#job, this.#from, maker)))
-        this.#say(`file ${n} of ${this.#step} is attributed to ${from}, which did not stage ${key}`);
-    }
-  }
-
-  finish(): void {
-    if (this.#next !== this.#count)
-      this.#say(`step ${this.#step} was opened with ${this.#count} files, but ${this.#next} are listed`);
-  }
-
-  #say(message: string): void {
-    this.#findings.add('files', message);
-  }
-}
-
-/** One check for each step that takes files; null for the others. */
-function filesChecks(
-  view: JobView,
-  opened: readonly (OpenedGather | null)[],
-  published: readonly TaskBits[],
-  findings: Findings,
-): readonly (FilesCheck | null)[] {
-  return opened.map((found, index) => {
-    const before = published[index - 1];
-    if (found === null || before === undefined || !takesFiles(view.record.spec.steps, index)) return null;
-    return new FilesCheck(view, index, found, before, findings);
-  });
+  /** An input whose checksum a deep verification computed, and one without a checksum. */
+  readonly verified: string | null;
+  readonly unread: string | null;
+  /** When the last decision was made, milliseconds since the epoch. */
+  readonly decided: number;
 }
 
 /** Compares the shards listed in a file with those computed from its lines: both are in the same order. */

@@ -1,0 +1,143 @@
+// Protects: an evidence file that contradicts itself is refused, by each rule of RULES, even if all its digests were computed again.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { expect } from 'chai';
+import { readCorrectedFile } from '../../../../src/jobs/change/corrected-file.ts';
+import { retry } from '../../../../src/jobs/change/retry.ts';
+import { requireView } from '../../../../src/jobs/journal.ts';
+import { parseJobFile } from '../../../../src/jobs/spec/job-file.ts';
+import { checkFile } from '../../../../src/jobs/verify/check/check-file.ts';
+import { RULES } from '../../../../src/jobs/verify/check/rules.ts';
+import type { JobView } from '../../../../src/model/view.ts';
+import { sealedEvidence } from '../../../cli/sealed-evidence.ts';
+import { forSuite } from '../../../support/fixture.ts';
+import { provenJob } from '../../proven-job.ts';
+import { openPlace } from '../../published-job.ts';
+import { runHere } from '../../run-here.ts';
+import { runJob, submitJob, work } from '../../submitted-job.ts';
+import { ACCEPTED } from './accepted-contradictions.ts';
+import { type Job, one } from './edits.ts';
+import { ENDED } from './ended-contradictions.ts';
+import { forgedEvidence, type Line, linesOf } from './forged-evidence.ts';
+
+const BOXES = `
+name: boxes
+input: { split: { by: range, from: 1, to: 2 } }
+steps:
+  - { name: open, run: "for i in 1 2; do echo $i$i > $BATCHCTL_OUTPUT_DIR/$i; done", output: files, explode: true }
+  - { name: price, run: [cat] }
+`;
+const FIXED = `
+name: fixed
+files: [price.sh]
+input: { split: { by: range, from: 1, to: 3 } }
+steps:
+  - { name: price, attempts: 1, run: [sh, price.sh] }
+`;
+const PACKED = `
+name: packed
+input: { from: a.csv.gz, split: { by: csv, every: 2, header: true } }
+steps: [{ name: price, run: [cat] }]
+`;
+const WIDE = `
+name: wide
+input: { from: "*.csv", split: { by: csv, size: 12, header: true } }
+steps: [{ name: price, run: [cat] }]
+`;
+const RECORDS = `
+name: records
+input: { from: a.bin, split: { by: records, length: 4, every: 2 } }
+steps: [{ name: price, run: [cat] }]
+`;
+const GRID = `
+name: grid
+input: { split: { by: grid, axes: { a: [x, y], b: [z] } } }
+steps: [{ name: price, run: [cat] }]
+`;
+
+const ROWS = [...ACCEPTED, ...ENDED];
+
+describe('verify --check of evidence that contradicts itself', () => {
+  const place = forSuite(openPlace);
+  const files = new Map<Job, string>();
+
+  before(async () => {
+    await keep('claims', await provenJob(place));
+    await keep('boxes', await runJob(place, BOXES));
+    await keep('packed', await runJob(place, PACKED, { 'a.csv.gz': gzipSync('id\n1\n2\n3\n') }));
+    await keep(
+      'wide',
+      await runJob(place, WIDE, { 'a.csv': 'id,n\n1,one\n2,two\n3,three\n', 'b.csv': 'id,n\n4,four\n5,five\n' }),
+    );
+    await keep('records', await runJob(place, RECORDS, { 'a.bin': 'abcd'.repeat(5) }));
+    await keep('grid', await runJob(place, GRID));
+    await keep('fixed', await fixedJob());
+  });
+
+  /** A job whose program was fixed for two of its tasks. */
+  async function fixedJob(): Promise<JobView> {
+    const { platform, directory } = place;
+    writeFileSync(join(directory, 'price.sh'), 'read n; test $n = 1 && echo $n\n');
+    const { record } = await submitJob(place, FIXED, {});
+    await work(platform);
+    writeFileSync(join(directory, 'price.sh'), 'cat\n');
+    const correction = await readCorrectedFile(parseJobFile(FIXED, { file: 'job.yaml' }), directory);
+    await retry(platform, await requireView(platform.store, record.job), { correction });
+    await work(platform);
+    return requireView(platform.store, record.job);
+  }
+
+  async function keep(job: Job, { record }: JobView): Promise<void> {
+    const { code, stderr } = await runHere(place.directory, ['verify', record.job, '--deep', '-o', `${job}.ndjson`]);
+    expect(code, stderr).to.equal(0);
+    files.set(job, readFileSync(join(place.directory, `${job}.ndjson`), 'utf8'));
+  }
+
+  async function codesOf(text: string): Promise<readonly string[]> {
+    const path = join(place.directory, 'forged.ndjson');
+    writeFileSync(path, text);
+    return (await checkFile(path)).mismatches.map(({ code }) => code);
+  }
+
+  const linesOfJob = (job: Job): Line[] => linesOf(files.get(job) ?? '').map((line) => structuredClone(line));
+
+  it('accepts the same files with every digest computed again', async () => {
+    for (const [job, text] of files) {
+      expect(await codesOf(text), job).to.deep.equal([]);
+      expect(forgedEvidence(linesOfJob(job)), job).to.equal(text);
+    }
+  });
+
+  it('accepts an output of an earlier round: an attempt that published after its task was asked for again', async () => {
+    const lines = linesOfJob('fixed');
+    Object.assign(one(lines, 'end', { n: 1 }), { round: 0, code: one(lines, 'end', { n: 0 }).code });
+    expect(await codesOf(forgedEvidence(lines))).to.deep.equal([]);
+  });
+
+  for (const [rule, job, what, change, options] of ROWS)
+    it(`refuses it by ${rule}: ${what} (${job})`, async () => {
+      const lines = linesOfJob(job);
+      change(lines);
+      expect(await codesOf(forgedEvidence(lines, options))).to.include(rule);
+    });
+
+  it('refuses lines in another order, other fields, and digests of other lines', async () => {
+    const lines = (files.get('claims') ?? '').trimEnd().split('\n').slice(0, -1);
+    const [first = '', second = '', ...rest] = lines;
+    expect(await codesOf(sealedEvidence([second, first, ...rest]))).to.include('order');
+    expect(await codesOf(sealedEvidence([first, second.replace('"n":0', '"n":"0"'), ...rest]))).to.include('line');
+    const shard = rest.findIndex((line) => line.includes('"line":"shard"'));
+    const changed = rest.map((line, at) => (at === shard ? line.replace(/"sha256":"..../, '"sha256":"0000') : line));
+    expect(await codesOf(sealedEvidence([first, second, ...changed]))).to.include('shard');
+    expect(await codesOf([first, second, ...rest, ''].join('\n'))).to.include('seal');
+  });
+
+  it('has a row for each rule, and each rule is in the docs', () => {
+    const tested = new Set<string>([...ROWS.map(([rule]) => rule), 'order', 'line', 'shard', 'seal']);
+    expect(Object.keys(RULES).filter((rule) => !tested.has(rule))).to.deep.equal([]);
+    const page = readFileSync(join(import.meta.dirname, '../../../../docs/proof.md'), 'utf8');
+    const rows = Object.entries(RULES).map(([rule, [what, against]]) => `| \`${rule}\` | ${what} | ${against} |`);
+    expect(rows.filter((row) => !page.includes(row))).to.deep.equal([]);
+  });
+});
