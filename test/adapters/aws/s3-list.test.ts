@@ -187,6 +187,18 @@ describe('listing an S3 bucket', () => {
     );
   });
 
+  for (const [what, from, before] of [
+    ['the lowest character', 'a\u0000', 'a'],
+    ['the first character above the surrogates', 'a\ue000', 'a\ud7ff\ufffd'],
+    ['a character of two units', 'a\u{10001}', 'a\u{10000}\ufffd'],
+    ['any other', 'ab', 'aa\ufffd'],
+  ] as const) {
+    it(`starts just before a key that ends with ${what}, by text that is UTF-8`, () => {
+      expect(justBefore(from)).to.equal(before);
+      expect(compareKeys(before, from)).to.be.below(0);
+    });
+  }
+
   it('stops when the reader leaves, and when the signal aborts', async () => {
     const { store, server } = await openStore(tasks(0, 20_000));
     for await (const key of store.keys(OUT)) if (key === task(4_000)) break;

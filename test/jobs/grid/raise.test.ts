@@ -241,9 +241,9 @@ describe('raising groups', () => {
     const withDeadline = async (minutes: number): Promise<JobView> =>
       (await adjust(platform, view, { finishBy: timeIn(minutes) }, { dryRun: false })).view;
 
-    /** Twenty tasks took a minute each. */
-    const measuredPlatform = (): Platform => {
-      const counts = async () => [countsOf('one', { done: 20, seconds: 20 * 60 })];
+    /** Some tasks, by default twenty, took a minute each. */
+    const measuredPlatform = (done = 20): Platform => {
+      const counts = async () => [countsOf('one', { done, seconds: done * 60 })];
       return { ...platform, ledger: async () => withMethods(await platform.ledger(), { counts }) };
     };
 
@@ -302,6 +302,15 @@ describe('raising groups', () => {
       await (await KeeperDuties.open(measuredPlatform(), options)).keeping.watchJobs(troubles);
       const hint = `its group is limited to 0 instances; raise the limit with batchctl scale --max ${raised.late.max}`;
       expect(troubles.all.map(({ error }) => isBatchctlError(error) && error.hint)).to.deep.equal([hint]);
+    });
+
+    it('names no maximum that would meet it if the group may have more already, and they would not help', async () => {
+      await cancel(platform, view);
+      const small = await submitJob(place, jobOf('small', 3), {});
+      view = (await adjust(platform, small, { finishBy: timeIn(1) }, { dryRun: false })).view;
+      const [raised] = await raiseGroups(measuredPlatform(1), [view], { fresh: true });
+      expect(raised).to.have.nested.property('late.job', small.record.job);
+      expect(raised).to.have.nested.property('late.max', null);
     });
 
     it('reports no lateness while task durations are unknown', async () => {
