@@ -30,6 +30,7 @@ import {
   type SubmissionInput,
   type Submitter,
   submitPrepared,
+  warnOfLeftOut,
   warnOfPlaceholders,
 } from '../verbs/submission.ts';
 import { followReporting } from '../verbs/watch.ts';
@@ -119,6 +120,7 @@ async function begin(
   if (existing === null) {
     await requirePrograms(submitter, prepared);
     warnOfPlaceholders(submitter, prepared);
+    warnOfLeftOut(submitter, prepared);
   }
   if (existing === null && target !== null) {
     const inputs = prepared.inputs.map(({ input, path }) => ({ ...input, path }));

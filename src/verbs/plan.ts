@@ -17,6 +17,7 @@ import {
   SUBMISSION_FIELDS,
   type SubmissionInput,
   type Submitter,
+  warnOfLeftOut,
   warnOfPlaceholders,
   warnOfPrograms,
 } from './submission.ts';
@@ -50,6 +51,7 @@ export async function planSpec(
   const prepared = await prepareSubmission(context, spec, jobFile, input);
   await warnOfPrograms(context, prepared);
   warnOfPlaceholders(context, prepared);
+  warnOfLeftOut(context, prepared);
   const slots = profile.backend === 'local' ? (profile.slots ?? availableParallelism()) : 1;
   const cut = plannedCut(prepared);
   const found = await planOf(platform, prepared, { slots, load: machineLoad(), cut, signal: context.signal });

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import * as v from 'valibot';
 import type { Config, Profile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
@@ -131,7 +132,19 @@ export async function requestOf(
     runKey: input.runKey ?? null,
     expectInputs: input.expectInputs ?? null,
     allowEmpty: input.allowEmpty,
+    own: ownPlaces(await context.config(), context.files.cwd),
   };
+}
+
+/** The local profile's directory and the configuration: an input that is a directory leaves them out. */
+function ownPlaces({ profile, file }: Config, cwd: string): readonly string[] {
+  const root = profile.backend === 'local' ? [resolve(cwd, profile.root)] : [];
+  return file === null ? root : [...root, resolve(cwd, file)];
+}
+
+/** Warns of what the inputs' directories and patterns leave out. */
+export function warnOfLeftOut({ warn }: Pick<Submitter, 'warn'>, { leftOut = [] }: Pick<Prepared, 'leftOut'>): void {
+  for (const text of leftOut) warn(text);
 }
 
 /** Throws `usage` also where the job doesn't use the period: it is part of the job's record. */
@@ -377,6 +390,7 @@ export async function submitSpec(
   }
   await warnOfPrograms(context, affordable);
   warnOfPlaceholders(context, affordable);
+  warnOfLeftOut(context, affordable);
   return submitPrepared(context, affordable, mode);
 }
 

@@ -16,7 +16,13 @@ import { codeKey } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { AttachedInput, Attachments } from '../../ports/verbs.ts';
-import { noticeLargeFile, requestOf, type SubmissionInput, withSubmitProgress } from '../../verbs/submission.ts';
+import {
+  noticeLargeFile,
+  requestOf,
+  type SubmissionInput,
+  warnOfLeftOut,
+  withSubmitProgress,
+} from '../../verbs/submission.ts';
 import { NO_EVENTS } from '../../verbs/verb.ts';
 import type { Context } from '../context.ts';
 import { openJobFile } from '../open-job-file.ts';
@@ -61,13 +67,15 @@ export async function attachSubmission(
     const checksums = new FileChecksums(noticeLargeFile(ctx));
     const find = async () => {
       const inputs: RequestedInput[] = [];
+      const leftOut: string[] = [];
       const seen = new Map<string, string>();
       for (const asked of localInputNames(spec)) {
-        const found = await findLocalInputs(manager, request, asked, { checksums, stdin, seen });
+        const found = await findLocalInputs(manager, request, asked, { checksums, stdin, seen, leftOut });
         inputs.push(...found.map((input) => ({ ...input, asked })));
       }
       return {
         inputs,
+        leftOut,
         digest: digestOf({ spec, code: null, inputs: inputs.map(({ input }) => input), period: null, place: null }),
       };
     };
@@ -76,6 +84,7 @@ export async function attachSubmission(
       signal: ctx.signal,
       onWait: (why) => ctx.notice(`waiting: ${why}`),
     });
+    warnOfLeftOut(ctx, found);
     const { attachments } = await attachCode(manager, job);
     const put = await withSubmitter(ctx, (submitter) =>
       withSubmitProgress(submitter, (onProgress) =>
@@ -116,13 +125,14 @@ interface LocalInputContext {
   readonly checksums: FileChecksums;
   readonly stdin: SpooledStdin;
   readonly seen: Map<string, string>;
+  readonly leftOut: string[];
 }
 
 async function findLocalInputs(
   manager: Manager,
-  { spec, inputs, inputDirectory, directory }: SubmissionRequest,
+  { spec, inputs, inputDirectory, directory, own = [] }: SubmissionRequest,
   name: string,
-  { checksums, stdin, seen }: LocalInputContext,
+  { checksums, stdin, seen, leftOut }: LocalInputContext,
 ): Promise<readonly FoundInput[]> {
   const given = inputs.length > 0;
   if (name === '-' && !given)
@@ -131,6 +141,8 @@ async function findLocalInputs(
     store: manager.store,
     checksums,
     seen,
+    own,
+    onLeftOut: (text) => leftOut.push(text),
     stdin: null,
     attached: null,
     split: spec.input?.split ?? { by: 'file' },
@@ -183,6 +195,7 @@ export async function attachPlan(
   if (localInputNames(spec).length === 0) return { ...attachments, planned: { files, cut: null } };
   const { bucket } = await ctx.platform();
   const prepared = await prepare({ ...request, code }, manager.store, find, new FileChecksums(), bucket);
+  warnOfLeftOut(ctx, prepared);
   const { count: parts, records, inputs, pieces, sizes } = await planCut(prepared, ctx.signal);
   return { ...attachments, planned: { files, cut: { parts, records, inputs, pieces, sizes: sizes.toJSON() } } };
 }

@@ -1,10 +1,11 @@
 import fs, { type Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { basename, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { glob } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { statOrNull } from '../../lib/if-exists.ts';
+import { groupBy } from '../../model/group-by.ts';
 import { parseDataKey, shownKey } from './data-key.ts';
 import { brokenLinkError, invalidUtf8Error, isInvalidUtf8, unreadableDirectoryError } from './path-errors.ts';
 
@@ -136,40 +137,188 @@ function matchesNothing(text: string, { cwd, include, exclude }: FindOptions): B
   });
 }
 
+/** Why something that a pattern could mean is none of its files. */
+export type LeftOutWhy = 'hidden' | 'directory' | 'linkToDirectory' | 'noFile' | 'own';
+
+export interface LeftOut {
+  readonly path: string;
+  readonly why: LeftOutWhy;
+}
+
+interface SearchOptions {
+  readonly directory: string;
+  /** Whether wildcards match names that begin with a dot. */
+  readonly dot: boolean;
+  /**
+   * The store's directory and the configuration, as absolute paths. These, and what has their usual names, are left out;
+   * absent: nothing is.
+   */
+  readonly own?: readonly string[];
+}
+
 /**
- * The absolute paths of the files that a pattern matches, sorted. Skips nothing silently: throws `notFound` for a
- * directory that can't be read, a broken link, and a name that isn't UTF-8.
+ * The absolute paths of the files that a pattern matches, sorted. Throws `notFound` for a directory that can't be read, a
+ * broken link, and a name that isn't UTF-8.
  */
-export async function matchFiles(
+export async function matchFiles(pattern: string, options: SearchOptions): Promise<readonly string[]> {
+  return (await searchFiles(pattern, options)).files;
+}
+
+/**
+ * The same, with all that the pattern's wildcards pass over: names that begin with a dot, what is neither a file nor a
+ * link to one, directories that are not searched, and batchctl's own files. Thus nothing is skipped silently.
+ */
+export async function searchFiles(
   pattern: string,
-  { directory, dot }: { readonly directory: string; readonly dot: boolean },
-): Promise<readonly string[]> {
+  options: SearchOptions,
+): Promise<{ readonly files: readonly string[]; readonly leftOut: readonly LeftOut[] }> {
+  const found = await runGlob(pattern, options);
+  refuseUnread(found, options.directory);
+  const isOwn = options.own === undefined ? (): boolean => false : ownFilter(options.own);
+  const [files, leftOut]: [string[], LeftOut[]] = [[], []];
+  const ownFound = new Set(ownMatches(pattern, options));
+  for (const path of found.files) {
+    if (isOwn(path)) ownFound.add(path);
+    else if (found.specials.has(path)) leftOut.push({ path, why: 'noFile' });
+    else files.push(path);
+  }
+  const searched = directoriesOf(files, options.directory);
+  for (const path of new Set([...found.directories, ...matchedLinks(pattern, options, found.links)])) {
+    const why = directoryLeftOut(path, searched);
+    if (why !== null && !isOwn(path)) leftOut.push({ path, why });
+  }
+  for (const path of ownFound) leftOut.push({ path, why: 'own' });
+  if (found.sawHidden && !options.dot) {
+    const known = new Set(found.files);
+    const all = await runGlob(pattern, { ...options, dot: true }, ['**/.git/**']);
+    for (const path of all.files) if (!known.has(path) && !isOwn(path)) leftOut.push({ path, why: 'hidden' });
+  }
+  return { files, leftOut };
+}
+
+/** Whether a directory that the pattern matches was not searched; null if a file in it was found, or it is empty. */
+function directoryLeftOut(path: string, searched: ReadonlySet<string>): LeftOutWhy | null {
+  if (searched.has(path)) return null;
+  if (fs.lstatSync(path).isSymbolicLink()) return 'linkToDirectory';
+  return fs.readdirSync(path).length === 0 ? null : 'directory';
+}
+
+/** All directories above the files, up to the base directory or the root. */
+function directoriesOf(files: readonly string[], base: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const file of files) {
+    for (let path = dirname(file); path !== base && !found.has(path) && path !== dirname(path); path = dirname(path))
+      found.add(path);
+  }
+  return found;
+}
+
+/** The default directory of a store, and the name of a configuration. */
+const OWN_NAMES = ['.batchctl', 'batchctl.config.json'];
+
+const ownFilter =
+  (own: readonly string[]) =>
+  (path: string): boolean =>
+    OWN_NAMES.includes(basename(path)) || own.some((each) => path === each || path.startsWith(`${each}${sep}`));
+
+/** Own files that the pattern matches, and own directories that it would have searched. */
+function ownMatches(pattern: string, options: SearchOptions): readonly string[] {
+  if (options.own === undefined) return [];
+  const isMatch = matcherOf(pattern, options);
+  const places = [...OWN_NAMES.map((name) => join(options.directory, name)), ...options.own];
+  return [...new Set(places)].filter((path) => {
+    const stats = statOrNull(path);
+    return stats !== null && isMatch(stats.isDirectory() ? join(path, 'x') : path);
+  });
+}
+
+/** Links to directories that the pattern matches: the search reports only what it finds through them. */
+function matchedLinks(pattern: string, options: SearchOptions, links: readonly string[]): readonly string[] {
+  const isMatch = matcherOf(pattern, options);
+  return links.filter((path) => isMatch(path) && statOrNull(path)?.isDirectory() === true);
+}
+
+/** Whether a pattern matches a path. */
+function matcherOf(pattern: string, { directory, dot }: SearchOptions): (path: string) => boolean {
+  const isMatch = picomatch(escapeLineFeeds(pattern.replace(/^\.\//, '')), { dot });
+  return (path) => isMatch(escapeLineFeeds(isAbsolute(pattern) ? path : relative(directory, path)));
+}
+
+interface Matches {
+  readonly files: readonly string[];
+  readonly directories: readonly string[];
+  /** All links in the directories that were searched. */
+  readonly links: readonly string[];
+  /** What is neither a file, a directory nor a link. */
+  readonly specials: ReadonlySet<string>;
+  readonly brokenLinks: ReadonlyMap<string, unknown>;
+  readonly readErrors: readonly Trouble[];
+  /** A name that begins with a dot is in a directory that was searched. */
+  readonly sawHidden: boolean;
+}
+
+/** `unread`: patterns of what is not searched. */
+async function runGlob(
+  pattern: string,
+  { directory, dot, own }: SearchOptions,
+  unread: readonly string[] = [],
+): Promise<Matches> {
   const readErrors: Trouble[] = [];
   const brokenLinks = new Map<string, unknown>();
+  const specials = new Set<string>();
+  const links: string[] = [];
+  let sawHidden = false;
   const onReadError: OnError = (path, error, done) => {
     readErrors.push({ path, error });
     done(error, undefined);
   };
-  // Broken links are treated as files, so that the pattern decides whether they match.
+  // Broken links and pipes are treated as files, so that the pattern decides whether they match.
   const onBrokenLink: OnError = (path, error, done) => {
     brokenLinks.set(path, error);
     done(null, path);
   };
+  const onEntry = (path: string, entry: Dirent): void => {
+    if (entry.name.startsWith('.') && !OWN_NAMES.includes(entry.name)) sawHidden = true;
+    if (entry.isSymbolicLink()) links.push(join(path, entry.name));
+    if (entry.isFile() || entry.isDirectory() || entry.isSymbolicLink()) return;
+    specials.add(join(path, entry.name));
+    entry.isFile = () => true;
+  };
   const matches = await glob([escapeLineFeeds(pattern)], {
     cwd: directory,
     dot,
-    onlyFiles: true,
+    onlyFiles: false,
     absolute: true,
     expandDirectories: false,
+    ignore: [
+      ...unread,
+      ...(own === undefined ? [] : ['**/.batchctl/**']),
+      ...(own ?? []).map((path) => `${escapeLineFeeds(escapeGlob(path))}/**`),
+    ],
     fs: {
-      readdir: interceptErrors(fs.readdir, onReadError),
+      readdir: interceptErrors(fs.readdir, onReadError, onEntry),
       realpath: interceptErrors(fs.realpath, onBrokenLink),
       stat: interceptErrors(fs.stat, onStatError),
     },
   });
-  const paths = matches.map((match) => resolve(unescapeLineFeeds(match))).sort();
-  const shown = (path: string): string => relative(directory, path) || path;
+  const paths = matches.map(unescapeLineFeeds);
+  const sorted = (of: readonly string[]): readonly string[] => of.map((path) => resolve(path)).sort();
+  return {
+    files: sorted(paths.filter((path) => !path.endsWith('/'))),
+    directories: sorted(paths.filter((path) => path.endsWith('/'))).filter((path) => path !== resolve(directory)),
+    links,
+    specials,
+    brokenLinks,
+    readErrors,
+    sawHidden,
+  };
+}
 
+export const escapeGlob = (text: string): string => text.replace(/[\\*?[\]{}()!+@]/g, '\\$&');
+
+/** Throws for what the pattern means and that can't be read: its data would be left out. */
+function refuseUnread({ files, readErrors, brokenLinks }: Matches, directory: string): void {
+  const shown = (path: string): string => relative(directory, path) || path;
   // A missing directory matches nothing. One whose name isn't UTF-8 can't even be looked up.
   const unread = readErrors.find(({ path, error }) => isInvalidUtf8(path) || !hasCode(error, 'ENOENT', 'ENOTDIR'));
   if (unread !== undefined) {
@@ -177,11 +326,27 @@ export async function matchFiles(
       ? invalidUtf8Error(shown(unread.path))
       : unreadableDirectoryError(shown(unread.path), unread.error);
   }
-  for (const path of paths) {
+  for (const path of files) {
     if (brokenLinks.has(path)) throw brokenLinkError(shown(path), brokenLinks.get(path));
     if (isInvalidUtf8(path)) throw invalidUtf8Error(shown(path));
   }
-  return paths;
+}
+
+const LEFT_OUT_TEXT: Readonly<Record<LeftOutWhy, readonly [what: string, fix: string]>> = {
+  hidden: ['whose names begin with a dot', 'name them: .*'],
+  directory: ['that are directories', 'DIR/** reads their files'],
+  linkToDirectory: ['that are links to directories', 'LINK/** reads their files'],
+  noFile: ['that are pipes, sockets or devices', 'copy their data into files'],
+  own: ["that are batchctl's own: its store or configuration", 'keep the data in a directory of its own'],
+};
+
+/** One line for each reason: the number, an example and what reads them. */
+export function leftOutTexts(name: string, leftOut: readonly LeftOut[]): readonly string[] {
+  return [...groupBy(leftOut, ({ why }) => why)].map(([why, all]) => {
+    const [what, fix] = LEFT_OUT_TEXT[why];
+    const example = all.map(({ path }) => path).sort()[0] ?? '';
+    return `the input ${name} leaves out ${all.length} ${what} (${all.length === 1 ? '' : 'such as '}${example}); ${fix}`;
+  });
 }
 
 interface Trouble {
@@ -207,13 +372,25 @@ function escapeResult(result: unknown): unknown {
   return result;
 }
 
-/** Wraps a function of `node:fs`: its errors go to `onError`, which decides what the callback receives. */
-function interceptErrors<F extends object>(act: F, onError: OnError): F {
+/**
+ * Wraps a function of `node:fs`: its errors go to `onError`, which decides what the callback receives. `onEntry` sees what a
+ * directory contains.
+ */
+function interceptErrors<F extends object>(
+  act: F,
+  onError: OnError,
+  onEntry?: (directory: string, entry: Dirent) => void,
+): F {
   return new Proxy(act, {
     apply(target, self, given: unknown[]) {
       const path = unescapeLineFeeds(String(given[0]));
       const done: Done = (error, result) => (given.at(-1) as Done)(error, escapeResult(result));
-      const ended: Done = (error, result) => (error ? onError(resolve(path), error, done) : done(null, result));
+      const ended: Done = (error, result) => {
+        if (error) return onError(resolve(path), error, done);
+        if (onEntry !== undefined && Array.isArray(result))
+          for (const each of result as Dirent[]) onEntry(resolve(path), each);
+        done(null, result);
+      };
       return Reflect.apply(target as Done, self, [path, ...given.slice(1, -1), ended]);
     },
   });

@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -13,7 +13,7 @@ import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { AttachedInput } from '../../ports/verbs.ts';
 import { dataChecksum, parseDataKey, shownKey } from '../data/data-key.ts';
-import { matchFiles } from '../data/find-files.ts';
+import { escapeGlob, leftOutTexts, matchFiles, searchFiles } from '../data/find-files.ts';
 import { brokenLinkError } from '../data/path-errors.ts';
 import { type FileSource, openFileSource, openPipeSource, statFileSource } from '../split/file-source.ts';
 import { changedInput, HEAD_SIZE, type HeadCheck, type SplitSource, textHeadCheck } from '../split/split-source.ts';
@@ -74,14 +74,14 @@ function refuseDuplicate(target: Target, seen: Map<string, string>): void {
   if (before === undefined) return;
   const again = before === target.name ? `${before} is given twice` : `${target.name} is the same as ${before}`;
   throw new BatchctlError('refused', `the input ${again}, so its data would be processed twice`, {
-    hint: 'list it once; patterns also match links to a file',
+    hint: 'list it once; patterns also match links and hard links to a file. To process its data twice, copy it',
   });
 }
 
 function identityOf(target: Exclude<Target, { kind: 'attached' | 'pipe' }>): string {
   switch (target.kind) {
     case 'file':
-      return `file:${realPath(target.at)}`;
+      return `file:${fileIdentity(target.at)}`;
     case 'store':
       return `store:${target.at}`;
     case 's3':
@@ -91,13 +91,10 @@ function identityOf(target: Exclude<Target, { kind: 'attached' | 'pipe' }>): str
   }
 }
 
-/** The real path; the path itself if that fails, because opening the file gives a better error. */
-function realPath(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    return path;
-  }
+/** Device and inode: hard links, too, are one file. The path if that fails, as opening the file gives a better error. */
+function fileIdentity(path: string): string {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? path : `${stat.dev} ${stat.ino}`;
 }
 
 export interface FoundInput {
@@ -127,6 +124,10 @@ export interface InputPlace {
   readonly seen: Map<string, string>;
   /** Finds the job in `job:JOB/STEP`. */
   readonly findSource: FindSource;
+  /** The store's directory and the configuration, as absolute paths: directories and patterns leave them out. */
+  readonly own?: readonly string[];
+  /** Receives a line for each kind of thing that a directory or pattern leaves out. */
+  readonly onLeftOut?: ((text: string) => void) | undefined;
 }
 
 /** True for splits without inputs. */
@@ -182,7 +183,7 @@ async function targetsOf(name: string, place: InputPlace): Promise<readonly Targ
     });
   }
   if (place.attached !== null) return attachedFor(name, place.attached).map((input) => ({ kind: 'attached', input }));
-  return fileTargets(name, place.directory);
+  return fileTargets(name, place);
 }
 
 async function storeTargets(name: string, store: ObjectStore): Promise<readonly Target[]> {
@@ -201,17 +202,22 @@ async function storeTargets(name: string, store: ObjectStore): Promise<readonly 
   return targets;
 }
 
-async function fileTargets(name: string, directory: string): Promise<readonly Target[]> {
+async function fileTargets(
+  name: string,
+  { directory, own = [], onLeftOut }: Pick<InputPlace, 'directory' | 'own' | 'onLeftOut'>,
+): Promise<readonly Target[]> {
   const path = resolve(directory, name);
   const kind = await kindOf(path);
   if (kind === 'file') {
     await refuseAmbiguousName(name, path, directory);
     return [{ kind: 'file', at: path, name }];
   }
-  const pattern = kind === 'directory' ? `${escapeGlob(name)}/**` : name;
-  const matches = await matchFiles(pattern, { directory, dot: kind === 'directory' });
-  if (matches.length === 0) throw matchesNothing(name, 'use an existing file, with --input or in input.from');
-  return matches.map((at) => ({ kind: 'file', at, name: shown(at, directory, name) }));
+  const pattern = kind === 'directory' ? `${directoryGlob(name)}/**` : name;
+  const { files, leftOut } = await searchFiles(pattern, { directory, dot: kind === 'directory', own });
+  const shownLeft = leftOut.map((each) => ({ ...each, path: shown(each.path, directory, name) }));
+  for (const text of leftOutTexts(name, shownLeft)) onLeftOut?.(text);
+  if (files.length === 0) throw matchesNothing(name, 'use an existing file, with --input or in input.from');
+  return files.map((at) => ({ kind: 'file', at, name: shown(at, directory, name) }));
 }
 
 /** If a file is really called `*.csv`, the name is ambiguous: either reading would leave out or add data. */
@@ -242,9 +248,7 @@ async function kindOf(path: string): Promise<'file' | 'directory' | null> {
   }
 }
 
-function escapeGlob(name: string): string {
-  return name.replace(/[\\*?[\]{}()!+@]/g, '\\$&').replace(/\/+$/, '');
-}
+const directoryGlob = (name: string): string => escapeGlob(name).replace(/\/+$/, '');
 
 async function open(target: Target, index: number, place: InputPlace): Promise<FoundInput> {
   const look = textHeadCheck(place.split);

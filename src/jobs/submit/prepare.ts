@@ -48,6 +48,8 @@ export interface SubmissionRequest
   readonly finishBy?: string | null;
   /** USD. */
   readonly maxCost?: number | null;
+  /** batchctl's own directory and configuration, as absolute paths: inputs leave them out. */
+  readonly own?: readonly string[];
 }
 
 /** A submission with everything that identifies the job; nothing is written yet. */
@@ -60,6 +62,8 @@ export interface Prepared {
   readonly digest: string;
   /** Where the outputs will be delivered, with `{job}` not filled in; null: nowhere. */
   readonly deliverPlace: string | null;
+  /** What the inputs' directories and patterns leave out, in a line each. */
+  readonly leftOut?: readonly string[];
 }
 
 /**
@@ -78,14 +82,16 @@ export async function prepare(
   const { spec, runKey, place } = resolveSpec(request);
   refuseLocalReceivers(spec, checksums !== null);
   const code = request.code === undefined ? await packCode(request.directory, spec.files) : request.code;
-  const inputs = await inputsOf(request, spec, { store, bucket, findSource, checksums });
+  const leftOut: string[] = [];
+  const onLeftOut = (text: string): number => leftOut.push(text);
+  const inputs = await inputsOf(request, spec, { store, bucket, findSource, checksums, onLeftOut });
   try {
     checkInputs(request, spec, runKey, inputs);
   } catch (error) {
     await closeInputs(inputs);
     throw error;
   }
-  const found = { request, spec, runKey, code, inputs, deliverPlace: place };
+  const found = { request, spec, runKey, code, inputs, deliverPlace: place, leftOut };
   return { ...found, digest: digestOf(factsOf(found)) };
 }
 
@@ -158,7 +164,7 @@ function runKeyOf({ runKey }: SubmissionRequest, fill: (text: string, field: str
 async function inputsOf(
   request: SubmissionRequest,
   spec: JobSpec,
-  place: Pick<InputPlace, 'store' | 'bucket' | 'findSource' | 'checksums'>,
+  place: Pick<InputPlace, 'store' | 'bucket' | 'findSource' | 'checksums' | 'onLeftOut'>,
 ): Promise<readonly FoundInput[]> {
   if (spec.input === null) {
     throw new BatchctlError('jobFile', 'the job has no input field, which defines the split', {
@@ -175,7 +181,7 @@ async function inputsOf(
   const directory = given ? request.inputDirectory : request.directory;
   const stdin = given ? request.stdin : null;
   const attached = request.attachments?.inputs ?? null;
-  const found = { seen: new Map<string, string>(), split };
+  const found = { seen: new Map<string, string>(), split, own: request.own ?? [] };
   return findInputs(from, { ...place, ...found, directory, stdin, attached });
 }
 

@@ -1,6 +1,6 @@
 // Protects: a submission never drops an input silently, and never processes one twice.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { matchFiles } from '../../../src/jobs/data/find-files.ts';
@@ -86,6 +86,14 @@ describe('the inputs of a submission', () => {
     symlinkSync('b.csv', join(place.directory, 'latest.csv'));
     const { message } = await failsWith('refused', submit('"*.csv"'));
     expect(message).to.equal('the input latest.csv is the same as b.csv, so its data would be processed twice');
+  });
+
+  it('are refused if two are hard links to one file', async () => {
+    for (const name of ['a.csv', 'b.csv']) writeFileSync(join(place.directory, name), 'v\n1\n');
+    linkSync(join(place.directory, 'b.csv'), join(place.directory, 'c.csv'));
+    const { message, hint } = await failsWith('refused', submit('"*.csv"'));
+    expect(message).to.equal('the input c.csv is the same as b.csv, so its data would be processed twice');
+    expect(hint).to.contain('To process its data twice, copy it');
   });
 
   it('may be two files with the same content', async () => {
