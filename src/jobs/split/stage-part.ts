@@ -66,12 +66,41 @@ export async function stagePart(part: Part | FilePart, options: StageOptions): P
   }
   const at = source.kind === 'store' ? options : { ...options, store: await readerOf(source, options) };
   const check = part.kind === 'range' ? cutCheckOf(part, input, options.split) : null;
+  const whole = wholeCheck(input, ranges);
   const bytes = await withTarget(
     options.target,
-    (write) => readObjectRanges(input.name, source, ranges, at, write),
+    async (write) => {
+      await readObjectRanges(input.name, source, ranges, at, (chunk) => {
+        whole?.add(chunk);
+        write(chunk);
+      });
+      whole?.finish();
+    },
     check,
   );
   return check === null ? { bytes } : { bytes, checked: true };
+}
+
+/**
+ * Compares the bytes of an input that is read whole with the checksum that it was accepted with, as they pass; null for a
+ * part of an input, and without a checksum. The entity tag alone doesn't show that the store's bytes have changed.
+ */
+function wholeCheck({ name, size, checksum }: JobInput, ranges: readonly Range[]) {
+  if (checksum === null) return null;
+  let end = 0;
+  for (const { offset, length } of ranges) {
+    if (offset !== end) return null;
+    end += length;
+  }
+  if (end !== size) return null;
+  const hash = createHash('sha256');
+  return {
+    add: (bytes: Uint8Array): void => void hash.update(bytes),
+    finish: (): void => {
+      const found = `sha256:${hash.digest('hex')}`;
+      if (found !== checksum) throw changedInput(name, `expected ${checksum}, found ${found}`);
+    },
+  };
 }
 
 /** The stdin of a command whose part contains no bytes: an item's line, a range's index, a grid's JSON. */

@@ -2,6 +2,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Bucket, BucketObject, BucketReadOptions } from '../../ports/bucket.ts';
 import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
+import { dataChecksum } from '../data/data-key.ts';
 import {
   changedInput,
   detectCompression,
@@ -15,6 +16,8 @@ interface StoreSource extends SplitSource {
   readonly size: number;
   readonly key: string;
   readonly etag: string;
+  /** `sha256:<hex>` if `upload` recorded it; for an object of a bucket, if S3 has it. */
+  readonly checksum: string | null;
 }
 
 /** How many prefetched ranges are kept at most, and bytes of them. */
@@ -44,6 +47,7 @@ export async function openStoreSource(
     name,
     key,
     etag,
+    checksum: dataChecksum(info.metadata),
     size,
     compression,
     random,
@@ -121,8 +125,6 @@ function lazily(get: () => Promise<{ readonly body: Readable } | null>, name: st
 interface BucketSource extends StoreSource {
   /** The version to read; null: the current object, pinned by its ETag. */
   readonly version: string | null;
-  /** `sha256:<hex>` if S3 has it. */
-  readonly checksum: string | null;
 }
 
 /** Reads one version of each object; with null, the current objects. */

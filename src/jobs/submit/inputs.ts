@@ -271,7 +271,7 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
         source,
         input: {
           ...base(source, target.name),
-          checksum: target.checksum,
+          checksum: target.checksum ?? source.checksum,
           source: { kind: 'store', key: target.at, etag: source.etag },
         },
       };

@@ -114,7 +114,7 @@ function inputDifferences(accepted: JobFacts['inputs'], now: JobFacts['inputs'])
   return accepted.flatMap((before, at) => {
     const input = now[at] ?? before;
     const [from, to] = [inputFacts(before), inputFacts(input)];
-    if (isSameJson(from, to)) return [];
+    if (isSameJson(from, to) || isSameVersion(before, input)) return [];
     if (before.name !== input.name) return difference('input', before.name, input.name);
     const field = `input ${input.name}`;
     if (before.source.kind === 'file' && input.source.kind === 'file' && before.source.path !== input.source.path)
@@ -122,6 +122,14 @@ function inputDifferences(accepted: JobFacts['inputs'], now: JobFacts['inputs'])
     if (before.size !== input.size) return difference(field, `${before.size} bytes`, `${input.size} bytes`);
     return [{ field, from, to }];
   });
+}
+
+/** Jobs of 0.2 and before identified objects of `upload` by their entity tag, although these have a checksum. */
+function isSameVersion(a: JobFacts['inputs'][number], b: JobFacts['inputs'][number]): boolean {
+  const isKnown = a.checksum === null || b.checksum === null;
+  return (
+    isKnown && a.name === b.name && a.size === b.size && a.source.kind === 'store' && isSameJson(a.source, b.source)
+  );
 }
 
 function programDifferences(accepted: JobFacts, now: JobFacts): readonly Change[] {

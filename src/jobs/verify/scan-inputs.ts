@@ -34,7 +34,12 @@ import { hashObject, type VerifyContext } from './verify-context.ts';
 export async function scanInputs(ctx: VerifyContext): Promise<void> {
   for (const [n, input] of ctx.view.record.inputs.entries()) {
     ctx.signal?.throwIfAborted();
-    const { changed, checksum } = ctx.deep ? await readInput(ctx, input) : UNREAD;
+    const { changed, altered, checksum } = ctx.deep ? await readInput(ctx, input) : UNREAD;
+    if (altered !== null)
+      ctx.findings.add(
+        'inputAltered',
+        `the bytes of the input ${input.name} differ from those of the accepted version: ${altered}`,
+      );
     if (changed !== null)
       ctx.warnings.add('inputChanged', `the input ${input.name} has changed since the job was accepted: ${changed}`);
     ctx.evidence?.input(inputLine(n, input, checksum));
@@ -43,24 +48,27 @@ export async function scanInputs(ctx: VerifyContext): Promise<void> {
 }
 
 interface InputRead {
-  /** How it differs now; null if unchanged. */
+  /** How its version differs now; null if unchanged. */
   readonly changed: string | null;
+  /** How the bytes of the same version differ; null if they don't. */
+  readonly altered: string | null;
   /** Checksum of its bytes, if they are still those that the job was accepted with. */
   readonly checksum: string | null;
 }
 
-const UNREAD: InputRead = { changed: null, checksum: null };
+const UNREAD: InputRead = { changed: null, altered: null, checksum: null };
 
 async function readInput(ctx: VerifyContext, input: JobInput): Promise<InputRead> {
   const before = await changeOf(ctx, input);
-  if (before !== null || input.source.kind === 'pipe') return { changed: before, checksum: null };
+  if (before !== null || input.source.kind === 'pipe') return { changed: before, altered: null, checksum: null };
   const checksum = await checksumOf(ctx, input);
-  const changed = (await changeOf(ctx, input)) ?? differenceOf(input, checksum);
-  return { changed, checksum: changed === null ? checksum : null };
+  const changed = await changeOf(ctx, input);
+  const altered = changed === null ? differenceOf(input, checksum) : null;
+  return { changed, altered, checksum: changed === null && altered === null ? checksum : null };
 }
 
 function differenceOf({ checksum }: JobInput, found: string | null): string | null {
-  return checksum === null || checksum === found ? null : `it has ${found} instead of ${checksum}`;
+  return checksum === null || checksum === found ? null : `expected ${checksum}, found ${found}`;
 }
 
 async function changeOf(ctx: VerifyContext, { source }: JobInput): Promise<string | null> {

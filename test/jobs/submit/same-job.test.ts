@@ -2,15 +2,16 @@
 import { mkdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { dataMetadata } from '../../../src/jobs/data/data-key.ts';
 import { requireView } from '../../../src/jobs/journal.ts';
 import { planOf } from '../../../src/jobs/plan.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { FileChecksums } from '../../../src/jobs/submit/inputs.ts';
 import { prepare, type SubmissionRequest } from '../../../src/jobs/submit/prepare.ts';
-import { digestOf, factsOf } from '../../../src/jobs/submit/same-job.ts';
+import { digestOf, factsOf, recordDigest } from '../../../src/jobs/submit/same-job.ts';
 import { type SubmitResult, submit } from '../../../src/jobs/submit/submit.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
-import { jobKey, runClaimKey } from '../../../src/model/keys.ts';
+import { dataKey, jobKey, runClaimKey } from '../../../src/model/keys.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { submissionRequest } from '../../support/submission-request.ts';
@@ -135,6 +136,23 @@ describe('a submission with the run key of an earlier job', () => {
     expect(await digest(elsewhere)).to.equal(first);
     write('b/claims.csv', '1\n3\n');
     expect(await digest(elsewhere)).not.to.equal(first);
+  });
+
+  it('is answered for an object of upload whose checksum the earlier job did not record, unless it was put again', async () => {
+    const { store } = place.platform;
+    const put = (text: string) =>
+      store.put(dataKey('a.csv'), text, { metadata: dataMetadata(`sha256:${'0'.repeat(64)}`) });
+    await put('1\n');
+    const stored = FILE.replace('from: claims.csv', 'from: "store:a.csv"');
+    const { record } = (await submitKeyed(stored)).view;
+    const inputs = record.inputs.map((input) => ({ ...input, checksum: null }));
+    const former = { ...record, inputs, digest: recordDigest({ ...record, inputs }) };
+    await store.put(jobKey(record.job), JSON.stringify(former));
+    const claim = { format: 1, job: record.job, digest: former.digest };
+    await store.put(runClaimKey('close', 0), JSON.stringify(claim));
+    expect(await submitKeyed(stored)).to.deep.include({ created: false });
+    await put('2\n');
+    expect((await refusal(stored)).message).to.include('input store:a.csv');
   });
 
   it('is told by plan, with what differs', async () => {

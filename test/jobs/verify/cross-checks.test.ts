@@ -85,9 +85,10 @@ describe('cross-checks of a verification', () => {
         return { ...input, source: { kind: 'file', path, pin: { inode: String(pin.ino), size: 4, mtimeNs } } };
       }),
     }));
-    const { warnings } = await verify(await read(view), true);
-    expect(warnings.map(({ code }) => code)).to.deep.equal(['inputChanged']);
-    expect(warnings[0]?.message).to.include(`instead of ${checksum}`);
+    const { problems, warnings } = await verify(await read(view), true);
+    expect([problems.map(({ code }) => code), warnings]).to.deep.equal([['inputAltered'], []]);
+    expect(problems[0]?.message).to.include(`expected ${checksum}, found ${bytesChecksum(Buffer.from('1\n3\n'))}`);
+    expect(await found(await read(view))).to.deep.equal([]);
   });
 
   it('finds a piece that is one byte short without reading it', async () => {
