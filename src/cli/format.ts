@@ -20,6 +20,11 @@ export function groupDigits(decimal: string): string {
   return [whole.replace(/\B(?=(\d{3})+$)/g, ','), ...rest].join('.');
 }
 
+/** The same with a sign: `+1,204.5`, `-12`. */
+export function signedDigits(decimal: string): string {
+  return `${decimal.startsWith('-') ? '' : '+'}${groupDigits(decimal)}`;
+}
+
 /** `4m left`; at least `1s left`, as the job isn't done yet. `seconds` are seconds. */
 export function formatLeft(seconds: number): string {
   return `${formatDuration(Math.max(1, seconds))} left`;

@@ -5,7 +5,15 @@ import { dollarsText } from '../model/cost/limit.ts';
 import { jobPrefix } from '../model/keys.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
-import { formatCount, formatInstant, formatMany, formatRate, groupDigits, localizeInstants } from './format.ts';
+import {
+  formatCount,
+  formatInstant,
+  formatMany,
+  formatRate,
+  groupDigits,
+  localizeInstants,
+  signedDigits,
+} from './format.ts';
 import { wrap } from './help.ts';
 import { type Column, countColumn, renderTable } from './render.ts';
 import { measuredText } from './report-html/figures.ts';
@@ -247,7 +255,7 @@ export function formatDifference(figure: Figure): string {
   const change = formatChange(figure);
   const difference = figure.exact?.difference ?? null;
   if (difference === null || change === '=') return change;
-  const signed = `${difference.startsWith('-') ? '' : '+'}${groupDigits(difference)}`;
+  const signed = signedDigits(difference);
   return change === '~' || change === '' ? signed : `${change} (${signed})`;
 }
 
