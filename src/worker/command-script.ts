@@ -8,9 +8,15 @@ export const ATTEMPT_VARIABLE = 'BATCHCTL_ATTEMPT';
 export const WORKER_VARIABLE = 'BATCHCTL_WORKER_ID';
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-/** Names with a meaning in some shells: assigning them would fail or change the shell, so env(1) sets them. */
+/**
+ * Names with a meaning in some shells: assigning them would fail or change the shell, so env(1) sets them. Other users can
+ * read its arguments, so no secret has such a name.
+ */
 export const SHELL_VARIABLES =
-  /^(BASH.*|COMP_.*|DIRSTACK|E?UID|EPOCH.*|FUNC.*|GROUPS|HIST.*|IFS|LINENO|MAIL.*|OPT(ARG|IND|ERR)|POSIXLY_CORRECT|PPID|RANDOM|SECONDS|SHELLOPTS|_)$/;
+  /^(BASH.*|COMP_(CWORD|KEY|LINE|POINT|TYPE|WORDBREAKS|WORDS)|DIRSTACK|E?UID|EPOCH(REALTIME|SECONDS)|FUNC(NAME|NEST)|GROUPS|HIST(CMD|CONTROL|FILE|FILESIZE|IGNORE|SIZE|TIMEFORMAT)|IFS|LINENO|MAIL(CHECK|PATH)?|OPT(ARG|IND|ERR)|POSIXLY_CORRECT|PPID|RANDOM|SECONDS|SHELLOPTS|_)$/;
+
+/** Those of them that a shell which only starts the command can set, too: they have no effect on that. */
+const SETTABLE = /^(BASH_ENV|HIST(CONTROL|FILE|FILESIZE|IGNORE|SIZE|TIMEFORMAT)|IFS|MAIL(CHECK|PATH)?)$/;
 
 /** The argv of a command: a string runs under `/bin/sh -c`. */
 export function argvOf({ run }: Pick<Command, 'run'>): readonly string[] {
@@ -36,33 +42,45 @@ interface ScriptContext {
  * program could read, or a NUL.
  */
 export function commandScript(command: Command, context: ScriptContext): string {
-  let assignments = '';
-  let own = '';
-  for (const name in command.env) {
-    if (name === ATTEMPT_VARIABLE || name === WORKER_VARIABLE) continue;
-    if (!NAME.test(name)) throw badName(name);
-    const word = `${name}=${shellQuote(command.env[name] ?? '')} `;
-    if (SHELL_VARIABLES.test(name)) own += word;
-    else assignments += word;
-  }
-  assignments += `${ATTEMPT_VARIABLE}=${shellQuote(command.attempt)} `;
-  let words = shellQuote(context.program);
-  if (own !== '' || context.as !== null) {
-    const worker = `${WORKER_VARIABLE}=${shellQuote(context.worker)} `;
-    // Set last: the program that drops the worker's rights still has them, and must not use a job's LD_PRELOAD.
-    assignments = `${context.as ?? ''} /usr/bin/env -i ${own}${assignments}${worker}`;
-    // env(1) would treat a word with = as a variable.
-    if (context.program.includes('=')) words = `/bin/sh -c 'exec "$0" "$@"' ${words}`;
-  }
+  const { env, words } = wordsOf(command, context);
   const stdout = file(command.stdout);
   const stderr = file(command.stderr);
   const stdin = command.stdin === null ? '/dev/null' : file(command.stdin);
+  // Opened twice: `>` empties the file, `>>` makes every write append, so that it can be truncated while it is written.
+  const rest = `>${stdout} 9>${file(context.fifo)} 2>${stderr} 2>>${stderr}`;
+  // cd exports PWD and OLDPWD, which the command should not get.
+  const begin = `cd ${file(command.cwd)} && unset PWD OLDPWD &&`;
+  const report = `echo "${context.mark} $?"\n`;
+  if (context.as === null) return `${begin} ${env.join(' ')} ${words} <${stdin} ${rest}\n${report}`;
+  // The variables are set last, by a shell without the worker's rights: the program that drops them must not use a job's
+  // LD_PRELOAD. That shell reads them, as everybody can read the arguments of a process. The here-document comes first:
+  // a process that may write a long one must not keep the other files open.
+  const end = `end of ${context.mark}`;
+  const exports = env.map((word) => `export ${word}\n`).join('');
+  return `${begin} ${context.as} /bin/sh -s <<'${end}' 7<${stdin} ${rest}\n${exports}unset PWD OLDPWD SHLVL\nexec ${words} <&7 7<&-\n${end}\n${report}`;
+}
+
+/** A command's variables as assignments, and its words. */
+function wordsOf(
+  command: Command,
+  context: ScriptContext,
+): { readonly env: readonly string[]; readonly words: string } {
+  const env: string[] = [];
+  const own: string[] = [];
+  for (const name in command.env) {
+    if (name === ATTEMPT_VARIABLE || name === WORKER_VARIABLE) continue;
+    if (!NAME.test(name)) throw badName(name);
+    const isOwn = SHELL_VARIABLES.test(name) && (context.as === null || !SETTABLE.test(name));
+    (isOwn ? own : env).push(`${name}=${shellQuote(command.env[name] ?? '')}`);
+  }
+  env.push(`${ATTEMPT_VARIABLE}=${shellQuote(command.attempt)}`);
+  if (context.as !== null) env.push(`${WORKER_VARIABLE}=${shellQuote(context.worker)}`);
+  let words = shellQuote(context.program);
+  // env(1) would treat a word with = as a variable.
+  if (own.length > 0 && context.program.includes('=')) words = `/bin/sh -c 'exec "$0" "$@"' ${words}`;
   const argv = argvOf(command);
   for (let index = 1; index < argv.length; index += 1) words += ` ${shellQuote(argv[index] ?? '')}`;
-  // Opened twice: `>` empties the file, `>>` makes every write append, so that it can be truncated while it is written.
-  const redirections = `<${stdin} >${stdout} 9>${file(context.fifo)} 2>${stderr} 2>>${stderr}`;
-  // cd exports PWD and OLDPWD, which the command should not get.
-  return `cd ${file(command.cwd)} && unset PWD OLDPWD && ${assignments}${words} ${redirections}\necho "${context.mark} $?"\n`;
+  return { env, words: own.length === 0 ? words : `/usr/bin/env ${own.join(' ')} ${words}` };
 }
 
 function file(path: string): string {

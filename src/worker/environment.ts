@@ -5,6 +5,7 @@ import { shellTextAt } from '../model/shell-text.ts';
 import { baseNameOf, extensionOfPattern, placeholdersOf, stemOf, substituteRun } from '../model/substitute.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Runnable } from './admit.ts';
+import { SHELL_VARIABLES } from './command-script.ts';
 import type { Secrets } from './secrets.ts';
 import type { SlotDirectory } from './slot-directory.ts';
 import type { StagedInput } from './stage-in.ts';
@@ -68,6 +69,7 @@ export function environmentOf(
     env[`BATCHCTL_PARAM_${name.toUpperCase().replaceAll('-', '_')}`] = value;
   }
   const { message, number, step } = task;
+  refuseShellNames(facts.secrets);
   Object.assign(env, facts.groupEnv, step.env, facts.secrets);
   env.BATCHCTL_JOB = message.job;
   env.BATCHCTL_STEP = message.step;
@@ -89,6 +91,13 @@ export function environmentOf(
   if (step.output === 'file') env.BATCHCTL_OUTPUT = directory.outputFile;
   if (step.output === 'files') env.BATCHCTL_OUTPUT_DIR = directory.outputDirectory;
   return env;
+}
+
+/** Throws `jobFile`: such a variable can only be set in a way that shows its value to other users. */
+function refuseShellNames(secrets: Secrets): void {
+  const name = Object.keys(secrets).find((each) => SHELL_VARIABLES.test(each));
+  if (name === undefined) return;
+  throw new BatchctlError('jobFile', `secret ${name}: shells use this name themselves; give the secret another one`);
 }
 
 /** Another user's commands get no home directory that they could write to, and not the worker's. */

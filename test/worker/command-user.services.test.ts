@@ -1,6 +1,16 @@
 // Protects: a command that runs as another user cannot gain root's rights, enter other slots or outlive its worker.
-import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -94,6 +104,42 @@ describe('commands with a user of their own', () => {
       expect(stdout()).to.equal('it\'s||two\nlines|$(id) "x"|');
     });
 
+    it('gets long variables, and every name, unchanged', async () => {
+      const long = `${"it's $(id)\n".repeat(9_000)}end`;
+      const env = { PATH: '/usr/bin:/bin', LONG: long, RANDOM: '7', MAIL_KEY: 'm', PWD_KEY: 'p' };
+      const script =
+        'printf %s "$LONG" | cksum; printenv RANDOM MAIL_KEY PWD_KEY; env | grep -cE "^(PWD|OLDPWD|SHLVL)="';
+      await run(['/usr/bin/env', 'sh', '-c', script], { env });
+      const sum = spawnSync('cksum', { input: long, encoding: 'utf8' }).stdout;
+      expect(stdout(), stderr()).to.match(new RegExp(`^${sum}7\nm\np\n`));
+    });
+
+    it('shows no variable of its own in the arguments or the environment of any process that starts it', async () => {
+      const log = join(bench.directory, 'started');
+      const recorder = join(bench.directory, 'setpriv');
+      writeFileSync(recorder, `#!/bin/sh\ncat /proc/$$/cmdline /proc/$$/environ >>${log}\nexec setpriv "$@"\n`, {
+        mode: 0o755,
+      });
+      const user = commandUserOf(NOBODY);
+      const recorded = new ExecutorBench(1, '/bin/sh', user === null ? null : { ...user, setpriv: recorder });
+      const env = { PATH: '/usr/bin:/bin', KEY: 'hunter2-of-the-desk', MAIL_PASSWORD: 'hunter2-of-the-desk' };
+      try {
+        const { cwd } = recorded.slot(0);
+        const script = 'printf %s "$KEY" >seen; until [ -e go ]; do sleep 0.01; done';
+        const running = recorded.run(script, { ...recorded.slot(0), stdin: null, env });
+        await until('it runs', () => textOf(join(cwd, 'seen')) === env.KEY);
+        const shown = readdirSync('/proc').filter(
+          (pid) => /^\d+$/.test(pid) && textOf(`/proc/${pid}/cmdline`).includes(env.KEY),
+        );
+        writeFileSync(join(cwd, 'go'), '');
+        expect(await running).to.include({ how: 'exit', code: 0 });
+        expect(shown).to.deep.equal([]);
+        expect(readFileSync(log, 'latin1')).to.include('--reuid').and.not.include(env.KEY);
+      } finally {
+        await recorded.close();
+      }
+    });
+
     it('can use /dev/stdout and /dev/stderr by name, and read its stdin that way', async () => {
       const { stdin } = bench.slot(0);
       writeFileSync(stdin, 'in\n');
@@ -178,7 +224,11 @@ describe('commands with a user of their own', () => {
 });
 
 function textOf(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 function refusal(name: string): string {

@@ -140,6 +140,7 @@ export const IN_SLOT: readonly Leaving[] = [
   },
 ];
 
+let slotsUsed = 0;
 const VICTIM_FILES = ['file', 'in', 'err', 'out', 'counters'];
 
 interface TestWorker {
@@ -197,7 +198,10 @@ export class LeavingBench {
     const scratch = join(this.#place.directory, 'work', `w.${this.#task}`);
     mkdirSync(scratch, { recursive: true });
     const worker = `w-left-${process.pid}`;
-    const executor = createShellExecutor({ slots, worker, directory: scratch, user: this.#user });
+    // The watchdog of a closed executor may still be ending what has the ids of its slots.
+    const first = this.#user === null ? 0 : slotsUsed;
+    if (this.#user !== null) slotsUsed += slots;
+    const executor = createShellExecutor({ slots: first + slots, worker, directory: scratch, user: this.#user });
     const log = { info: () => undefined, warn: (line: string) => void this.#warnings.push(line) };
     const inherited = { PATH: process.env.PATH ?? '' };
     const ctx = makeContext(this.#place.platform, { executor, scratch, log, inherited });
@@ -208,7 +212,7 @@ export class LeavingBench {
         this.#task += 1;
         const attempt = `a${task.message.task}`;
         const changed = { ...task, step: { ...task.step, env, ...step } };
-        const { outcome } = await runAttempt(ctx, changed, makeAttemptOptions(ctx, { attempt, slot }));
+        const { outcome } = await runAttempt(ctx, changed, makeAttemptOptions(ctx, { attempt, slot: first + slot }));
         return { task: task.message.task, outcome };
       },
       close: () => executor.close(),
@@ -236,7 +240,7 @@ export class LeavingBench {
     try {
       const slot = 'SLOT=$(dirname "$BATCHCTL_COUNTERS")';
       const left = await worker.run({ input: 'file', output, run: `${slot}; ${script}; echo fine` });
-      if (error === undefined) expect(left.outcome).to.include({ kind: 'published' });
+      if (error === undefined) expect(left.outcome, JSON.stringify(left.outcome)).to.include({ kind: 'published' });
       else expect(left.outcome).to.have.nested.property('failure.error').that.matches(error);
 
       const { outcome, task } = await worker.run({ input: 'file', output: 'file', run: NORMAL });
