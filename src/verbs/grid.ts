@@ -3,13 +3,13 @@ import { BatchctlError } from '../errors.ts';
 import { findJob } from '../jobs/find.ts';
 import { holdText, liftHold } from '../jobs/grid/boots.ts';
 import { knownGroups, purgeQueue, readBacklogs } from '../jobs/grid/queues.ts';
-import { redriveGroup } from '../jobs/grid/redrive.ts';
+import { type PlannedRedrive, planRedrive } from '../jobs/grid/redrive.ts';
 import { type GroupView, viewGroups } from '../jobs/grid/view-groups.ts';
 import { findWorker, joinWorkers, orderWorker, readWorkerLogs, type WorkerRow } from '../jobs/grid/workers.ts';
 import { parseTaskName } from '../jobs/tasks.ts';
 import { confirmName } from '../lib/confirm-name.ts';
 import { isoOf } from '../lib/instant.ts';
-import { wholeNumberParser } from '../lib/units.ts';
+import { formatMany, wholeNumberParser } from '../lib/units.ts';
 import type {
   ListedGroup,
   ListedQueue,
@@ -265,13 +265,13 @@ export const queue = listVerb({
   },
 });
 
-/** Sends dead letters back, group by group. Throws `notFound`, `usage`. */
+/** Sends dead letters back, group by group, after confirmation. Throws `notFound`, `usage`, `refused`. */
 export const queueRedrive = listVerb({
   name: 'queue redrive',
   ...changing('POST', '/redrives'),
   input: v.strictObject({
     group: option('--group <group>', 'only dead letters of this group (default: all groups)', groupName),
-    job: option('--job <job>', 'only those of this job', text),
+    job: option('--job <job>', 'only those of this job, also if it is closed or has a deadline', text),
     task: option('--task <task>', 'only those of this task, STEP/N; requires --job', text),
     limit: option('--limit <n>', 'send back at most this many', parsedText(wholeNumberParser(1))),
   }),
@@ -284,16 +284,37 @@ export const queueRedrive = listVerb({
     const view = job === undefined ? null : await findJob(platform, job);
     const task = view === null || asked.task === undefined ? null : parseTaskName(view, asked.task);
     const known = view === null ? await knownGroups(platform) : view.record.spec.steps.map(({ group }) => group);
-    const of = { job: view?.record.job ?? null, task, dryRun: context.dryRun };
+    const of = { job: view?.record.job ?? null, task };
+    const plans: PlannedRedrive[] = [];
     let left = limit;
     for (const group of only === undefined ? new Set(known) : [only]) {
       if (left <= 0) break;
-      const redriven = await redriveGroup(platform, { ...of, group, limit: left });
-      left -= redriven.sent;
-      yield redriven;
+      const plan = await planRedrive(platform, { ...of, group, limit: left });
+      left -= plan.planned.sent;
+      plans.push(plan);
     }
+    const letters = plans.flatMap(({ planned }) => planned.jobs);
+    if (!context.dryRun && letters.length > 0) await context.confirm(`send back ${lettersText(letters)}?`);
+    for (const { planned, send } of plans) yield context.dryRun ? planned : await send();
   },
 });
+
+/** How many jobs a question names. */
+const NAMED_JOBS = 10;
+
+/** `2 dead letters of claims-…, 1 of no job` */
+function lettersText(letters: RedriveAnswer['jobs']): string {
+  const counts = new Map<string, number>();
+  for (const { job, letters: more } of letters) {
+    const name = job ?? 'no job';
+    counts.set(name, (counts.get(name) ?? 0) + more);
+  }
+  const named = [...counts].slice(0, NAMED_JOBS).map(([job, count], at) => {
+    return `${at === 0 ? formatMany(count, 'dead letter') : count} of ${job}`;
+  });
+  const rest = counts.size - named.length;
+  return `${named.join(', ')}${rest === 0 ? '' : `, and those of ${formatMany(rest, 'more job')}`}`;
+}
 
 /** Reported by a dry run: the number of waiting messages in the queue, of all jobs. */
 interface PurgeEvent {

@@ -97,13 +97,25 @@ describe('the workers of this machine', () => {
     const [delivery] = await queue.receive({ max: 1, waitSeconds: 1 });
     if (delivery === undefined) throw new Error('nothing came');
     await queue.bury([{ delivery, reason: 'not JSON' }]);
-    const planned = jsonOf(await here.run(['queue', 'redrive', '--dry-run', '--json']));
-    expect(planned).to.include({ sent: 2, dryRun: true });
+    const left = [{ job, tasks: ['only/0'], why: 'the job has failed; name it with --job to run it again' }];
+    const none = { group: 'default', sent: 1, jobs: [{ job: null, letters: 1 }], retried: [], left };
+    expect(jsonOf(await here.run(['queue', 'redrive', '--dry-run', '--json']))).to.deep.equal({
+      ...none,
+      dryRun: true,
+    });
     expect(await deadLetters()).to.equal(2);
+    const unasked = expectExit(await here.run(['queue', 'redrive']), 7);
+    expect(unasked.stderr).to.include('send back 1 dead letter of no job?');
+    expect(await deadLetters()).to.equal(2);
+    expect(jsonOf(await here.run(['queue', 'redrive', '--yes', '--json']))).to.deep.equal({ ...none, dryRun: false });
+    expect(await deadLetters()).to.equal(1);
     here.write('fixed', '');
-    expect(jsonOf(await here.run(['queue', 'redrive', '--json']))).to.deep.equal({
+    const asked = expectExit(await here.run(['queue', 'redrive', '--job', job]), 7);
+    expect(asked.stderr).to.include(`send back 1 dead letter of ${job}?`);
+    expect(jsonOf(await here.run(['queue', 'redrive', '--job', job, '--yes', '--json']))).to.deep.equal({
       group: 'default',
-      sent: 2,
+      sent: 1,
+      jobs: [{ job, letters: 1 }],
       retried: [{ job, round: 1, tasks: ['only/0'] }],
       left: [],
       dryRun: false,
@@ -112,6 +124,31 @@ describe('the workers of this machine', () => {
     await here.work();
     expectExit(await here.run(['wait', job]));
     expect(here.lines('runs')).to.have.length(2);
+  });
+
+  it('leaves dead letters of a job with a deadline, and of earlier rounds, unless the job is named', async () => {
+    oneTask(`test -e '${here.path('fixed')}'`);
+    const bury = async (job: string): Promise<void> => {
+      const queue = await (await here.platform()).queue('default');
+      const [delivery] = await queue.receive({ max: 1, waitSeconds: 5 });
+      if (delivery === undefined) throw new Error(`nothing of ${job} came`);
+      await queue.bury([{ delivery, reason: 'the archive is damaged' }]);
+    };
+    const bound = await here.submit('--finish-by', 'in 6h');
+    await bury(bound);
+    const job = await here.submit();
+    const { stderr } = expectExit(await here.run(['queue', 'redrive', '--yes']));
+    expect(stderr).to.include(`1 dead letter of ${bound} left (only/0): the job has a deadline`);
+    expect(await deadLetters()).to.equal(1);
+    expectExit(await here.run(['queue', 'redrive', '--yes', '--job', bound]));
+    expect(await deadLetters()).to.equal(0);
+    // Both jobs fail, and one is retried: its letter is of the round before.
+    await here.work();
+    expectExit(await here.run(['retry', job]));
+    const plan = jsonOf(await here.run(['queue', 'redrive', '--dry-run', '--json']));
+    expect(plan).to.deep.include({ sent: 0, jobs: [] });
+    const whys = plan.left.map((one: { job: string; why: string }) => [one.job, one.why]);
+    expect(whys).to.deep.include([job, 'a later round has replaced it']);
   });
 
   it('keeps the dead letter of a task that its gather continued without, and says why', async () => {
@@ -126,9 +163,9 @@ describe('the workers of this machine', () => {
     });
     await here.work();
     expectExit(await here.run(['wait', job]));
-    const { code, stdout, stderr } = await here.run(['queue', 'redrive', '--job', job]);
+    const { code, stdout, stderr } = await here.run(['queue', 'redrive', '--job', job, '--yes']);
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'group default: sent 0 dead letters back\n' });
-    expect(stderr).to.include(`1 dead letter of ${job} left: job ${job} has continued without only/0`);
+    expect(stderr).to.include(`1 dead letter of ${job} left (only/0): job ${job} has continued without only/0`);
     expect(stderr).to.include('too late to retry');
     expect(await deadLetters()).to.equal(1);
   });

@@ -136,7 +136,7 @@ describe('a manager on AWS', function () {
     for (const change of [['--max', '3'], ['--manual'], ['--auto'], ['0']])
       expect((await through('scale', ...change)).code, change.join(' ')).to.equal(0);
     expect(jsonOf(await through('scale', '--json'))).to.include({ max: 3, mode: 'auto', desired: 0 });
-    expectExit(await through('queue', 'redrive', '--job', job));
+    expectExit(await through('queue', 'redrive', '--job', job, '--yes'));
     // This retries it, in vain.
     expectExit(await through('wait', job, '--timeout', '3m'), 5);
     await until('the group is empty', () => world.cloud.grid.instances(world.group).length === 0, 180_000);

@@ -131,7 +131,7 @@ describe('why: tasks that do not end', () => {
     await queue.bury([{ delivery, reason: 'the archive is damaged' }]);
     const cause = await untilCause(platform, job, 'deadLetters');
     expect(cause.title).to.include('1 task of it is in the dead-letter queue').and.include('the archive is damaged');
-    await workspace.run(['queue', 'redrive', '--job', job]);
+    await workspace.run(['queue', 'redrive', '--job', job, '--yes']);
     expect(await causeCodesOf(platform, job)).to.deep.equal(['noWorker']);
   });
 

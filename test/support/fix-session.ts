@@ -103,7 +103,7 @@ export async function fixSession(workspace: Workspace): Promise<readonly Answer[
   await run('ledger', 'rebuild', '--json');
   await run('status', job, '--json');
   await run('tasks', job, '--state', 'skipped', '--json');
-  await run('queue', 'redrive', '--json');
+  await run('queue', 'redrive', '--yes', '--json');
   const second = await workspace.submit('--label', 'team=other');
   await run('cancel', second, '--yes', '--json');
   await work();

@@ -283,9 +283,9 @@ export function queueRedriveCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, queueRedrive, {
     help: {
       about:
-        'Sends dead letters back unchanged. If the task failed for good, it is retried in a new round, as with batchctl retry.',
+        'Sends dead letters back unchanged, after confirmation. If the task failed for good, it is retried in a new round, as with batchctl retry. Letters of jobs that are closed or have a deadline, and of earlier rounds, stay unless the job is named with --job.',
       examples: ['batchctl queue redrive', 'batchctl queue redrive --job claims-20261130-1830-k3m5p --task price/12'],
-      exitCodes: { 0: 'done; also if there are no dead letters', 4: 'no such job or task' },
+      exitCodes: { 0: 'done; also if there are no dead letters', 4: 'no such job or task', 7: 'not confirmed' },
       related: ['queue', 'retry', 'failures'],
     },
     show: () => ({
@@ -297,15 +297,18 @@ export function queueRedriveCommand(ctx: Context): CommandDefinition {
 }
 
 async function showRedriven(ctx: Context, redriven: RedriveAnswer): Promise<void> {
-  const { group, sent, retried, left, dryRun } = redriven;
+  const { group, sent, jobs, retried, left, dryRun } = redriven;
   const lines = [`group ${group}: ${dryRun ? 'would send' : 'sent'} ${formatMany(sent, 'dead letter')} back`];
+  for (const { job, letters } of jobs) lines.push(`${job ?? 'no job'}: ${formatMany(letters, 'dead letter')}`);
   for (const { job, round, tasks } of retried) {
     const asked = round === null ? 'would retry' : `round ${round} retries`;
     lines.push(`${job}: ${asked} ${formatMany(tasks.length, 'task')} that failed for good`);
   }
   await print(ctx, `${ctx.flags.json ? JSON.stringify(redriven) : lines.join('\n')}\n`);
   for (const { job, tasks, why } of left) {
-    ctx.warn(`${formatMany(tasks.length, 'dead letter')} of ${job} left: ${why}`);
+    ctx.warn(
+      `${formatMany(tasks.length, 'dead letter')} of ${job} left (${tasks.slice(0, 3).join(', ')}${tasks.length > 3 ? ', ...' : ''}): ${why}`,
+    );
   }
 }
 

@@ -83,7 +83,7 @@ export function redrive({ group, dead }: Queue): Action {
     preview: true,
     what: [
       `Sends about ${formatMany(dead, 'dead letter')} back to the group's queue. Tasks that failed for good are retried.`,
-      'Dead letters of jobs that no longer exist or cannot be retried stay in the dead-letter queue.',
+      'Letters of jobs that are closed or have a deadline, of earlier rounds, and of tasks that cannot be retried stay.',
     ],
     fields: [{ name: 'limit', label: 'At most', kind: 'count', hint: 'number of dead letters; empty: all' }],
     words: (values) => ['queue', 'redrive', '--group', group, ...filledFlags(values, 'limit')],
@@ -92,14 +92,17 @@ export function redrive({ group, dead }: Queue): Action {
   });
 }
 
-function redriveText({ sent, retried, left }: RedriveAnswer, dryRun: boolean): string {
+function redriveText({ sent, jobs, retried, left }: RedriveAnswer, dryRun: boolean): string {
   const of = (jobs: readonly { readonly tasks: readonly string[] }[]): number =>
     jobs.reduce((sum, { tasks }) => sum + tasks.length, 0);
   const [again, stay] = [of(retried), of(left)];
   const why = [...new Set(left.map((one) => one.why))].slice(0, 3).join('; ');
   return [
     `${formatMany(sent, 'dead letter')} ${dryRun ? 'would be sent' : 'sent'} back to the queue.`,
+    ...(jobs.length === 0
+      ? []
+      : [`Jobs: ${jobs.map(({ job, letters }) => `${job ?? 'none'} (${letters})`).join(', ')}.`]),
     ...(again === 0 ? [] : [`${formatMany(again, 'task')} ${dryRun ? 'would' : 'will'} be retried.`]),
-    ...(stay === 0 ? [] : [`${formatMany(stay, 'task')} not retried: ${why}.`]),
+    ...(stay === 0 ? [] : [`${formatMany(stay, 'task')} left: ${why}.`]),
   ].join(' ');
 }

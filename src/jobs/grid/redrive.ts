@@ -1,8 +1,9 @@
 import { isKind } from '../../errors.ts';
 import type { RedriveAnswer } from '../../model/answers/grid.ts';
-import { parseMessage, type TaskMessage } from '../../model/message.ts';
+import { isClosed, stateText, stepIndex } from '../../model/job.ts';
+import { jobOfMessage, parseMessage, type TaskMessage } from '../../model/message.ts';
 import type { TaskBits } from '../../model/task-set.ts';
-import { isSkipped, type JobView, roundOf } from '../../model/view.ts';
+import { isSkipped, type JobView, roundOf, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { TaskQueue } from '../../ports/task-queue.ts';
 import { retry } from '../change/retry.ts';
@@ -12,14 +13,19 @@ import type { TaskName } from '../tasks.ts';
 
 export interface RedriveOptions {
   readonly group: string;
-  /** Only dead letters of this job. */
+  /** Only dead letters of this job, also if it is closed or has a deadline. */
   readonly job: string | null;
   /** Only dead letters of this task. */
   readonly task: TaskName | null;
   /** At most this many are sent back. */
   readonly limit: number;
-  /** Count the dead letters; send none. */
-  readonly dryRun: boolean;
+}
+
+/** Dead letters that were chosen, and what sending them back does. */
+export interface PlannedRedrive {
+  readonly planned: RedriveAnswer;
+  /** Sends exactly these back. */
+  send(): Promise<RedriveAnswer>;
 }
 
 interface FailedTasks {
@@ -29,59 +35,95 @@ interface FailedTasks {
 }
 
 /**
- * Sends dead letters back unchanged; `sent` includes those of retried tasks, which a worker acks without running. If a
- * task failed for good in the round that requests it, its letter would only be buried again. So its task is retried
- * first, and the letter, now of an older round, is sent back to be acked. After a kill between the two, the letter
- * stays and is sent back the next time.
+ * Chooses the dead letters to send back, unchanged; `sent` includes those of retried tasks, which a worker acks without
+ * running. If a task failed for good in the round that requests it, its letter would only be buried again. So its task is
+ * retried first, and the letter, now of an older round, is sent back to be acked. After a kill between the two, the letter
+ * stays and is sent back the next time. Letters are read once: on some services that hides them for a while.
  */
-export async function redriveGroup(platform: Platform, options: RedriveOptions): Promise<RedriveAnswer> {
-  const { group, limit, dryRun } = options;
+export async function planRedrive(platform: Platform, options: RedriveOptions): Promise<PlannedRedrive> {
+  const { group, limit } = options;
   const queue = await platform.queue(group);
-  const { back, failed } = await selectLetters(platform, queue, options);
-  const retried: { job: string; round: number | null; tasks: readonly string[] }[] = [];
-  const left: { job: string; tasks: readonly string[]; why: string }[] = [];
-  for (const [job, { view, tasks, bodies }] of failed) {
-    const names = [...tasks.keys()];
-    try {
-      const asked = { tasks: [...tasks.values()], canaries: null, overrides: {}, dryRun };
-      retried.push({ job, round: (await retry(platform, view, asked)).round, tasks: names });
-      back.push(...bodies);
-    } catch (error) {
-      if (!isKind(error, 'refused')) throw error;
-      left.push({ job, tasks: names, why: error.message });
+  const { back, failed, left } = await selectLetters(platform, queue, options);
+  const retryAll = async (dryRun: boolean): Promise<RedriveAnswer> => {
+    const bodies = [...back];
+    const retried: { job: string; round: number | null; tasks: readonly string[] }[] = [];
+    const stay = left.map(({ job, tasks, why }) => ({ job, tasks: [...tasks], why }));
+    for (const [job, { view, tasks, bodies: its }] of failed) {
+      const names = [...tasks.keys()];
+      try {
+        const asked = { tasks: [...tasks.values()], canaries: null, overrides: {}, dryRun };
+        retried.push({ job, round: (await retry(platform, view, asked)).round, tasks: names });
+        bodies.push(...its);
+      } catch (error) {
+        if (!isKind(error, 'refused')) throw error;
+        stay.push({ job, tasks: names, why: error.message });
+      }
     }
-  }
-  const wanted = new Set(back);
-  const match = (body: string): boolean => wanted.has(body);
-  const sent = dryRun || back.length === 0 ? back.length : await queue.redrive({ match, limit });
-  return { group, sent, retried, left, dryRun };
+    const wanted = new Set(bodies);
+    const match = (body: string): boolean => wanted.has(body);
+    const sent = dryRun || bodies.length === 0 ? bodies.length : await queue.redrive({ match, limit });
+    return { group, sent, jobs: countByJob(bodies), retried, left: stay, dryRun };
+  };
+  return { planned: await retryAll(true), send: () => retryAll(false) };
 }
 
-async function selectLetters(
-  platform: Platform,
-  queue: TaskQueue,
-  options: RedriveOptions,
-): Promise<{ readonly back: string[]; readonly failed: ReadonlyMap<string, FailedTasks> }> {
-  const failures = new FailedTaskFinder(platform);
+function countByJob(bodies: readonly string[]): { job: string | null; letters: number }[] {
+  const counts = new Map<string | null, number>();
+  for (const body of bodies) {
+    const job = jobOfMessage(body);
+    counts.set(job, (counts.get(job) ?? 0) + 1);
+  }
+  return [...counts].map(([job, letters]) => ({ job, letters }));
+}
+
+/**
+ * Why a letter stays unless its job or task is named; null: it is sent back. A person who sends everything back wants the
+ * work that is under way to go on, not jobs that have ended, or have a deadline that more work may break.
+ */
+function stayReason({ view, message, index }: FoundTask): string | null {
+  if (message.round < roundOf(view, index, message.task)) return 'a later round has replaced it';
+  const state = stateOf(view);
+  if (isClosed(state)) return `${stateText(state)}; name it with --job to run it again`;
+  return view.finishBy === null ? null : 'the job has a deadline; name it with --job to run it again';
+}
+
+interface SelectedLetters {
+  readonly back: readonly string[];
+  readonly failed: ReadonlyMap<string, FailedTasks>;
+  readonly left: readonly { readonly job: string; readonly tasks: ReadonlySet<string>; readonly why: string }[];
+}
+
+async function selectLetters(platform: Platform, queue: TaskQueue, options: RedriveOptions): Promise<SelectedLetters> {
+  const jobs = new LetterJobs(platform);
   const back: string[] = [];
   const failed = new Map<string, FailedTasks>();
+  const left = new Map<string, { job: string; tasks: Set<string>; why: string }>();
   let found = 0;
   for await (const { body } of queue.dead()) {
     const message = taskOf(body);
     if (!isWanted(message, options)) continue;
-    const failure = message === null ? null : await failures.of(message);
-    if (message === null || failure === null) back.push(body);
+    const task = message === null ? null : await jobs.find(message);
+    const why = task === null || options.job !== null ? null : stayReason(task);
+    if (task !== null && why !== null) {
+      const { job, step, task: n } = task.message;
+      const known = left.get(`${job} ${why}`) ?? { job, tasks: new Set<string>(), why };
+      known.tasks.add(`${step}/${n}`);
+      left.set(`${job} ${why}`, known);
+      continue;
+    }
+    if (task === null || !(await jobs.hasFailed(task))) back.push(body);
     else {
-      const first: FailedTasks = { view: failure.view, tasks: new Map(), bodies: [] };
-      const known = failed.get(message.job) ?? first;
-      known.tasks.set(`${message.step}/${message.task}`, failure.name);
+      const { job, step, task: n } = task.message;
+      const first: FailedTasks = { view: task.view, tasks: new Map(), bodies: [] };
+      const known = failed.get(job) ?? first;
+      known.tasks.set(`${step}/${n}`, { step: task.index, name: step, task: n });
       known.bodies.push(body);
-      failed.set(message.job, known);
+      failed.set(job, known);
     }
     found += 1;
     if (found >= options.limit) break;
   }
-  return { back, failed };
+  return { back, failed, left: [...left.values()] };
 }
 
 function isWanted(message: TaskMessage | null, { job, task }: RedriveOptions): boolean {
@@ -94,8 +136,15 @@ function taskOf(body: string): TaskMessage | null {
   return parsed.kind === 'task' ? parsed.message : null;
 }
 
-/** Finds which tasks failed for good; reads each job, and lists each step, once. */
-class FailedTaskFinder {
+/** A letter's task in a job that exists. */
+interface FoundTask {
+  readonly view: JobView;
+  readonly index: number;
+  readonly message: TaskMessage;
+}
+
+/** The jobs of dead letters: reads each job, and lists each step, once. */
+class LetterJobs {
   readonly #platform: Platform;
   readonly #views = new Map<string, JobView | null>();
   readonly #steps = new Map<string, TaskBits>();
@@ -104,22 +153,20 @@ class FailedTaskFinder {
     this.#platform = platform;
   }
 
-  /** The task, if it failed for good in the message's round and was not skipped; otherwise null. */
-  async of({
-    job,
-    step,
-    task,
-    round,
-  }: TaskMessage): Promise<{ readonly view: JobView; readonly name: TaskName } | null> {
+  /** Null if there is no such job or step. */
+  async find(message: TaskMessage): Promise<FoundTask | null> {
+    const { job, step } = message;
     const known = this.#views.get(job);
     const view = known === undefined ? await readView(this.#platform.store, job) : known;
     this.#views.set(job, view);
-    const index = view?.record.spec.steps.findIndex(({ name }) => name === step) ?? -1;
-    if (view === null || index < 0) return null;
-    const failed = await this.#failedOf(view, index);
-    return failed.has(task) && !isSkipped(view, index, task) && roundOf(view, index, task) === round
-      ? { view, name: { step: index, name: step, task } }
-      : null;
+    const index = view === null ? -1 : stepIndex(view.record.spec, step);
+    return view === null || index < 0 ? null : { view, index, message };
+  }
+
+  /** Whether the task failed for good in the message's round, and was not skipped. */
+  async hasFailed({ view, index, message: { task, round } }: FoundTask): Promise<boolean> {
+    if (isSkipped(view, index, task) || roundOf(view, index, task) !== round) return false;
+    return (await this.#failedOf(view, index)).has(task);
   }
 
   async #failedOf(view: JobView, index: number): Promise<TaskBits> {

@@ -109,13 +109,17 @@ const TASKS = v.array(text);
 export const REDRIVE_ANSWER = v.object({
   group: text,
   sent: describe(count, 'dead letters sent back to the queue'),
+  jobs: describe(
+    v.array(v.object({ job: textOrNull, letters: count })),
+    'the jobs of these letters; null: letters that name no job',
+  ),
   retried: describe(
     v.array(v.object({ job: text, round: v.nullable(count), tasks: TASKS })),
     'tasks that had failed for good and were retried',
   ),
   left: describe(
     v.array(v.object({ job: text, tasks: TASKS, why: text })),
-    "tasks that failed for good and can't be retried; their dead letters stay",
+    "tasks whose dead letters stay: they can't be retried, or their job is closed or has a deadline and was not named",
   ),
   dryRun: describe(v.boolean(), 'true: they would be sent back'),
 });
