@@ -173,6 +173,7 @@ function tasksContract({ place, ledger }: LedgerFixture): void {
       ]);
       expect(await ledger.workers({ group: 'default' })).to.have.length(1);
       expect(await ledger.workers({ since: T0 + 21 })).to.have.length(1);
+      expect(await ledger.workers({ since: T0 + 20 })).to.have.length(2);
     });
   });
 }

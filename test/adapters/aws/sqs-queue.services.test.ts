@@ -79,6 +79,22 @@ describe('the SQS queue', () => {
     await clients.close();
   });
 
+  it('counts its patience from the last poll that succeeded, however long the queue was empty', async () => {
+    const { queue } = await bench.open({ patienceMs: 5_000 });
+    const throttled = () => bench.proxy.fail(1, sqsFault(400, 'KmsThrottled'), isAction('ReceiveMessage'));
+    throttled();
+    expect(await queue.receive({ max: 1, waitSeconds: 1 })).to.deep.equal([]);
+    expect(await queue.receive({ max: 1, waitSeconds: 0 })).to.deep.equal([]);
+    const { now } = performance;
+    performance.now = () => now.call(performance) + 3_600_000;
+    try {
+      throttled();
+      expect(await queue.receive({ max: 1, waitSeconds: 1 })).to.deep.equal([]);
+    } finally {
+      performance.now = now;
+    }
+  });
+
   it("hides received messages for its own lease, whatever the queue's default is", async () => {
     const { queue, options } = await bench.open();
     await bench.setAttributes(options.name, { VisibilityTimeout: '5' });

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { SqsSender } from '../../../src/adapters/aws/sqs-send.ts';
+import { fitReason, SqsSender } from '../../../src/adapters/aws/sqs-send.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { serve } from '../../support/servers/listen.ts';
 import { sqsOptions } from '../../support/sqs.ts';
@@ -20,22 +20,32 @@ describe('messages sent to SQS', () => {
       for await (const chunk of request) body += String(chunk);
       const { Entries }: { Entries: readonly Entry[] } = JSON.parse(body);
       batches.push(Entries);
-      const isRefused = refuses && Entries.some(({ MessageGroupId }) => MessageGroupId !== undefined);
-      const content = isRefused
-        ? { __type: 'InvalidParameterValue', message: 'Value job-a for parameter MessageGroupId is invalid.' }
-        : { Successful: Entries.map(({ Id }) => ({ Id, MessageId: Id })) };
+      const isRefused = refuses !== null && Entries.some(({ MessageGroupId }) => MessageGroupId !== undefined);
+      const message = 'Value job-a for parameter MessageGroupId is invalid.';
+      const done = Entries.filter(({ MessageGroupId }) => !isRefused || MessageGroupId === undefined);
+      const Failed = Entries.filter((entry) => !done.includes(entry)).map(({ Id }) => ({
+        Id,
+        SenderFault: true,
+        Code: 'InvalidParameterValue',
+        Message: message,
+      }));
+      const content =
+        isRefused && refuses === 'call'
+          ? { __type: 'InvalidParameterValue', message }
+          : { Successful: done.map(({ Id }) => ({ Id, MessageId: Id })), Failed };
       answer
-        .writeHead(isRefused ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' })
+        .writeHead(isRefused && refuses === 'call' ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' })
         .end(JSON.stringify(content));
     }),
   );
   const clients = forEachTest(() => new AwsClients(sqsOptions(server.url).clients));
   let sender: SqsSender;
-  let refuses: boolean;
+  /** What an endpoint without message groups refuses. */
+  let refuses: 'call' | 'entries' | null;
   let batches: (readonly Entry[])[];
 
   beforeEach(() => {
-    refuses = false;
+    refuses = null;
     batches = [];
     const client = () => clients.sqs('control');
     const place = { client, url: `${server.url}/1/q`, arn: 'arn:aws:sqs:us-east-1:*:q', profile: null, patienceMs: 0 };
@@ -49,16 +59,44 @@ describe('messages sent to SQS', () => {
     expect(groups).to.deep.equal(['job-a', undefined, undefined, undefined]);
   });
 
-  it('have no group once an endpoint rejected them', async () => {
-    refuses = true;
-    await sender.send([{ body: 'a', tenant: 'job-a' }]);
-    await sender.send([{ body: 'b', tenant: 'job-a' }]);
-    const seen = batches.flat().map(({ MessageBody, MessageGroupId }) => [MessageBody, MessageGroupId]);
-    expect(seen).to.deep.equal([
-      ['a', 'job-a'],
-      ['a', undefined],
-      ['b', undefined],
+  for (const what of ['call', 'entries'] as const) {
+    it(`have no group once an endpoint rejected ${what === 'call' ? 'a call' : 'some of its entries'} for them`, async () => {
+      refuses = what;
+      await sender.send([{ body: 'a', tenant: 'job-a' }]);
+      await sender.send([{ body: 'b', tenant: 'job-a' }]);
+      const seen = batches.flat().map(({ MessageBody, MessageGroupId }) => [MessageBody, MessageGroupId]);
+      expect(seen).to.deep.equal([
+        ['a', 'job-a'],
+        ['a', undefined],
+        ['b', undefined],
+      ]);
+    });
+  }
+
+  it('are sent again without a group only where it was refused', async () => {
+    refuses = 'entries';
+    await sender.send([
+      { body: 'a', tenant: 'job-a' },
+      { body: 'none', tenant: null },
     ]);
+    expect(batches.map((batch) => batch.map(({ MessageBody }) => MessageBody))).to.deep.equal([['a', 'none'], ['a']]);
+  });
+
+  it('have as much of a reason as fits beside the body and the name of the attribute, in whole characters', () => {
+    const overhead = 'batchctl-reason'.length + 'String'.length;
+    const reasonIn = (reason: string, room: number) => fitReason(reason, 'äb', 3 + overhead + room);
+    expect(reasonIn('because', 7)).to.equal('because');
+    expect(reasonIn('because', 6)).to.equal('becaus');
+    expect([
+      reasonIn('ää', 4),
+      reasonIn('ää', 3),
+      reasonIn('ää', 2),
+      reasonIn('ää', 1),
+      reasonIn('ää', 0),
+    ]).to.deep.equal(['ää', 'ä', 'ä', null, null]);
+    expect(reasonIn('', 9)).to.equal(null);
+    expect(reasonIn('a\u0000b', 99)).to.equal('a\ufffdb');
+    expect(reasonIn('x'.repeat(9_000), 8_000)).to.have.length(2_048);
   });
 
   it('are sent in batches of at most ten messages, within the size that the queue accepts', async () => {

@@ -1,6 +1,6 @@
 // Protects: the SQLite ledger loses no acknowledged record when processes die, and reports a full, locked or damaged file.
 
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import Big from 'big.js';
 import { expect } from 'chai';
@@ -14,7 +14,7 @@ import { doneEvents, event, job, readCounts } from '../../contracts/ledger-event
 import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { HeldTime } from '../../support/held-time.ts';
-import { failsWith } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import { Scratch } from '../../support/scratch.ts';
 import { ChildPrograms, exitCodeOf, fixtureProgram } from '../child-programs.ts';
 
@@ -45,6 +45,17 @@ describe('the SQLite ledger', () => {
     for (const child of children) child.stdin.write('go\n');
     expect(await Promise.all(children.map(exitCodeOf))).to.deep.equal([0, 0, 0, 0]);
     expect(await readCounts(await openLedger())).to.include({ done: 4 });
+  });
+
+  it('can be opened once what prevented it is gone', async () => {
+    file = scratch.path('data', 'ledger.db');
+    writeFileSync(scratch.path('data'), 'a file where a directory should be');
+    const ledger = cleanup.use(openSqlLedger({ dialect: 'sqlite', file, durability: 'process', writer: 'w1' }));
+    await rejection(ledger.open());
+    await failsWith('unexpected', ledger.jobs({}));
+    rmSync(scratch.path('data'));
+    await ledger.open();
+    expect(await ledger.jobs({})).to.deep.equal([]);
   });
 
   it('has all acknowledged records, and sums that agree with them, after its writers were killed', async () => {
