@@ -175,6 +175,20 @@ describe('the store ledger when puts fail', () => {
     expect(await readCounts(open(store, 'cli'))).to.include({ done: 1, bytesIn: 2 });
   });
 
+  it('moves attempts once, then puts only what is new, and nothing if nothing is', async () => {
+    const memory = new MemoryStore();
+    const { store, calls } = watch(memory);
+    const ledger = open(store, 'w1');
+    await ledger.record(doneEvents(900, { error: 'x'.repeat(100) }));
+    expect(calls.puts.splice(0)).to.have.length(2);
+    await ledger.record([event('running', 901)]);
+    const [totals = '', ...more] = calls.puts.splice(0);
+    expect(more).to.deep.equal([]);
+    expect((await memory.read(totals))?.length).to.be.below(4_000);
+    await ledger.record([event('running', 901)]);
+    expect(calls.puts).to.deep.equal([]);
+  });
+
   it('puts totals only after the attempts that they name', async () => {
     const memory = new MemoryStore();
     let fails = true;

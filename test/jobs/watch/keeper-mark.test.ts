@@ -13,6 +13,7 @@ import {
   tickId,
   toStoredSightings,
 } from '../../../src/jobs/watch/keeper-mark.ts';
+import { tick } from '../../../src/jobs/watch/tick.ts';
 import { keeperKey } from '../../../src/model/keys.ts';
 import type { ObjectEntry } from '../../../src/ports/object-store.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -84,6 +85,15 @@ describe('the mark of a manager or tick', () => {
       return restarted.monotonic() - since;
     };
     expect([ageBy(0), ageBy(30_000), ageBy(-3_600_000)]).to.deep.equal([90_000, 120_000, 0]);
+  });
+
+  it('is written by a whole round, and not by one that was told to stop', async () => {
+    const { platform } = place;
+    const keeper = tickId();
+    await tick(platform, { dryRun: false, signal: AbortSignal.abort() });
+    expect(await readKeeperMark(platform.store, keeper)).to.equal(null);
+    await tick(platform, { dryRun: false });
+    expect(await readKeeperMark(platform.store, keeper)).to.include({ id: keeper, kind: 'tick' });
   });
 
   it('has an id that is a key, whatever the name of the machine', async () => {
