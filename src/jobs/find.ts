@@ -1,5 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import type { JobRecord } from '../model/job.ts';
+import { type JobRecord, orderOf } from '../model/job.ts';
 import { JOBS_PREFIX, jobKey, NAME_PATTERN, RUN_KEY_PATTERN } from '../model/keys.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import type { JobView } from '../model/view.ts';
@@ -85,7 +85,7 @@ async function latest(platform: Platform, name: string | null): Promise<JobView 
   for await (const job of storedJobs(platform, name === null ? '' : `${name}-`)) {
     const record = await readJob(platform.store, job);
     if (record === null || record.rehearsal || (name !== null && record.spec.name !== name)) continue;
-    if (newest === null || record.createdAt > newest.createdAt) newest = record;
+    if (newest === null || orderOf(record) > orderOf(newest)) newest = record;
   }
   return newest === null ? null : readViewToShow(platform.store, newest.job);
 }

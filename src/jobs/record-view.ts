@@ -1,4 +1,5 @@
 import { type BatchctlError, isKind } from '../errors.ts';
+import { orderOf } from '../model/job.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import type { LedgerJob } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -63,7 +64,7 @@ export function ledgerJob(view: JobView): LedgerJob {
     state: stateOf(view),
     reason: reasonOf(view),
     round: view.round,
-    createdAt: Date.parse(record.createdAt),
+    createdAt: Date.parse(orderOf(record)),
     closedAt: view.closed === null ? null : Date.parse(view.closed.when),
     createdBy: record.createdBy,
     labels: record.spec.labels,

@@ -4,7 +4,7 @@ import type { Report, StepReport, TotalsReport } from '../model/answers/report.t
 import type { JobStatus, StepStatus } from '../model/answers/status.ts';
 import { roundUsd } from '../model/cost/limit.ts';
 import { historyText } from '../model/history-text.ts';
-import { hasBarrier } from '../model/job.ts';
+import { hasBarrier, orderOf } from '../model/job.ts';
 import type { EntryWhat, JournalEntry } from '../model/journal.ts';
 import { logKey, outKey, proofsPrefix } from '../model/keys.ts';
 import { slotsPerTask } from '../model/load.ts';
@@ -374,7 +374,7 @@ export async function comparedJob(platform: Platform, view: JobView, text: strin
 async function lastBefore(platform: Platform, { record }: JobView): Promise<JobView> {
   const { name } = record.spec;
   const ledger = await platform.ledger();
-  const before = Date.parse(record.createdAt);
+  const before = Date.parse(orderOf(record));
   for (const { job, createdAt, steps } of await ledger.jobs({ name, states: ['succeeded', 'failed'], limit: LATEST })) {
     if (job === record.job || createdAt > before || isRehearsal(steps)) continue;
     const view = await readView(platform.store, job);

@@ -209,6 +209,11 @@ export interface JobRecord {
   readonly code: string | null;
   /** ISO-8601 UTC. */
   readonly createdAt: string;
+  /**
+   * ISO-8601 UTC: the job's place in the order of jobs, just after the newest one, if the clock showed an earlier time;
+   * absent: `createdAt` is its place.
+   */
+  readonly orderedAt?: string;
   readonly createdBy: string;
   readonly host: string;
   readonly version: string;
@@ -227,6 +232,10 @@ export interface JobRecord {
   /** Set for a job on a sample of its parts; null or absent for a real job. */
   readonly rehearsal?: Rehearsal | null;
 }
+
+/** A job's place in the order of jobs, ISO-8601 UTC: a later one was accepted later, whatever the clocks showed. */
+export const orderOf = ({ orderedAt, createdAt }: Pick<JobRecord, 'orderedAt' | 'createdAt'>): string =>
+  orderedAt ?? createdAt;
 
 export interface DeliverTo {
   /** `s3://BUCKET/PREFIX/`, or a directory's absolute path. */

@@ -19,7 +19,7 @@ import { describeFound } from '../lib/problems.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatSize, parsePairs, wholeNumberParser } from '../lib/units.ts';
 import { hasScope } from '../model/api.ts';
-import { emptyInputs, type JobSpec } from '../model/job.ts';
+import { emptyInputs, type JobSpec, orderOf } from '../model/job.ts';
 import { isSameJson } from '../model/overrides.ts';
 import { scheduleOfRun } from '../model/schedule.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
@@ -299,6 +299,7 @@ export async function submitPrepared(context: Submitter, prepared: Prepared, mod
   );
   await noticeDeadlineKept(context, prepared, submitted);
   noticeLabelsKept(context, prepared, submitted);
+  warnOfClock(context, submitted);
   const empty = submitted.created ? emptyInputs(submitted.view.record.inputs) : [];
   if (empty.length > 0) context.warn(emptyInputsText(empty));
   return submitted;
@@ -354,6 +355,17 @@ function noticeLabelsKept({ notice }: Pick<Submitter, 'notice'>, { spec }: Prepa
   const { job, spec: accepted } = submitted.view.record;
   if (submitted.created || isSameJson(sorted(accepted.labels), sorted(spec.labels))) return;
   notice(`job ${job} keeps its labels (${labelsText(accepted.labels) || 'none'})`);
+}
+
+/** Milliseconds: jobs submitted at once are ordered without a word. */
+const CLOCK_TOLD_MS = 1_000;
+
+function warnOfClock({ warn }: Pick<Submitter, 'warn'>, { view: { record }, created }: SubmitResult): void {
+  const behind = Date.parse(orderOf(record)) - Date.parse(record.createdAt);
+  if (!created || behind < CLOCK_TOLD_MS) return;
+  warn(
+    `this machine's clock shows ${record.createdAt}, before the newest job was accepted; job ${record.job} counts as newer`,
+  );
 }
 
 const sorted = (labels: JobSpec['labels']) => Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));

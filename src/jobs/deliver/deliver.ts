@@ -3,6 +3,7 @@ import { BatchctlError, isBatchctlError, isKind, messageOf } from '../../errors.
 import { parseStored } from '../../lib/json.ts';
 import { wait } from '../../lib/wait.ts';
 import { deliveryOf, isDeliveryDue, nextTry, shouldRecordFailure } from '../../model/delivery.ts';
+import { orderOf } from '../../model/job.ts';
 import { DUE_PREFIX, dueMark, parseDueMark } from '../../model/keys.ts';
 import { parseS3Uri } from '../../model/s3-uri.ts';
 import type { JobView } from '../../model/view.ts';
@@ -183,8 +184,8 @@ export async function openPlace(platform: Platform, to: string, source: OutputSo
 
 /** Only a later job of the same name may replace an earlier one's outputs, and only as the job file says. */
 function refuseReplacing(view: JobView, to: string, standing: PlaceManifest): BatchctlError | null {
-  const { job, spec, createdAt } = view.record;
-  if (standing.name === spec.name && standing.createdAt <= createdAt) return null;
+  const { job, spec } = view.record;
+  if (standing.name === spec.name && standing.createdAt <= orderOf(view.record)) return null;
   const whose = standing.name === spec.name ? 'a later job' : 'another job';
   return new BatchctlError('refused', `it contains the outputs of ${whose}: ${standing.job}`, {
     hint: `for a bucket, batchctl fetch ${job} -o ${to} --yes replaces them; otherwise choose another target in deliver.to`,

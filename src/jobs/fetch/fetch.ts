@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import type { FetchAnswer } from '../../model/answers/data.ts';
 import { standingOf } from '../../model/decide.ts';
-import { type Join, joinOf, sectionStart } from '../../model/job.ts';
+import { type Join, joinOf, orderOf, sectionStart } from '../../model/job.ts';
 import { type TaskBits, tasksIn } from '../../model/task-set.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -118,8 +118,8 @@ function countLate(view: JobView, index: number, tasks: TaskBits): number {
 }
 
 export function manifestHead({ record, round, delivery, next }: JobView, step: string) {
-  const { job, spec, createdAt } = record;
-  return { job, name: spec.name, step, round, close: delivery?.after ?? next, createdAt };
+  const { job, spec } = record;
+  return { job, name: spec.name, step, round, close: delivery?.after ?? next, createdAt: orderOf(record) };
 }
 
 function refuseOther(place: string, { job, step }: PlaceManifest): BatchctlError {

@@ -17,7 +17,7 @@ import { listFacts } from '../listing.ts';
 import { lookAndNotify } from '../notify/notice-sender.ts';
 import { isExecReceiver, refuseLocalReceivers } from '../notify/receivers.ts';
 import { discardJob } from '../prune/discard.ts';
-import { recordView } from '../record-view.ts';
+import { ifLedgerAvailable, recordView } from '../record-view.ts';
 import { claimRun, keyedOf, type RunKeyClaim, requireOwnRun, runsOf } from '../run-keys.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
 import { JobWatcher } from '../watch/job-watcher.ts';
@@ -142,6 +142,7 @@ async function write(
     digestFormat: DIGEST_FORMAT,
     code: code?.sha256 ?? null,
     createdAt: now.toISOString(),
+    ...(await orderAfterNewest(platform, now)),
     createdBy: platform.who,
     host: hostname(),
     version: VERSION,
@@ -171,6 +172,21 @@ async function write(
     throw error;
   }
   return record;
+}
+
+/**
+ * The place of a new job after the newest one, if the clock was set back since that was accepted: `last` is the job
+ * accepted last. Only on this machine: for others S3 and SQS refuse requests of a clock that is minutes off, and looking
+ * would be a request.
+ */
+async function orderAfterNewest({ remote, ledger: open }: Platform, now: Date): Promise<Pick<JobRecord, 'orderedAt'>> {
+  if (remote === true) return {};
+  let newest = Number.NEGATIVE_INFINITY;
+  await ifLedgerAvailable(async () => {
+    const [job] = await (await open()).jobs({ limit: 1 });
+    if (job !== undefined) newest = job.createdAt;
+  });
+  return newest < now.getTime() ? {} : { orderedAt: new Date(newest + 1).toISOString() };
 }
 
 /** Puts local inputs where workers on other machines can read them. */
