@@ -5,18 +5,10 @@ import { dollarsText } from '../model/cost/limit.ts';
 import { jobPrefix } from '../model/keys.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
-import {
-  formatCount,
-  formatInstant,
-  formatMany,
-  formatRate,
-  groupDigits,
-  localizeInstants,
-  signedDigits,
-} from './format.ts';
+import { formatCount, formatInstant, formatMany, formatRate, localizeInstants } from './format.ts';
 import { wrap } from './help.ts';
 import { type Column, countColumn, renderTable } from './render.ts';
-import { measuredText } from './report-html/figures.ts';
+import { formatDifference, formatShare, formatSide, measuredText } from './report-figures.ts';
 import { clip, type Paint, paintFor } from './terminal-text.ts';
 
 /** Maximum number of rows of a list in text; --json and HTML have more. */
@@ -205,58 +197,6 @@ function detailLines(
       .map((line) => wrap(line, width - 2).join('\n  ')),
     ...(late.length === 0 ? [] : [`late, kept but not used: ${late.slice(0, 10).join(', ')}`]),
   ];
-}
-
-/** A figure as text; `-` if unknown. A count per task is a percentage. */
-export function formatFigure(value: number | null, { unit, perTask }: Pick<Figure, 'unit' | 'perTask'>): string {
-  if (value === null) return '-';
-  if (perTask && unit === 'count') return formatShare(value);
-  switch (unit) {
-    case 'seconds':
-      return formatDuration(value);
-    case 'bytes':
-      return formatSize(value);
-    case 'perSecond':
-      return formatRate(value);
-    case 'share':
-      return formatShare(value);
-    case 'usd':
-      return `$${value.toFixed(2)}`;
-    case 'count':
-    case 'number':
-      return Number.isInteger(value) ? formatCount(value) : String(Number(value.toPrecision(4)));
-    default:
-      return unit satisfies never;
-  }
-}
-
-/** `0.1%`, `93%` */
-export function formatShare(share: number): string {
-  const percent = share * 100;
-  return `${percent > 0 && percent < 9.95 ? Number(percent.toFixed(1)) : Math.round(percent)}%`;
-}
-
-/** `+12%`, `-3%`, `=`; empty if unknown. */
-export function formatChange({ before, now, change }: Figure): string {
-  if (change === null) return before === 0 && now !== null && now > 0 ? 'new' : '';
-  const percent = Math.round(change * 100);
-  if (percent === 0) return change === 0 ? '=' : '~';
-  return `${percent > 0 ? '+' : ''}${formatCount(percent)}%`;
-}
-
-/** One side of a comparison; all digits of a counter's sum. */
-export function formatSide(figure: Figure, side: 'before' | 'now'): string {
-  const exact = figure.exact?.[side] ?? null;
-  return exact === null ? formatFigure(figure[side], figure) : groupDigits(exact);
-}
-
-/** As `formatChange`; for a counter also the exact difference: `+0.01`, `+12% (+1,204.50)`. */
-export function formatDifference(figure: Figure): string {
-  const change = formatChange(figure);
-  const difference = figure.exact?.difference ?? null;
-  if (difference === null || change === '=') return change;
-  const signed = signedDigits(difference);
-  return change === '~' || change === '' ? signed : `${change} (${signed})`;
 }
 
 const LEVELS = '▁▂▃▄▅▆▇█';

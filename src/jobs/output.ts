@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { BatchctlError } from '../errors.ts';
 import { parseStored, requireShape, type Shape } from '../lib/json.ts';
@@ -36,19 +35,6 @@ const MANIFEST: Shape = {
   single: 'flag',
   files: [{ name: 'text', key: 'text', size: 'number', checksum: 'text' }],
 };
-
-/** What a gather reads, as one checksum: over those of its outputs in task order, each with a newline. */
-export class GatherDigest {
-  readonly #hash = createHash('sha256');
-
-  add(checksum: string): void {
-    this.#hash.update(`${checksum}\n`);
-  }
-
-  finish(): string {
-    return `sha256:${this.#hash.digest('hex')}`;
-  }
-}
 
 /** A published output of either form; only this module knows both. */
 export interface Output {

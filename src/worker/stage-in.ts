@@ -22,8 +22,9 @@ import {
   verifiedOutput,
   writeChunks,
 } from '../jobs/fetch/verified.ts';
+import { GatherDigest } from '../jobs/gather-digest.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
-import { GatherDigest, type Output } from '../jobs/output.ts';
+import type { Output } from '../jobs/output.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
 import { mapAhead } from '../lib/parallel.ts';
 import type { OpenedGather } from '../model/decide.ts';

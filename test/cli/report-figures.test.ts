@@ -1,16 +1,16 @@
 // Protects: figures in a report read correctly, and its CSV is safe to open in a spreadsheet.
 
 import { expect } from 'chai';
-import { measuredText } from '../../src/cli/report-html/figures.ts';
-import { csvHeader, csvLine } from '../../src/cli/report-output.ts';
 import {
   formatChange,
   formatDifference,
   formatFigure,
   formatShare,
   formatSide,
-  sparkline,
-} from '../../src/cli/report-text.ts';
+  measuredText,
+} from '../../src/cli/report-figures.ts';
+import { csvHeader, csvLine } from '../../src/cli/report-output.ts';
+import { sparkline } from '../../src/cli/report-text.ts';
 import type { Figure } from '../../src/model/answers/report.ts';
 import { event, T0 } from '../contracts/ledger-events.ts';
 

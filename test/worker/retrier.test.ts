@@ -63,7 +63,7 @@ describe('a store that is unavailable while outputs are published', () => {
         2,
         { name: 'one', run: run('cat') },
         { name: 'two', run: run('cat > "$BATCHCTL_OUTPUT_DIR/a"; echo b > "$BATCHCTL_OUTPUT_DIR/b"'), output: 'files' },
-        { name: 'none', run: run('cat > /dev/null'), output: 'file' },
+        { name: 'none', run: run('cat > /dev/null'), output: 'none' },
       ),
     );
     const job = await workspace.submit();

@@ -1,6 +1,7 @@
 import type { SlowTask, Throughput, Timeline, TimelineRow } from '../../model/answers/report.ts';
 import { formatMany } from '../format.ts';
-import { clockOf, formatPace, formatSeconds, formatShare, formatShort, keepEnd, rateUnit, shorten } from './figures.ts';
+import { formatShare } from '../report-figures.ts';
+import { clockOf, formatPace, formatSeconds, formatShort, keepEnd, rateUnit, shorten } from './figures.ts';
 import { type Html, html, type Insert, rawHtml } from './html.ts';
 import {
   baseAxis,

@@ -1,21 +1,11 @@
 import { formatDuration } from '../../lib/units.ts';
-import type { StepReport } from '../../model/answers/report.ts';
 import { wallTime } from '../../model/wall-time.ts';
-import { formatCount, formatMany } from '../format.ts';
+import { formatCount } from '../format.ts';
 import { type Html, html } from './html.ts';
 
 /** A figure, or a note that it is unknown. */
 export function formatOrUnknown<T>(value: T | null, format: (value: T) => string | Html): string | Html {
   return value === null ? html`<span class="unknown">not known</span>` : format(value);
-}
-
-/** `93 %`, `0.4 %`, `< 0.1 %`: a share of 0 to 1. */
-export function formatShare(share: number): string {
-  const percent = share * 100;
-  if (percent > 0 && percent < 0.1) return '< 0.1 %';
-  return percent < 10 || (percent > 99 && percent < 100)
-    ? `${Number((Math.floor(percent * 10) / 10).toFixed(1))} %`
-    : `${Math.round(percent)} %`;
 }
 
 /** `950`, `1.2k`, `35k`, `1.5M`: short enough for an axis. */
@@ -96,11 +86,4 @@ export function keepEnd(name: string, limit: number): string {
 export function spanCell(from: string, to: string, zone: string): Html {
   const [start, till] = formatSpan(from, to, zone).split(' to ');
   return html`<span class="when">${start ?? ''}</span><small class="when">to ${till ?? ''}</small>`;
-}
-
-/** `of 161 of 2,027 attempts`: where CPU and memory are known of only some of the successful ones; else null. */
-export function measuredText(steps: readonly Pick<StepReport, 'measured' | 'duration'>[]): string | null {
-  const measured = steps.reduce((sum, step) => sum + step.measured, 0);
-  const all = steps.reduce((sum, { duration }) => sum + (duration?.count ?? 0), 0);
-  return measured === 0 || measured >= all ? null : `of ${formatCount(measured)} of ${formatMany(all, 'attempt')}`;
 }

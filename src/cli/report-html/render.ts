@@ -4,8 +4,9 @@ import { LATE_TEXT } from '../../model/completeness-text.ts';
 import { isClosed } from '../../model/job.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import { formatCount, formatMany } from '../format.ts';
+import { formatShare } from '../report-figures.ts';
 import { throughputChart, timelineChart } from './charts.ts';
-import { clip, formatOrUnknown, formatPace, formatSeconds, formatShare, formatSpan, formatWhen } from './figures.ts';
+import { clip, formatOrUnknown, formatPace, formatSeconds, formatSpan, formatWhen } from './figures.ts';
 import { type Html, html, type Insert, rawHtml, section } from './html.ts';
 import {
   causesSection,

@@ -1,7 +1,8 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Figure, Report } from '../../model/answers/report.ts';
-import { formatCount, formatMany, groupDigits, signedDigits } from '../format.ts';
-import { clip, formatOrUnknown, formatPace, formatSeconds, formatShare, formatWhen, spanCell } from './figures.ts';
+import { formatCount, formatMany, groupDigits } from '../format.ts';
+import { formatDifference, formatShare } from '../report-figures.ts';
+import { clip, formatOrUnknown, formatPace, formatSeconds, formatWhen, spanCell } from './figures.ts';
 import { code, countColumn, facts, type Html, html, type Insert, notShownNote, section, table } from './html.ts';
 
 const CAUSES = 20;
@@ -302,8 +303,7 @@ const UNJUDGED = html`<span class="judged"></span>`;
 function changeOf(figure: Figure): Insert {
   const { before, now, change } = figure;
   if (before === null || now === null) return html`<span class="unknown">not known</span>${UNJUDGED}`;
-  const difference = figure.exact?.difference ?? null;
-  if (difference !== null && difference !== '0') return html`${signedDigits(difference)}${UNJUDGED}`;
+  if (figure.exact !== null && figure.exact.difference !== '0') return html`${formatDifference(figure)}${UNJUDGED}`;
   if (before === now || (change !== null && Math.abs(change) < SLIGHT / 20))
     return html`<span class="muted">the same</span>${UNJUDGED}`;
   return html`${change === null ? 'from none' : signed(change)}${judged(figure)}`;

@@ -2,7 +2,8 @@ import { formatSize } from '../../lib/units.ts';
 import type { Distribution, Report, StepReport } from '../../model/answers/report.ts';
 import { groupBy } from '../../model/group-by.ts';
 import { formatCount } from '../format.ts';
-import { formatOrUnknown, formatSeconds, formatShort, measuredText } from './figures.ts';
+import { measuredText } from '../report-figures.ts';
+import { formatOrUnknown, formatSeconds, formatShort } from './figures.ts';
 import { type Column, countColumn, type Html, html, section, table } from './html.ts';
 import {
   baseAxis,

@@ -3,7 +3,7 @@ import { type StepSpec, sectionStart, takesFiles } from '../../model/job.ts';
 import type { OutputMeta } from '../../model/output.ts';
 import { TaskBits, tasksIn } from '../../model/task-set.ts';
 import { checksumNumber, shortChecksum, TaskColumn } from '../../model/verify/task-column.ts';
-import { GatherDigest } from '../output.ts';
+import { GatherDigest } from '../gather-digest.ts';
 
 /** An output that was made from something else than its input is now. */
 export interface OtherInput {

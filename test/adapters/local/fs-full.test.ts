@@ -9,7 +9,7 @@ import { fixtureProgram } from '../child-programs.ts';
 
 const FILLER = fixtureProgram(import.meta.dirname, 'fs-filler');
 const unshare = process.getuid?.() === 0 ? ['unshare', '-m'] : ['unshare', '-Urm'];
-const MOUNT = 'mount -t tmpfs -o size=1m tmpfs "$1"';
+const MOUNT = 'mount -t tmpfs -o size=1m,mode=700 tmpfs "$1"';
 
 /** Whether this machine allows mounting a small disk that only the child sees. */
 function canMount(): boolean {

@@ -147,11 +147,11 @@ describe('the HTML report', () => {
     const report = tenTasks();
     const compared = compareReports({ ...report, seconds: report.seconds / 2 }, report, 0.2);
     const text = textOf(await renderReportHtml(report, { zone: 'UTC', compared }));
-    expect(text).to.match(/Worse by more than 20 %: total time: /);
+    expect(text).to.match(/Worse by more than 20%: total time: /);
     expect(text).to.match(/total time 9\.\d+s 1\ds \+100 % ▲ regressed/);
     const same = compareReports(report, report, 0.2);
     const unchanged = textOf(await renderReportHtml(report, { zone: 'UTC', compared: same }));
-    expect(unchanged).to.contain('No relevant figure is worse by more than 20 %.');
+    expect(unchanged).to.contain('No relevant figure is worse by more than 20%.');
   });
 
   describe('its verdict', () => {
@@ -174,7 +174,7 @@ describe('the HTML report', () => {
       ['with a broken total', broken, 'Finished, but a control total does not hold', 'bad'],
       ['failed', failed, 'Failed · 21 tasks failed for good', 'bad'],
       ['with a reason of a later version', { ...failed, reason: 'somethingNew' }, 'Failed · somethingNew', 'bad'],
-      ['running', { ...open, state: 'running' }, 'Running · 36 % done', 'open'],
+      ['running', { ...open, state: 'running' }, 'Running · 36% done', 'open'],
       ['paused by its guard', paused('halt'), 'Paused · too many tasks failed', 'doubtful'],
       ['paused for a secret', paused('secret'), 'Paused · a secret cannot be read', 'doubtful'],
       ['not begun', notBegun(), 'Accepted · nothing done yet', 'open'],

@@ -2,7 +2,8 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { formatPace, formatShare, shorten } from '../../../src/cli/report-html/figures.ts';
+import { formatShare } from '../../../src/cli/report-figures.ts';
+import { formatPace, shorten } from '../../../src/cli/report-html/figures.ts';
 import { html } from '../../../src/cli/report-html/html.ts';
 import { durationTicks, labelRows, logScale, niceTicks, timeTicks, widthOf } from '../../../src/cli/report-html/svg.ts';
 
@@ -91,7 +92,7 @@ describe('texts of the HTML report', () => {
 
   it('never round a share up to 100 %, or down to 0 %', () => {
     const shares = [1, 0.9999, 0.5, 0.0105, 0.00001, 0].map(formatShare);
-    expect(shares).to.deep.equal(['100 %', '99.9 %', '50 %', '1 %', '< 0.1 %', '0 %']);
+    expect(shares).to.deep.equal(['100%', '99.9%', '50%', '1%', '< 0.1%', '0%']);
   });
 
   it('keep the end of a name, which distinguishes it from others', () => {

@@ -100,7 +100,8 @@ describe("the API's errors", () => {
       ['POST', '/jobs/x/pauses', { now: 'yes' }, 'true or false'],
       ['POST', '/jobs/x/retries', { task: [{ a: 1 }] }, 'text or a number'],
       ['POST', '/jobs', {}, 'spec'],
-      ['POST', '/jobs', { spec: 'job.yaml' }, 'spec'],
+      ['POST', '/jobs', { spec: 7 }, 'spec'],
+      ['POST', '/jobs', { spec: 'job.yaml' }, 'job.json:1:1'],
       ['POST', '/jobs', { spec: {}, code: '../x' }, 'code'],
       ['POST', '/jobs/x/retries', { code: 'a'.repeat(64) }, 'spec'],
     ] as const)

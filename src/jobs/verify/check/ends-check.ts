@@ -7,8 +7,8 @@ import { type AttemptPlaces, copyProblem } from '../../../model/verify/attempt-p
 import type { EndLine } from '../../../model/verify/evidence.ts';
 import { checksumNumber, TaskColumn } from '../../../model/verify/task-column.ts';
 import { isSkipped, isSkippedItself, type JobView, roundOf } from '../../../model/view.ts';
+import { GatherDigest } from '../../gather-digest.ts';
 import { stepTotals } from '../../listing.ts';
-import { GatherDigest } from '../../output.ts';
 import { type StepTotals, TotalsSum } from '../../totals.ts';
 import { type InputLinks, otherInputText } from '../input-links.ts';
 import type { Say } from './record-check.ts';
