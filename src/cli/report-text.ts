@@ -187,7 +187,10 @@ function detailLines(
     ok === null ? 'not yet known' : ok ? 'holds' : paint('bad', 'does not hold');
   return [
     ...expectations.map(
-      ({ equation, ok, left, right }) => `${words(ok)}: ${equation} (${left ?? '?'}, ${right ?? '?'})`,
+      ({ equation, ok, left, right, accepted }) =>
+        `${words(ok)}: ${equation} (${left ?? '?'}, ${right ?? '?'})${
+          accepted === undefined ? '' : `, accepted by ${accepted.who}: ${accepted.reason}`
+        }`,
     ),
     ...decisions
       .slice(-SHOWN)

@@ -3,6 +3,7 @@ import type { JobStatus, StepStatus } from '../model/answers/status.ts';
 import { statusEmptyTexts, statusEndsText } from '../model/completeness-text.ts';
 import { dollarsText } from '../model/cost/limit.ts';
 import { TOO_MANY_FILES_REASON } from '../model/decide.ts';
+import { unmetText } from '../model/expect.ts';
 import { isClosed } from '../model/job.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
@@ -50,6 +51,8 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
       `NOT notified: ${to}, of ${event}: ${message ?? 'the process died during the attempt'}${next === null ? '; there will be no retry' : ''}`,
     );
   }
+  for (const { who, reason, ...total } of status.accepted)
+    lines.push(`accepted by ${who} that ${unmetText(total)}: ${reason}`);
   for (const [step, counters] of Object.entries(status.counters)) {
     lines.push(
       `${step}: ${Object.entries(counters)

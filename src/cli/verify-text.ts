@@ -94,10 +94,12 @@ function namedLines(result: VerifyResult, zone: string): readonly string[] {
     }),
     ...(result.verdict === 'unfinished' ? [] : listed('missing', result.missing)),
     ...listed('late, kept but not used', result.late),
-    ...result.expectations.map(
-      ({ equation, ok, left, right }) =>
-        `${ok ? 'holds' : 'does not hold'}: ${equation} (${left ?? '?'}, ${right ?? '?'})`,
-    ),
+    ...result.expectations.map(({ equation, ok, left, right, accepted }) => {
+      const line = `${ok ? 'holds' : 'does not hold'}: ${equation} (${left ?? '?'}, ${right ?? '?'})`;
+      return accepted === undefined
+        ? line
+        : `${line}, accepted by ${accepted.who} ${at(accepted.when, zone)}: ${accepted.reason}`;
+    }),
   ];
 }
 

@@ -340,7 +340,7 @@ const MAX_DECISIONS = 100;
 /** Decisions of people and guards, and deliveries; other entries are part of the job's normal course. */
 const DECIDED: readonly EntryWhat[] = [
   ...(['pause', 'resume', 'cancel', 'stop', 'adjust', 'kill'] as const),
-  ...(['skip', 'unskip', 'retry', 'delivered', 'undelivered', 'prune'] as const),
+  ...(['skip', 'unskip', 'accept', 'retry', 'delivered', 'undelivered', 'prune'] as const),
 ];
 
 /** The decisions about a job, oldest first, in the words of `history`. */

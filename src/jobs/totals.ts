@@ -7,7 +7,7 @@ import { UNMET_REASON } from '../model/journal.ts';
 import { outKey } from '../model/keys.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { TaskBits, tasksIn } from '../model/task-set.ts';
-import type { JobView } from '../model/view.ts';
+import { type AcceptedTotal, acceptanceOf, type JobView } from '../model/view.ts';
 import type { ExactCounts, StepCounts } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -97,9 +97,14 @@ export class TotalsSum {
 }
 
 /** A control total, evaluated on exact totals. */
-interface Expectation extends ExpectResult {
+export interface Expectation extends ExpectResult {
   readonly equation: string;
+  /** Who accepted that it does not hold. Absent: it holds, or no one did. */
+  readonly accepted?: Pick<AcceptedTotal, 'who' | 'when' | 'reason'>;
 }
+
+/** Neither does it hold, nor did a person accept that. */
+export const isUnmet = ({ ok, accepted }: Expectation): boolean => !ok && accepted === undefined;
 
 /** Evaluates a job's `expect` equations on published outputs, except those that came too late for the next step. */
 export async function expectationsOf(store: ObjectStore, view: JobView): Promise<readonly Expectation[]> {
@@ -123,7 +128,7 @@ export async function expectationsOf(store: ObjectStore, view: JobView): Promise
  */
 export async function unmetTotals(platform: Platform, view: JobView): Promise<readonly Expectation[]> {
   if (view.closed?.reason !== UNMET_REASON) return [];
-  const unmet = (found: readonly Expectation[]) => found.filter(({ ok }) => !ok);
+  const unmet = (found: readonly Expectation[]) => found.filter(isUnmet);
   const known = unmet(await knownExpectations(platform, view));
   return known.length > 0 ? known : unmet(await expectationsOf(platform.store, view));
 }
@@ -159,7 +164,13 @@ export function evaluateAll(
     const found = [...totals.values()].flatMap(({ counters }) => own(counters, counter) ?? []);
     return found.length === 0 ? null : found.reduce((sum, value) => sum.plus(value), Big(0)).toFixed();
   };
-  return view.record.spec.expect.map((equation) => ({ equation, ...evaluateExpect(parseExpect(equation), lookup) }));
+  return view.record.spec.expect.map((equation): Expectation => {
+    const found = { equation, ...evaluateExpect(parseExpect(equation), lookup) };
+    const acceptance = found.ok ? null : acceptanceOf(view, found);
+    if (acceptance === null) return found;
+    const { who, when, reason } = acceptance;
+    return { ...found, accepted: { who, when, reason } };
+  });
 }
 
 /** Prevents a counter's name from reaching inherited properties such as `toString`. */

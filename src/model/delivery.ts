@@ -69,6 +69,7 @@ export function deliveryAfter(before: JobView, entry: JournalEntry): DeliveryFac
     case 'retry-rest':
     case 'skip':
     case 'unskip':
+    case 'accept':
       return null;
     case 'delivered': {
       if (facts === null || facts.after !== entry.after) return facts;

@@ -1,4 +1,5 @@
 import { formatMany } from '../lib/units.ts';
+import { unmetText } from './expect.ts';
 import type { JobRecord } from './job.ts';
 import { type EntryKind, HALT_REASON, type JournalEntry, PERSON_REASON, type TaskSets } from './journal.ts';
 import { type Change, changesOf, foldOverrides } from './overrides.ts';
@@ -47,6 +48,8 @@ export function historyText(entry: JournalEntry, before: JobView): string {
       return `undid the skip of ${tasksText(entry.tasks)}${
         before.closed === null && entry.round !== undefined ? `, round ${entry.round}` : reopened(entry.round)
       }`;
+    case 'accept':
+      return `accepted that ${unmetText(entry)}: ${entry.reason}${reopened(entry.round)}`;
     case 'retry':
       return retryText(entry, before);
     case 'retry-rest':

@@ -104,6 +104,18 @@ export type EntryKind =
       /** Those of them that are undecided: the round asks for them. Those that failed count as failed again. */
       readonly asked?: TaskSets;
     }
+  /**
+   * A control total that failed the job is accepted with exactly these sides, which are exact decimals. The job is open
+   * again, in this round, and its next close judges again.
+   */
+  | {
+      readonly what: 'accept';
+      readonly equation: string;
+      readonly left: string;
+      readonly right: string;
+      readonly reason: string;
+      readonly round: number;
+    }
   | {
       readonly what: 'retry';
       readonly round: number;

@@ -15,7 +15,7 @@ interface Refusal {
 /** Entries that a person may ask for; the code that makes watchers' own entries checks those. */
 export type RequestedEntry = Extract<
   EntryWhat,
-  'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'retry'
+  'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'accept' | 'retry'
 >;
 
 const RETRYABLE_STATES = [...OPEN_STATES, 'failed', 'succeeded'] as const;
@@ -29,6 +29,7 @@ export const LEGAL_STATES: Readonly<Record<RequestedEntry, readonly JobState[]>>
   kill: OPEN_STATES,
   skip: RETRYABLE_STATES,
   unskip: RETRYABLE_STATES,
+  accept: ['failed'],
   retry: RETRYABLE_STATES,
 };
 
@@ -44,7 +45,7 @@ export function refusalOf(view: JobView, what: RequestedEntry): Refusal | null {
     };
   }
   if (LEGAL_STATES[what].includes(state)) return null;
-  return { state, reason: reasonFor(state), hint: hintFor(view.record.job, state, what) };
+  return { state, reason: reasonFor(state, what), hint: hintFor(view.record.job, state, what) };
 }
 
 /** True if the job is already in the state that the entry would give it: the verb says so, and appends nothing. */
@@ -62,15 +63,17 @@ export function isAlreadyDone(view: JobView, what: 'cancel' | 'pause' | 'resume'
   }
 }
 
-function reasonFor(state: JobState): string {
+function reasonFor(state: JobState, what: RequestedEntry): string {
   if (state === 'cancelled') return 'was cancelled';
   if (isClosed(state)) return `is closed (${state})`;
+  if (what === 'accept') return `is ${state}: its control totals are judged when all its tasks have ended`;
   if (state === 'paused') return 'is already paused';
   return `is ${state}: only a paused job can be resumed`;
 }
 
 function hintFor(job: string, state: JobState, what: RequestedEntry): string | null {
   if (state === 'cancelled') return `batchctl fetch ${job} gets its published outputs; submit it again for the rest`;
+  if (what === 'accept') return `batchctl status ${job}`;
   if (isClosed(state) && what === 'adjust') return `batchctl retry ${job}, or batchctl skip ${job}, reopens it`;
   if (isClosed(state)) return what === 'cancel' ? `batchctl status ${job}` : `batchctl retry ${job}`;
   if (state === 'paused') return `batchctl resume ${job}`;

@@ -70,6 +70,8 @@ export interface JobView {
   readonly skippedFailed: StepRanges;
   /** Tasks that a person failed, each with the round at that time. */
   readonly killed: readonly { readonly round: number; readonly tasks: StepRanges }[];
+  /** Control totals that a person accepted, each with the sides that it had then. */
+  readonly accepted: readonly AcceptedTotal[];
   readonly tolerance: Tolerance;
   readonly maxRunning: number | null;
   /** ISO-8601 UTC: no task begins before it; null: no restriction. */
@@ -109,6 +111,26 @@ export interface AskedRound {
   readonly overrides: Overrides;
 }
 
+export interface AcceptedTotal {
+  readonly equation: string;
+  readonly left: string;
+  readonly right: string;
+  readonly reason: string;
+  readonly who: string;
+  /** ISO-8601 UTC. */
+  readonly when: string;
+}
+
+/** Who accepted a control total with these very sides, and why; null: no one did. Other sides need a new decision. */
+export function acceptanceOf(
+  { accepted }: Pick<JobView, 'accepted'>,
+  total: { readonly equation: string; readonly left: string | null; readonly right: string | null },
+): AcceptedTotal | null {
+  const { equation, left, right } = total;
+  const found = accepted.findLast((each) => each.equation === equation && each.left === left && each.right === right);
+  return found ?? null;
+}
+
 export function stateOf(view: JobView): JobState {
   if (view.cancelled) return 'cancelled';
   if (view.closed !== null) return view.closed.state;
@@ -140,6 +162,7 @@ export function emptyView(record: JobRecord): JobView {
     skipped: [],
     skippedFailed: new Map(),
     killed: [],
+    accepted: [],
     tolerance: record.spec.tolerate,
     maxRunning: record.spec.maxRunning,
     notBefore: record.notBefore,
@@ -206,6 +229,11 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
         skipped: listOf(combineRanges(view.skipped[0], ranges(entry.tasks), unionOf)),
         skippedFailed: combineRanges(view.skippedFailed, ranges(entry.failed ?? {}), unionOf),
       };
+    case 'accept': {
+      const { equation, left, right, reason, who, when } = entry;
+      const accepted = [...view.accepted, { equation, left, right, reason, who, when }];
+      return { ...view, closed: null, round: entry.round, accepted };
+    }
     case 'unskip':
       return {
         ...view,

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
+import { acceptTotal } from '../jobs/change/accept.ts';
 import { type Adjustment, adjust as adjustJob } from '../jobs/change/adjust.ts';
 import {
   cancel as cancelJob,
@@ -28,7 +29,7 @@ import { duration, jobToChange, resolveJob, scaleFlag } from './job.ts';
 import { deadlineOf, startTimeOf } from './parse-time.ts';
 import { type RaiseEvent, raiseJobGroups } from './raise.ts';
 import { dollars, refuseCostLimit } from './submission.ts';
-import { changing, fileField, flag, option, parsedText, text, verb } from './verb.ts';
+import { changing, fileField, flag, option, parsedText, text, type VerbContext, verb } from './verb.ts';
 
 /** Runs permanently failed tasks again. Throws `notFound`, `refused`, `usage`, `jobFile`. */
 export const retry = verb<RaiseEvent>()({
@@ -249,7 +250,7 @@ const NONE = 'none';
 /** Null: no limit. */
 const orNone = (parse: (text: string) => number) => parsedText((text) => (text === NONE ? null : parse(text)));
 
-/** Changes the limits of an open job. Throws `notFound`, `refused`, `usage`. */
+/** Changes the limits of an open job, or accepts a control total that failed it. Throws `notFound`, `refused`, `usage`. */
 export const adjust = verb()({
   name: 'adjust',
   ...changing('PATCH', '/jobs/{job}'),
@@ -272,9 +273,15 @@ export const adjust = verb()({
       'approximate number of tasks of the job that run at a time, or none',
       orNone(wholeNumberParser(1)),
     ),
+    accept: option(
+      '--accept <total>',
+      'accept that a control total (`expect`) that failed the job does not hold: the equation, or its number from 1',
+      text,
+    ),
+    reason: option('--reason <text>', 'with --accept: the reason, which the proof records with who and when', text),
   }),
   answer: async () => (await import('../model/answers/changes.ts')).ADJUST_ANSWER,
-  async run(context, { job, at, finishBy, maxCost, tolerate, maxRunning }): Promise<AdjustAnswer> {
+  async run(context, { job, at, finishBy, maxCost, tolerate, maxRunning, accept, ...given }): Promise<AdjustAnswer> {
     const wanted: Adjustment = {
       ...(at === undefined ? {} : { notBefore: await startTimeOf(context, at) }),
       ...(finishBy === undefined ? {} : { finishBy: finishBy === NONE ? null : await deadlineOf(context, finishBy) }),
@@ -282,10 +289,16 @@ export const adjust = verb()({
       ...(tolerate === undefined ? {} : { tolerate }),
       ...(maxRunning === undefined ? {} : { maxRunning }),
     };
+    if (accept !== undefined) {
+      if (Object.keys(wanted).length > 0)
+        throw new BatchctlError('usage', '--accept is for a job that has failed; limits are for an open one');
+      return acceptDifference(context, job, accept, reasonOf(given.reason, false) ?? '');
+    }
+    if (given.reason !== undefined) throw new BatchctlError('usage', '--reason is for --accept');
     if (Object.keys(wanted).length === 0) {
       throw new BatchctlError(
         'usage',
-        'expected at least one of --at, --finish-by, --max-cost, --tolerate, --max-running',
+        'expected at least one of --at, --finish-by, --max-cost, --tolerate, --max-running, --accept',
         { hint: `batchctl status ${job} shows the current values` },
       );
     }
@@ -296,6 +309,21 @@ export const adjust = verb()({
     return { job: view.record.job, state: stateOf(view), changed, changes };
   },
 });
+
+async function acceptDifference(
+  context: VerbContext,
+  job: string,
+  total: string,
+  reason: string,
+): Promise<AdjustAnswer> {
+  const { dryRun } = context;
+  const found = await resolveJob(context, job);
+  const accepted = await acceptTotal(await context.platform(), found, { total, reason, dryRun });
+  const { view, equation, left, right, changed } = accepted;
+  const changes =
+    changed || dryRun ? [{ field: `expect.${equation}`, from: `${left} and ${right}`, to: 'accepted' }] : [];
+  return { job: view.record.job, state: stateOf(view), changed, changes };
+}
 
 function toleranceOf(text: string): string {
   if (text === NONE) throw new RangeError('expected a count or a share: 0 tolerates no failures, 100% any number');

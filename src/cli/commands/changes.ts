@@ -191,17 +191,18 @@ export function adjustCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, adjust, {
     help: {
       about:
-        'Changes the limits of an open job. A higher tolerance opens a gather that was waiting for it. --at moves a job submitted with --at; workers that returned its tasks come back to them within 15 minutes.',
+        'Changes the limits of an open job. A higher tolerance opens a gather that was waiting for it. --at moves a job submitted with --at; workers that returned its tasks come back to them within 15 minutes. --accept takes a known difference: a control total (`expect`) that failed the job is accepted with the sides that it has now, as the proof will say, and the job closes as succeeded if no other total fails it; it is not undone, but other sides, after a retry, need a new decision.',
       examples: [
         'batchctl adjust last --finish-by "tomorrow 06:00"',
         'batchctl adjust last --tolerate 0.1% --max-running 8',
         'batchctl adjust last --finish-by none',
         'batchctl adjust last --at "tomorrow 06:00"',
+        'batchctl adjust last --accept "price.records == input.records" --reason "row 7 is a known duplicate"',
       ],
       exitCodes: {
         0: 'changed, or unchanged because it was already so',
-        4: 'no such job',
-        7: 'refused: the job is closed; or --at for a job that may have started',
+        4: 'no such job or control total',
+        7: 'refused: the job is closed; or no control total failed it; or --at for a job that may have started',
       },
       related: ['status', 'skip', 'retry', 'pause', 'scale'],
     },

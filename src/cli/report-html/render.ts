@@ -136,7 +136,7 @@ function verdictBlock({ tone, statement, sentences }: Verdict): Html {
 
 function statementOf(report: Report): Pick<Verdict, 'tone' | 'statement'> {
   const { state, proof, totals, expectations } = report;
-  const broken = expectations.some(({ ok }) => ok === false);
+  const broken = expectations.some(({ ok, accepted }) => ok === false && accepted === undefined);
   switch (state) {
     case 'succeeded':
       if (broken) return { tone: 'bad', statement: 'Finished, but a control total does not hold' };
@@ -193,6 +193,11 @@ function totalsSentences({ expectations }: Report): readonly string[] {
   const open = expectations.filter(({ ok }) => ok === null).length;
   if (open === expectations.length) return ['It is not known yet whether its control totals hold.'];
   const rest = open === 0 ? '' : `, ${formatCount(open)} not known yet`;
+  const accepted = expectations.filter((each) => each.accepted !== undefined).length;
+  if (accepted > 0)
+    return [
+      `${formatCount(accepted)} of ${formatMany(expectations.length, 'control total')} accepted although not met.`,
+    ];
   if (expectations.length === 1 && open === 0)
     return [`Its control total ${holding === 1 ? 'holds' : 'does not hold'}.`];
   if (holding === expectations.length) return [`All ${formatCount(holding)} control totals hold.`];

@@ -130,7 +130,12 @@ export function totalsSection({ expectations, steps }: Report): Html {
           { title: 'must hold', value: ({ equation }) => code(clip(equation)), as: 'text' },
           { title: 'left', value: ({ left }) => formatOrUnknown(left, decimalText), as: 'number' },
           { title: 'right', value: ({ right }) => formatOrUnknown(right, decimalText), as: 'number' },
-          { title: 'holds', value: ({ ok }) => holds(ok), as: 'text' },
+          {
+            title: 'holds',
+            value: ({ ok, accepted }) =>
+              accepted === undefined ? holds(ok) : html`no, accepted by ${accepted.who}: ${clip(accepted.reason)}`,
+            as: 'text',
+          },
         ]),
     notShownNote(expectations.length, shown.length, 'control total'),
     counters.length > 0 && [

@@ -205,6 +205,10 @@ export function notesOf(status: Status, zone: string): readonly JobNote[] {
   }
   const ends = statusEndsText(status);
   if (ends !== null) notes.push(noteOf(`${capitalized(ends)}.`, status.incomplete ? 'bad' : null));
+  for (const { who, reason, equation, left, right } of status.accepted)
+    notes.push(
+      noteOf(`${who} accepted that ${equation} does not hold, with ${left} and ${right}: ${reason}.`, 'doubtful'),
+    );
   if (rehearsal !== null) notes.push(noteOf(`Not a real run, but ${rehearsalText(rehearsal.parts, rehearsal.of)}.`));
   if (status.delivery !== null) notes.push(deliveryNote(job, status.delivery, zone));
   for (const { event, to, message, next } of untold) {

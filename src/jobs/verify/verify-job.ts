@@ -21,7 +21,7 @@ import { decidingClaim, keyedOf } from '../run-keys.ts';
 import { CutError } from '../split/cut-check.ts';
 import { recheckCuts } from '../split/stage-part.ts';
 import { recordDigest } from '../submit/same-job.ts';
-import { evaluateAll, type StepTotals } from '../totals.ts';
+import { evaluateAll, isUnmet, type StepTotals } from '../totals.ts';
 import { EarlierProofs } from './earlier-proofs.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { checkProofs, type FoundProof, readDecisions, readProofs, standingProof } from './proof.ts';
@@ -31,16 +31,17 @@ import { createContext, type VerifyContext, type VerifyOptions } from './verify-
 
 const NOTHING = { outputs: 0, seconds: 0, bytesIn: 0, bytesOut: 0, counters: {} };
 
-/** Evaluates the control totals on the sums; `totals` is in step order. One that fails is a finding. */
+/** Evaluates the control totals on the sums; `totals` is in step order. One that fails and was not accepted is a finding. */
 export function checkTotals(
   view: JobView,
   totals: readonly StepTotals[],
   findings: Findings,
 ): VerifyResult['expectations'] {
   const byStep = new Map(view.record.spec.steps.map(({ name }, index) => [name, totals[index] ?? NOTHING]));
-  return evaluateAll(view, byStep).map(({ equation, ok, left, right, missing }) => {
-    if (!ok) findings.add('expect', unmetText({ equation, left, right, missing }));
-    return { equation, ok, left, right };
+  return evaluateAll(view, byStep).map((found) => {
+    if (isUnmet(found)) findings.add('expect', unmetText(found));
+    const { equation, ok, left, right, accepted } = found;
+    return { equation, ok, left, right, ...(accepted && { accepted }) };
   });
 }
 

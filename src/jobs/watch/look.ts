@@ -18,7 +18,7 @@ import { listFacts } from '../listing.ts';
 import { putNewsMark } from '../notify/news-mark.ts';
 import { ifLedgerAvailable, ledgerJob, updateStaleRecord } from '../record-view.ts';
 import { completeOpened, decideOpening, putOpened, sendTasks, sendUndecided } from '../send.ts';
-import { expectationsOf, recordExactCounts } from '../totals.ts';
+import { expectationsOf, isUnmet, recordExactCounts } from '../totals.ts';
 
 export interface Look {
   readonly view: JobView;
@@ -165,7 +165,7 @@ async function endingOf(
   if (move.state !== 'succeeded' || view.record.spec.expect.length === 0) {
     return { ...base, state: move.state, reason: move.reason };
   }
-  const unmet = (await expectationsOf(platform.store, view)).filter((expectation) => !expectation.ok);
+  const unmet = (await expectationsOf(platform.store, view)).filter(isUnmet);
   return unmet.length === 0
     ? { ...base, state: 'succeeded', reason: null }
     : { ...base, state: 'failed', reason: UNMET_REASON };

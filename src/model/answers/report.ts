@@ -239,7 +239,16 @@ const REPORT = v.object({
   workers: v.array(WORKER),
   causes: v.array(CAUSE),
   slowest: v.array(SLOW_TASK),
-  expectations: v.array(v.object({ equation: text, ok: v.nullable(flag), left: textOrNull, right: textOrNull })),
+  expectations: v.array(
+    v.object({
+      equation: text,
+      ok: v.nullable(flag),
+      left: textOrNull,
+      right: textOrNull,
+      // Who accepted that it does not hold; absent: no one.
+      accepted: v.optional(v.object({ who: text, when: text, reason: text })),
+    }),
+  ),
   // What people decided, newest last, at most the last 100.
   decisions: v.array(v.object({ when: instant, who: text, what: text, text })),
   // Outputs published after a gather was opened without them; the first 100.

@@ -88,6 +88,10 @@ export const JOB_STATUS = v.object({
   maxCost: describe(numberOrNull, "US dollars at which it pauses: its own limit, otherwise the profile's"),
   costUnknown: describe(v.array(text), 'instance types without a known price'),
   counters: describe(v.record(text, v.record(text, text)), 'by step: counters, as exact decimal text'),
+  accepted: describe(
+    v.array(v.object({ equation: text, left: text, right: text, reason: text, who: text, when: instant })),
+    'control totals that do not hold, which a person accepted with these sides',
+  ),
   workers: v.object({ running: count, slots: count }),
   keeper: describe(textOrNull, 'the manager or tick that was active in the last 15 minutes'),
   notBefore: describe(instantOrNull, 'no task starts before it'),

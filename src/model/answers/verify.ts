@@ -142,7 +142,20 @@ export const VERIFY_RESULT = v.object({
   missing: tasks('neither published nor failed for good'),
   late: tasks('published after a gather had opened without them: kept, never used'),
   altered: describe(v.array(text), 'outputs and pieces that differ from what was published or split'),
-  expectations: v.array(v.object({ equation: text, ok: flag, left: textOrNull, right: textOrNull })),
+  expectations: v.array(
+    v.object({
+      equation: text,
+      ok: flag,
+      left: textOrNull,
+      right: textOrNull,
+      accepted: v.optional(
+        describe(
+          v.object({ who: text, when: text, reason: text }),
+          'who accepted that it does not hold; absent: no one',
+        ),
+      ),
+    }),
+  ),
   evidence: describe(v.nullable(EVIDENCE), 'what the proof rests on; null for a job that is not closed'),
   problems: findings('what breaks the proof, as stable codes'),
   warnings: findings('what does not break it'),

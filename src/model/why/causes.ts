@@ -272,7 +272,7 @@ function expectUnmet({ view, unmet = [] }: Snapshot): Cause | null {
     severity: 'fails',
     title: `every task ended, but ${unmet.length > 1 ? 'control totals do not hold' : 'a control total does not hold'}: ${totals[0]}`,
     evidence: [...totals.slice(1), `closed at ${view.closed.when}`],
-    mend: `batchctl fetch ${job} -o DIR/ --allow-unproven, to look at the outputs; then submit it again, corrected`,
+    mend: `batchctl fetch ${job} -o DIR/ --allow-unproven, to look at the outputs; batchctl adjust ${job} --accept TOTAL --reason TEXT, if the difference is known`,
   };
 }
 

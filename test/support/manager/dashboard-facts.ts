@@ -43,6 +43,7 @@ export const statusOf = (changed: Partial<Status> = {}): Status => ({
   maxCost: null,
   costUnknown: [],
   counters: {},
+  accepted: [],
   workers: { running: 1, slots: 2 },
   keeper: 'manager-1',
   notBefore: null,

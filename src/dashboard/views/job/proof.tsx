@@ -107,7 +107,15 @@ const TOTALS: readonly Column<Total>[] = [
   { title: 'control total', cell: ({ equation }) => <code>{equation}</code> },
   { title: 'left', kind: 'number', cell: ({ left }) => left ?? '–' },
   { title: 'right', kind: 'number', cell: ({ right }) => right ?? '–' },
-  { title: 'result', cell: ({ ok }) => <Mark tone={ok ? 'good' : 'bad'}>{ok ? 'holds' : 'not met'}</Mark> },
+  {
+    title: 'result',
+    cell: ({ ok, accepted }) =>
+      accepted === undefined ? (
+        <Mark tone={ok ? 'good' : 'bad'}>{ok ? 'holds' : 'not met'}</Mark>
+      ) : (
+        <Mark tone="doubtful">{`not met, accepted by ${accepted.who}: ${accepted.reason}`}</Mark>
+      ),
+  },
 ];
 
 const number = (name: 'tasks' | 'published'): Column<StepProof> => ({
