@@ -1,5 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 import { canonicalZone } from '../lib/instant.ts';
+import { ownValue } from '../lib/json.ts';
 
 /** Flags that every command accepts, before or after its name. */
 export interface GlobalFlags {
@@ -44,7 +45,7 @@ export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
   const words: string[] = [];
   for (let i = 0; i < before.length; i += 1) {
     const word = before[i] ?? '';
-    const [name = '', inline] = splitAtEquals(SHORT[word] ?? word);
+    const [name = '', inline] = splitAtEquals(ownValue(SHORT, word) ?? word);
     if (VALUED.includes(name)) {
       const value = inline ?? before[i + 1];
       if (inline === undefined) i += 1;

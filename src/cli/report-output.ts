@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { isoOf } from '../lib/instant.ts';
+import { ownValue } from '../lib/json.ts';
 import { formatSize } from '../lib/units.ts';
 import type { ComparedReport } from '../model/answers/report.ts';
 import { logKey } from '../model/keys.ts';
@@ -147,7 +148,7 @@ export function csvLine(attempt: AttemptEvent, counters: readonly string[]): str
     ...[attempt.reason, attempt.error === null ? null : escapeFormula(attempt.error)],
     ...[attempt.cpuSeconds, attempt.peakMemory, attempt.bytesIn, attempt.bytesOut],
     logKey(job, step, task, attempt.attempt),
-    ...counters.map((name) => attempt.counters[name] ?? null),
+    ...counters.map((name) => ownValue(attempt.counters, name) ?? null),
   ]);
 }
 

@@ -2,6 +2,7 @@ import { statfsSync } from 'node:fs';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import type { AwsProfile, LocalProfile, Profile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
+import { ownValue } from '../lib/json.ts';
 import { isEc2 } from '../lib/this-machine.ts';
 import type { JobSpec } from '../model/job.ts';
 import { fits, type Resources, resolveNeeds } from '../worker/resources.ts';
@@ -39,7 +40,7 @@ export function localResources(
 
 function slotsOf(profile: LocalProfile | AwsProfile, groups: readonly string[]): number | null {
   if (profile.backend === 'local') return profile.slots;
-  const said = groups.flatMap((group) => profile.groups[group]?.slots ?? []);
+  const said = groups.flatMap((group) => ownValue(profile.groups, group)?.slots ?? []);
   return said.length === 0 ? null : Math.max(...said);
 }
 

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import type { Environment } from '../lib/environment.ts';
 import { isZone } from '../lib/instant.ts';
-import { isRecord } from '../lib/json.ts';
+import { isRecord, ownValue } from '../lib/json.ts';
 import { isSecretKey, type Path, unknownNameMessage, withoutUserInfo } from '../lib/problems.ts';
 import { asConfigFile, type ConfigFile, type FoundFile, findConfig } from './config-file.ts';
 import { type Layer, mergeLayers, type PlainObject, pathKey, withDefaults } from './merge.ts';
@@ -199,7 +199,7 @@ async function chainOf(
   const chain: ProfileLink[] = [];
   for (let next: string | null = name; next !== null; ) {
     const current: string = next;
-    const settings: PlainObject = file.profiles[current] ?? BUILT_IN;
+    const settings: PlainObject = ownValue(file.profiles, current) ?? BUILT_IN;
     chain.unshift({ name: current, settings, builtIn: !Object.hasOwn(file.profiles, current) });
     const base: unknown = settings.extends;
     next = typeof base === 'string' ? base : null;

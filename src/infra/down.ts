@@ -60,7 +60,7 @@ export async function planRemoval(
   readonly items: readonly InventoryItem[];
 }> {
   const items = (await takeInventory(stack)).filter((item) => group === null || belongsTo(item, group));
-  if (group !== null && items.length === 0 && !(group in stack.profile.groups)) {
+  if (group !== null && items.length === 0 && !Object.hasOwn(stack.profile.groups, group)) {
     const known = Object.keys(stack.profile.groups).join(', ');
     throw new BatchctlError('notFound', `stack ${stack.profile.stack} has no resources of a group ${group}`, {
       hint: `the profile's groups: ${known}; batchctl infra status shows others`,

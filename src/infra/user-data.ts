@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { AwsGroup, AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
+import { ownValue } from '../lib/json.ts';
 import { DRAIN_HOOK, gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
 import { COMMON, MAIN } from './boot/common.sh.ts';
 import { MANAGER } from './boot/manager.sh.ts';
@@ -30,7 +31,7 @@ const CALLED_SERVICES = { s3: 'S3', autoscaling: 'AUTO_SCALING', ec2: 'EC2' } as
  * describe the instance can read it. Throws `config` if it would be too long for EC2.
  */
 export function workerUserData(profile: AwsProfile, group: string, release: BootRelease): string {
-  const settings = profile.groups[group];
+  const settings = ownValue(profile.groups, group);
   if (settings === undefined) {
     throw new BatchctlError('notFound', `the profile ${profile.name} has no group ${group}`, {
       hint: `it has ${Object.keys(profile.groups).join(', ')}`,

@@ -1,4 +1,5 @@
 import { randomId } from '../lib/id.ts';
+import { ownValue } from '../lib/json.ts';
 import type { JobStanding, NextMove, OpenedGather } from '../model/decide.ts';
 import type { TaskSets } from '../model/journal.ts';
 import { openedKey } from '../model/keys.ts';
@@ -90,7 +91,7 @@ function undecidedAmong(
 ): JobStanding['steps'][number]['undecided'] {
   if (among === null) return undecided;
   const tasks = new TaskBits(undecided.size);
-  for (const task of tasksIn(among[name] ?? '')) if (undecided.has(task)) tasks.add(task);
+  for (const task of tasksIn(ownValue(among, name) ?? '')) if (undecided.has(task)) tasks.add(task);
   return tasks;
 }
 

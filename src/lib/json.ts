@@ -149,3 +149,11 @@ export function canonicalJson(value: unknown): string {
   const sorted = fields.sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${sorted.map(([name, field]) => `${JSON.stringify(name)}:${canonicalJson(field)}`).join(',')}}`;
 }
+
+/**
+ * The value of a key that someone may have typed; undefined if the map itself has none. Every object inherits values for
+ * `constructor`, `toString` and the like.
+ */
+export function ownValue<T>(map: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(map, key) ? map[key] : undefined;
+}

@@ -1,4 +1,5 @@
 import { BatchctlError } from '../errors.ts';
+import { ownValue } from './json.ts';
 
 const SIZES: Readonly<Record<string, number>> = {
   '': 1,
@@ -25,7 +26,7 @@ const DURATIONS: readonly (readonly [unit: string, seconds: number])[] = [
 /** Bytes for `64MB` (10^6), `1GiB` (2^30), `1.5GB` or a plain number; throws `usage` for anything else. */
 export function parseSize(value: string | number): number {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(String(value).trim());
-  const unit = SIZES[(match?.[2] ?? '?').toLowerCase()];
+  const unit = ownValue(SIZES, (match?.[2] ?? '?').toLowerCase());
   const bytes = Number(match?.[1]) * (unit ?? Number.NaN);
   if (!Number.isSafeInteger(Math.round(bytes)) || (unit === 1 && !Number.isInteger(bytes))) {
     throw new BatchctlError('usage', `expected a size, found "${value}"`, {

@@ -1,3 +1,4 @@
+import { ownValue } from '../lib/json.ts';
 import { type JobRecord, type JobSpec, type StepSpec, toleranceText } from './job.ts';
 import { CHANGEABLE_STEP_FIELDS, type Overrides, type StepChange } from './journal.ts';
 
@@ -105,7 +106,7 @@ export function diffJobFile(record: JobRecord, before: Overrides, corrected: Job
   refuse('input.split', accepted.input?.split, corrected.input?.split);
   for (const name of namesIn(accepted.labels, corrected.labels)) {
     if (record.given?.labels.includes(name) === true) continue;
-    refuse(`labels.${name}`, accepted.labels[name] ?? null, corrected.labels[name] ?? null);
+    refuse(`labels.${name}`, ownValue(accepted.labels, name) ?? null, ownValue(corrected.labels, name) ?? null);
   }
   for (const name of Object.keys(accepted.params)) {
     if (!Object.hasOwn(corrected.params, name)) refuse(`params.${name}`, accepted.params[name], null);
@@ -142,11 +143,11 @@ function paramsOf(record: JobRecord, before: Overrides, corrected: JobSpec): Pic
   const defaults: Record<string, string> = {};
   const params: Record<string, string> = {};
   for (const [name, value] of Object.entries(corrected.params)) {
-    const accepted = record.spec.params[name];
+    const accepted = ownValue(record.spec.params, name);
     const given = record.given?.params.includes(name) === true;
     if (!given && value !== accepted) defaults[name] = value;
-    const said = before.params?.[name];
-    const fileChanged = !given && value !== (before.defaults?.[name] ?? accepted);
+    const said = ownValue(before.params ?? {}, name);
+    const fileChanged = !given && value !== (ownValue(before.defaults ?? {}, name) ?? accepted);
     if (said !== undefined && !fileChanged) params[name] = said;
   }
   return { defaults, params };

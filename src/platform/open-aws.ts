@@ -4,6 +4,7 @@ import { UnmanagedGroup } from '../adapters/aws/unmanaged-group.ts';
 import type { AwsGroup, AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
+import { ownValue } from '../lib/json.ts';
 import { OpenMap, once } from '../lib/once.ts';
 import { gridName, queueName } from '../lib/stack-names.ts';
 import { isEc2, userAtHost } from '../lib/this-machine.ts';
@@ -128,8 +129,8 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     allowedSecrets: (commandUser) => allowedSecrets(profile, commandUser),
     ...(profile.metrics && { metrics: metricsSink(clients, stack) }),
     notices: openNotices({ profile: profile.notify, secrets: awsSecrets(clients), clientsOf: topicClients }),
-    commandSettings: (group) => profile.groups[group] ?? NO_SETTINGS,
-    shouldLeaveAtRisk: (group) => profile.groups[group]?.rebalance === 'leave',
+    commandSettings: (group) => ownValue(profile.groups, group) ?? NO_SETTINGS,
+    shouldLeaveAtRisk: (group) => ownValue(profile.groups, group)?.rebalance === 'leave',
     ...(options.onWarning !== undefined && { warn: options.onWarning }),
     close: async () => {
       await queues.close();
@@ -193,7 +194,7 @@ function shortestLease({ groups }: AwsProfile): number {
 }
 
 function groupOf({ name, groups }: AwsProfile, group: string): AwsGroup {
-  const found = groups[group];
+  const found = ownValue(groups, group);
   if (found !== undefined) return found;
   throw new BatchctlError(
     'config',

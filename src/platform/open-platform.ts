@@ -3,6 +3,7 @@ import type { S3Buckets } from '../adapters/aws/s3-buckets.ts';
 import type { Config, LocalProfile } from '../config/load-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Environment } from '../lib/environment.ts';
+import { ownValue } from '../lib/json.ts';
 import { OpenMap } from '../lib/once.ts';
 import { userAtHost } from '../lib/this-machine.ts';
 import type { OpenBucket } from '../ports/bucket.ts';
@@ -106,7 +107,7 @@ async function openLocal(config: Config, profile: LocalProfile, options: Platfor
       secrets: secrets.source,
       clientsOf: (topic) => secrets.clientsOf(`sns:${topic}`),
     }),
-    commandSettings: (group) => profile.groups[group] ?? NO_SETTINGS,
+    commandSettings: (group) => ownValue(profile.groups, group) ?? NO_SETTINGS,
     ...(options.onWarning !== undefined && { warn: options.onWarning }),
     close: async () => {
       await queues.close();

@@ -1,6 +1,7 @@
 import { isKind } from '../errors.ts';
 import { isDenied } from '../jobs/denied-job.ts';
 import { readEntries } from '../jobs/journal.ts';
+import { ownValue } from '../lib/json.ts';
 import { ordersPrefix } from '../model/keys.ts';
 import { taskSetHas } from '../model/task-set.ts';
 import type { JobView } from '../model/view.ts';
@@ -55,7 +56,9 @@ async function obeyTaskDecisions(
     const reason = entry.what === 'skip' ? 'skip' : entry.mode === 'fail' ? 'killFail' : 'kill';
     dispatcher.end(reason, (attempt) => {
       const { message, view } = attempt.task;
-      return ofJob(attempt) && oldest.next + at >= view.next && taskSetHas(entry.tasks[message.step], message.task);
+      return (
+        ofJob(attempt) && oldest.next + at >= view.next && taskSetHas(ownValue(entry.tasks, message.step), message.task)
+      );
     });
   }
 }

@@ -2,6 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { POLICY_ROLES } from '../../infra/policies.ts';
 import { STACK_PARTS, type StackPart } from '../../infra/resource.ts';
 import type { StackReleases } from '../../infra/stack.ts';
+import { ownValue } from '../../lib/json.ts';
 import { MANAGER_GROUP } from '../../lib/stack-names.ts';
 import { wholeNumberParser } from '../../lib/units.ts';
 import { type CommandDefinition, choice, defineCommand, groupOption, objectOf, parsed } from '../command.ts';
@@ -201,7 +202,7 @@ async function infraUserData(
   address: string | undefined,
 ): Promise<void> {
   const profile = await awsProfile(ctx);
-  const isManager = group === MANAGER_GROUP && profile.groups[group] === undefined;
+  const isManager = group === MANAGER_GROUP && ownValue(profile.groups, group) === undefined;
   if (isManager && address === undefined) {
     throw new BatchctlError('usage', "expected --address for the manager's user-data, found none", {
       hint: 'aws ec2 describe-addresses lists the allocation ids of Elastic IPs',

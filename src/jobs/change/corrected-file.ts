@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import { ownValue } from '../../lib/json.ts';
 import { type JobSpec, stepIndex } from '../../model/job.ts';
 import type { Overrides, TaskSets } from '../../model/journal.ts';
 import { codeKey } from '../../model/keys.ts';
@@ -50,7 +51,9 @@ export async function storeCorrectedCode(store: ObjectStore, { code }: Corrected
 function fillInput(view: JobView, spec: JobSpec): JobSpec {
   const { record } = view;
   if (spec.input === null || record.given?.input === true) return spec;
-  const given = Object.fromEntries((record.given?.params ?? []).map((name) => [name, record.spec.params[name] ?? '']));
+  const given = Object.fromEntries(
+    (record.given?.params ?? []).map((name) => [name, ownValue(record.spec.params, name) ?? '']),
+  );
   const params = { ...spec.params, ...given, ...(record.period === null ? {} : { period: record.period }) };
   const fill = (text: string): string => substitute(text, params, { field: 'input.from', unknown: 'error' });
   return { ...spec, input: { ...spec.input, from: spec.input.from.map(fill) } };

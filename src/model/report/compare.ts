@@ -1,4 +1,5 @@
 import { Big } from 'big.js';
+import { ownValue } from '../../lib/json.ts';
 import type { Comparison, Figure, Report, StepReport } from '../answers/report.ts';
 
 type FigureKind = Pick<Figure, 'code' | 'name' | 'unit' | 'better'> & {
@@ -136,6 +137,6 @@ function counterFigure(name: string, before: Big | null, now: Big | null): Figur
 
 /** Over all steps that count it; null if none does. */
 function counterOf({ steps }: Report, name: string): Big | null {
-  const values = steps.flatMap(({ counters }) => counters[name] ?? []);
+  const values = steps.flatMap(({ counters }) => ownValue(counters, name) ?? []);
   return values.length === 0 ? null : values.reduce((sum, value) => sum.plus(value), Big(0));
 }

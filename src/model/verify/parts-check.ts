@@ -1,4 +1,4 @@
-import { parseObject } from '../../lib/json.ts';
+import { ownValue, parseObject } from '../../lib/json.ts';
 import type { JobInput, JobRecord, SplitSpec } from '../job.ts';
 import { pieceKey } from '../keys.ts';
 import { countParams, type FilePart, type Part, type PiecePart, paramsOf, type RangePart } from '../part.ts';
@@ -98,7 +98,7 @@ export class PartsCheck {
     const same =
       expected !== null &&
       names.length === Object.keys(expected).length &&
-      names.every((name) => params[name] === expected[name]);
+      names.every((name) => params[name] === ownValue(expected, name));
     if (!same) this.#findings.add('partAltered', `part ${n} has other parameters than the split defines`);
   }
 

@@ -1,4 +1,4 @@
-import { isRecord, type JsonObject } from '../../lib/json.ts';
+import { isRecord, type JsonObject, ownValue } from '../../lib/json.ts';
 import type { Value } from '../answers/shapes.ts';
 import type { VERIFY_RESULT } from '../answers/verify.ts';
 import { isClosed, type JobRecord, toleranceText } from '../job.ts';
@@ -85,7 +85,9 @@ export function skipsOf(entries: readonly JournalEntry[]): VerifyResult['skips']
     const { tasks, who, when, reason } = entry;
     return Object.entries(tasks).flatMap(([step, set]): VerifyResult['skips'] => {
       const left = entries.slice(n + 1).reduce((ranges, later) => {
-        return later.what === 'unskip' ? subtractRanges(ranges, parseTaskSet(later.tasks[step] ?? '')) : ranges;
+        return later.what === 'unskip'
+          ? subtractRanges(ranges, parseTaskSet(ownValue(later.tasks, step) ?? ''))
+          : ranges;
       }, parseTaskSet(set));
       return left.length === 0 ? [] : [{ step, tasks: rangesText(left), who, when, reason }];
     });
