@@ -7,6 +7,7 @@ import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { lacking } from '../support/run/lacking.ts';
+import { keysBelow } from '../support/stored.ts';
 import { causeCodesOf, rangeJobFile, untilCause } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { submitJob } from './submit-job.ts';
@@ -75,6 +76,9 @@ describe('a full disk', () => {
       expectExit(await workspace.work({}, '--slots', '1'), 8);
       for (const name of ['filler', 'rest']) rmSync(workspace.path(name), { force: true });
       await expectTaskLeft(id);
+      // No attempt was used up.
+      const { store } = await workspace.platform();
+      expect((await keysBelow(store, `jobs/${id}/`)).filter((key) => /\/(tries|failed)\//.test(key))).to.deep.equal([]);
       expectExit(await workspace.work({}, '--slots', '1'));
       const facts = await factsOf(await workspace.platform(), id);
       expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 3 } });

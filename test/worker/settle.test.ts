@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { append } from '../../src/jobs/journal.ts';
+import { FailureStreaks } from '../../src/model/breaker.ts';
 import type { FailureRecord } from '../../src/model/failure.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { AttemptEvent } from '../../src/ports/ledger.ts';
@@ -63,6 +64,23 @@ describe('settling a delivery', () => {
     });
     // A message of the old round would be dropped.
     expect(sent).to.deep.equal([{ format: 1, job: view.record.job, step: 'check', task: 0, round: 1 }]);
+  });
+
+  it('does not count a task that a person killed among the failures of its program', async () => {
+    const streaks = async (reason: 'killed' | 'exit'): Promise<number> => {
+      const view = await submit();
+      let counted = 0;
+      const failures = new FailureStreaks();
+      failures.recordFailure = () => {
+        counted += 1;
+        return false;
+      };
+      const failure = { reason, exitCode: null, error: null };
+      const item = makeItem(makeTask(view), { kind: 'failed', failure, attempts: 1 });
+      await settle(makeContext(place.platform, { streaks: failures }), item, async () => undefined);
+      return counted;
+    };
+    expect([await streaks('exit'), await streaks('killed')]).to.deep.equal([1, 0]);
   });
 
   it('records the facts of the published object, and that an attempt here lost to it', async () => {

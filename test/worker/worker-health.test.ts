@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { StepCounts } from '../../src/ports/ledger.ts';
 import type { Outcome } from '../../src/worker/outcome.ts';
 import type { SettleItem } from '../../src/worker/settle.ts';
-import { WorkerHealth } from '../../src/worker/worker-health.ts';
+import { OutcomeTally, WorkerHealth } from '../../src/worker/worker-health.ts';
 import { metaWith } from '../jobs/published-job.ts';
 import { viewOf } from '../model/job-of.ts';
 import { countsOf } from '../support/step-counts.ts';
@@ -108,5 +108,18 @@ describe('a machine’s health', () => {
     expect(await failHere('convert', 1)).to.equal(null);
     doElsewhere('convert', 2);
     expect(await failHere('convert', 1)).to.match(/4 attempts .* 2 tasks of a\/convert/);
+  });
+});
+
+describe("a worker's tally of outcomes", () => {
+  const REFUSED: Outcome = { kind: 'interrupted', why: 'service', delay: 5 };
+
+  it('gives up after three refusals in a row by the store, between which nothing was written', () => {
+    for (const written of [FAILED, PUBLISHED]) {
+      const tally = new OutcomeTally(null, 0);
+      const noted = [REFUSED, REFUSED, written, REFUSED, REFUSED].map((outcome, at) => tally.note(outcome, at));
+      expect(noted, written.kind).to.deep.equal([null, null, null, null, null]);
+      expect(tally.note(REFUSED, 9)).to.include({ kind: 'unavailable' });
+    }
   });
 });
