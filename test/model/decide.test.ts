@@ -98,6 +98,13 @@ describe('the standing of a job', () => {
       expect(of([canary], chains([0, 1, 2], [2])).next).to.deep.equal({ move: 'retry-rest', round: 1 });
     });
 
+    it('holds back a task by the last canary that it waits for', () => {
+      const second = retryOf(2, { price: '1,3' }, { canaries: { price: '1' } });
+      const { steps } = of([canary, second], chains([0], []));
+      expect([...(steps[0]?.undecided ?? [])]).to.deep.equal([1, 2]);
+      expect(steps[0]).to.include({ failed: 1 });
+    });
+
     it('never asks for the rest if a later retry asked for the canary again', () => {
       const again = retryOf(2, { price: '2' });
       expect(of([canary, again], chains([0, 1, 2], [2])).next.move).not.to.equal('retry-rest');

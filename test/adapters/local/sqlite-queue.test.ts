@@ -251,6 +251,7 @@ describe('the SQLite queue', () => {
     const queue = await open({ lockWaitMs: 50 });
     const locker = openRaw();
     locker.exec('BEGIN IMMEDIATE');
+    await failsWith('unavailable', queue.receive({ max: 1, waitSeconds: 0 }));
     await failsWith('unavailable', send(queue, 'a', 1));
     locker.exec('ROLLBACK');
     await send(queue, 'a', 1);
@@ -280,7 +281,9 @@ describe('the SQLite queue', () => {
 
   it('rejects a delay that SQS would reject', async () => {
     const queue = await open();
-    await failsWith('unexpected', queue.send([{ body: 'x', tenant: 'a', delay: 901 }]));
+    for (const delay of [901, -1, Number.NaN])
+      await failsWith('unexpected', queue.send([{ body: 'x', tenant: 'a', delay }]));
+    await queue.send([{ body: 'x', tenant: 'a', delay: 900 }]);
   });
 
   it('delivers nothing once it is closed, and ends a waiting receive', async () => {

@@ -38,6 +38,13 @@ describe("a tenant's messages in the SQLite queue", () => {
     expect(await queue.ofTenant('b')).to.deep.equal({ ...NONE, visible: 1 });
   });
 
+  it('show the bodies of those that are due first, of many', async () => {
+    const delays = Array.from({ length: 30 }, (_, n) => ((n * 7) % 30) + 1);
+    await queue.send(delays.map((delay) => ({ body: `${delay}`, tenant: 'a', delay })));
+    const { delayedBodies } = await queue.ofTenant('a');
+    expect(delayedBodies).to.deep.equal(Array.from({ length: 20 }, (_, n) => `${n + 1}`));
+  });
+
   it('count as visible again once their lease expired or their delay is over', async () => {
     await queue.send([
       { body: '1', tenant: 'a' },

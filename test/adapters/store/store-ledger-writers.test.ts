@@ -180,7 +180,8 @@ describe('the store ledger when puts fail', () => {
     const { store, calls } = watch(memory);
     const ledger = open(store, 'w1');
     await ledger.record(doneEvents(900, { error: 'x'.repeat(100) }));
-    expect(calls.puts.splice(0)).to.have.length(2);
+    const [, first = ''] = calls.puts.splice(0);
+    expect((await memory.read(first))?.length, 'the totals name the moved ones').to.be.below(4_000);
     await ledger.record([event('running', 901)]);
     const [totals = '', ...more] = calls.puts.splice(0);
     expect(more).to.deep.equal([]);

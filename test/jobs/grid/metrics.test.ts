@@ -34,13 +34,13 @@ describe('metrics of a stack', () => {
     (await platform.ledger()).heartbeat(worker({ worker: id, startedAt: 0, seenAt: clock.now(), ...fields }));
 
   it('count live workers of the group with their slots and tasks, and name groups that could not be read', async () => {
-    await record('w-1', { slots: 4, busy: ['a/b/1', 'a/b/2'] });
+    await record('w-1', { slots: 4, busy: ['a/b/1', 'a/b/2', 'a/b/3'] });
     await record('w-2', { slots: 3, busy: [], group: 'gpu,default' });
     await record('w-gone', { slots: 5, state: 'gone' });
     await record('w-gpu', { slots: 6, group: 'gpu' });
     const { snapshot } = await readMetrics({ ...platform, groups: ['broken', 'default'] });
     expect(snapshot.groups).to.have.length(1);
-    expect(snapshot.groups[0]).to.include({ desired: 7, inService: 2, workers: 2, slots: 7, busy: 2, done: null });
+    expect(snapshot.groups[0]).to.include({ desired: 7, inService: 2, workers: 2, slots: 7, busy: 3, done: null });
     expect(snapshot.unknown).to.deep.equal(['broken']);
   });
 

@@ -110,6 +110,8 @@ describe('workers and their machines', () => {
     ]);
     expect(rows[1]).to.include({ state: 'noWorker', group: 'default' });
     expect(unread).to.deep.equal([]);
+    const all = await joinWorkers(platformWith([{}, { instance: TWO }]), { group: undefined, left: true });
+    expect(all.rows.filter((row) => row.worker === null)).to.deep.equal(rows.slice(1));
   });
 
   it('are lost at once if no group has their instance any more, one heartbeat is missing, and all groups were read', async () => {

@@ -1,6 +1,8 @@
 // Protects: a watcher looks at a job as often as it must, and one bad job never hides a failing service.
 import { expect } from 'chai';
 import { BatchctlError, type ErrorKind } from '../../../src/errors.ts';
+import { cancel } from '../../../src/jobs/change/lifecycle.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import { jobKey } from '../../../src/model/keys.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -81,5 +83,8 @@ describe('a watcher of jobs', () => {
     const other = new JobWatcher(platform, 15, undefined, { raises: false, stood: moved });
     await other.glance(job);
     expect(other.positions().get(job)?.since).to.equal(clock.monotonic());
+    await cancel(platform, await requireView(platform.store, job));
+    await other.glance(job, true);
+    expect(other.positions().size, 'of a job that has ended').to.equal(0);
   });
 });
