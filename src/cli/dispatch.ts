@@ -1,7 +1,7 @@
 import type { ManagerProfile } from '../config/load-config.ts';
-import { BatchctlError, hasCode } from '../errors.ts';
+import { BatchctlError, hasCode, isKind } from '../errors.ts';
 import { VERSION } from '../lib/version.ts';
-import type { CommandDefinition, CommandEntry } from './command.ts';
+import type { CommandDefinition, CommandEntry, RawInput } from './command.ts';
 import { COMMANDS, findCommand } from './commands.ts';
 import { type Context, openContext } from './context.ts';
 import { type GlobalFlags, splitGlobalFlags } from './global-flags.ts';
@@ -73,13 +73,29 @@ async function runCommand(
     stops.setHandlesSecond(definition.stopsItself);
     const apart = definition.passThrough ? rest : null;
     const all = apart === null && rest !== null ? [...words, '--', ...rest] : words;
-    const input = { ...parseCommand(entry, definition, all, io.cwd), rest: apart };
+    const input = { ...(await parseWords(entry, definition, all, { io, rest })), rest: apart };
     return await perform(ctx, entry, definition, { input, words: all });
   } catch (error) {
     throw withHint(error, `see batchctl ${entry.name} --help`);
   } finally {
     stops.end();
     await ctx.close();
+  }
+}
+
+/** Parses a command's words. A usage error may be a command to run that lacks the `--` before it. */
+async function parseWords(
+  entry: CommandEntry,
+  definition: CommandDefinition,
+  words: readonly string[],
+  { io, rest }: { readonly io: Io; readonly rest: readonly string[] | null },
+): Promise<RawInput> {
+  try {
+    return parseCommand(entry, definition, words, io.cwd);
+  } catch (error) {
+    if (entry.name !== 'run' || rest !== null || !isKind(error, 'usage')) throw error;
+    const { missingSeparator } = await import('./missing-separator.ts');
+    throw missingSeparator(entry, definition, words, io.cwd) ?? error;
   }
 }
 

@@ -25,6 +25,21 @@ export function parseCommand(
   return Object.fromEntries([...operands, ...named]);
 }
 
+/** The options that words begin with, up to the first operand; null if one of them is unknown, or lacks its value. */
+export function leadingWords(
+  entry: CommandEntry,
+  definition: CommandDefinition,
+  words: readonly string[],
+): readonly string[] | null {
+  const command = buildCommand(entry, definition).passThroughOptions().allowExcessArguments();
+  try {
+    command.parse([...words], { from: 'user' });
+  } catch {
+    return null;
+  }
+  return words.slice(0, words.length - command.args.length);
+}
+
 /** A command's full help: usage, arguments, options, examples, exit codes, related commands. */
 export function commandHelp(entry: CommandEntry, definition: CommandDefinition, width: number): string {
   const { help } = definition;

@@ -1,4 +1,5 @@
 import { BatchctlError, exitCodeOf, hasCode, isBatchctlError } from '../errors.ts';
+import { withAccessCommand } from '../lib/access-command.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
 import { withPagePaths } from './pages.ts';
@@ -47,7 +48,7 @@ export function toBatchctlError(error: unknown): BatchctlError {
   // An error with a path comes from a file. A port that can't be opened is reported elsewhere.
   if (error instanceof Error && hasCode(error, 'EACCES', 'EPERM', 'EROFS') && 'path' in error) {
     return new BatchctlError('refused', message, {
-      hint: 'allow this user to read and write there, or choose another path',
+      hint: withAccessCommand('choose another path, or allow this user to read and write there', String(error.path)),
       cause: error,
     });
   }

@@ -1,5 +1,6 @@
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { isAbsolute, join, normalize } from 'node:path';
+import { shellWord } from '../lib/shell-word.ts';
 import type { JobSpec, StepSpec } from '../model/job.ts';
 import { placeholdersOf, substitute } from '../model/substitute.ts';
 
@@ -41,15 +42,16 @@ function programProblem(
 ): ProgramProblem | null {
   const own = isAbsolute(name) ? null : normalize(name);
   const isOwn = own !== null && files.includes(own);
-  if (own !== null && name.includes('/') && !isOwn) {
-    const hint = 'add it to `files` of the job file: commands find only those in their working directory';
-    return { what: `${name} is not one of the job's files`, hint };
-  }
+  if (own !== null && name.includes('/') && !isOwn) return notAmongFiles(name, own, directory);
   const program = findProgram(name, path, directory);
   if (program === null) {
     if (!isOwn) {
       if (isAbsolute(name)) return { what: `${name} is not a program on this machine`, hint: INSTALL };
-      return { what: `${name} is not on the PATH`, hint: INSTALL };
+      const isHere = isFile(join(directory, name));
+      return {
+        what: `${name} is not on the PATH`,
+        hint: isHere ? `to run the file in ${directory}, write ./${name}` : INSTALL,
+      };
     }
     if (name.includes('/')) return { what: `${name} is not executable`, hint: `chmod +x ${join(directory, own)}` };
     return { what: `${name} is not on the PATH`, hint: `to run the job's own file, write ./${own}` };
@@ -57,6 +59,23 @@ function programProblem(
   const interpreter = interpreterOf(isAbsolute(program) ? program : join(directory, program));
   if (interpreter === null || findProgram(interpreter, path, directory) !== null) return null;
   return { what: `${name} needs the interpreter ${interpreter}, which is not on this machine`, hint: INSTALL };
+}
+
+/** A command's working directory has only the job's files. */
+function notAmongFiles(name: string, own: string, directory: string): ProgramProblem {
+  const path = join(directory, own);
+  if (!isFile(path)) {
+    return {
+      what: `${name} does not exist: there is no file ${path}`,
+      hint: 'correct its name; it is relative to that directory',
+    };
+  }
+  if (own.startsWith('../')) {
+    const hint = `copy it there (cp ${shellWord(path)} ${shellWord(directory)}/), or write ${path} if every worker has it`;
+    return { what: `${name} is outside of ${directory}, whose files are sent to the workers`, hint };
+  }
+  const hint = `add it to \`files\` of the job file, as in files: [${own}]: commands find only those in their working directory`;
+  return { what: `${name} is not one of the job's files`, hint };
 }
 
 const INSTALL = 'install it, or correct `run` of the step; workers search the PATH of the process that starts them';
@@ -113,6 +132,14 @@ export function findProgram(name: string, path: string | undefined, cwd: string)
     return candidate;
   }
   return null;
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return false;
+  }
 }
 
 function isProgram(path: string): boolean {

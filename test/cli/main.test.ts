@@ -45,7 +45,7 @@ describe('the command line', () => {
     chmodSync(scratch.directory, 0o755);
     expect(code).to.equal(7);
     expect(stderr).to.match(
-      /^error: EACCES: permission denied, open '.*'\nhint: allow this user to read and write there/,
+      /^error: EACCES: permission denied, open '.*'\nhint: choose another path, or allow this user to read and write there/,
     );
   });
 

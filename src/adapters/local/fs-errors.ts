@@ -1,4 +1,5 @@
 import { BatchctlError, type ErrorKind, hasCode } from '../../errors.ts';
+import { withAccessCommand } from '../../lib/access-command.ts';
 
 /** Error codes of the file system, with batchctl's kind, and what to do. */
 const KNOWN: readonly (readonly [codes: readonly string[], kind: ErrorKind, hint: string])[] = [
@@ -10,7 +11,7 @@ const KNOWN: readonly (readonly [codes: readonly string[], kind: ErrorKind, hint
   [
     ['EACCES', 'EPERM', 'EROFS'],
     'config',
-    'Give this user read and write access to everything in the store, or set "root" to a directory with such access.',
+    'Set "root" to a directory with read and write access, or give this user such access to everything in the store',
   ],
   [
     ['EXDEV', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'],
@@ -34,7 +35,11 @@ export function translateFsError(error: unknown, doing: string): Error {
   const message = `The local store could not ${doing}: ${error.message}`;
   const [, kind, hint] = KNOWN.find(([codes]) => hasCode(error, ...codes)) ?? [];
   if (kind === undefined || hint === undefined) return new BatchctlError('unexpected', message, { cause: error });
-  return new BatchctlError(kind, message, { hint, cause: error });
+  const isDenied = hasCode(error, 'EACCES', 'EPERM') && 'path' in error;
+  return new BatchctlError(kind, message, {
+    hint: isDenied ? withAccessCommand(hint, String(error.path)) : hint,
+    cause: error,
+  });
 }
 
 /** Runs `action` and translates its file system errors. */

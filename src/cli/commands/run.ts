@@ -10,6 +10,7 @@ import { START_FIELD, SUBMISSION_FIELDS } from '../../verbs/submission.ts';
 import { field, flag, parsedText, text } from '../../verbs/verb.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
+import { separatorError } from '../missing-separator.ts';
 import { inlineJob, openJobFile } from '../open-job-file.ts';
 import { exampleHint } from '../parse.ts';
 import { commandLineFields, parseFields } from '../verb-command.ts';
@@ -103,7 +104,7 @@ export function runInput(input: RawInput): RunInput {
 async function run(ctx: Context, input: RunInput): Promise<number> {
   const { runJob } = await import('../run-job.ts');
   const { jobfile, rest } = input;
-  refuseFileAndCommand(input);
+  refuseConflicts(ctx, input);
   checkOutput(ctx, input);
   if (jobfile !== undefined && isJobReference(ctx, jobfile)) {
     return runJob(ctx, { kind: 'job', job: jobfile }, input);
@@ -120,9 +121,46 @@ async function run(ctx: Context, input: RunInput): Promise<number> {
   return runJob(ctx, { kind: 'spec', spec, jobFile, input }, input);
 }
 
-export function refuseFileAndCommand({ jobfile, rest }: Pick<RunInput, 'jobfile' | 'rest'>): void {
-  if (jobfile === undefined || rest === null) return;
-  throw new BatchctlError('usage', 'a job file and a command after -- are mutually exclusive');
+/** Options that describe a job without a job file. */
+const INLINE = { '--split': 'split', '--gather': 'gather', '--save-job': 'saveJob' } as const;
+
+/** Options of a submission, which an accepted job has had. */
+const OF_SUBMISSION: Readonly<Record<string, keyof RunInput>> = Object.fromEntries(
+  Object.keys({ ...SUBMISSION_FIELDS, ...START_FIELD }).map((name) => [
+    `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    name as keyof RunInput,
+  ]),
+);
+
+/** Throws `usage` for words that exclude each other, and for options that would be ignored, by name. */
+export function refuseConflicts(ctx: Pick<Context, 'io'>, input: RunInput): void {
+  const { jobfile, rest, split } = input;
+  if (jobfile === undefined) return;
+  if (rest !== null) throw new BatchctlError('usage', 'a job file and a command after -- are mutually exclusive');
+  const given = (options: Readonly<Record<string, keyof RunInput>>): readonly string[] =>
+    Object.entries(options).flatMap(([option, name]) => {
+      const value = input[name];
+      return value === undefined || value === false || (Array.isArray(value) && value.length === 0) ? [] : [option];
+    });
+  const isJob = isJobReference(ctx, jobfile);
+  const inline = given(INLINE);
+  if (split !== undefined && !isJob && !existsSync(resolve(ctx.io.cwd, jobfile)) && !/\.(ya?ml|json)$/i.test(jobfile))
+    throw separatorError(jobfile, ['...', '--', jobfile]);
+  if (isJob) {
+    const ignored = [...inline, ...given(OF_SUBMISSION)];
+    if (ignored.length === 0) return;
+    throw new BatchctlError(
+      'usage',
+      `${ignored.join(', ')}: the job ${jobfile} is already accepted, and they would be ignored`,
+      {
+        hint: `leave them out: batchctl run ${jobfile}; batchctl adjust changes limits`,
+      },
+    );
+  }
+  if (inline.length === 0) return;
+  throw new BatchctlError('usage', `${inline.join(', ')}: expected only with a command after --, found ${jobfile}`, {
+    hint: `leave them out, and write input.split and steps into ${jobfile}`,
+  });
 }
 
 /** Reports a mistake in the target now, not when the job is done. Throws as `parseTarget` and `refuseName` do. */

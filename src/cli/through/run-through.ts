@@ -17,7 +17,7 @@ import {
   isJobReference,
   nothingToRun,
   type RunInput,
-  refuseFileAndCommand,
+  refuseConflicts,
   runInput,
 } from '../commands/run.ts';
 import { livePresenter } from '../commands/watch.ts';
@@ -72,7 +72,7 @@ interface FollowedJob {
 async function begin(asking: ConnectedCommand, input: RunInput): Promise<FollowedJob | null> {
   const { ctx, manager, given } = asking;
   const { jobfile, rest } = input;
-  refuseFileAndCommand(input);
+  refuseConflicts(ctx, input);
   const target = checkOutput(ctx, input);
   if (jobfile !== undefined && isJobReference(ctx, jobfile)) {
     return { job: await jobIdFromManager(ctx, manager, jobfile), created: false };

@@ -2,6 +2,7 @@ import { accessSync, constants, readdirSync, realpathSync, type Stats, statfsSyn
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { withAccessCommand } from '../../lib/access-command.ts';
 import { randomId } from '../../lib/id.ts';
 import { statOrNull } from '../../lib/if-exists.ts';
 import { formatSize } from '../../lib/units.ts';
@@ -77,7 +78,7 @@ function requireWritable(path: string, text: string): Stats | null {
   } catch (cause) {
     if (!hasCode(cause, ...UNWRITABLE)) throw cause;
     throw new BatchctlError('usage', `-o ${text}: ${at} can't be written (${systemMessage(cause)})`, {
-      hint: 'choose another target with -o, or allow this user to write there',
+      hint: withAccessCommand('choose another target with -o, or allow this user to write there', at),
       cause,
     });
   }

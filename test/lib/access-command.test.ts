@@ -1,0 +1,45 @@
+// Protects: whoever may not write somewhere reads which command lets them, and who owns what is in the way.
+import { chmodSync, mkdirSync } from 'node:fs';
+import { expect } from 'chai';
+import { accessCommand, withAccessCommand } from '../../src/lib/access-command.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { Scratch } from '../support/scratch.ts';
+import { withoutRights } from '../support/without-rights.ts';
+
+describe('the command that gives access to a path', () => {
+  const scratch = forEachTest(() => new Scratch());
+  const asNobody = (path: string): Promise<string | null> => withoutRights(async () => accessCommand(path));
+
+  before(function () {
+    if (process.getuid?.() !== 0) this.skip();
+  });
+  beforeEach(() => chmodSync(scratch.directory, 0o755));
+
+  it('changes the owner of what exists', async () => {
+    mkdirSync(scratch.path('out dir'));
+    expect(await asNobody(scratch.path('out dir'))).to.equal(
+      `sudo chown -R nobody '${scratch.path('out dir')}' (it belongs to root)`,
+    );
+  });
+
+  it('changes the owner of the directory that may not be entered', async () => {
+    mkdirSync(scratch.path('closed'), { mode: 0o700 });
+    expect(await asNobody(scratch.path('closed/store/data'))).to.equal(
+      `sudo chown -R nobody ${scratch.path('closed')} (it belongs to root)`,
+    );
+  });
+
+  it('creates the first directory that does not exist', async () => {
+    expect(await asNobody(scratch.path('new/store/data'))).to.equal(
+      `sudo install -d -o nobody ${scratch.path('new')} (${scratch.directory} belongs to root)`,
+    );
+  });
+
+  it("is unknown in a directory of one's own", async () => {
+    expect(accessCommand(scratch.directory)).to.equal(null);
+    expect(withAccessCommand('do it', scratch.directory)).to.equal('do it');
+    expect(await withoutRights(async () => withAccessCommand('do it', scratch.directory))).to.match(
+      /^do it: sudo chown -R nobody /,
+    );
+  });
+});
