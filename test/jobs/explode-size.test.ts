@@ -79,6 +79,12 @@ describe('an explode of 12,000 files', () => {
     expect(await hasAllShards(step)).to.equal(true);
   });
 
+  it('writes no shard at all if the opening is of exactly one shard, and there are more files', async () => {
+    const opened = { format: 1, id: 'a', count: 10_000, leftOut: '' } as const;
+    await failsWith('corrupt', writeShards({ ...explosion, taker: 'full', opened }));
+    expect(await explosion.store.head(stepPartShardKey(explosion.job, 'full', 0))).to.equal(null);
+  });
+
   it('writes no last shard if the number of files differs from the opening', async () => {
     for (const [count, found] of [
       [FILES - 1, 'more'],

@@ -156,6 +156,14 @@ describe('explode', () => {
     expect(stateOf(after)).to.equal('succeeded');
   });
 
+  it('makes a task of each file if there are exactly maxTasks files', async () => {
+    await setUp(`${EXPLODING}maxTasks: 5\n`);
+    await publishFiles(place, view);
+    view = (await look(place.platform, view)).view;
+    expect(stateOf(view)).to.equal('running');
+    expect((await publishRest(place, view, 5)).closed?.state).to.equal('succeeded');
+  });
+
   it('fails the job if there are more files than maxTasks, and opens nothing', async () => {
     await setUp(`${EXPLODING}maxTasks: 4\n`);
     await publishFiles(place, view);

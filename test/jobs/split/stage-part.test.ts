@@ -1,6 +1,16 @@
 // Protects: a task reads exactly its part of the input, and fails when that input has changed.
 import { createHash } from 'node:crypto';
-import { appendFileSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
 import { expect } from 'chai';
 import { filePin } from '../../../src/jobs/split/file-source.ts';
 import { stagePart } from '../../../src/jobs/split/stage-part.ts';
@@ -86,6 +96,18 @@ describe('stagePart', () => {
     expect(await stage({ n: 0, kind: 'item', input: 0, item: 'old' }, null)).to.equal('old\n');
     expect(await stage({ n: 0, kind: 'whole', input: 0 }, fileInput(''))).to.equal('');
     expect(await stage({ n: 0, kind: 'whole', input: 0 }, await storeInput(''))).to.equal('');
+  });
+
+  it('fails if a file is modified while it is copied', async () => {
+    const size = 48 * 2 ** 20;
+    const input = fileInput(Buffer.alloc(size, 'a\n'));
+    const options = { input, store: await bench.store(), target: bench.path('target') };
+    const staged = stagePart({ n: 0, kind: 'whole', input: 0 }, options);
+    // The copy has begun, and lets others run after every 16 MiB.
+    const fd = openSync(bench.path('input'), 'r+');
+    writeSync(fd, 'x', size - 1);
+    closeSync(fd);
+    await expectError(staged, 'changed', 'written to');
   });
 
   it('fails if a file was modified, replaced, touched or removed', async () => {
