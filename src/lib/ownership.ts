@@ -27,11 +27,15 @@ export function distrustReason(
 ): string | null {
   if (trusted.uid === null) return null;
   const shown = `(mode ${(mode & 0o7777).toString(8).padStart(4, '0')}, owner ${uid}, group ${gid})`;
-  if (uid !== trusted.uid && uid !== 0 && uid !== trusted.caller) return `belongs to another user ${shown}`;
+  if (!isTrustedOwner(uid, trusted)) return `belongs to another user ${shown}`;
   if ((mode & 0o002) !== 0) return `can be written by everyone ${shown}`;
   if ((mode & 0o020) !== 0 && gid !== trusted.gid) return `can be written by a group ${shown}`;
   return null;
 }
+
+/** Whether this user, root or root's caller has this id. */
+export const isTrustedOwner = (uid: number, trusted: Trusted): boolean =>
+  trusted.uid === null || uid === trusted.uid || uid === 0 || uid === trusted.caller;
 
 /** Whether every user may rename what is in a directory of this mode, and put something else in its place. */
 export const isOpenToAll = (mode: number): boolean => (mode & 0o002) !== 0 && (mode & 0o1000) === 0;

@@ -1,10 +1,11 @@
-import { accessSync, constants, readdirSync, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readdirSync, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { withAccessCommand } from '../../lib/access-command.ts';
 import { randomId } from '../../lib/id.ts';
 import { statOrNull } from '../../lib/if-exists.ts';
+import { isTrustedOwner, trustedUsers } from '../../lib/ownership.ts';
 import { formatSize } from '../../lib/units.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 
@@ -43,6 +44,7 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
     throw new BatchctlError('usage', '-o: expected DIR/, FILE or -, found an empty name');
   }
   const path = resolve(place.cwd, text);
+  refuseForeignLink(path, text);
   const stats = requireWritable(path, text);
   if (stats?.isDirectory()) return { kind: 'directory', path, text };
   if (text.endsWith('/')) {
@@ -53,6 +55,29 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   }
   // A link to a file stays a link: its target is replaced.
   return { kind: 'file', path: stats === null ? path : realpathSync(path), text };
+}
+
+/**
+ * Throws `refused` for a link of another user: in a shared directory it could lead to any file of this user. A link of
+ * this user, or root, is followed.
+ */
+function refuseForeignLink(path: string, text: string): void {
+  const link = linkOrNull(path);
+  if (link === null || isTrustedOwner(link.uid, trustedUsers())) return;
+  throw new BatchctlError('refused', `-o ${text}: it is a link that belongs to another user (id ${link.uid})`, {
+    hint: 'choose another target with -o, in a directory of your own',
+  });
+}
+
+/** The link at a path. Null also for a path that can't be looked at, which `requireWritable` reports. */
+function linkOrNull(path: string): Stats | null {
+  try {
+    const stats = lstatSync(path);
+    return stats.isSymbolicLink() ? stats : null;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', ...UNWRITABLE)) return null;
+    throw error;
+  }
 }
 
 /**
