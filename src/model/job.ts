@@ -229,6 +229,8 @@ export interface JobRecord {
   readonly deliverTo?: DeliverTo | null;
   /** The directory on `host` that programs in its `notify` are relative to; null or absent: there are none. */
   readonly notifyFrom?: string | null;
+  /** Inputs that were accepted incomplete (`--allow-incomplete`); absent without any. */
+  readonly incomplete?: readonly IncompleteInput[];
   /** Set for a job on a sample of its parts; null or absent for a real job. */
   readonly rehearsal?: Rehearsal | null;
 }
@@ -236,6 +238,19 @@ export interface JobRecord {
 /** A job's place in the order of jobs, ISO-8601 UTC: a later one was accepted later, whatever the clocks showed. */
 export const orderOf = ({ orderedAt, createdAt }: Pick<JobRecord, 'orderedAt' | 'createdAt'>): string =>
   orderedAt ?? createdAt;
+
+/** A step of another job that is read although some of its tasks have no output. */
+export interface IncompleteInput {
+  /** `job:ID/STEP` */
+  readonly name: string;
+  readonly tasks: number;
+  /** Those that failed or were skipped. */
+  readonly missing: number;
+}
+
+export function incompleteText({ name, tasks, missing }: IncompleteInput): string {
+  return `the input ${name} is incomplete: ${missing} of its ${tasks} tasks failed or were skipped`;
+}
 
 export interface DeliverTo {
   /** `s3://BUCKET/PREFIX/`, or a directory's absolute path. */

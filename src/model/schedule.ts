@@ -36,6 +36,8 @@ export interface ScheduledJob {
   readonly labels: Readonly<Record<string, string>>;
   readonly expectInputs: number | null;
   readonly allowEmpty: boolean;
+  /** Absent in schedules of earlier builds. */
+  readonly allowIncomplete?: boolean;
   readonly finishBy: FinishBy | null;
   /** USD. */
   readonly maxCost: number | null;

@@ -29,7 +29,7 @@ import { noticeHolidaysEnd } from './schedules.ts';
 import { checkSubmission, SUBMISSION_FIELDS } from './submission.ts';
 import { changing, field, fileField, flag, option, text, type VerbContext, verb } from './verb.ts';
 
-const { input, set, label, maxCost, expectInputs, awaitInput, allowEmpty } = SUBMISSION_FIELDS;
+const { input, set, label, maxCost, expectInputs, awaitInput, allowEmpty, allowIncomplete } = SUBMISSION_FIELDS;
 
 const INPUT = v.strictObject({
   name: field('<name>', 'name of the schedule; the run key is <name>@<period>', text),
@@ -63,6 +63,7 @@ const INPUT = v.strictObject({
   expectInputs,
   awaitInput,
   allowEmpty,
+  allowIncomplete,
   replace: option('--replace', 'replace the existing schedule of that name', flag, false),
 });
 
@@ -160,6 +161,7 @@ async function scheduledJob(
     labels,
     expectInputs,
     allowEmpty,
+    allowIncomplete: asked.allowIncomplete,
     maxCost,
     awaitInput,
     finishBy: finishBy === undefined ? null : finishByOf(finishBy),

@@ -19,7 +19,7 @@ import { describeFound } from '../lib/problems.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatSize, parsePairs, wholeNumberParser } from '../lib/units.ts';
 import { hasScope } from '../model/api.ts';
-import { emptyInputs, type JobSpec, orderOf } from '../model/job.ts';
+import { emptyInputs, incompleteText, type JobSpec, orderOf } from '../model/job.ts';
 import { isSameJson } from '../model/overrides.ts';
 import { scheduleOfRun } from '../model/schedule.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
@@ -63,6 +63,7 @@ export const SUBMISSION_FIELDS = {
   ),
   awaitInput: option('--await-input <duration>', 'wait this long for missing inputs', duration),
   allowEmpty: option('--allow-empty', 'accept input without any parts', flag, false),
+  allowIncomplete: option('--allow-incomplete', 'accept job:JOB/STEP with failed or skipped tasks', flag, false),
 };
 
 /** Only for verbs that submit: a rehearsal starts at once. */
@@ -132,6 +133,7 @@ export async function requestOf(
     runKey: input.runKey ?? null,
     expectInputs: input.expectInputs ?? null,
     allowEmpty: input.allowEmpty,
+    allowIncomplete: input.allowIncomplete,
     own: ownPlaces(await context.config(), context.files.cwd),
   };
 }
@@ -300,8 +302,10 @@ export async function submitPrepared(context: Submitter, prepared: Prepared, mod
   await noticeDeadlineKept(context, prepared, submitted);
   noticeLabelsKept(context, prepared, submitted);
   warnOfClock(context, submitted);
-  const empty = submitted.created ? emptyInputs(submitted.view.record.inputs) : [];
+  const { record } = submitted.view;
+  const empty = submitted.created ? emptyInputs(record.inputs) : [];
   if (empty.length > 0) context.warn(emptyInputsText(empty));
+  for (const found of record.incomplete ?? []) context.warn(incompleteText(found));
   return submitted;
 }
 

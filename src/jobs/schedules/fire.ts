@@ -61,6 +61,7 @@ export function requestOf(
   code: CodeArchive | null,
 ): SubmissionRequest {
   const { spec, directory, inputDirectory, params, labels, expectInputs, allowEmpty, finishBy, maxCost } = job;
+  const { allowIncomplete = false } = job;
   const known = { ...spec.params, ...params, period: firing.period };
   return {
     spec,
@@ -70,6 +71,7 @@ export function requestOf(
     labels,
     expectInputs,
     allowEmpty,
+    allowIncomplete,
     maxCost,
     code,
     stdin: null,

@@ -6,7 +6,7 @@ import { isDynamicPattern } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { fileChecksum } from '../../lib/file-checksum.ts';
 import { mapAhead } from '../../lib/parallel.ts';
-import type { FilePin, JobInput, SplitSpec } from '../../model/job.ts';
+import type { FilePin, IncompleteInput, JobInput, SplitSpec } from '../../model/job.ts';
 import { DATA_PREFIX, dataKey } from '../../model/keys.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
@@ -128,6 +128,8 @@ export interface InputPlace {
   readonly own?: readonly string[];
   /** Receives a line for each kind of thing that a directory or pattern leaves out. */
   readonly onLeftOut?: ((text: string) => void) | undefined;
+  /** Called with a step of another job of which tasks have no output. Absent or null: it is refused. */
+  readonly onIncomplete?: ((found: IncompleteInput) => void) | null;
 }
 
 /** True for splits without inputs. */
@@ -173,7 +175,7 @@ async function targetsOf(name: string, place: InputPlace): Promise<readonly Targ
   if (name === '-' && place.attached === null) return [{ kind: 'pipe' }];
   if (name.startsWith('store:')) return storeTargets(name, place.store);
   if (name.startsWith('job:')) {
-    const outputs = await findOutputs(name, place.store, place.findSource);
+    const outputs = await findOutputs(name, place.store, place.findSource, place.onIncomplete);
     return outputs.map(({ key, ...known }) => ({ kind: 'store', at: key, ...known }));
   }
   if (isS3Uri(name)) return bucketTargets(name, place.bucket);

@@ -1,8 +1,10 @@
 import { BatchctlError } from '../../errors.ts';
 import { mapAhead } from '../../lib/parallel.ts';
+import { type IncompleteInput, incompleteText, stepIndex } from '../../model/job.ts';
 import { outPrefix, taskOfOut } from '../../model/keys.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import { stepTotals } from '../listing.ts';
 import { readOutput } from '../output.ts';
 import { refusePruned } from '../prune/pruned.ts';
 
@@ -25,12 +27,14 @@ const AHEAD = 16;
 /**
  * The outputs that `job:JOB/STEP` stands for (`job:JOB`: those of its last step), in task order, by their keys in the
  * store. Published outputs never change, so they are read in place. Throws `notFound` for a job or step that doesn't
- * exist or was pruned; `refused` for a job that hasn't succeeded, or has too many outputs.
+ * exist or was pruned; `refused` for a job that hasn't succeeded, or has too many outputs, and for a step of which tasks
+ * failed or were skipped, unless `onIncomplete` takes it.
  */
 export async function findOutputs(
   name: string,
   store: ObjectStore,
   findSource: FindSource,
+  onIncomplete: ((found: IncompleteInput) => void) | null = null,
 ): Promise<readonly OutputInput[]> {
   const [, of = '', step] = /^job:([^/]*)(?:\/([^/]+))?$/.exec(name) ?? [];
   if (of === '') {
@@ -40,18 +44,33 @@ export async function findOutputs(
   const chosen = sourceStep(name, view, step);
   const { job } = view.record;
   const found: OutputInput[] = [];
+  let outputs = 0;
   for await (const output of mapAhead(tasksOf(store, job, chosen), AHEAD, (task) =>
     readOutput(store, job, chosen, task),
   )) {
     if (output === null) continue;
+    outputs += 1;
     for (const { name: file, key, checksum } of output.files) {
       found.push({ key, checksum, name: `job:${job}/${chosen}/${output.task}${file === '' ? '' : `/${file}`}` });
     }
     if (found.length > MAX_OUTPUTS) throw tooMany(name);
   }
+  const tasks = stepTotals(view)[stepIndex(view.record.spec, chosen)] ?? 0;
+  const missing = tasks - outputs;
+  if (outputs > 0 && missing > 0) takeIncomplete({ name: `job:${job}/${chosen}`, tasks, missing }, onIncomplete);
   if (found.length > 0) return found;
   throw new BatchctlError('notFound', `the input ${name} matches nothing: step ${chosen} of ${job} has no output`, {
     hint: `batchctl status ${job}`,
+  });
+}
+
+function takeIncomplete(found: IncompleteInput, onIncomplete: ((found: IncompleteInput) => void) | null): void {
+  if (onIncomplete !== null) {
+    onIncomplete(found);
+    return;
+  }
+  throw new BatchctlError('refused', incompleteText(found), {
+    hint: 'use --allow-incomplete to read the others; the proof then names it',
   });
 }
 

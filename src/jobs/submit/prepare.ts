@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { wait } from '../../lib/wait.ts';
-import type { JobSpec } from '../../model/job.ts';
+import type { IncompleteInput, JobSpec } from '../../model/job.ts';
 import { RUN_KEY_PATTERN } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { ScheduledJob } from '../../model/schedule.ts';
@@ -38,6 +38,8 @@ export interface SubmissionRequest
   readonly period: string | null;
   readonly runKey: string | null;
   readonly allowEmpty: boolean;
+  /** Absent: false. */
+  readonly allowIncomplete?: boolean;
   /** The job's files, already packed; absent: they are packed from `directory`. */
   readonly code?: CodeArchive | null;
   /** For a remote caller: the files that it put. Absent or null: paths are this machine's. */
@@ -64,6 +66,8 @@ export interface Prepared {
   readonly deliverPlace: string | null;
   /** What the inputs' directories and patterns leave out, in a line each. */
   readonly leftOut?: readonly string[];
+  /** Steps of other jobs that are read although tasks of them have no output. */
+  readonly incomplete?: readonly IncompleteInput[];
 }
 
 /**
@@ -79,19 +83,22 @@ export async function prepare(
   checksums: FileChecksums | null = null,
   bucket: OpenBucket = noBuckets,
 ): Promise<Prepared> {
-  const { spec, runKey, place } = resolveSpec(request);
+  const { spec, runKey, place: deliverTo } = resolveSpec(request);
   refuseLocalReceivers(spec, checksums !== null);
   const code = request.code === undefined ? await packCode(request.directory, spec.files) : request.code;
   const leftOut: string[] = [];
   const onLeftOut = (text: string): number => leftOut.push(text);
-  const inputs = await inputsOf(request, spec, { store, bucket, findSource, checksums, onLeftOut });
+  const incomplete: IncompleteInput[] = [];
+  const onIncomplete = request.allowIncomplete ? (found: IncompleteInput): number => incomplete.push(found) : null;
+  const place = { store, bucket, findSource, checksums, onLeftOut, onIncomplete };
+  const inputs = await inputsOf(request, spec, place);
   try {
     checkInputs(request, spec, runKey, inputs);
   } catch (error) {
     await closeInputs(inputs);
     throw error;
   }
-  const found = { request, spec, runKey, code, inputs, deliverPlace: place, leftOut };
+  const found = { request, spec, runKey, code, inputs, deliverPlace: deliverTo, leftOut, incomplete };
   return { ...found, digest: digestOf(factsOf(found)) };
 }
 
@@ -164,7 +171,7 @@ function runKeyOf({ runKey }: SubmissionRequest, fill: (text: string, field: str
 async function inputsOf(
   request: SubmissionRequest,
   spec: JobSpec,
-  place: Pick<InputPlace, 'store' | 'bucket' | 'findSource' | 'checksums' | 'onLeftOut'>,
+  place: Pick<InputPlace, 'store' | 'bucket' | 'findSource' | 'checksums' | 'onLeftOut' | 'onIncomplete'>,
 ): Promise<readonly FoundInput[]> {
   if (spec.input === null) {
     throw new BatchctlError('jobFile', 'the job has no input field, which defines the split', {

@@ -157,6 +157,7 @@ async function write(
     notifyFrom: spec.notify.some(({ to }) => isExecReceiver(to)) ? request.directory : null,
     // A sample's outputs are not delivered.
     deliverTo: sampled === undefined ? recordedPlace(prepared.deliverPlace, job, hostname()) : null,
+    ...((prepared.incomplete ?? []).length > 0 && { incomplete: prepared.incomplete }),
     rehearsal: sampled?.rehearsal ?? null,
   };
   await store.put(openMark(job, 0), '{"format":1}');

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { isKind } from '../../errors.ts';
 import { fileChecksum } from '../../lib/file-checksum.ts';
 import type { OpenedGather } from '../../model/decide.ts';
-import { type JobInput, takesFiles } from '../../model/job.ts';
+import { incompleteText, type JobInput, takesFiles } from '../../model/job.ts';
 import {
   jobPrefix,
   partShardKey,
@@ -32,6 +32,7 @@ import { hashObject, type VerifyContext } from './verify-context.ts';
  * accepted. Inputs may be missing: the outputs exist.
  */
 export async function scanInputs(ctx: VerifyContext): Promise<void> {
+  for (const found of ctx.view.record.incomplete ?? []) ctx.warnings.add('inputIncomplete', incompleteText(found));
   for (const [n, input] of ctx.view.record.inputs.entries()) {
     ctx.signal?.throwIfAborted();
     const { changed, altered, checksum } = ctx.deep ? await readInput(ctx, input) : UNREAD;
