@@ -38,7 +38,8 @@ describe("a report's figures for people", () => {
     expect(units).to.deep.equal(['-', '1m30s', '1MB', '0.5/s']);
     const counts = [format(12.5, 'usd'), format(1234, 'count'), format(0.0374, 'count', true)];
     expect(counts).to.deep.equal(['$12.50', '1,234', '3.7%']);
-    expect([formatShare(0), formatShare(0.001), formatShare(0.934)]).to.deep.equal(['0%', '0.1%', '93%']);
+    const shares = [0, 0.0001, 0.001, 0.1, 0.934, 0.9996, 1].map(formatShare);
+    expect(shares).to.deep.equal(['0%', '< 0.1%', '0.1%', '10%', '93%', '99.9%', '100%']);
   });
 
   it('say for how many attempts CPU and memory were measured, unless for all or none', () => {

@@ -102,6 +102,7 @@ describe('progress', () => {
       'uploading 12MB of 40MB (30%), 6MB/s, 4.7s left',
     );
     expect(progressText('splitting', 'items', 1200, null, 0)).to.equal('splitting 1,200');
+    expect(progressText('sending', 'items', 999, 1_000, 0)).to.equal('sending 999 of 1,000 (99%)');
   });
 
   it('is a line every ten seconds when piped', async () => {

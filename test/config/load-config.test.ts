@@ -210,12 +210,13 @@ describe('the configuration', () => {
         base: {
           ...AWS,
           ledger: { kind: 'postgres', url: 'postgres://u@h/d', passwordEnv: 'PW' },
-          groups: { default: { instances: ['c7g.large', 'm7g.large'], max: 50 } },
+          groups: { default: { instances: ['c7g.large', 'm7g.large'], max: 50, disk: '50GB' } },
           manager: {},
           tags: { A: '1' },
+          tz: 'Europe/London',
         },
-        mid: { extends: 'base', groups: { default: { instances: ['t3.large'] } }, tags: { B: '2' } },
-        top: { extends: 'mid', ledger: { kind: 'simpledb' }, manager: null },
+        mid: { extends: 'base', groups: { default: { instances: ['t3.large'], disk: null } }, tags: { B: '2' } },
+        top: { extends: 'mid', ledger: { kind: 'simpledb' }, manager: null, tz: null },
       },
     });
     const config = await loadAws({ flags: { profile: 'top' } });
@@ -227,6 +228,8 @@ describe('the configuration', () => {
     expect(originOf(config, 'groups.default.instances')).to.equal(`${file} (mid)`);
     expect(originOf(config, 'ledger.kind')).to.equal(`${file} (top)`);
     expect(rowOf(config, 'ledger.url')).to.equal(undefined);
+    expect(config.profile.tz).to.equal(null);
+    expect(originOf(config, 'groups.default.disk'), 'of a value that was removed').to.equal('default');
   });
 
   it('takes endpoints from the environment first, a region only if the file has none', async () => {

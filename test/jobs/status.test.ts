@@ -101,6 +101,11 @@ describe('a status', () => {
     const status = composeStatus(view, [recentCounts('price', { done: 2 })], [busy], now);
     expect(status).to.include({ rate: 0.1, eta: 70, finishBy: '2026-11-30T08:00:00.000Z' });
     expect(status.projected).to.equal('2026-11-30T07:01:10.000Z');
+    // Tasks that run are not done, and a worker's count is as old as its last heartbeat.
+    const running = [recentCounts('price', { done: 2, running: 2 })];
+    expect(composeStatus(view, running, [busy], now)).to.include({ rate: 0.1, eta: 70 });
+    const seen = { ...busy, startedAt: now - 50_000, seenAt: now - 30_000 };
+    expect(composeStatus(view, running, [seen], now)).to.include({ rate: 0.1, eta: 70 });
     const idle = composeStatus(view, [recentCounts('price', { done: 2 })], [], now);
     expect(idle).to.include({ rate: null, eta: null, projected: null });
   });

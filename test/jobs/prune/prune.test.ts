@@ -19,6 +19,7 @@ import { rejection } from '../../support/rejection.ts';
 import { entryKinds, keysBelow } from '../../support/stored.ts';
 import { agedStore, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
+import { changeText } from '../stored-text.ts';
 import { publishAll, submitJob, work } from '../submitted-job.ts';
 import { DAY, finishedJob, pruneAll, readerOf } from './finished-job.ts';
 
@@ -90,6 +91,11 @@ describe('prune', () => {
       Object.fromEntries((await pruneAll(place.platform, age)).spared.map(({ job, why }) => [job, why]));
     expect(await spared(0)).to.deep.equal({ [source.record.job]: 'read', [reader.record.job]: 'open' });
     await publishAll(place.platform, reader);
+    // However long ago it was submitted: its end counts.
+    const longAgo = new Date(Date.now() - 40 * DAY).toISOString();
+    await changeText(place.platform.store, jobKey(source.record.job), (text) =>
+      JSON.stringify({ ...JSON.parse(text), createdAt: longAgo }),
+    );
     expect(await spared(DAY)).to.deep.equal({ [source.record.job]: 'recent', [reader.record.job]: 'recent' });
     expect(await spared(0)).to.deep.equal({});
     expect((await reread(source)).pruned).not.to.equal(null);
