@@ -118,6 +118,19 @@ describe('delivery to a directory on its own machine', () => {
     expect(await delivering.deliveries()).to.equal(1);
   });
 
+  it('is not called changed because a later job replaced it, as its job file says', async () => {
+    for (const last of [2, 3]) {
+      const input = { split: { by: 'range', from: 1, to: last } };
+      workspace.write('job.json', { ...DELIVERING, deliver: { to: 'latest' }, input });
+      expectExit(await workspace.run(['run', 'job.json', '--run-key', `run-${last}`]));
+    }
+    for (const key of ['key:run-2', 'key:run-3']) {
+      const verified = await workspace.run(['verify', key]);
+      expectExit(verified);
+      expect(verified.stderr).to.not.include('warning');
+    }
+  });
+
   it('delivers nothing of a rehearsal', async () => {
     expectExit(await workspace.run(['rehearse', 'job.json', '--period', '2026-11', '--sample', '50%']));
     expect(delivering.files()).to.deep.equal([]);

@@ -95,6 +95,13 @@ describe('outputs joined as lines or bytes', () => {
     const view = await publish(LINES, ['\ta', latin, 'd\x1a', 'e\x1b', 'f\r\ng\r', latin, 'h']);
     expect(await place.fetch(view, 'all.csv')).to.include({ guessed: 'lines' });
     expect(file()).to.equal('\ta\ncaf\xe9\nd\x1a\ne\x1b\nf\r\ng\r\ncaf\xe9\nh');
+    const options = { yaml: LINES, job: 'claims-20261130-0600-abcdf' };
+    expect(await join(await place.publish({ '0.csv': latin, '1.csv': latin }, options))).to.equal('caf\xe9\ncaf\xe9');
+  });
+
+  it('are guessed by the first ones that are not empty', async () => {
+    const view = await publish(LINES, [...Array<string>(16).fill(''), 'b\x0e', 'c\x0f']);
+    expect(await place.fetch(view, 'all.csv')).to.include({ guessed: 'bytes', bytes: 4 });
   });
 
   it('are not guessed if each ends with a line end, or the join is declared', async () => {
