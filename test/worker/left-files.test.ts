@@ -51,6 +51,7 @@ describe('an output that is empty', () => {
 
   it('is refused whatever the files are: in directories, without extension, links, many', () => {
     expect(refusalFor(['deep/er/result'])).to.include('left behind: deep/er/result;');
+    expect(refusalFor(['c', 'b', 'a'])).to.include('left behind: a, b, c;');
     expect(refusalFor(['d', 'c', 'b', 'a'])).to.include('left behind: a, b, c and others;');
     const names = Array.from({ length: 40 }, (_, n) => `part-${String(n).padStart(2, '0')}`);
     expect(refusalFor(names)).to.include('left behind: part-00, part-01, part-02 and others;');
@@ -106,6 +107,11 @@ describe('an output that is empty', () => {
       'it wrote no file at {output}, $BATCHCTL_OUTPUT; write it there, even if it is empty, or `output: none` if none is expected',
     );
     expect(refusalFor(['a.mkv'], { output: 'file' })).to.include('left behind: a.mkv;');
+    const directory = prepareSlotDirectory(scratch.path('slots'), 0);
+    writeFileSync(`${directory.outputFile}.mkv`, 'x');
+    expect(() => refuseNoOutput('file', { directory, isGiven: () => false, input: null })).to.throw(
+      'left behind: ../output.mkv;',
+    );
   });
 
   it('shows odd names quoted, so that the rest of the message stays readable', () => {
