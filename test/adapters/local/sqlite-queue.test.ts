@@ -279,6 +279,18 @@ describe('the SQLite queue', () => {
     expect(await take(await open(), 5)).to.have.length(3);
   });
 
+  it('returns a released message after its delay in seconds, and not before', async () => {
+    const queue = await open({ leaseSeconds: 3_600 });
+    await send(queue, 'a', 1);
+    await queue.release([{ receipt: (await takeOne(queue)).receipt, delay: 90 }]);
+    clock.pass(89.9);
+    expect(await take(queue, 1)).to.deep.equal([]);
+    clock.pass(0.1);
+    const { receipt } = await takeOne(queue);
+    await queue.release([{ receipt, delay: 0 }]);
+    expect(await take(queue, 1)).to.have.length(1);
+  });
+
   it('rejects a delay that SQS would reject', async () => {
     const queue = await open();
     for (const delay of [901, -1, Number.NaN])
