@@ -98,6 +98,15 @@ describe('a submission with the run key of an earlier job', () => {
     expect((await submitKeyed()).created).to.equal(false);
   });
 
+  it('is refused for the same file in a directory that was moved', async () => {
+    mkdirSync(path('november'));
+    write('november/claims.csv', '1\n2\n');
+    await submitKeyed(FILE, { directory: path('november') });
+    renameSync(path('november'), path('december'));
+    const { message } = await refusal(FILE, { directory: path('december') });
+    expect(message).to.contain(`was ${path('november/claims.csv')}, is ${path('december/claims.csv')}`);
+  });
+
   it('is refused for a file that has replaced the input, with its size and time', async () => {
     await submitKeyed();
     const { ino, atime, mtime } = statSync(path('claims.csv'));
