@@ -26,7 +26,8 @@ const CLAIM: Shape = { job: 'text', digest: 'text', discarded: 'text?', runKey: 
 async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
   const key = runClaimKey(runKey, number);
   const claim = await readStored<RunKeyClaim>(store, key, { shape: CLAIM });
-  if (claim?.runKey === undefined || (claim.runKey === runKey && claim.number === number)) return claim;
+  if (claim === null || (claim.runKey === undefined && claim.number === undefined)) return claim;
+  if (claim.runKey === runKey && claim.number === number) return claim;
   throw claimOfAnother(key, `it claims run ${claim.number} of the key "${claim.runKey}"`);
 }
 

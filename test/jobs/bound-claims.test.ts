@@ -66,6 +66,18 @@ describe('claims of run keys', () => {
     await failsWith('corrupt', verifyJob(place.platform, may));
   });
 
+  it('are refused if one of the two was removed', async () => {
+    const [may] = await twoRuns();
+    await copyClaim(runClaimKey('may', 0), runClaimKey('may', 0), (claim) => ({ ...claim, runKey: undefined }));
+    await failsWith('corrupt', verifyJob(place.platform, may));
+    await copyClaim(runClaimKey('june', 0), runClaimKey('may', 0), (claim) => ({
+      ...claim,
+      runKey: 'may',
+      number: undefined,
+    }));
+    await failsWith('corrupt', verifyJob(place.platform, may));
+  });
+
   it('are refused under another number of the same key', async () => {
     await twoRuns();
     await submitFor('may', 'again');
