@@ -41,7 +41,7 @@ const RULES: readonly Rule[] = [
     applies: ({ spec, index, step }) =>
       step.gather &&
       (step.input === 'stdin' || step.input === 'file') &&
-      (step.header === 'once' || joinOf(spec, index - 1, step) === 'lines'),
+      (step.header === 'once' || joinOf(spec, index - 1, step) !== 'bytes'),
   },
   {
     does: "uses the names of a task's files",
