@@ -44,7 +44,7 @@ export function recordDigest(record: Pick<JobRecord, 'spec' | 'code' | 'inputs'>
   return digestOf(recordedFacts(record), record.digestFormat ?? 1);
 }
 
-/** A pipe's size was not known when the digest was made. */
+/** A pipe's size was not known when the digest was made. An altered place may be no text: the digest then differs. */
 function recordedFacts(record: Pick<JobRecord, 'spec' | 'code' | 'inputs'> & Partial<JobRecord>): JobFacts {
   const { spec, code, inputs, job, period = null, deliverTo = null } = record;
   return {
@@ -52,7 +52,7 @@ function recordedFacts(record: Pick<JobRecord, 'spec' | 'code' | 'inputs'> & Par
     code,
     inputs: inputs.map((input) => (input.source.kind === 'pipe' ? { ...input, size: 0 } : input)),
     period,
-    place: deliverTo === null || job === undefined ? null : deliverTo.place.replaceAll(job, '{job}'),
+    place: deliverTo === null || job === undefined ? null : String(deliverTo.place).replaceAll(job, '{job}'),
   };
 }
 
