@@ -1,8 +1,9 @@
 // Protects: batchctl run says why one of its own workers ended, and where its log is; a worker that was started before the
 // job was known leaves nothing behind.
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import { lastWarningIn, startOwnWorkers } from '../../../src/platform/own-workers.ts';
@@ -11,6 +12,8 @@ import { rangeJob } from '../../support/range-job.ts';
 import { until } from '../../support/until.ts';
 import { Workspace } from '../../support/workspace.ts';
 import { openPlace } from '../published-job.ts';
+
+const BIN = fileURLToPath(new URL('../../../bin/batchctl.js', import.meta.url));
 
 describe('the workers of a run', () => {
   const place = forEachTest(openPlace);
@@ -50,6 +53,19 @@ describe('the workers of a run', () => {
   describe('started before the job is known', () => {
     const workspace = forEachTest(() => Workspace.withLongLeases());
     const heldWorkers = () => heldIn(workspace.dir);
+    /** A job is known once its input has ended. */
+    const startWithOpenInput = () => {
+      workspace.write('job.yaml', {
+        name: 'one',
+        input: { split: { by: 'lines', every: 1 } },
+        steps: [{ name: 'work', run: 'cat' }],
+      });
+      return spawn(process.execPath, [BIN, '--profile', 'local', 'run', 'job.yaml', '--input', '-', '--quiet'], {
+        cwd: workspace.dir,
+        env: { PATH: process.env.PATH, HOME: workspace.dir },
+        stdio: ['pipe', 'ignore', 'inherit'],
+      });
+    };
     const waitForEnd = () => until('the worker to be gone', () => heldWorkers().length === 0);
 
     it('leave no file when the job is refused', async () => {
@@ -60,25 +76,24 @@ describe('the workers of a run', () => {
       expect(readdirSync(workspace.dir)).to.deep.equal(['job.yaml']);
     });
 
-    it('leave no file when run is killed', async () => {
-      // Opening a FIFO to read waits for a writer.
-      execFileSync('mkfifo', [workspace.path('job.yaml')]);
-      const run = workspace.start(['run', 'job.yaml']);
+    it('leave no log when run is killed', async () => {
+      const run = startWithOpenInput();
       await until('the worker to run', () => heldWorkers().length === 1);
-      run.child.kill('SIGKILL');
-      await run.ended;
+      run.kill('SIGKILL');
+      await once(run, 'close');
       await waitForEnd();
-      expect(readdirSync(workspace.dir)).to.deep.equal(['job.yaml']);
+      const work = workspace.path('.batchctl/work');
+      expect(existsSync(work) ? readdirSync(work) : []).to.deep.equal([]);
     });
 
     it('are replaced if they were killed meanwhile', async () => {
-      execFileSync('mkfifo', [workspace.path('job.yaml')]);
-      const run = workspace.start(['run', 'job.yaml', '--json']);
+      const run = startWithOpenInput();
       const pid = await until('the worker to run', () => heldWorkers()[0]);
       process.kill(pid, 'SIGKILL');
-      await writeFile(workspace.path('job.yaml'), JSON.stringify(rangeJob('one', 2, { name: 'work', run: 'true' })));
-      const { code, stderr } = await run.ended;
-      expect(code, stderr).to.equal(0);
+      run.stdin.end('one\ntwo\n');
+      const [code] = await once(run, 'close');
+      expect(code).to.equal(0);
+      expect(heldWorkers()).to.deep.equal([]);
     });
 
     it('write the same messages to their log as other workers', async () => {
