@@ -67,7 +67,7 @@ describe('shell completion', () => {
       );
       expect([...bash('batchctl ')].sort()).to.deep.equal([...firsts].sort());
       expect(bash('batchctl sta')).to.deep.equal(['status']);
-      expect(bash('batchctl --json config ')).to.deep.equal(['show']);
+      expect(bash('batchctl --json config ')).to.deep.equal(['show', 'trust']);
       expect(bash('batchctl data ')).to.deep.equal(['put', 'ls', 'rm']);
       expect(bash('batchctl --profile local queue pu')).to.include('purge');
     });
