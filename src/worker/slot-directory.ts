@@ -74,7 +74,14 @@ function emptied(scratch: string, base: string, owner: SlotOwner | null): Error 
   }
 }
 
-/** Fast for what an attempt usually leaves; whatever else there is takes longer. */
+/** What an attempt usually leaves, and the next one overwrites: making it anew takes as long as a short command. */
+const KEPT: readonly string[] = ['in', 'err'];
+
+/**
+ * Fast for what an attempt usually leaves; whatever else there is takes longer. Keeps an empty working directory and plain
+ * files that only this slot has a name for. A command of the worker's own user could still have them open, but its
+ * processes have ended.
+ */
 function emptyPlain(base: string): void {
   const stats = lstatSync(base, { throwIfNoEntry: false });
   if (stats === undefined) return;
@@ -85,13 +92,26 @@ function emptyPlain(base: string): void {
   if ((stats.mode & 0o700) !== 0o700) chmodSync(base, 0o700);
   try {
     for (const name of readdirSync(base)) {
-      if (name === 'run') rmdirSync(`${base}/run`);
-      else unlinkSync(`${base}/${name}`);
+      const path = `${base}/${name}`;
+      if (name === 'run') {
+        if (!isEmptyAndOpen(path)) rmdirSync(path);
+      } else if (!KEPT.includes(name) || !isPlainAndSingle(path)) unlinkSync(path);
     }
   } catch (error) {
     if (!isSystemError(error)) throw error;
     emptyTree(base);
   }
+}
+
+function isEmptyAndOpen(path: string): boolean {
+  const stats = lstatSync(path);
+  return stats.isDirectory() && (stats.mode & 0o777) === 0o700 && readdirSync(path).length === 0;
+}
+
+/** A file without another name, that the worker may write. */
+function isPlainAndSingle(path: string): boolean {
+  const stats = lstatSync(path);
+  return stats.isFile() && stats.nlink === 1 && (stats.mode & 0o600) === 0o600;
 }
 
 /** Of a command that runs as the worker's own user: closed the parent directory, or protected files. */

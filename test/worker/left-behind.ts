@@ -133,11 +133,6 @@ export const IN_SLOT: readonly Leaving[] = [
     what: 'a FIFO in place of that which finds strays',
     script: 'rm "$SLOT/../slot-0.fifo"; mkfifo "$SLOT/../slot-0.fifo"',
   },
-  {
-    what: 'a process with open files that hides',
-    script:
-      'setsid env -i /bin/sh -c \'exec 9>&- >/dev/null 8>>"$2"; trap "" TERM; echo $$ >"$1/pid"; until [ -e "$1/go" ]; do sleep 0.01; done; echo late >&2; echo late >late; echo late >&8; touch "$1/wrote"\' hidden "$KEPT" "$BATCHCTL_INPUT" & until [ -s "$KEPT/pid" ]; do sleep 0.01; done',
-  },
 ];
 
 let slotsUsed = 0;
