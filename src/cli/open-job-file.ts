@@ -27,9 +27,9 @@ export async function attachedSpec({ jobFile }: Attachments, path: string): Prom
       { hint: 'send the job as `spec`' },
     );
   }
-  const { parseJobFile, specOfValue } = await import('../jobs/spec/job-file.ts');
+  const { parseSentJobFile, specOfValue } = await import('../jobs/spec/job-file.ts');
   const { spec } = jobFile;
-  return typeof spec === 'string' ? parseJobFile(spec, { file: path }) : specOfValue(spec, { file: path });
+  return typeof spec === 'string' ? parseSentJobFile(spec, { file: path }) : specOfValue(spec, { file: path });
 }
 
 const codeByContext = new WeakMap<Context, Promise<CodeArchive | null>>();

@@ -38,9 +38,14 @@ const TOO_DEEP = 'is nested too deeply to be read';
 /** Whether a number, `true`, `false` or `null` stays as written: `1.10` stays `1.10`, `007` stays `007`. */
 type StaysText = (path: Path, value: number | boolean | null) => boolean;
 
-/** Parses a text. `staysText` is asked about values of maps and items of lists; items' paths end in 0. */
-export function readYaml(text: string, staysText: StaysText = () => false): YamlDocument {
-  const excess = findExcess(text);
+/** Parses a text of at most `tokens` keys, values and signs. `staysText` is asked about values of maps and items of lists; items' paths end in 0. */
+export function readYaml(
+  text: string,
+  staysText: StaysText = () => false,
+  tokens: number = LIMITS.tokens,
+): YamlDocument {
+  const limits = { ...LIMITS, tokens };
+  const excess = findExcess(text, limits);
   if (excess !== null) return { value: undefined, problems: [excess], locate: () => START };
   const lines = new LineCounter();
   const options = { version: '1.2', prettyErrors: false, logLevel: 'error' } as const;
@@ -150,7 +155,7 @@ const rangeOf = (node: unknown): Range | undefined =>
 const START: Position = { line: 1, column: 1 };
 
 /** The first limit that the lexer finds exceeded; null: none. */
-function findExcess(text: string): Problem | null {
+function findExcess(text: string, limits: typeof LIMITS): Problem | null {
   const found = { tokens: 0, aliases: 0, anchors: 0 };
   let isContent = false;
   let depth = 0;
@@ -166,10 +171,10 @@ function findExcess(text: string): Problem | null {
     if (!wasContent && (first === '[' || first === '{')) depth += 1;
     if (!wasContent && (first === ']' || first === '}')) depth -= 1;
     if (depth > DEEPEST) return { path: [], at: START, message: TOO_DEEP };
-    const what = (Object.keys(LIMITS) as (keyof typeof LIMITS)[]).find((each) => found[each] > LIMITS[each]);
+    const what = (Object.keys(limits) as (keyof typeof LIMITS)[]).find((each) => found[each] > limits[each]);
     if (what === undefined) continue;
     const shown = what === 'tokens' ? 'keys, values and signs' : what;
-    return { path: [], at: START, message: `found more than ${LIMITS[what]} ${shown}, allowed: ${LIMITS[what]}` };
+    return { path: [], at: START, message: `found more than ${limits[what]} ${shown}, allowed: ${limits[what]}` };
   }
   return null;
 }

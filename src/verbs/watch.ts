@@ -182,7 +182,7 @@ export async function noticeChangedDelivery(
   context: Pick<VerbContext, 'platform' | 'warn' | 'signal'>,
   view: JobView,
 ): Promise<void> {
-  if (deliveryOf(view)?.state !== 'delivered') return;
+  if (deliveryOf(view)?.state !== 'delivered' || view.pruned !== null) return;
   const { deliveryChanges } = await import('../jobs/deliver/compare-delivery.ts');
   const changes = await deliveryChanges(await context.platform(), view, context.signal);
   if (changes !== null) context.warn(changes);

@@ -161,8 +161,10 @@ describe('the lines of docs/cron.md with the real program', () => {
     scripts.write('claims.yaml', gated());
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     const firing = scripts.start(evening, { at: LAST_EVENING, env: { LIMIT: '1s' } });
+    // At the job's time: by the machine's clock, its workers were last seen long ago.
+    const workers = `cd ${scripts.path()} && batchctl workers --json`;
     await until('the time is over', async () =>
-      (await scripts.batchctl('workers', '--json')).includes('"state":"draining"'),
+      (await scripts.fire(workers, { at: LAST_EVENING })).mail.includes('"state":"draining"'),
     );
     scripts.write('go', '');
     const { code, mail } = await firing.ended;

@@ -85,7 +85,7 @@ describe('infra policies', () => {
     await work();
     await workspace.runSuccessfully('fetch', large, '-o', 'out');
     await workspace.runSuccessfully('verify', large);
-    await workspace.runSuccessfully('queue', 'redrive', '--yes');
+    await workspace.runSuccessfully('queue', 'redrive', '--job', failing, '--yes');
     await workspace.runSuccessfully('queue', 'purge', '--confirm', 'default');
     await workspace.run(['doctor']);
     await workspace.runSuccessfully('prune', '--all', '--yes');

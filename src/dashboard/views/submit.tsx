@@ -114,7 +114,7 @@ function SubmitForm({ earlier, text }: { readonly earlier: AcceptedJob | null; r
       )}
       <Area
         label="Job file"
-        hint="YAML or JSON; its inputs are in the store or in a bucket"
+        hint="YAML or JSON, at most 16 KiB; its inputs are in the store or in a bucket"
         rows={18}
         required
         value={form.value.spec}

@@ -19,10 +19,22 @@ const HINT = 'docs/job-file.md describes the fields; `batchctl schema job` print
  * Parses a job file (YAML 1.2 or JSON) into its spec, with every default filled in. Throws one `jobFile` error that
  * names every mistake: `FILE:LINE:COLUMN: FIELD: found ..., allowed: ...`.
  */
-export function parseJobFile(text: string, where: { readonly file: string }): JobSpec {
-  const { value, problems, locate } = readYaml(text, isKeptAsWritten);
+export function parseJobFile(text: string, where: { readonly file: string; readonly tokens?: number }): JobSpec {
+  const { value, problems, locate } = readYaml(text, isKeptAsWritten, where.tokens);
   if (value === undefined && problems.length > 0) throw problemsError('jobFile', where.file, problems, locate, HINT);
   return specOf(value ?? null, where.file, problems, locate);
+}
+
+/** The maximum of a job file that a manager parses for a caller, which takes it some milliseconds. */
+const SENT_TEXT = { bytes: 16 * 1024, tokens: 5_000 };
+
+/** The same for a text that a caller sent. */
+export function parseSentJobFile(text: string, { file }: { readonly file: string }): JobSpec {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= SENT_TEXT.bytes) return parseJobFile(text, { file, tokens: SENT_TEXT.tokens });
+  throw new BatchctlError('jobFile', `${file} has ${bytes} bytes, allowed as text: ${SENT_TEXT.bytes}`, {
+    hint: 'send the job as an object, or submit it with batchctl submit',
+  });
 }
 
 /** The same for a value from JSON, which has no lines: `FILE: FIELD: found ..., allowed: ...`. */

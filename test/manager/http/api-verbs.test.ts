@@ -73,6 +73,13 @@ describe("the API's verbs", () => {
     expect(refused.status).to.equal(422);
     expect(refused.json.error.message).to.match(/job\.json:4:\d+: steps\[0\]/);
     expect((await server.call('GET', '/jobs?name=text')).json.items).to.deep.equal([]);
+    const long = await server.call('POST', '/plans', { spec: `${text('run')}${'#'.repeat(16 * 1024)}` });
+    expect([long.status, long.json.error.message]).to.deep.equal([
+      422,
+      `job.json has ${text('run').length + 16 * 1024} bytes, allowed as text: 16384`,
+    ]);
+    const dense = await server.call('POST', '/plans', { spec: `a: [${'1,'.repeat(4_000)}]` });
+    expect(dense.json.error.message).to.contain('found more than 5000 keys, values and signs');
     const wrong = await server.call('POST', '/jobs', { spec: 7 });
     expect([wrong.status, wrong.json.error.message]).to.deep.equal([
       400,
