@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
-import { writeRangeJob } from '../support/manager/dashboard-jobs.ts';
+import { createGates, gate, openGate, writeRangeJob } from '../support/manager/dashboard-jobs.ts';
 import { confirmAction, DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
 
@@ -37,16 +37,21 @@ describe('workers, queues and schedules on the dashboard', () => {
 
   it('sends dead letters back, after a preview of the effect', async () => {
     const { workspace } = suite.server;
-    writeRangeJob(workspace, 'sums', 2, { name: 'one', attempts: 1, run: '[ -e "$HOME/up" ] || exit 3' });
+    // The third task keeps the job open: letters of closed jobs stay.
+    createGates(workspace, 'third');
+    const run = `read n; if [ $n = 3 ]; then ${gate('third')}; else [ -e "$HOME/up" ] || exit 3; fi`;
+    writeRangeJob(workspace, 'sums', 3, { name: 'one', attempts: 1, run });
     const job = await workspace.submit();
-    await workspace.work({}, '--quiet');
+    workspace.start(['worker', '--slots', '2', '--quiet']);
+    await until('two tasks failed', async () => (await suite.server.status(job)).steps[0]?.failed === 2);
     const page = await open('#/queues');
     await press(page, 'Redrive dead letters of group default...');
     await page.getByText('2 tasks would be retried.').waitFor();
     workspace.write('up', '');
     await confirmAction(page, 'Redrive', /^Done\. .*2 tasks will be retried\./);
-    await workspace.work({}, '--quiet');
-    expect(await suite.server.status(job)).to.include({ state: 'succeeded', round: 1 });
+    openGate(workspace, 'third');
+    await until('the job succeeded', async () => (await suite.server.status(job)).state === 'succeeded');
+    expect((await suite.server.status(job)).round).to.equal(1);
   });
 
   it('pauses, resumes and runs a schedule', async () => {
