@@ -165,7 +165,8 @@ async function outcomeOf(task: AdmittedTask, placed: Placed, attempt: string): P
     startedAt: new Date(placed.from).toISOString(),
     endedAt: new Date(placed.to).toISOString(),
     ...usageOf(placed),
-    bytesIn: 0,
+    // The number of the range that the task gets as its input, with a line end; not known of the gather here.
+    bytesIn: message.step === 'price' ? `${message.task + 1}\n`.length : 0,
     counters: { claims: '1', amount: amount.toFixed(2) },
     code: null,
   });
