@@ -77,7 +77,7 @@ export function readFormatFile(root: string): FormatFile | null {
 }
 
 /**
- * What binds a `format` file to its place: the number of the file and the time at which it was created. No clone, archive
+ * Binds a `format` file to its place: the number of the file and the time at which it was created. No clone, archive
  * or copy can bring a file that states its own.
  */
 export const birthMark = ({ ino, birthtimeMs }: Pick<BigIntStats, 'ino' | 'birthtimeMs'>): string =>
