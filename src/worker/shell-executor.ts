@@ -94,7 +94,7 @@ class ShellExecutor implements Executor {
     await Promise.all(running.map(({ done }) => done));
     await Promise.all(this.#shells.map((shell) => shell.close()));
     clearTimeout(this.#checkTimer);
-    this.#watchdog.close();
+    await this.#watchdog.close();
     this.#pids.close();
     for (const fifo of this.#fifos) fifo.close();
     this.#fifos = [];

@@ -35,10 +35,20 @@ export class Watchdog {
     if (this.#groups.delete(group)) this.#send(`del ${group}\n`);
   }
 
-  /** Lets it sweep once more and end by itself, without waiting for it. */
-  close(): void {
+  /**
+   * Lets it sweep once more and end by itself. Where commands have user groups of their own, waits until it has ended: it
+   * would kill what this process starts next with one of their ids. The marker is never used again, so nothing waits for that.
+   */
+  async close(): Promise<void> {
     this.#closed = true;
-    this.#process?.stdin?.end();
+    const child = this.#process;
+    if (child === null) return;
+    child.stdin?.end();
+    if (this.#userGroups.length === 0) return;
+    child.ref();
+    await new Promise<void>((resolve) => {
+      child.once('exit', () => resolve()).once('error', () => resolve());
+    });
   }
 
   #start(): void {

@@ -140,6 +140,16 @@ describe('commands with a user of their own', () => {
       }
     });
 
+    it('is never ended by what an executor that has closed still sweeps', async () => {
+      // The same ids, as of one process: where the sweep of the first outlives its close, it kills commands of the second.
+      for (let round = 0; round < 5; round += 1) {
+        const closed = new ExecutorBench(1, '/bin/sh', commandUserOf(NOBODY));
+        await closed.run('true', { ...closed.slot(0), stdin: null });
+        await closed.close();
+        expect(await run('sleep 0.2'), `round ${round}`).to.include({ how: 'exit', code: 0 });
+      }
+    });
+
     it('can use /dev/stdout and /dev/stderr by name, and read its stdin that way', async () => {
       const { stdin } = bench.slot(0);
       writeFileSync(stdin, 'in\n');

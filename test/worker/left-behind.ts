@@ -135,7 +135,6 @@ export const IN_SLOT: readonly Leaving[] = [
   },
 ];
 
-let slotsUsed = 0;
 const VICTIM_FILES = ['file', 'in', 'err', 'out', 'counters'];
 
 interface TestWorker {
@@ -193,10 +192,7 @@ export class LeavingBench {
     const scratch = join(this.#place.directory, 'work', `w.${this.#task}`);
     mkdirSync(scratch, { recursive: true });
     const worker = `w-left-${process.pid}`;
-    // The watchdog of a closed executor may still be ending what has the ids of its slots.
-    const first = this.#user === null ? 0 : slotsUsed;
-    if (this.#user !== null) slotsUsed += slots;
-    const executor = createShellExecutor({ slots: first + slots, worker, directory: scratch, user: this.#user });
+    const executor = createShellExecutor({ slots, worker, directory: scratch, user: this.#user });
     const log = { info: () => undefined, warn: (line: string) => void this.#warnings.push(line) };
     const inherited = { PATH: process.env.PATH ?? '' };
     const ctx = makeContext(this.#place.platform, { executor, scratch, log, inherited });
@@ -207,7 +203,7 @@ export class LeavingBench {
         this.#task += 1;
         const attempt = `a${task.message.task}`;
         const changed = { ...task, step: { ...task.step, env, ...step } };
-        const { outcome } = await runAttempt(ctx, changed, makeAttemptOptions(ctx, { attempt, slot: first + slot }));
+        const { outcome } = await runAttempt(ctx, changed, makeAttemptOptions(ctx, { attempt, slot }));
         return { task: task.message.task, outcome };
       },
       close: () => executor.close(),
