@@ -55,6 +55,8 @@ const KILLS_WORKERS: Failure = {
 const NEWER_DELAY = 60;
 const NEWER_HINT = 'install the version of batchctl that submitted the job, or a newer one';
 const LONGEST_DELAY = 900;
+/** Seconds until a message of a job that isn't in this store is delivered again: after its first delivery, and at most. */
+const [ELSEWHERE_DELAY, LONGEST_ELSEWHERE_DELAY] = [5, 3_600];
 
 /**
  * Decides whether a delivery is run, from the message, the journal and the store, in that order. A job is only dropped
@@ -82,7 +84,10 @@ export async function admit(
   const { message } = parsed;
   const found = await jobs.get(message.job);
   if (found === 'gone') return refuse({ kind: 'dropped', why: 'gone' });
-  if (found === null) return refuse({ kind: 'poison', reason: `there is no job ${message.job}` });
+  if (found === null) {
+    const delay = elsewhereDelay(delivery.receiveCount);
+    return refuse({ kind: 'declined', why: 'elsewhere', delay, job: message.job });
+  }
   const stale =
     needsFreshView(found, message) || dropReason(found, stepIndex(found.record.spec, message.step), message) !== null;
   const view = stale ? await jobs.refresh(found) : found;
@@ -130,6 +135,14 @@ export const newerOutcome = (error: BatchctlError): Outcome => ({
   delay: NEWER_DELAY,
   error,
 });
+
+/**
+ * Another stack may use the same queue, and its workers should get its task soon. If there is no such stack, the message
+ * comes back hourly until it expires: far fewer times than the queue's own limit of deliveries.
+ */
+function elsewhereDelay(receiveCount: number): number {
+  return Math.min(LONGEST_ELSEWHERE_DELAY, ELSEWHERE_DELAY * 2 ** (receiveCount - 1));
+}
 
 function needsFreshView(view: JobView, message: TaskMessage): boolean {
   return (

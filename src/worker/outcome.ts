@@ -39,6 +39,8 @@ export type Outcome =
       readonly why: 'unfit' | 'limit' | 'busy' | 'early' | 'service' | 'denied' | 'risk';
       readonly delay: number;
     }
+  /** Its job is not in this store: another stack may use the same queue. */
+  | { readonly kind: 'declined'; readonly why: 'elsewhere'; readonly delay: number; readonly job: string }
   /** The message or its job needs a newer version: returned for another worker, and this one leaves. */
   | { readonly kind: 'declined'; readonly why: 'newer'; readonly delay: number; readonly error: BatchctlError };
 

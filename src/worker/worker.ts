@@ -61,6 +61,8 @@ class Worker {
   readonly #stopWaiting = new AbortController();
   readonly #tally: OutcomeTally;
   readonly #jobChecks: JobChecks;
+  /** Groups whose queue has messages of jobs that are not in this store. */
+  readonly #sharedQueues = new Set<string>();
   readonly #heartbeat: Heartbeat;
   readonly #intake: Intake;
   readonly #watch: LoopWatch;
@@ -328,6 +330,8 @@ class Worker {
     if (reason !== null) this.#giveUp(reason);
     if (this.#health?.note({ outcome, task }) === true) void this.#checkHealth();
     if (outcome.kind === 'leaseLost') queue.forget(delivery.receipt);
+    if (outcome.kind === 'declined' && outcome.why === 'elsewhere')
+      this.#warnOfElsewhere(queue.queue.group, outcome.job);
     if (task === null) return;
     if (outcome.kind === 'declined' && outcome.why === 'unfit') {
       const name = `${task.message.job}/${task.step.name}`;
@@ -336,6 +340,15 @@ class Worker {
     }
     const decided = ['published', 'twin', 'failed', 'failedBefore'].includes(outcome.kind);
     if (decided) this.#jobChecks.checkSoon(task.message.job, outcome.kind === 'published' || outcome.kind === 'twin');
+  }
+
+  /** Once for each queue: there may be thousands of such messages. */
+  #warnOfElsewhere(group: string, job: string): void {
+    if (this.#sharedQueues.has(group)) return;
+    this.#sharedQueues.add(group);
+    this.#log.warn(
+      `the queue of group ${group} has messages of jobs that are not in this store, such as ${job}: they are returned to it. Another stack may use this queue; on AWS, batchctl infra plan says whose it is`,
+    );
   }
 
   /** Leaves if tasks fail on this machine but succeed on others. */

@@ -1,4 +1,5 @@
-// Protects: malformed messages are buried with a reason, newer ones are returned, and no job loses work over them.
+// Protects: malformed messages are buried with a reason, newer ones and those of another store's jobs are returned, and
+// no job loses work over them.
 import { expect } from 'chai';
 import { jobKey } from '../../src/model/keys.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -33,7 +34,6 @@ describe('invalid messages', () => {
       whole.slice(0, -7),
       '[1,2]',
       '{"job":"x"}',
-      message({ job: 'nobody-20261125-0000-aaaaa' }),
       message({ job: '../../../etc/passwd' }),
       message({ job, step: '../..' }),
       message({ job, step: '__proto__' }),
@@ -58,9 +58,22 @@ describe('invalid messages', () => {
         `job ${job} has no step ../..`,
         `job ${job} has no step __proto__`,
         'step twice has 4 tasks',
-        'there is no job nobody-20261125-0000-aaaaa',
       ].sort(),
     );
+  });
+
+  it('of jobs that are not in the store are returned, and the log says it once', async () => {
+    const job = await workspace.submit();
+    const elsewhere = 'nobody-20261125-0000-aaaaa';
+    await send(...[0, 1, 2].map((task) => message({ job: elsewhere, task })));
+    const { stderr } = expectExit(await workspace.work());
+    expect(
+      stderr.match(/messages of jobs that are not in this store, such as nobody-20261125-0000-aaaaa/g),
+    ).to.have.length(1);
+    const facts = await factsOf(platform, job);
+    expect(facts).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS, queued: 3 });
+    const { delayed, visible, leased } = await (await platform.queue('default')).backlog();
+    expect({ waiting: delayed + visible, leased }).to.deep.equal({ waiting: 3, leased: 0 });
   });
 
   it('of a newer format are returned, never buried, and the worker exits with 8', async () => {

@@ -70,10 +70,25 @@ describe('admitting a delivery', () => {
       JSON.stringify({ format: 1, number, reason, exitCode: 1, error: null, worker: 'w' }),
     );
 
-  it("buries one of a task, a step or a job that doesn't exist", async () => {
+  it("buries one of a task or a step that doesn't exist", async () => {
     expect(await verdictOn({ task: 3 })).to.equal(1);
-    for (const bad of [{ task: 4 }, { step: 'none' }, { job: 'none-20261130-0600-abcde' }])
+    for (const bad of [{ task: 4 }, { step: 'none' }])
       expect(await verdictOn(bad), JSON.stringify(bad)).to.deep.equal({ poison: '' });
+  });
+
+  it('returns one of a job that is not in the store, for longer each time, and far fewer times in 14 days than the 1,000 of a queue', async () => {
+    const job = 'none-20261130-0600-abcde';
+    const delayOf = async (receiveCount: number): Promise<number> => {
+      const delivery = deliveryOf(messageOf({ job }), { receiveCount });
+      const verdict = await admit(place.platform.store, jobs, delivery, { group: 'default', now: Date.now() });
+      if (verdict.kind === 'admitted' || verdict.outcome.kind !== 'declined') throw new Error('it was not returned');
+      expect(verdict.outcome).to.include({ why: 'elsewhere', job });
+      return verdict.outcome.delay;
+    };
+    expect(await Promise.all([1, 2, 3, 10, 11, 900].map(delayOf))).to.deep.equal([5, 10, 20, 2_560, 3_600, 3_600]);
+    let deliveries = 0;
+    for (let seconds = 0; seconds < 14 * 86_400; seconds += await delayOf(deliveries)) deliveries += 1;
+    expect(deliveries).to.be.below(400);
   });
 
   it('numbers the attempt after the failed ones of its round; a task without attempts left fails with the reason of the last', async () => {
