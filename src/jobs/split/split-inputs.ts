@@ -1,4 +1,5 @@
 import { tmpdir } from 'node:os';
+import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { BatchctlError } from '../../errors.ts';
 import type { SplitSpec } from '../../model/job.ts';
@@ -8,7 +9,7 @@ import { cutPieces, type PieceOptions, type StorePiece, wholePiece } from './cut
 import { cutRanges, type Windows } from './cut-ranges.ts';
 import { finderOf, type RecordSplit } from './cut-rules.ts';
 import { decompressed } from './decompress.ts';
-import type { SplitSource } from './split-source.ts';
+import { ChecksumCheck, type SplitSource } from './split-source.ts';
 
 export interface SplitOptions {
   /** In order; parts refer to them by `index`. Empty for `range` and `grid`. */
@@ -207,7 +208,7 @@ class Splitter {
   }
 
   async *#countedChunks(source: SplitSource, add: (bytes: number) => void): AsyncGenerator<Buffer> {
-    for await (const chunk of decompressed(source, this.#options.signal)) {
+    for await (const chunk of decompressed(checked(source), this.#options.signal)) {
       add(chunk.length);
       yield chunk;
       await this.#reached(this.#bytes + chunk.length);
@@ -231,6 +232,21 @@ class Splitter {
     const { maxTasks } = this.#options;
     if (n >= maxTasks) throw tooMany(maxTasks, `${n} so far, with more to come`);
   }
+}
+
+/** The source, whose bytes as stored are compared with their recorded checksum when all of them were read. */
+function checked(source: SplitSource): SplitSource {
+  const { name, checksum } = source;
+  if (checksum === undefined || checksum === null) return source;
+  const bytes = async function* (stored: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    const check = new ChecksumCheck(name, checksum);
+    for await (const chunk of stored) {
+      check.add(chunk);
+      yield chunk;
+    }
+    check.finish();
+  };
+  return { ...source, stream: (signal) => Readable.from(bytes(source.stream(signal)), { objectMode: false }) };
 }
 
 function tooMany(maxTasks: number, found: string): BatchctlError {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { SplitSpec } from '../../model/job.ts';
@@ -12,6 +13,8 @@ export interface SplitSource {
   readonly size: number | null;
   /** Detected from the first bytes, never from the name. */
   readonly compression: Compression;
+  /** `sha256:<hex>` that was recorded for its bytes as stored. They are compared with it where `stream` is cut. */
+  readonly checksum?: string | null;
   /** Random access; null for a pipe. */
   readonly random: RandomAccess | null;
   /** All bytes as stored, from the first. A pipe can be read once. */
@@ -44,6 +47,42 @@ export function changedInput(name: string, what: string, cause?: unknown): Batch
     hint: 'submit the job again when nothing writes to the file any more',
     ...(cause === undefined ? {} : { cause }),
   });
+}
+
+/** Compares all bytes of an input, as they pass, with the checksum that was recorded for them. */
+export class ChecksumCheck {
+  readonly #name: string;
+  readonly #recorded: string;
+  readonly #hash = createHash('sha256');
+
+  constructor(name: string, recorded: string) {
+    this.#name = name;
+    this.#recorded = recorded;
+  }
+
+  add(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
+
+  /** Call it once all bytes were added. Throws `changed` if they have another checksum. */
+  finish(): void {
+    const found = `sha256:${this.#hash.digest('hex')}`;
+    if (found === this.#recorded) return;
+    throw new BatchctlError(
+      'changed',
+      `${this.#name} does not have the checksum recorded for it: expected ${this.#recorded}, found ${found}`,
+      { hint: restoreHint(this.#name) },
+    );
+  }
+}
+
+/** An upload skips an object whose recorded checksum is that of the file, so an altered one has to be removed first. */
+function restoreHint(name: string): string {
+  const [, job] = /^job:([^/]+)/.exec(name) ?? [];
+  if (job !== undefined) return `batchctl verify ${job} --deep lists every output that was altered`;
+  return name.startsWith('store:')
+    ? `remove it with \`batchctl rm ${name.slice('store:'.length)}\`, upload it again, and submit the job again`
+    : 'put it again, and submit the job again';
 }
 
 /** Like `readAt`, but requires the whole range; fewer bytes mean that the input changed. */

@@ -8,7 +8,7 @@ import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore, ReadOptions } from '../../ports/object-store.ts';
 import { type CutCheck, cutCheckOf } from './cut-check.ts';
 import { checkPin } from './file-source.ts';
-import { changedInput } from './split-source.ts';
+import { ChecksumCheck, changedInput } from './split-source.ts';
 import { versionReader } from './store-source.ts';
 
 export interface StagedPart {
@@ -82,25 +82,17 @@ export async function stagePart(part: Part | FilePart, options: StageOptions): P
 }
 
 /**
- * Compares the bytes of an input that is read whole with the checksum that it was accepted with, as they pass; null for a
- * part of an input, and without a checksum. The entity tag alone doesn't show that the store's bytes have changed.
+ * The check of an input that is read whole; null for a part of one, and without a checksum. The entity tag alone doesn't
+ * show that the store's bytes have changed.
  */
-function wholeCheck({ name, size, checksum }: JobInput, ranges: readonly Range[]) {
+function wholeCheck({ name, size, checksum }: JobInput, ranges: readonly Range[]): ChecksumCheck | null {
   if (checksum === null) return null;
   let end = 0;
   for (const { offset, length } of ranges) {
     if (offset !== end) return null;
     end += length;
   }
-  if (end !== size) return null;
-  const hash = createHash('sha256');
-  return {
-    add: (bytes: Uint8Array): void => void hash.update(bytes),
-    finish: (): void => {
-      const found = `sha256:${hash.digest('hex')}`;
-      if (found !== checksum) throw changedInput(name, `expected ${checksum}, found ${found}`);
-    },
-  };
+  return end === size ? new ChecksumCheck(name, checksum) : null;
 }
 
 /** The stdin of a command whose part contains no bytes: an item's line, a range's index, a grid's JSON. */

@@ -268,14 +268,12 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
       };
     }
     case 'store': {
-      const source = await openStoreSource(index, place.store, target.at, target.name, null, look);
+      const opened = await openStoreSource(index, place.store, target.at, target.name, null, look);
+      const source = { ...opened, checksum: target.checksum ?? opened.checksum };
+      const { checksum, etag } = source;
       return {
         source,
-        input: {
-          ...base(source, target.name),
-          checksum: target.checksum ?? source.checksum,
-          source: { kind: 'store', key: target.at, etag: source.etag },
-        },
+        input: { ...base(source, target.name), checksum, source: { kind: 'store', key: target.at, etag } },
       };
     }
     case 'attached':
