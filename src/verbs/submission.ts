@@ -144,9 +144,12 @@ function ownPlaces({ profile, file }: Config, cwd: string): readonly string[] {
   return file === null ? root : [...root, resolve(cwd, file)];
 }
 
-/** Warns of what the inputs' directories and patterns leave out. */
-export function warnOfLeftOut({ warn }: Pick<Submitter, 'warn'>, { leftOut = [] }: Pick<Prepared, 'leftOut'>): void {
-  for (const text of leftOut) warn(text);
+/** Warns of what the inputs leave out: things that directories and patterns pass over, tasks without an output. */
+export function warnOfLeftOut(
+  { warn }: Pick<Submitter, 'warn'>,
+  { leftOut = [], incomplete = [] }: Pick<Prepared, 'leftOut' | 'incomplete'>,
+): void {
+  for (const text of [...leftOut, ...incomplete.map(incompleteText)]) warn(text);
 }
 
 /** Throws `usage` also where the job doesn't use the period: it is part of the job's record. */
@@ -305,7 +308,6 @@ export async function submitPrepared(context: Submitter, prepared: Prepared, mod
   const { record } = submitted.view;
   const empty = submitted.created ? emptyInputs(record.inputs) : [];
   if (empty.length > 0) context.warn(emptyInputsText(empty));
-  for (const found of record.incomplete ?? []) context.warn(incompleteText(found));
   return submitted;
 }
 
