@@ -45,9 +45,9 @@ export interface Bucket {
   ): Promise<PutResult>;
 
   /**
-   * Copies an object of the profile's store here on the server side, with other metadata. Null if the store is not in
-   * S3. Throws `notFound` if there is no such object, `changed` if its size differs, `refused` for objects reserved for
-   * the manager.
+   * Copies an object of the profile's store here on the server side, with other metadata, and compares the copy with
+   * its SHA-256. Null if the store is not in S3. Throws `notFound` if there is no such object, `changed` if its size or
+   * bytes differ (no copy is left), `refused` for objects reserved for the manager.
    */
   copyFromStore(from: string, to: string, as: StoreCopyOptions): Promise<PutResult | null>;
 
@@ -69,6 +69,8 @@ export interface BucketReadOptions extends ReadOptions {
 export interface StoreCopyOptions {
   /** Expected number of bytes. */
   readonly size: number;
+  /** Their expected SHA-256: `sha256:<hex>`. */
+  readonly checksum: string;
   readonly metadata: Metadata;
   readonly ifAbsent?: boolean;
   readonly signal?: AbortSignal;

@@ -1,6 +1,9 @@
 // Protects: fetch to s3:// copies every output intact, resumes after a kill, and never mixes the outputs of two jobs.
-import { createHash } from 'node:crypto';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
+import { bytesChecksum } from '../../src/lib/file-checksum.ts';
+import { outKey } from '../../src/model/keys.ts';
+import { openClients } from '../support/aws-clients.ts';
 import { KEYS } from '../support/aws-keys.ts';
 import { expectExit, expectKilled, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
@@ -10,6 +13,7 @@ import { Workspace } from '../support/workspace.ts';
 import { emulatedWorkspace, emulators } from './emulated-aws.ts';
 import { submitJob } from './submit-job.ts';
 
+const checksumOf = (text: string): string => bytesChecksum(Buffer.from(text));
 const jobOf = (items: number, step: object = { name: 'upper', run: 'tr a-z A-Z' }) =>
   rangeJob(`count-${items}`, items, step);
 
@@ -36,8 +40,7 @@ describe('fetch -o s3://', () => {
     expect(await bucket.read('out/n-000000001.txt')).to.equal('2\n');
     const manifest = JSON.parse((await bucket.read('out/_manifest.json')) ?? '');
     expect(manifest).to.include({ format: 1, job: id, name: 'count-3', step: 'upper', outputs: 3, bytes: 6 });
-    const checksum = `sha256:${createHash('sha256').update('2\n').digest('hex')}`;
-    expect(manifest.files[1]).to.deep.equal({ name: names[1], task: 1, size: 2, checksum });
+    expect(manifest.files[1]).to.deep.equal({ name: names[1], task: 1, size: 2, checksum: checksumOf('2\n') });
   });
 
   it('keeps the objects that are already correct, and copies the others again', async () => {
@@ -49,6 +52,31 @@ describe('fetch -o s3://', () => {
     expect(await fetchJob(id, ...target)).to.include({ outputs: 3, kept: 2 });
     expect(await bucket.read('000000001')).to.equal('2\n');
     expect(await bucket.keys('_SUCCESS')).to.have.length(1);
+  });
+
+  it('refuses an output that S3 copied but that is not the published one, names its task, and leaves no marker', async () => {
+    const id = await runJob(jobOf(3));
+    const { store } = await workspace.platform();
+    const key = outKey(id, 'upper', 1);
+    await store.put(key, 'X\n', { metadata: (await store.head(key))?.metadata ?? {} });
+    const refused = await workspace.run(['fetch', id, '-o', bucket.uri('out/')]);
+    expectExit(refused, 9);
+    expect(refused.stderr).to.include('the output of upper/1 was altered after it was published');
+    expect(refused.stderr).to.include(checksumOf('2\n')).and.include(checksumOf('X\n'));
+    const keys = await bucket.keys('out/');
+    for (const name of ['000000001', '_SUCCESS', '_manifest.json']) expect(keys).not.to.include(`out/${name}`);
+  });
+
+  it('replaces an object that states the right checksum, but of which S3 has computed another', async () => {
+    const id = await runJob(jobOf(3));
+    const target = ['-o', bucket.uri('out/')];
+    await fetchJob(id, ...target);
+    const metadata = { sha256: checksumOf('2\n').slice('sha256:'.length) };
+    const client = await openClients({ s3: aws.s3 }).s3();
+    const at = { Bucket: bucket.name, Key: 'out/000000001', Metadata: metadata };
+    await client.send(new PutObjectCommand({ ...at, Body: 'X\n', ChecksumAlgorithm: 'SHA256' }));
+    expect(await fetchJob(id, ...target)).to.include({ outputs: 3, kept: 2 });
+    expect(await bucket.read('out/000000001')).to.equal('2\n');
   });
 
   for (const kill of ['place-file:2', 'place-manifest:1', 'place-marker:1']) {

@@ -279,7 +279,11 @@ const versionOf = ({ VersionId }: HeadObjectCommandOutput): string | null =>
   VersionId === undefined || VersionId === 'null' ? null : VersionId;
 
 /** A checksum of chunks (`...-5`) doesn't cover the whole. */
-const checksumOf = ({ ChecksumSHA256: sha256 }: HeadObjectCommandOutput): string | null =>
+export const checksumOf = ({
+  ChecksumSHA256: sha256,
+}: {
+  readonly ChecksumSHA256?: string | undefined;
+}): string | null =>
   sha256 === undefined || sha256.includes('-') ? null : `sha256:${Buffer.from(sha256, 'base64').toString('hex')}`;
 
 /**

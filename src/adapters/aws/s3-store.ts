@@ -164,10 +164,10 @@ export class S3Store implements ObjectStore {
     const info = await other.head(from);
     if (info === null) return null;
     if (info.size !== as.size) throw changedError(from, `of ${as.size} bytes`, `one of ${info.size}`);
-    const { metadata, signal, ifAbsent = false } = as;
+    const { metadata, checksum, signal, ifAbsent = false } = as;
     // As in `copy`: some endpoints ignore the condition.
     if (ifAbsent && (await this.head(to)) !== null) return { created: false, etag: '' };
-    const how = { ifAbsent, metadata, ...(signal && { signal }), ...this.#copies };
+    const how = { ifAbsent, metadata, checksum, ...(signal && { signal }), ...this.#copies };
     return copyObject({ bucket: other.#bucket, info }, this.#bucket, to, how);
   }
 

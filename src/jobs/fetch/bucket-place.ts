@@ -17,7 +17,7 @@ import {
   parseManifest,
   ShutOutError,
 } from './place.ts';
-import { type OutputSource, refuseInput, requireChecksum, verifiedBytes, verifiedChunks } from './verified.ts';
+import { alteredError, type OutputSource, refuseInput, verifiedBytes, verifiedChunks } from './verified.ts';
 
 /** Files up to this size are put in one request, larger ones as a resumable multipart upload. */
 const SINGLE_PUT_BYTES = 8 * 2 ** 20;
@@ -27,9 +27,9 @@ const CLAIM_CHECK_MS = 500;
 const TRIES = 5;
 
 /**
- * A prefix of a bucket. If the store is in S3, S3 itself copies the objects: pinned and of the published size, but not
- * read. From any other store the bytes pass through this process and are compared. Each object has its SHA-256 as
- * metadata.
+ * A prefix of a bucket. If the store is in S3, S3 itself copies the objects, and computes the SHA-256 of each copy, which
+ * is compared with the published one. From any other store the bytes pass through this process and are compared. Each
+ * object has its SHA-256 as metadata.
  *
  * A delivery consists of the objects below `_delivery/<generation>/`. It creates files only with create-if-absent, so
  * it never replaces a file of a later delivery. Manifest and marker are copied by S3 from objects that were put with
@@ -155,10 +155,9 @@ export class BucketPlace implements Place {
   /** False if an object with that key exists, whoever put it. */
   async #put(key: string, task: number, file: PutFile, signal: AbortSignal): Promise<boolean> {
     const metadata = dataMetadata(file.checksum);
-    const as = { size: file.size, metadata, signal, ifAbsent: true };
+    const as = { size: file.size, checksum: file.checksum, metadata, signal, ifAbsent: true };
     const copied = await this.#bucket.copyFromStore(file.key, key, as).catch((error: unknown) => {
-      if (isKind(error, 'changed')) requireChecksum(this.#source, task, { name: '', ...file }, error.message);
-      throw error;
+      throw isKind(error, 'changed') ? alteredError(this.#source, task, error.message) : error;
     });
     if (copied !== null) return copied.created;
     const of = { name: '', ...file };
@@ -207,5 +206,9 @@ export class BucketPlace implements Place {
   }
 }
 
-const isThis = (there: BucketObject | null, file: Pick<OutputFile, 'size' | 'checksum'>): boolean =>
-  there !== null && there.size === file.size && dataChecksum(there.metadata) === file.checksum;
+/** Metadata states what an object should hold. If S3 has computed the SHA-256 of its bytes, that must agree. */
+const isThis = (there: BucketObject | null, { size, checksum }: Pick<OutputFile, 'size' | 'checksum'>): boolean =>
+  there !== null &&
+  there.size === size &&
+  dataChecksum(there.metadata) === checksum &&
+  (there.checksum ?? checksum) === checksum;

@@ -155,12 +155,15 @@ export function requireChecksum(source: OutputSource, task: number, file: Output
   if (found !== file.checksum) throw altered(source, task, file.checksum, found);
 }
 
-function altered({ job, step }: OutputSource, task: number, expected: string, found: string): BatchctlError {
-  return new BatchctlError(
-    'proof',
-    `the output of ${step}/${task} was altered after it was published: expected ${expected}, found ${found}`,
-    { hint: `batchctl verify ${job} --deep lists every altered output` },
-  );
+function altered(source: OutputSource, task: number, expected: string, found: string): BatchctlError {
+  return alteredError(source, task, `expected ${expected}, found ${found}`);
+}
+
+/** `differs`: what was expected, and what was found. */
+export function alteredError({ job, step }: OutputSource, task: number, differs: string): BatchctlError {
+  return new BatchctlError('proof', `the output of ${step}/${task} was altered after it was published: ${differs}`, {
+    hint: `batchctl verify ${job} --deep lists every altered output`,
+  });
 }
 
 export interface FetchProgress {

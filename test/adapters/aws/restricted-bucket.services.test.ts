@@ -84,7 +84,7 @@ describe("the profile's own bucket, addressed by jobs", () => {
         bucket.uploadStream(key, 2, async function* () {
           yield Buffer.from('{}');
         }),
-        bucket.copyFromStore(dataKey('forged.json'), key, { size: 2, metadata: {} }),
+        bucket.copyFromStore(dataKey('forged.json'), key, { size: 2, checksum: `sha256:${hash}`, metadata: {} }),
         bucket.copy(`${PREFIX}${dataKey('forged.json')}`, key),
         bucket.copy(key, `${PREFIX}data/stolen`),
       ];
@@ -100,8 +100,9 @@ describe("the profile's own bucket, addressed by jobs", () => {
     const to = `${PREFIX}data/copied`;
     for (const from of secrets().map((key) => key.slice(PREFIX.length))) {
       const size = (await platform.store.head(from))?.size ?? 0;
+      const as = { size, checksum: `sha256:${'a'.repeat(64)}`, metadata: {} };
       for (const each of [bucket, await platform.bucket(other)]) {
-        const error = await failsWith('refused', each.copyFromStore(from, to, { size, metadata: {} }));
+        const error = await failsWith('refused', each.copyFromStore(from, to, as));
         expect(error.message).to.include(from);
         expect(await each.head(to)).to.equal(null);
       }

@@ -1,9 +1,12 @@
 // Protects: jobs read exactly the versions that they pinned, and copy, upload and pay only where they may.
 
 import type { RequestListener } from 'node:http';
+import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { base64Crc } from '../../../src/adapters/aws/crc32.ts';
 import { findBucketRegion, S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
+import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import type { Bucket } from '../../../src/ports/bucket.ts';
 import { clientsOptions } from '../../support/aws-clients.ts';
@@ -13,7 +16,7 @@ import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { readText } from '../../support/read-text.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
 import { RawBucket } from '../../support/s3-bucket.ts';
-import { FaultProxy } from '../../support/servers/fault-proxy.ts';
+import { FaultProxy, type SeenRequest } from '../../support/servers/fault-proxy.ts';
 import { serve } from '../../support/servers/listen.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import { until } from '../../support/until.ts';
@@ -36,6 +39,19 @@ describe('buckets named by s3:// addresses', () => {
   /** The number of chunks that were sent. Part 10,000 marks an upload. */
   const countChunks = (): number =>
     proxy.count(({ method, url }) => method === 'PUT' && /partNumber=\d{1,4}(&|$)/.test(url));
+  const bytesOf = (bytes: string | Buffer) => {
+    const body = Buffer.from(bytes);
+    return { size: body.length, checksum: bytesChecksum(body) };
+  };
+  const isCopy = ({ headers }: SeenRequest): boolean => 'x-amz-copy-source' in headers;
+  const isRead = ({ method, url }: SeenRequest): boolean => method === 'GET' && !url.includes('list-type');
+  const copiesSince = (before: number): number => proxy.seen.slice(before).filter(isCopy).length;
+  const countReads = (before: number): number => proxy.seen.slice(before).filter(isRead).length;
+  /** The next copies are answered as by a server that computes no checksums. */
+  const withoutSha256 = (times: number): void => {
+    const body = (text: string) => text.replace(/<ChecksumSHA256>[^<]*<\/ChecksumSHA256>/, '');
+    proxy.fail(times, { kind: 'edit', body }, isCopy);
+  };
   const createBucket = async (versions = false): Promise<string> =>
     (await RawBucket.make(moto.url, { versions, name: `other-${randomId(8)}` })).name;
   const openNew = async (versions = false): Promise<Bucket> => buckets.open(await createBucket(versions));
@@ -73,13 +89,87 @@ describe('buckets named by s3:// addresses', () => {
     await bench.store.put('jobs/one', 'body', { metadata: { batchctl: 'as published' } });
     await bench.store.put('jobs/large', large);
     const metadata = { sha256: 'f00d' };
-    await bucket.copyFromStore('jobs/one', 'to/one', { size: 4, metadata });
-    await bucket.copyFromStore('jobs/large', 'to/large', { size: large.length, metadata });
+    const before = proxy.seen.length;
+    await bucket.copyFromStore('jobs/one', 'to/one', { ...bytesOf('body'), metadata });
+    const [of4] = proxy.seen.slice(before).filter(({ method }) => method === 'PUT');
+    expect(of4?.headers, 'S3 compares its copy').to.include({ 'x-amz-checksum-algorithm': 'SHA256' });
+    expect(countReads(before), 'nothing is read').to.equal(0);
+    await bucket.copyFromStore('jobs/large', 'to/large', { ...bytesOf(large), metadata });
+    const completed = proxy.seen.slice(before).find(({ method, url }) => method === 'POST' && /uploadId=/.test(url));
+    expect(completed?.headers, 'S3 compares the whole with what was read').to.include({
+      'x-amz-checksum-crc32': base64Crc(crc32(large)),
+      'x-amz-checksum-type': 'FULL_OBJECT',
+    });
+    expect((await bucket.head('to/one'))?.checksum).to.equal(bytesOf('body').checksum);
     expect(await readText(bucket, 'to/one')).to.equal('body');
     expect(Buffer.compare(Buffer.from((await bucket.read('to/large')) ?? []), large)).to.equal(0);
     for (const key of ['to/one', 'to/large']) expect((await bucket.head(key))?.metadata).to.deep.equal(metadata);
-    await failsWith('changed', bucket.copyFromStore('jobs/one', 'to/one', { size: 5, metadata }));
-    await failsWith('notFound', bucket.copyFromStore('jobs/none', 'to/one', { size: 4, metadata }));
+    const { checksum } = bytesOf('body');
+    await failsWith('changed', bucket.copyFromStore('jobs/one', 'to/one', { size: 5, checksum, metadata }));
+    await failsWith('notFound', bucket.copyFromStore('jobs/none', 'to/one', { size: 4, checksum, metadata }));
+  });
+
+  it('leave no copy with another SHA-256, whether S3 states it, or S3 does not, or the copy is made in slices', async () => {
+    const large = Buffer.alloc(11 * MIB, 'abc');
+    await bench.store.put('jobs/altered', 'altered!');
+    await bench.store.put('jobs/long-altered', large);
+    const copy = async (bucket: Bucket, from: string, size: number) => {
+      const as = { size, checksum: bytesOf('original').checksum, metadata: {}, ifAbsent: true };
+      const error = await failsWith('changed', bucket.copyFromStore(from, 'to/x', as));
+      expect(error.message).to.include(as.checksum);
+      expect(await bucket.head('to/x')).to.equal(null);
+    };
+    const stating = await openNew();
+    await copy(stating, 'jobs/altered', 8);
+    await copy(stating, 'jobs/long-altered', large.length);
+    expect(await stating.copyFromStore('jobs/altered', 'to/x', { ...bytesOf('altered!'), metadata: {} })).not.to.equal(
+      null,
+    );
+    const silent = await openNew();
+    withoutSha256(2);
+    await copy(silent, 'jobs/altered', 8);
+    const before = proxy.seen.length;
+    await copy(silent, 'jobs/altered', 8);
+    expect(copiesSince(before), 'later ones are read before anything is copied').to.equal(0);
+    expect(await silent.copyFromStore('jobs/altered', 'to/x', { ...bytesOf('altered!'), metadata: {} })).not.to.equal(
+      null,
+    );
+    expect(await readText(silent, 'to/x')).to.equal('altered!');
+  });
+
+  it('read a copy back if S3 does not state its SHA-256, and read first if the endpoint takes no checksums', async () => {
+    await bench.store.put('jobs/plain', 'body');
+    withoutSha256(1);
+    const bucket = await openNew();
+    const before = proxy.seen.length;
+    await bucket.copyFromStore('jobs/plain', 'to/plain', { ...bytesOf('body'), metadata: {} });
+    const read = proxy.seen.slice(before).filter(isRead);
+    expect(read.map(({ url }) => url).join(' ')).to.match(/^\S*to\/plain\S*$/);
+    expect(await readText(bucket, 'to/plain')).to.equal('body');
+    cleanup.setEnv({ AWS_REQUEST_CHECKSUM_CALCULATION: 'WHEN_REQUIRED' });
+    const own = { name: bench.bucket, owner: OWNER, store: bench.store };
+    const plain = cleanup.use(new S3Buckets({ clients: optionsOf(proxy.url), own }));
+    const target = await plain.open(await createBucket());
+    const since = proxy.seen.length;
+    await target.copyFromStore('jobs/plain', 'to/plain', { ...bytesOf('body'), metadata: {} });
+    expect(copiesSince(since)).to.equal(1);
+    const sent = proxy.seen.slice(since).filter(({ headers }) => 'x-amz-checksum-algorithm' in headers);
+    expect(sent).to.deep.equal([]);
+    const wrong = { size: 4, checksum: bytesOf('BODY').checksum, metadata: {} };
+    await failsWith('changed', target.copyFromStore('jobs/plain', 'to/other', wrong));
+    expect(await target.head('to/other')).to.equal(null);
+  });
+
+  it('spare an object that another process stored in place of a wrong copy', async () => {
+    await bench.store.put('jobs/other', 'altered!');
+    const bucket = await openNew();
+    const isDelete = ({ method }: SeenRequest) => method === 'DELETE';
+    proxy.fail(1, { kind: 'answer', status: 412, code: 'PreconditionFailed' }, isDelete);
+    const as = { size: 8, checksum: bytesOf('original').checksum, metadata: {}, ifAbsent: true };
+    const before = proxy.seen.length;
+    await failsWith('changed', bucket.copyFromStore('jobs/other', 'to/x', as));
+    const [removed] = proxy.seen.slice(before).filter(isDelete);
+    expect(removed?.headers['if-match']).to.equal(`"${(await bucket.head('to/x'))?.etag}"`);
   });
 
   it('copy create-if-absent, whole and in slices; and within a bucket, replacing an existing object', async () => {
@@ -87,8 +177,9 @@ describe('buckets named by s3:// addresses', () => {
     const large = Buffer.alloc(11 * MIB, 'abc');
     await bench.store.put('jobs/small', 'body');
     await bench.store.put('jobs/long', large);
-    for (const [key, size] of Object.entries({ small: 4, long: large.length })) {
-      const copy = () => bucket.copyFromStore(`jobs/${key}`, `once/${key}`, { size, metadata: {}, ifAbsent: true });
+    for (const [key, bytes] of Object.entries({ small: 'body', long: large })) {
+      const copy = () =>
+        bucket.copyFromStore(`jobs/${key}`, `once/${key}`, { ...bytesOf(bytes), metadata: {}, ifAbsent: true });
       expect(await copy()).to.include({ created: true });
       await bucket.put(`once/${key}`, 'foreign');
       expect(await copy()).to.include({ created: false });
@@ -138,7 +229,7 @@ describe('buckets named by s3:// addresses', () => {
 
   it('return null for a copy if the store is not in S3', async () => {
     const bucket = await foreign().open(await createBucket());
-    expect(await bucket.copyFromStore('jobs/one', 'to/one', { size: 4, metadata: {} })).to.equal(null);
+    expect(await bucket.copyFromStore('jobs/one', 'to/one', { ...bytesOf('body'), metadata: {} })).to.equal(null);
   });
 
   it('ask for permission before writing, and write nothing when refused', async () => {

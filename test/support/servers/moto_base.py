@@ -130,6 +130,17 @@ class Usual:
         self.body = body
 
 
+def head_object(self, bucket_name, query, key_name, headers, head=S3Response.head_object):
+    """S3 gives the checksum that it has of an object to a HEAD that asks for it (S3API/API_HeadObject)."""
+    status, fields, content = head(self, bucket_name, query, key_name, headers)
+    if status == 200 and headers.get("x-amz-checksum-mode") == "ENABLED":
+        key = self.backend.head_object(bucket_name, key_name, version_id=query.get("versionId", [None])[0])
+        if key.checksum_algorithm and key.checksum_value:
+            fields[f"x-amz-checksum-{key.checksum_algorithm.lower()}"] = key.checksum_value
+    return status, fields, content
+
+
+S3Response.head_object = head_object
 of_bucket = S3Response.method_dispatch(S3Response.bucket_response)
 of_key = S3Response.method_dispatch(S3Response.key_response)
 
