@@ -56,8 +56,13 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onMissingToken, 
     for (const each of [method].flat()) scopes.set(`${each} ${url}`, config.scope);
   });
 
-  /** Connections with a call whose token isn't proven: further calls there are not even looked up. */
+  /** Connections with a call whose token isn't proven: further calls there are not even looked up, and they are closed. */
   const unproven = new WeakSet<Socket>();
+  // Not set and removed again: an answer without the header that Node writes would not tell how long a connection is kept,
+  // nor that it is closed, and a proxy would send its next call there.
+  app.addHook('onSend', async ({ raw }, reply) => {
+    if (unproven.has(raw.socket)) reply.header('connection', 'close');
+  });
   app.addHook('onRequest', async (request, reply) => {
     refuseTokenInUrl(request);
     const scope = scopeOf(request);
@@ -65,8 +70,6 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onMissingToken, 
     const { socket } = request.raw;
     if (unproven.has(socket)) refusePipelined(socket);
     unproven.add(socket);
-    // Taken back once the token is known to be valid: otherwise no further call is accepted on this connection.
-    reply.header('connection', 'close');
     const text = bearerOf(request);
     // A valid token works even from an address from which others guess: they may share it.
     const waitMs = tries.waitOf(request.ip);
@@ -79,7 +82,6 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onMissingToken, 
       throw invalidTokenError(text);
     }
     unproven.delete(socket);
-    reply.removeHeader('connection');
     const { name, id, scope: held } = token;
     request.caller = { name, id, scope: held };
     onUsed?.(id);

@@ -94,6 +94,22 @@ describe('access to the API', () => {
     expect(await statusOf(token)).to.equal(401);
   });
 
+  it('says whether its connection is closed after the answer, or how long it is kept', async () => {
+    const token = await server.token('read');
+    const kept = ['keep-alive', 'timeout=30'];
+    for (const [held, path, asked, said] of [
+      [token, '/api/v1/jobs', 'keep-alive', kept],
+      [token, '/api/v1/jobs', 'close', ['close', undefined]],
+      [token, '/api/v1/nothing', 'keep-alive', kept],
+      [null, '/api/v1/jobs', 'keep-alive', ['close', undefined]],
+      ['bct_wrong', '/api/v1/jobs', 'keep-alive', ['close', undefined]],
+      [null, '/healthz', 'keep-alive', kept],
+    ] as const) {
+      const { headers } = await server.answerOn(asked, path, held);
+      expect([headers.connection, headers['keep-alive']], `${held} ${path} ${asked}`).to.deep.equal(said);
+    }
+  });
+
   it('is denied with a token from a newer version', async () => {
     const token = await server.token('operate');
     const key = tokenKey(hashOf(token));

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { createToken } from '../../../src/jobs/tokens.ts';
@@ -95,6 +95,15 @@ export class GuardedServer {
       });
       sent.on('error', reject).end();
     });
+  }
+
+  /** An answer, its body unread, to a call that asks to keep or to close its connection: `fetch` hides both. */
+  async answerOn(connection: 'keep-alive' | 'close', path: string, token: string | null): Promise<IncomingMessage> {
+    const headers = { connection, ...(token !== null && { authorization: `Bearer ${token}` }) };
+    const sent = request({ host: '127.0.0.1', port: this.port, path, headers, agent: false }).end();
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    answer.destroy();
+    return answer;
   }
 
   post(path: string, token: string | null, body: object | string = {}): Promise<Response> {
