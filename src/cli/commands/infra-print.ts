@@ -59,7 +59,7 @@ function infraTemplate(
     const { requireValid, warningsOf } = await import('../../infra/finding.ts');
     const { gridFacts } = await import('../../infra/grid.ts');
     const { validateStack } = await import('../../infra/validate.ts');
-    const { stringify } = await import('yaml');
+    const { default: yaml } = await import('yaml');
     const { profile, releases } = stack;
     const part = only ?? null;
     const facts = gridFacts(stack);
@@ -74,8 +74,8 @@ function infraTemplate(
       );
     }
     // CloudFormation reads YAML 1.1, in which an unquoted `on` or `2012-10-17` is not a string.
-    const yaml = (): string => stringify(template, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false });
-    const text = format === 'yaml' ? yaml() : JSON.stringify(template, null, 1);
+    const asYaml = { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false } as const;
+    const text = format === 'yaml' ? yaml.stringify(template, asYaml) : JSON.stringify(template, null, 1);
     const bytes = Buffer.byteLength(ctx.flags.json ? JSON.stringify(template) : text);
     requireTemplateSize(bytes);
     await printAnswer(ctx, { json: template, text });
