@@ -21,7 +21,7 @@ import type { VerifyResult } from '../model/verify/verify-result.ts';
 import type { JobView } from '../model/view.ts';
 import { duration, jobOrLatest } from './job.ts';
 import { changing, type FieldValues, flag, listVerb, option, text, type VerbContext, verb } from './verb.ts';
-import { noticeChangedDelivery } from './watch.ts';
+import { noticeChangedDelivery, repairDelivery } from './watch.ts';
 
 type Work = 'repairing' | 'verifying' | 'checking';
 
@@ -37,7 +37,12 @@ export type VerifyEvent =
 
 const FIELDS = {
   job: jobOrLatest,
-  repair: option('--repair', 'first re-send missing tasks, and rebuild the ledger from the store', flag, false),
+  repair: option(
+    '--repair',
+    'first re-send missing tasks, and rebuild the ledger; put back delivered files that were removed or altered',
+    flag,
+    false,
+  ),
   deep: option('--deep', 'read every byte of outputs and pieces, and check that the inputs are unchanged', flag, false),
 };
 
@@ -139,13 +144,17 @@ async function prove(
   }
   const { result, kept } = await proveView(context, view, { deep, long, path });
   if (kept !== null) context.report({ event: 'kept', number: kept.number, checksum: bytesChecksum(kept.bytes) });
-  if (result.verdict === 'proven') await noticeChangedDelivery(context, view);
+  let redelivered: string | null = null;
+  if (result.verdict === 'proven') {
+    if (repair) ({ view, redelivered } = await repairDelivery(context, view));
+    else await noticeChangedDelivery(context, view);
+  }
   const delivery = deliveryOf(view);
   const { recorded, sent, missing, replaced, reopened, withheld } = repaired ?? {};
   return {
     ...result,
     proof: kept?.key ?? null,
-    repair: repaired === null ? null : { recorded, sent, missing, replaced, reopened, withheld },
+    repair: repaired === null ? null : { recorded, sent, missing, replaced, reopened, withheld, redelivered },
     check: null,
     delivery,
   } as VerifyAnswer;

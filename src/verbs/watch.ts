@@ -177,15 +177,47 @@ export class Lateness {
   }
 }
 
-/** Says what was removed or altered since a job was delivered, before it is called delivered again. */
+/**
+ * Says what was removed or altered since a job was delivered, before it is called delivered again. Nothing is delivered
+ * again: a reader may have taken the files away, and would get them twice.
+ */
 export async function noticeChangedDelivery(
   context: Pick<VerbContext, 'platform' | 'warn' | 'signal'>,
   view: JobView,
 ): Promise<void> {
-  if (deliveryOf(view)?.state !== 'delivered' || view.pruned !== null) return;
+  const changes = await changesOf(context, view);
+  if (changes === null) return;
+  const { job } = view.record;
+  const { to, when, found } = changes;
+  context.warn(
+    `job ${job} was delivered to ${to} at ${when}, but ${found} since; batchctl verify ${job} --repair delivers it again`,
+  );
+}
+
+/**
+ * Delivers a job again if files of its delivery were removed or altered since. Returns the view afterwards, and what was
+ * found; null if nothing was. With `dryRun` it only says so. Throws as `deliverAgain` does.
+ */
+export async function repairDelivery(
+  context: Pick<VerbContext, 'platform' | 'notice' | 'signal' | 'passed' | 'dryRun'>,
+  view: JobView,
+): Promise<{ readonly view: JobView; readonly redelivered: string | null }> {
+  const changes = await changesOf(context, view);
+  if (changes === null) return { view, redelivered: null };
+  const { signal, passed, dryRun } = context;
+  const { to, found } = changes;
+  // Said before anything is replaced.
+  context.notice(`${dryRun ? 'would deliver' : 'delivering'} again to ${to}: ${found}`);
+  if (dryRun) return { view, redelivered: found };
+  const { deliverAgain } = await import('../jobs/deliver/deliver.ts');
+  const after = await deliverAgain(await context.platform(), view, { signal, passed });
+  return { view: after, redelivered: found };
+}
+
+async function changesOf(context: Pick<VerbContext, 'platform' | 'signal'>, view: JobView) {
+  if (deliveryOf(view)?.state !== 'delivered' || view.pruned !== null) return null;
   const { deliveryChanges } = await import('../jobs/deliver/compare-delivery.ts');
-  const changes = await deliveryChanges(await context.platform(), view, context.signal);
-  if (changes !== null) context.warn(changes);
+  return deliveryChanges(await context.platform(), view, context.signal);
 }
 
 /**

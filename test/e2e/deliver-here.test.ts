@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { outKey } from '../../src/model/keys.ts';
 import { expectExit, expectKilled } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
@@ -98,13 +99,25 @@ describe('delivery to a directory on its own machine', () => {
     expect(await again()).to.not.include('warning');
     rmSync(join(delivering.place, 'n-000000003.txt'));
     writeFileSync(join(delivering.place, 'n-000000001.txt'), 'n9\n');
-    const changes = '2 of 4 files were removed or altered (n-000000001.txt, n-000000003.txt) since; batchctl fetch ';
-    for (const words of [[], ['verify', 'last']]) expect(await again(...words)).to.include(changes);
+    const changes = '2 of 4 files were removed or altered (n-000000001.txt, n-000000003.txt)';
+    for (const words of [[], ['verify', 'last']])
+      expect(await again(...words)).to.include(`${changes} since; batchctl `);
+    expect(await again('verify', 'last', '--repair', '--dry-run')).to.include(
+      `would deliver again to ${delivering.place}: ${changes}`,
+    );
     expect(delivering.text('n-000000001.txt')).to.equal('n9\n');
+    expect(delivering.files()).to.not.include('n-000000003.txt');
+    expect(await delivering.deliveries()).to.equal(1);
     // The command that it names puts them back.
-    const [, command = ''] = /(fetch \S+ -o .*) puts them there again/.exec(await again()) ?? [];
-    await again(...command.replaceAll("'", '').split(' '));
+    const [, command = ''] = /batchctl (verify \S+ --repair) delivers it again/.exec(await again()) ?? [];
+    expect(await again(...command.split(' '))).to.include(`delivering again to ${delivering.place}: ${changes}`);
+    expect(delivering.files()).to.deep.equal(ALL);
+    for (const [n, name] of FILES.entries()) expect(delivering.text(name)).to.equal(`n${n + 1}\n`);
     expect(await again()).to.not.include('warning');
+    expect(await delivering.deliveries()).to.equal(2);
+    const answer = JSON.parse((await workspace.runSuccessfully(...command.split(' '), '--json')).stdout);
+    expect(answer).to.have.nested.property('repair.redelivered', null);
+    expect(await delivering.deliveries(), 'nothing had changed').to.equal(2);
     for (const [name, text] of [
       ['_SUCCESS', '1 of 4 files was removed or altered (_SUCCESS)'],
       ['_manifest.json', '_manifest.json was removed'],
@@ -115,8 +128,52 @@ describe('delivery to a directory on its own machine', () => {
     rmSync(delivering.place, { recursive: true });
     expect(await again()).to.include('all of its files were removed');
     expect(delivering.files()).to.deep.equal([]);
+    expect(await delivering.deliveries()).to.equal(2);
+    const whole = JSON.parse((await workspace.runSuccessfully('verify', 'last', '--repair', '--json')).stdout);
+    expect(whole).to.have.nested.property('repair.redelivered', 'all of its files were removed');
+    expect(whole).to.include({ verdict: 'proven' });
+    expect(delivering.files()).to.deep.equal(ALL);
+  });
+
+  it('is not repeated over a file that no delivery put there', async () => {
+    expectExit(await workspace.run(RUN));
+    rmSync(join(delivering.place, '_manifest.json'));
+    rmSync(join(delivering.place, '_SUCCESS'));
+    writeFileSync(join(delivering.place, 'n-000000001.txt'), 'mine');
+    const refused = await workspace.run(['verify', 'last', '--repair']);
+    expectExit(refused, 7);
+    expect(refused.stderr).to.include('has n-000000001.txt, which no delivery put there');
+    expect(delivering.text('n-000000001.txt')).to.equal('mine');
+    expect(delivering.files()).to.not.include('_SUCCESS');
     expect(await delivering.deliveries()).to.equal(1);
   });
+
+  it('is repeated only if the proof holds', async () => {
+    expectExit(await workspace.run(RUN));
+    const { job } = JSON.parse((await workspace.runSuccessfully('status', 'last', '--json')).stdout);
+    const { store } = await workspace.platform();
+    const key = outKey(job, 'upper', 1);
+    await store.put(key, 'N2\n', { metadata: (await store.head(key))?.metadata ?? {} });
+    rmSync(join(delivering.place, 'n-000000003.txt'));
+    expectExit(await workspace.run(['verify', 'last', '--repair', '--deep']), 9);
+    expect(delivering.files()).to.not.include('n-000000003.txt');
+  });
+
+  for (const kill of ['place-claim:1', 'place-file:1', 'place-manifest:1', 'place-marker:1', 'place-marked:1']) {
+    it(`is completed by the same command when its repetition is killed at ${kill}`, async () => {
+      expectExit(await workspace.run(RUN));
+      rmSync(join(delivering.place, 'n-000000003.txt'));
+      writeFileSync(join(delivering.place, 'n-000000001.txt'), 'n9\n');
+      expectKilled(await workspace.run(['verify', 'last', '--repair'], { BATCHCTL_TEST_KILL: kill }));
+      const isWhole =
+        ALL.every((name) => delivering.files().includes(name)) && delivering.text(FILES[1] ?? '') === 'n2\n';
+      const { stderr } = await workspace.runSuccessfully('verify', 'last');
+      expect(!stderr.includes(' since; batchctl verify'), stderr).to.equal(isWhole);
+      await workspace.runSuccessfully('verify', 'last', '--repair');
+      expect(delivering.files()).to.include.members(ALL);
+      for (const [n, name] of FILES.entries()) expect(delivering.text(name)).to.equal(`n${n + 1}\n`);
+    });
+  }
 
   it('is not called changed because a later job replaced it, as its job file says', async () => {
     for (const last of [2, 3]) {

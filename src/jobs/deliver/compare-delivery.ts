@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { eachParallel } from '../../lib/parallel.ts';
-import { shellWord } from '../../lib/shell-word.ts';
 import { formatCount, formatMany } from '../../lib/units.ts';
 import { deliveryOf } from '../../model/delivery.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
@@ -14,21 +13,28 @@ import { isDeliverableHere, openPlace } from './deliver.ts';
 /** Files compared at a time. */
 const IN_FLIGHT = 16;
 
+export interface DeliveryChanges {
+  readonly to: string;
+  /** When it was delivered, ISO-8601 UTC. */
+  readonly when: string;
+  /** `2 of 3 files were removed or altered (a.csv, b.csv)` */
+  readonly found: string;
+}
+
 /**
- * What has changed at a job's place since its outputs were delivered there, as one line; null if nothing has, if it was
- * not delivered, or if the place is on another machine. Nothing is delivered again: a reader may have taken the files
- * away, and would get them twice. Compares each file's size and checksum; reads nothing of a bucket.
+ * What has changed at a job's place since its outputs were delivered there; null if nothing has, if it was not
+ * delivered, or if the place is on another machine. Compares each file's size and checksum; reads nothing of a bucket.
  */
-export async function deliveryChanges(platform: Platform, view: JobView, signal: AbortSignal): Promise<string | null> {
+export async function deliveryChanges(
+  platform: Platform,
+  view: JobView,
+  signal: AbortSignal,
+): Promise<DeliveryChanges | null> {
   const delivery = deliveryOf(view);
   if (delivery?.state !== 'delivered' || delivery.delivered === null || !isDeliverableHere(view)) return null;
   const { to, when } = delivery.delivered;
-  const { job, spec } = view.record;
   const found = await changedFiles(platform, view, to, signal);
-  if (found === null) return null;
-  const target = isS3Uri(to) || to.endsWith('/') ? to : `${to}/`;
-  const name = spec.deliver?.name === undefined ? '' : ` --name ${shellWord(spec.deliver.name)}`;
-  return `job ${job} was delivered to ${to} at ${when}, but ${found} since; batchctl fetch ${job} -o ${shellWord(target)}${name} puts them there again`;
+  return found === null ? null : { to, when, found };
 }
 
 /** `2 of 3 files were removed or altered (a.csv, b.csv)`; null for none. */

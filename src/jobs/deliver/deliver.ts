@@ -141,6 +141,29 @@ export async function deliver(platform: Platform, seen: JobView, options: Delive
   }
 }
 
+/**
+ * Delivers a delivered job once more, because files were removed or altered since, and records it. An interrupted one is
+ * left to the next call: the journal says that the job is delivered. Of two at once, one continues and the other returns
+ * the current view. Throws `refused` for files at the place that no delivery put there.
+ */
+export async function deliverAgain(platform: Platform, seen: JobView, options: DeliverOptions = {}): Promise<JobView> {
+  const view = await refreshView(platform.store, seen);
+  const { delivery } = view;
+  const to = view.record.deliverTo?.place;
+  if (deliveryOf(view)?.state !== 'delivered' || delivery === null || to === undefined) return view;
+  const { after } = delivery;
+  try {
+    const { outputs, bytes } = await deliverOutputs(platform, view, to, options);
+    const { view: done } = await append(platform, view, (now) =>
+      now.delivery?.after === after ? { what: 'delivered', after, to, outputs, bytes } : null,
+    );
+    return done;
+  } catch (error) {
+    if (error instanceof SupersededError && error.by?.job === view.record.job) return refreshView(platform.store, view);
+    throw error;
+  }
+}
+
 const UNEXPECTED = { kind: 'unexpected', hint: undefined, signIn: undefined } as const;
 
 async function deliverOutputs(

@@ -188,6 +188,9 @@ export const VERIFY_ANSWER = v.object({
           ),
           reopened: flag,
           withheld: v.nullable(v.picklist(['paused', 'cancelled', 'stopped'])),
+          redelivered: v.optional(
+            describe(textOrNull, 'what was removed or altered since the delivery, which was therefore repeated'),
+          ),
         }),
       ),
       'only with --repair',
