@@ -84,6 +84,11 @@ export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 
+/** True when a disk, or a user's share of it, has no room left. */
+export function isFull(error: unknown): boolean {
+  return isKind(error, 'full') || hasCode(error, 'ENOSPC', 'EDQUOT');
+}
+
 /** The message of a thrown value, or the value as text. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

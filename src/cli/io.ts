@@ -21,13 +21,19 @@ export interface Io {
   readonly startWorkers?: typeof startOwnWorkers;
 }
 
-/** The real process. Its streams are created when first used, as each takes a millisecond or two. */
+/**
+ * The real process. Its streams are created when first used, as each takes a millisecond or two. A message that can't be
+ * written, to a full disk for instance, ends nothing.
+ */
 export function processIo(): Io {
+  let isHeard = false;
   return {
     get stdout() {
       return process.stdout;
     },
     get stderr() {
+      if (!isHeard) process.stderr.on('error', () => undefined);
+      isHeard = true;
       return process.stderr;
     },
     get stdin() {

@@ -156,16 +156,17 @@ async function runSample(
   const platform = await stage.ctx.platform();
   const { steps } = view.record.spec;
   const tasks = steps.filter(({ gather }) => !gather).length === 0 ? 1 : view.record.parts;
-  const workers = await startRehearsalWorkers(stage, tasks);
+  const gaveUp = new AbortController();
+  const workers = await startRehearsalWorkers(stage, tasks, gaveUp);
   try {
-    const ended = await followSample(stage, view, workers);
+    const ended = await followSample(stage, view, workers, gaveUp.signal);
     const { injected, others } =
       stateOf(ended) === 'failed' && work.faults.fail > 0
         ? await failedByFaults(platform, ended)
         : { injected: [], others: 0 };
     const onlyInjected = injected.length > 0 && others === 0;
     const retried = onlyInjected ? await retry(platform, ended, { tasks: injected }) : null;
-    const done = retried === null ? ended : await followSample(stage, retried.view, workers);
+    const done = retried === null ? ended : await followSample(stage, retried.view, workers, gaveUp.signal);
     await workers.drain();
     return { view: done, mended: onlyInjected ? injected.map(({ name, task }) => `${name}/${task}`) : [] };
   } finally {
@@ -173,13 +174,18 @@ async function runSample(
   }
 }
 
-async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWorkers): Promise<JobView> {
+async function followSample(
+  { ctx, work }: Stage,
+  view: JobView,
+  workers: OwnWorkers,
+  gaveUp: AbortSignal,
+): Promise<JobView> {
   const live = liveView(ctx);
   const first = new FirstFailure(await ctx.platform(), view, (failure) => live.printAbove(failureLine(failure)));
   ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
   try {
     const { end, view: now } = await follow(await ctx.platform(), view, {
-      signal: ctx.signal,
+      signal: AbortSignal.any([ctx.signal, gaveUp]),
       timeout: work.timeout,
       watching: !ctx.flags.quiet,
       onStatus: (status) => {
@@ -191,6 +197,7 @@ async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWor
     });
     await first.idle();
     live.close();
+    if (end === 'interrupted' && !ctx.signal.aborted) throw gaveUp.reason;
     requireEnded(end, view.record.job);
     return now;
   } finally {
@@ -239,6 +246,7 @@ async function tallyFiles(ctx: Context): Promise<(group: string) => string> {
 async function startRehearsalWorkers(
   { ctx, group, seed, tally, work: { faults, slots } }: Stage,
   tasks: number,
+  gaveUp: AbortController,
 ): Promise<OwnWorkers> {
   const [config, platform, { startOwnWorkers }] = await Promise.all([
     ctx.config(),
@@ -260,5 +268,6 @@ async function startRehearsalWorkers(
       if (deaths <= kills) ctx.detail(what);
       else ctx.warn(what);
     },
+    onGiveUp: (error) => gaveUp.abort(error),
   });
 }

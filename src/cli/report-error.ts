@@ -1,4 +1,4 @@
-import { BatchctlError, exitCodeOf, hasCode, isBatchctlError } from '../errors.ts';
+import { BatchctlError, exitCodeOf, hasCode, isBatchctlError, isFull } from '../errors.ts';
 import { withAccessCommand } from '../lib/access-command.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
@@ -42,7 +42,7 @@ export function toBatchctlError(error: unknown): BatchctlError {
     return new BatchctlError('interrupted', 'interrupted', { cause: error });
   }
   const message = error instanceof Error ? error.message : String(error);
-  if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
+  if (isFull(error)) {
     return new BatchctlError('full', message, { hint: 'free some space and run it again', cause: error });
   }
   // An error with a path comes from a file. A port that can't be opened is reported elsewhere.

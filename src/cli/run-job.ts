@@ -1,6 +1,8 @@
+import { BatchctlError } from '../errors.ts';
 import { type FetchTarget, joinedNote, parseTarget } from '../jobs/fetch/target.ts';
 import { findJob } from '../jobs/find.ts';
 import { firstFailureOf } from '../jobs/first-failure.ts';
+import { explainFullDisk } from '../jobs/full-disk.ts';
 import { jobExit, requireEnded, withResumeHint } from '../jobs/job-exit.ts';
 import { requireView } from '../jobs/journal.ts';
 import { existingRun } from '../jobs/run-keys.ts';
@@ -59,6 +61,23 @@ type RunOptions = Pick<
  * code.
  */
 export async function runJob(ctx: Context, what: RunSubject, input: RunOptions): Promise<number> {
+  let goOn = 'run the same command again';
+  try {
+    return await runAnnounced(ctx, what, input, (command) => {
+      goOn = command;
+    });
+  } catch (error) {
+    throw await explainFullDisk(ctx.platform, error, goOn);
+  }
+}
+
+/** As `runJob`. Calls `onBegun` with the command that continues the job as soon as there is one. */
+async function runAnnounced(
+  ctx: Context,
+  what: RunSubject,
+  input: RunOptions,
+  onBegun: (resumeCommand: string) => void,
+): Promise<number> {
   await ctx.announce();
   const { output = null, header = null, join = null, name, allowUnproven } = input;
   const target: RunTarget = { output, header, join, name: name ?? null, allowUnproven };
@@ -68,9 +87,10 @@ export async function runJob(ctx: Context, what: RunSubject, input: RunOptions):
       begin(submitter, what, workers, { target: targetOf(ctx, output), name }),
     );
     const { job } = view.record;
+    const resumeCommand = continueCommand(job, target);
+    onBegun(resumeCommand);
     noticeJobBegun(ctx, view, created);
     await raise(ctx, view, created, input.scale);
-    const resumeCommand = continueCommand(job, target);
     return await withResumeHint(job, resumeCommand, async () => {
       const closed = isClosed(stateOf(view));
       const ended = closed ? view : await followWithWorkers(ctx, { view, created, resumeCommand }, workers, input);
@@ -148,7 +168,8 @@ async function followWithWorkers(
   void workers.start(view.record.spec);
   ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
   const live = livePresenter(ctx);
-  const context = verbContext(ctx, sequentialEvents(live.event));
+  const signal = AbortSignal.any([ctx.signal, workers.gaveUp]);
+  const context = { ...verbContext(ctx, sequentialEvents(live.event)), signal };
   try {
     const { end, view: ended } = await followReporting(context, view, {
       timeout: timeout ?? null,
@@ -157,6 +178,8 @@ async function followWithWorkers(
     });
     await context.shown();
     live.close();
+    if (end === 'interrupted' && !ctx.signal.aborted)
+      throw unfinished(workers.gaveUp.reason, view.record.job, resumeCommand);
     if (end === 'interrupted') ctx.notice('waiting for running tasks; press Ctrl-C again to return them now');
     if (end === 'interrupted' || end === 'timeout') await workers.drain();
     requireEnded(end, view.record.job, resumeCommand);
@@ -164,6 +187,14 @@ async function followWithWorkers(
   } finally {
     live.close();
   }
+}
+
+/** The error for a job whose workers gave up, with the command that continues it. */
+function unfinished(error: BatchctlError, job: string, resumeCommand: string): BatchctlError {
+  return new BatchctlError(error.kind, `job ${job} is not finished: ${error.message}`, {
+    hint: `${error.hint === undefined ? 'remove the cause' : error.hint}; then ${resumeCommand}`,
+    cause: error,
+  });
 }
 
 /** Fetches the outputs to the target, which is stdout unless given. */
@@ -198,6 +229,8 @@ function outputLine({ io }: Context, { steps }: JobStatus, output: string): stri
 
 /** This process's workers. They are started and stopped once, however the run ends. */
 class Workers {
+  readonly #gaveUp = new AbortController();
+
   readonly #ctx: Context;
   readonly #slots: number | null;
   readonly #here: boolean;
@@ -207,6 +240,11 @@ class Workers {
     this.#ctx = ctx;
     this.#slots = slots ?? null;
     this.#here = here;
+  }
+
+  /** Aborted with a `BatchctlError` when they are not started again. */
+  get gaveUp(): AbortSignal {
+    return this.#gaveUp.signal;
   }
 
   /** Throws `refused` before anything is written, if these workers could never run a step. */
@@ -249,6 +287,7 @@ class Workers {
       env: () => ctx.io.env,
       held,
       onTrouble: (what) => ctx.warn(what),
+      onGiveUp: (error) => this.#gaveUp.abort(error),
     });
   }
 }

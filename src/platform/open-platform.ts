@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import type { S3Buckets } from '../adapters/aws/s3-buckets.ts';
+import type { SupervisorLink } from '../adapters/local/supervisor-pipe.ts';
 import type { Config, LocalProfile } from '../config/load-config.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Environment } from '../lib/environment.ts';
@@ -36,11 +37,11 @@ export async function openPlatform(config: Config, options: PlatformOptions): Pr
   }
 }
 
-/** Makes a worker follow the orders of a supervisor that started it. Returns the function that stops listening. */
+/** Makes a worker follow the orders of a supervisor that started it; null if none did. */
 export async function obeySupervisor(
   env: Environment,
   handlers: { readonly drain: () => void; readonly stop: () => void },
-): Promise<(() => void) | null> {
+): Promise<SupervisorLink | null> {
   return (await import('../adapters/local/supervisor-pipe.ts')).listenToSupervisor(env, handlers);
 }
 

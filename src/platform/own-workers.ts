@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StandbyWorker } from '../adapters/local/supervisor.ts';
+import type { WorkerReport } from '../adapters/local/supervisor-pipe.ts';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError, isKind, messageOf } from '../errors.ts';
 import type { Environment } from '../lib/environment.ts';
@@ -25,6 +26,27 @@ export interface OwnWorkersOptions {
   readonly held?: StandbyWorker | null;
   /** Called when a worker died; another is started after a while. */
   readonly onTrouble: (what: string) => void;
+  /** Called once, when workers are not started again: they end one after another, for this reason, without a result. */
+  readonly onGiveUp: (error: BatchctlError) => void;
+}
+
+/** Workers that end by themselves, in a row and without a result, before no other is started. */
+const MAX_FRUITLESS_ENDS = 3;
+
+/** Decides when another worker would only end as the ones before. A worker that was killed or crashed doesn't count. */
+export class FruitlessEnds {
+  #inARow = 0;
+
+  /** Counts an end. Returns the error to give up with, if it is time. */
+  note(report: WorkerReport | null): BatchctlError | null {
+    if (report === null) return null;
+    this.#inARow = report.written > 0 ? 0 : this.#inARow + 1;
+    if (this.#inARow < MAX_FRUITLESS_ENDS) return null;
+    const { kind, message, hint } = report;
+    return new BatchctlError(kind, `${this.#inARow} workers in a row ended without a result: ${message}`, {
+      ...(hint !== null && { hint }),
+    });
+  }
 }
 
 function workerArgv(config: Config, groups: readonly string[], slots: number | null): readonly string[] {
@@ -91,17 +113,23 @@ export async function startOwnWorkers(
   const argv = workerArgv(config, options.groups, options.slots);
   let starts = 0;
   let keepsLog = false;
+  const fruitless = new FruitlessEnds();
   const supervisor = new Supervisor({
     size: 1,
     spawnWorker: () => {
       const held = starts === 0 ? (options.held ?? undefined) : undefined;
       return { argv, cwd: options.cwd, env: options.env(starts++), log, held };
     },
-    onDeath: async ({ worker, code, signal }) => {
+    onDeath: async ({ worker, code, signal, report }) => {
+      const reason = platform.remote === true ? null : fruitless.note(report);
+      if (reason !== null) {
+        supervisor.drain();
+        options.onGiveUp(reason);
+      }
       await releaseDeadWorker(config, platform, options.groups, worker);
       if (code === 0) return;
       keepsLog = true;
-      const why = readLastWarning(log);
+      const why = report?.message ?? readLastError(log);
       options.onTrouble(
         `worker ${worker} ended (${signal ?? `exit ${code}`})${why === null ? '' : `: ${why}`}; its log: ${log}`,
       );
@@ -161,16 +189,15 @@ export async function superviseLocalGroup(
 /** Bytes at the end of a log that are searched. */
 const SEARCHED_BYTES = 8_192;
 
-/** The last warning in a worker's log, or else its last error: why it gave up, without its summary. Null: neither. */
-function readLastWarning(log: string): string | null {
+/** The last error in a worker's log: why it crashed. Null: there is none. */
+function readLastError(log: string): string | null {
   try {
-    return lastWarningIn(String(readFileEnd(log, SEARCHED_BYTES).bytes));
+    return lastErrorIn(String(readFileEnd(log, SEARCHED_BYTES).bytes));
   } catch {
     return null;
   }
 }
 
-export function lastWarningIn(text: string): string | null {
-  const last = (pattern: RegExp): string | null => [...text.matchAll(pattern)].at(-1)?.[1] ?? null;
-  return last(/^(?:\S+Z )?warning: (.+)$/gm) ?? last(/^(?:\S+Z )?(?:\w*[Ee]rror): (.+)$/gm);
+export function lastErrorIn(text: string): string | null {
+  return [...text.matchAll(/^(?:\S+Z )?(?:\w*[Ee]rror): (.+)$/gm)].at(-1)?.[1] ?? null;
 }

@@ -305,7 +305,7 @@ function outcomeOfError(
 
 function returnTask({ log }: WorkerContext, { message: { job, step, task } }: AdmittedTask, error: unknown): Outcome {
   log.warn(`${job}/${step}/${task} is returned: ${shortMessageOf(error)}`);
-  return { kind: 'interrupted', why: 'service', delay: SERVICE_DELAY };
+  return { kind: 'interrupted', why: 'service', delay: SERVICE_DELAY, error };
 }
 
 /** An error may quote a secret that the command wrote: in its counters, or as a file name. */

@@ -206,7 +206,7 @@ export class Dispatcher {
     if (isKind(error, 'corrupt')) return refuse({ kind: 'poison', reason: shortMessageOf(error) });
     this.#ctx.log.warn(`a message is returned: ${shortMessageOf(error)}`);
     if (isBatchctlError(error) && isDenied(error)) return refuse(await this.#handleDenial(delivery, error, group));
-    return refuse({ kind: 'declined', why: 'service', delay: SERVICE_DELAY });
+    return refuse({ kind: 'declined', why: 'service', delay: SERVICE_DELAY, error });
   }
 
   /** As with a denied input, a repeated denial pauses the job (`outcomeOfError`). */

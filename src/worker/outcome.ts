@@ -17,11 +17,9 @@ export type Outcome =
   /** It failed for good earlier in this round. */
   | { readonly kind: 'failedBefore'; readonly record: FailureRecord }
   /** `spot`: EC2 interrupted the instance. A task often ended by this goes to another group if its step says so. */
-  | {
-      readonly kind: 'interrupted';
-      readonly why: 'drain' | 'spot' | 'pause' | 'kill' | 'service';
-      readonly delay: number;
-    }
+  | { readonly kind: 'interrupted'; readonly why: 'drain' | 'spot' | 'pause' | 'kill'; readonly delay: number }
+  /** A service refused what the attempt needs. */
+  | { readonly kind: 'interrupted'; readonly why: 'service'; readonly delay: number; readonly error: unknown }
   /** EC2 interrupted it too often: the fallback group gets it, without running it here. */
   | { readonly kind: 'handedOver'; readonly to: string }
   /** A secret that its command needs can't be read; `error` has its name and the reason, never its value. */
@@ -36,11 +34,12 @@ export type Outcome =
   /** Returned without running, for another worker or another time. */
   | {
       readonly kind: 'declined';
-      readonly why: 'unfit' | 'limit' | 'busy' | 'early' | 'service' | 'denied' | 'risk';
+      readonly why: 'unfit' | 'limit' | 'busy' | 'early' | 'denied' | 'risk';
       readonly delay: number;
     }
   /** Its job is not in this store: another stack may use the same queue. */
   | { readonly kind: 'declined'; readonly why: 'elsewhere'; readonly delay: number; readonly job: string }
+  | { readonly kind: 'declined'; readonly why: 'service'; readonly delay: number; readonly error: unknown }
   /** The message or its job needs a newer version: returned for another worker, and this one leaves. */
   | { readonly kind: 'declined'; readonly why: 'newer'; readonly delay: number; readonly error: BatchctlError };
 

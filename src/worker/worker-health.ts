@@ -1,8 +1,8 @@
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, isFull } from '../errors.ts';
 import { VERSION } from '../lib/version.ts';
 import { sum } from '../model/load.ts';
 import type { Ledger, StepCounts } from '../ports/ledger.ts';
-import { type Outcome, WRITTEN_OUTCOMES } from './outcome.ts';
+import { type Outcome, shortMessageOf, WRITTEN_OUTCOMES } from './outcome.ts';
 import type { SettleItem } from './settle.ts';
 
 /** Consecutive attempts that a service must have refused before the worker gives up. */
@@ -37,22 +37,27 @@ export class OutcomeTally {
       this.#failedInARow += 1;
       if (outcome.kind === 'failed') this.failed += 1;
     }
-    return this.#reason(outcome, refused && now - this.#refusedSince >= this.#patienceMs);
+    if (refused && this.#refusedInARow >= SERVICE_PATIENCE) {
+      // A disk that is full stays so until a person, or a task that ends, makes room.
+      if (isFull(outcome.error) || now - this.#refusedSince >= this.#patienceMs) return this.#refusal(outcome.error);
+    }
+    return this.#reason(outcome);
   }
 
-  #reason(outcome: Outcome, refusedLong: boolean): BatchctlError | null {
+  #refusal(error: unknown): BatchctlError {
+    return new BatchctlError(
+      isFull(error) ? 'full' : 'unavailable',
+      `the store rejected ${this.#refusedInARow} attempts in a row: ${shortMessageOf(error)}`,
+      { hint: 'free space or repair the store, then start a worker again: nothing is lost' },
+    );
+  }
+
+  #reason(outcome: Outcome): BatchctlError | null {
     if (outcome.kind === 'declined' && outcome.why === 'newer') {
       const { message, hint } = outcome.error;
       return new BatchctlError('newer', `this worker, batchctl ${VERSION}, is too old: ${message}`, {
         ...(hint !== undefined && { hint }),
       });
-    }
-    if (refusedLong && this.#refusedInARow >= SERVICE_PATIENCE) {
-      return new BatchctlError(
-        'unavailable',
-        `the store rejected ${this.#refusedInARow} attempts in a row; the log shows why`,
-        { hint: 'free space or repair the store, then start a worker again: nothing is lost' },
-      );
     }
     if (this.#maxFailures === null || this.#failedInARow < this.#maxFailures) return null;
     return new BatchctlError(

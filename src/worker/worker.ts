@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { BatchctlError, messageOf } from '../errors.ts';
+import { BatchctlError, isFull, messageOf } from '../errors.ts';
 import { Deliveries } from '../jobs/deliver/deliver.ts';
 import { countVisible } from '../jobs/grid/queues.ts';
 import { NoticeSender } from '../jobs/notify/notice-sender.ts';
@@ -308,7 +308,9 @@ class Worker {
   /** A service stays unavailable: stop taking tasks, return those that can't finish, and exit with the error's code. */
   #giveUp(error: unknown): void {
     this.#failure ??=
-      error instanceof BatchctlError ? error : new BatchctlError('unexpected', shortMessageOf(error), { cause: error });
+      error instanceof BatchctlError
+        ? error
+        : new BatchctlError(isFull(error) ? 'full' : 'unexpected', shortMessageOf(error), { cause: error });
     this.#leave(`giving up: ${shortMessageOf(error)}`);
   }
 

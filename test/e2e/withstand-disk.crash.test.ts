@@ -1,16 +1,20 @@
 // Protects: a full disk loses and damages nothing: the worker stops, and the job completes once there is space.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { expectExit, jsonLinesOf } from '../support/expect-exit.ts';
+import { errorOf, expectExit, jsonLinesOf } from '../support/expect-exit.ts';
 import { startWorkerInProcess } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { lacking } from '../support/run/lacking.ts';
 import { keysBelow } from '../support/stored.ts';
+import { until } from '../support/until.ts';
 import { causeCodesOf, rangeJobFile, untilCause } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { submitJob } from './submit-job.ts';
+
+const BIN = fileURLToPath(new URL('../../bin/batchctl.js', import.meta.url));
 
 /** Mounts a tmpfs of this size (`32m,mode=700`). Returns how to unmount it. Throws `Lacking` without the right to mount. */
 function mountDisk(at: string, size: string): () => void {
@@ -89,6 +93,57 @@ describe('a full disk', () => {
     });
   }
 
+  for (const { what, filler, found } of [
+    {
+      what: 'has no byte left',
+      filler: 'cat /dev/zero > filler',
+      found: /(no (disk )?space.*|full) \(free at \S+\.batchctl: \d/,
+    },
+    {
+      what: 'has no file left',
+      filler: 'mkdir filler; cd filler; n=0; while : > $n; do n=$((n + 1)); done',
+      found: /free at \S+\.batchctl: [\d.]+MB, \d+ files?/,
+    },
+  ]) {
+    it(`ends run with exit 8 when the disk ${what}; run continues the job once that has changed`, async () => {
+      workspace.write('fill.sh', `if [ ! -e filled ]; then : > filled; ${filler}; fi 2>/dev/null\n`);
+      spawnSync('mount', ['-o', 'remount,nr_inodes=400', workspace.dir]);
+      // The third task fills the disk.
+      const run = `test "$BATCHCTL_INDEX" != 3 || (cd "${workspace.dir}"; sh fill.sh) || :; echo "$BATCHCTL_INDEX"`;
+      workspace.write('job.yaml', rangeJob('disk', 9, { name: 'only', run }));
+      const ended = await workspace.start(['run', 'job.yaml', '--slots', '1', '--json']).ended;
+      const { kind: reported, message, hint } = errorOf(expectExit(ended, 8));
+      const [, id = ''] =
+        /job (disk-\S+) is not finished: 3 workers in a row ended without a result/.exec(message) ?? [];
+      expect({ reported, id: id !== '' }, message).to.deep.equal({ reported: 'full', id: true });
+      expect(message).to.match(found);
+      expect(hint).to.include(`then batchctl run ${id}`);
+      rmSync(workspace.path('filler'), { recursive: true });
+      const again = await workspace.start(['run', id, '-o', 'out.txt']).ended;
+      expect(expectExit(again).stderr).to.include('9 outputs, nothing missing, nothing duplicated');
+      expect(workspace.lines('out.txt')).to.deep.equal(['1', '2', '3', '4', '5', '6', '7', '8', '9']);
+    });
+  }
+
+  it('does not end run while workers write results between', async () => {
+    // Two of three outputs fit at a time; what fills the disk is removed by the command itself.
+    fill(workspace.path('filler'), 12_000_000);
+    workspace.write('job.yaml', job('head -c 9000000 /dev/zero'));
+    const run = workspace.start(['run', 'job.yaml', '--slots', '1']);
+    await until('a worker to end', () => /worker w-\w+ ended \(exit 8\): .*full|no disk space/.test(run.printed()));
+    rmSync(workspace.path('filler'));
+    expect(expectExit(await run.ended).stderr).to.include('3 outputs, nothing missing');
+  });
+
+  it('does not end a command whose messages go to it', async () => {
+    fillWhole(workspace.path('rest'));
+    const listed = spawnSync('sh', ['-c', `"$0" "$1" --profile local jobs --verbose 2>>log`, process.execPath, BIN], {
+      cwd: workspace.dir,
+      encoding: 'utf8',
+    });
+    expect(listed.status).to.equal(8);
+  });
+
   it('is reported by why as nearly full, full, and free again', async () => {
     const id = await submitJob(workspace, rangeJobFile(1, 'echo done'));
     const platform = await workspace.platform('w-disk');
@@ -102,6 +157,15 @@ describe('a full disk', () => {
     expect(await causeCodesOf(platform, id)).to.deep.equal(['noWorker']);
     await startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: true }).done;
     expect(await causeCodesOf(platform, id)).to.deep.equal([]);
+  });
+
+  it('is said by run to be read-only if it is', async () => {
+    workspace.write('job.yaml', job('echo fine'));
+    spawnSync('mount', ['-o', 'remount,ro', workspace.dir]);
+    const { kind, message } = errorOf(expectExit(await workspace.run(['run', 'job.yaml', '--json']), 3));
+    expect({ kind, message }).to.have.property('kind', 'config');
+    expect(message).to.include('read-only file system');
+    spawnSync('mount', ['-o', 'remount,rw', workspace.dir]);
   });
 
   it('fails in doctor, and so does a read-only disk', async () => {

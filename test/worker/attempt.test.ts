@@ -111,7 +111,7 @@ describe('an attempt', () => {
     });
     process.env.BATCHCTL_TEST_PATIENCE_SECONDS = '0';
     try {
-      expect(await runOnce(() => ({ ...FAILS, seconds: 0 }), { store })).to.deep.equal(RETURNED);
+      expect(await runOnce(() => ({ ...FAILS, seconds: 0 }), { store })).to.deep.include(RETURNED);
     } finally {
       delete process.env.BATCHCTL_TEST_PATIENCE_SECONDS;
     }
@@ -123,7 +123,7 @@ describe('an attempt', () => {
       };
       return runOnce(run, { store, signal: end.signal });
     };
-    expect(await abortedBy('killFail'), 'the journal tells the next worker').to.deep.equal(RETURNED);
+    expect(await abortedBy('killFail'), 'the journal tells the next worker').to.deep.include(RETURNED);
     const lost = new AbortController();
     const failing = wrapStore(store, {
       put: (key, body, options) => {
@@ -155,7 +155,7 @@ describe('an attempt', () => {
         key.includes('/parts/') ? Promise.reject(error) : place.platform.store.read(key, options),
     });
     const mustNotRun = (): CommandEnd => expect.fail('it ran without its input');
-    expect(await runOnce(mustNotRun, { store })).to.deep.equal(RETURNED);
+    expect(await runOnce(mustNotRun, { store })).to.deep.include(RETURNED);
     expect(await runOnce(mustNotRun, { store, receiveCount: 2 })).to.deep.equal({
       kind: 'denied',
       error: error.message,

@@ -1,5 +1,6 @@
 // Protects: a machine that fails tasks which succeed elsewhere is detected, and is not blamed for a bad job.
 import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
 import type { StepCounts } from '../../src/ports/ledger.ts';
 import type { Outcome } from '../../src/worker/outcome.ts';
 import type { SettleItem } from '../../src/worker/settle.ts';
@@ -112,7 +113,8 @@ describe('a machine’s health', () => {
 });
 
 describe("a worker's tally of outcomes", () => {
-  const REFUSED: Outcome = { kind: 'interrupted', why: 'service', delay: 5 };
+  const refusedBy = (error: Error): Outcome => ({ kind: 'interrupted', why: 'service', delay: 5, error });
+  const REFUSED = refusedBy(new BatchctlError('unavailable', 'the store is away'));
 
   it('gives up after three refusals in a row by the store, between which nothing was written', () => {
     for (const written of [FAILED, PUBLISHED]) {
@@ -121,5 +123,21 @@ describe("a worker's tally of outcomes", () => {
       expect(noted, written.kind).to.deep.equal([null, null, null, null, null]);
       expect(tally.note(REFUSED, 9)).to.include({ kind: 'unavailable' });
     }
+  });
+
+  it('says what the store said last, and does not wait for a disk that is full', () => {
+    const tally = new OutcomeTally(null, 1e6);
+    for (const at of [1, 2]) tally.note(REFUSED, at);
+    const reason = tally.note(refusedBy(new BatchctlError('full', 'no space on /data')), 3);
+    expect(reason).to.include({
+      kind: 'full',
+      message: 'the store rejected 3 attempts in a row: no space on /data',
+    });
+  });
+
+  it('waits as long as it is told before it gives up', () => {
+    const tally = new OutcomeTally(null, 100);
+    expect([0, 1, 2, 99].map((at) => tally.note(REFUSED, at))).to.deep.equal([null, null, null, null]);
+    expect(tally.note(REFUSED, 100)).to.include({ kind: 'unavailable' });
   });
 });

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fstatSync,
   linkSync,
   mkdirSync,
@@ -9,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { isAlive } from '../../lib/leftovers.ts';
 import { STORE_FORMAT } from '../../lib/version.ts';
@@ -50,6 +51,7 @@ export function networkFileSystem(type: number): string | null {
 export function openRoot(root: string, sync: boolean): void {
   requireOwnRoot(root);
   makeDirectory(root, sync);
+  if (!existsSync(root)) mkdirSync(firstMissing(root), { mode: 0o700 });
   const network = networkFileSystem(statfsSync(root).type);
   if (network !== null) throw unfitRootError(root, `found ${network}, a network file system`);
   const there = readFormatFile(root);
@@ -61,6 +63,12 @@ export function openRoot(root: string, sync: boolean): void {
     // Also if someone else has made the root since the first look.
     requireOwnRoot(root);
   }
+}
+
+/** On a read-only file system Node answers ENOENT if it is to create parents too; creating this one says what is wrong. */
+function firstMissing(path: string): string {
+  const above = dirname(path);
+  return existsSync(above) ? path : firstMissing(above);
 }
 
 /**

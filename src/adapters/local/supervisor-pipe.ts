@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, type ErrorKind } from '../../errors.ts';
 import type { Environment } from '../../lib/environment.ts';
 import { readFully } from '../../lib/read-file.ts';
 
@@ -15,19 +15,35 @@ export const SUPERVISOR_FD = 'BATCHCTL_SUPERVISOR_FD';
 export const PIPE_FD = 3;
 const STOP = 's';
 
+/** Why a worker ends by itself. Sent through the pipe, because its log may be on the disk that is full. */
+export interface WorkerReport {
+  readonly kind: ErrorKind;
+  readonly message: string;
+  readonly hint: string | null;
+  /** Results that it wrote: outputs and failures. */
+  readonly written: number;
+}
+
+/** In a worker: its end of the pipe. */
+export interface SupervisorLink {
+  /** Resolves once the report is sent; also when the supervisor has gone. */
+  report(report: WorkerReport): Promise<void>;
+  close(): void;
+}
+
 /**
  * In a worker: listens to the supervisor that started it. Calls `drain` when the supervisor says so *or dies* (even by
  * SIGKILL: the kernel closes its end), and `stop` when the worker should give its tasks back now; each at most once.
- * Returns a function that stops listening, or null if no supervisor started this process. Doesn't keep the process
- * alive. Throws `usage` when the environment names no descriptor.
+ * Returns null if no supervisor started this process. Doesn't keep the process alive. Throws `usage` when the
+ * environment names no descriptor.
  */
 export function listenToSupervisor(
   env: Environment,
   handlers: { readonly drain: () => void; readonly stop: () => void },
-): (() => void) | null {
+): SupervisorLink | null {
   const fd = descriptorIn(env);
   if (fd === null) return null;
-  const pipe = new Socket({ fd, readable: true, writable: false });
+  const pipe = new Socket({ fd, readable: true, writable: true });
   let drained = false;
   const drain = () => {
     if (!drained) handlers.drain();
@@ -41,11 +57,31 @@ export function listenToSupervisor(
     }
   });
   pipe.once('end', drain);
-  pipe.once('error', drain);
+  pipe.on('error', drain);
   pipe.unref();
+  return {
+    report: (report) =>
+      new Promise((resolve) => {
+        // Of a closed socket this is an error, never a write to whatever has its descriptor now.
+        pipe.write(JSON.stringify(report), () => resolve());
+      }),
+    close: () => {
+      drained = true;
+      pipe.destroy();
+    },
+  };
+}
+
+/** In a supervisor: collects what a worker sends. Returns a function that reads its report, null if there is none. */
+export function collectReport(child: ChildProcess): () => WorkerReport | null {
+  const received: Buffer[] = [];
+  child.stdio[PIPE_FD]?.on('data', (bytes: Buffer) => received.push(bytes));
   return () => {
-    drained = true;
-    pipe.destroy();
+    try {
+      return JSON.parse(String(Buffer.concat(received)));
+    } catch {
+      return null; // It sent none, or died meanwhile.
+    }
   };
 }
 

@@ -3,7 +3,16 @@ import { closeSync } from 'node:fs';
 import type { Environment } from '../../lib/environment.ts';
 import { newWorkerId } from '../../lib/id.ts';
 import { openPrivateLog } from '../../lib/private-files.ts';
-import { PIPE_FD, SUPERVISOR_FD, sendDrain, sendStart, sendStop, WORKER_ID } from './supervisor-pipe.ts';
+import {
+  collectReport,
+  PIPE_FD,
+  SUPERVISOR_FD,
+  sendDrain,
+  sendStart,
+  sendStop,
+  WORKER_ID,
+  type WorkerReport,
+} from './supervisor-pipe.ts';
 
 export interface SuperviseOptions {
   readonly size: number;
@@ -147,7 +156,12 @@ export interface WorkerEnd {
   readonly seconds: number;
   /** Why it could not be started. */
   readonly error: Error | null;
+  /** Why it ended, in its own words; null if it left, was killed or crashed. */
+  readonly report: WorkerReport | null;
 }
+
+/** How long the pipe of a dead worker may stay open, milliseconds: a process that it left may have inherited it. */
+const PIPE_MS = 1_000;
 
 class WorkerPlace {
   readonly #spawnWorker: (worker: string) => WorkerCommand;
@@ -177,7 +191,7 @@ class WorkerPlace {
     const worker = newWorkerId();
     this.worker = worker;
     const started = performance.now();
-    const ended = (end: Pick<WorkerEnd, 'code' | 'signal' | 'error'>) => {
+    const ended = (end: Omit<WorkerEnd, 'worker' | 'seconds'>) => {
       if (this.worker !== worker) return;
       this.#clearTimers();
       this.#child?.stdio[PIPE_FD]?.destroy();
@@ -185,16 +199,25 @@ class WorkerPlace {
       this.worker = null;
       this.#onEnd(this, { worker, seconds: (performance.now() - started) / 1000, ...end });
     };
+    const failed = (error: Error) => ended({ code: null, signal: null, error, report: null });
     try {
       const child = launch(worker, this.#spawnWorker(worker));
       this.#child = child;
-      child.once('exit', (code, signal) => ended({ code, signal, error: null }));
+      const report = collectReport(child);
+      child.once('exit', (code, signal) => {
+        const done = () => ended({ code, signal, error: null, report: report() });
+        const pipe = child.stdio[PIPE_FD];
+        if (pipe == null || pipe.destroyed) return done();
+        // What it sent last may still have to be read.
+        pipe.once('close', done);
+        this.#timers.push(setTimeout(() => pipe.destroy(), PIPE_MS));
+      });
       child.once('error', (error) => {
         // Also emitted when a signal can't be sent. Only a process that never started has no pid.
-        if (child.pid === undefined) ended({ code: null, signal: null, error });
+        if (child.pid === undefined) failed(error);
       });
     } catch (error) {
-      ended({ code: null, signal: null, error: error instanceof Error ? error : new Error(String(error)) });
+      failed(error instanceof Error ? error : new Error(String(error)));
     }
   }
 

@@ -9,8 +9,11 @@ import { NAME_PATTERN } from '../../model/keys.ts';
 import { faultsOf, withFaults } from '../../platform/faults.ts';
 import { obeySupervisor, openPlatform, preloadAndAwaitStart } from '../../platform/open-platform.ts';
 import { superviseLocalGroup } from '../../platform/own-workers.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { WorkerFaults } from '../../ports/worker-faults.ts';
 import { type CommandDefinition, type CommandInput, defineCommand, groupOption, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
+import { toBatchctlError } from '../report-error.ts';
 import { localResources, requireHere } from '../this-machine.ts';
 
 const WORKER = {
@@ -78,42 +81,67 @@ async function worker(ctx: Context, options: CommandInput<typeof WORKER>): Promi
   const user = commandUserOf(ctx.io.env);
   const id = ctx.io.env.BATCHCTL_SUPERVISED_ID ?? newWorkerId();
   const faults = faultsOf(ctx.io.env);
-  const platform = await withFaults(
-    await openPlatform(config, { role: 'worker', who: id, onWarning: ctx.warn }),
-    faults,
-  );
   const [drain, stop] = [new AbortController(), new AbortController()];
   if (ctx.signal.aborted) drain.abort();
   if (ctx.stopNow.aborted) stop.abort();
   ctx.signal.addEventListener('abort', () => drain.abort(), { once: true });
   ctx.stopNow.addEventListener('abort', () => stop.abort(), { once: true });
-  const [{ runWorker }, { createShellExecutor }] = await Promise.all([
-    import('../../worker/worker.ts'),
-    import('../../worker/shell-executor.ts'),
-  ]);
-  const unlisten = await obeySupervisor(ctx.io.env, { drain: () => drain.abort(), stop: () => stop.abort() });
+  const supervisor = await obeySupervisor(ctx.io.env, { drain: () => drain.abort(), stop: () => stop.abort() });
+  const passed = killPoints(ctx.io.env);
+  let written = 0;
   try {
-    await runWorker(platform, {
-      worker: id,
-      groups: [...new Set(groups)],
-      host: hostname(),
-      version: VERSION,
-      total: localResources(profile, options.slots ?? null, groups),
-      untilEmpty: options.untilEmpty,
-      idleExit: options.idleExit ?? null,
-      maxFailures: options.maxFailures ?? null,
-      drain: drain.signal,
-      stop: stop.signal,
-      makeExecutor: (slots) => createShellExecutor({ ...slots, user }),
-      say: (line) => ctx.notice(line),
-      env: ctx.io.env,
-      passed: killPoints(ctx.io.env),
-      faults: faults === null ? null : (await import('../../worker/injected-faults.ts')).createInjectedFaults(faults),
+    const [{ runWorker }, { createShellExecutor }] = await Promise.all([
+      import('../../worker/worker.ts'),
+      import('../../worker/shell-executor.ts'),
+    ]);
+    const injected =
+      faults === null ? null : (await import('../../worker/injected-faults.ts')).createInjectedFaults(faults);
+    await withOpenPlatform(ctx, id, faults, async (platform) => {
+      await runWorker(platform, {
+        worker: id,
+        groups: [...new Set(groups)],
+        host: hostname(),
+        version: VERSION,
+        total: localResources(profile, options.slots ?? null, groups),
+        untilEmpty: options.untilEmpty,
+        idleExit: options.idleExit ?? null,
+        maxFailures: options.maxFailures ?? null,
+        drain: drain.signal,
+        stop: stop.signal,
+        makeExecutor: (slots) => createShellExecutor({ ...slots, user }),
+        say: (line) => ctx.notice(line),
+        env: ctx.io.env,
+        passed: (point) => {
+          if (WRITTEN_POINTS.has(point)) written += 1;
+          passed(point);
+        },
+        faults: injected,
+      });
     });
   } catch (error) {
-    throw notFinishedError(error, `worker ${id} leaves its work to others`, 'run the same command again');
+    const reason = notFinishedError(error, `worker ${id} leaves its work to others`, 'run the same command again');
+    const { kind, message, hint = null } = toBatchctlError(reason);
+    await supervisor?.report({ kind, message, hint, written });
+    throw reason;
   } finally {
-    unlisten?.();
+    supervisor?.close();
+  }
+}
+
+/** Where an attempt's output or failure is in the store. */
+const WRITTEN_POINTS: ReadonlySet<string> = new Set(['publish', 'tries', 'failed']);
+
+async function withOpenPlatform(
+  ctx: Context,
+  who: string,
+  faults: WorkerFaults | null,
+  work: (platform: Platform) => Promise<void>,
+): Promise<void> {
+  const opened = await openPlatform(await ctx.config(), { role: 'worker', who, onWarning: ctx.warn });
+  const platform = await withFaults(opened, faults);
+  try {
+    await work(platform);
+  } finally {
     await platform.close();
   }
 }

@@ -1,4 +1,4 @@
-// Protects: batchctl run says why one of its own workers ended, and where its log is; a worker that was started before the
+// Protects: batchctl run says why one of its own workers ended, and where its log is, and gives up when each ends so; a worker that was started before the
 // job was known leaves nothing behind.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { loadConfig } from '../../../src/config/load-config.ts';
-import { lastWarningIn, startOwnWorkers } from '../../../src/platform/own-workers.ts';
+import { FruitlessEnds, lastErrorIn, startOwnWorkers } from '../../../src/platform/own-workers.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rangeJob } from '../../support/range-job.ts';
 import { until } from '../../support/until.ts';
@@ -27,6 +27,7 @@ describe('the workers of a run', () => {
       groups: ['default'],
       slots: 1,
       onTrouble: (trouble) => troubles.push(trouble),
+      onGiveUp: (error) => troubles.push(error.message),
       env: () => ({ PATH: process.env.PATH, NODE_OPTIONS: `--require ${directory}/none.cjs` }),
     });
     try {
@@ -39,15 +40,42 @@ describe('the workers of a run', () => {
     expect(readFileSync(log, 'utf8')).to.include('none.cjs');
   });
 
-  it('are explained by their last warning, or else by their last error', () => {
+  it('are explained by their last error if they crashed', () => {
     const log = [
       '2026-11-26T15:38:26.578Z warning: x/enc/8 is returned: found none',
-      '2026-11-26T15:38:26.664Z worker w-vrk7zl4osf leaves: 0 done, 0 failed for good',
-      'error: the store rejected 4 attempts in a row; the log shows why',
+      'Error: Cannot find module y',
+      'error: no such group',
+      'hint: make it',
     ];
-    expect(lastWarningIn(log.join('\n'))).to.equal('x/enc/8 is returned: found none');
-    expect(lastWarningIn('error: no such group\nhint: make it\n')).to.equal('no such group');
-    expect(lastWarningIn('worker w-a starts\n')).to.equal(null);
+    expect(lastErrorIn(log.join('\n'))).to.equal('no such group');
+    expect(lastErrorIn('TypeError: x is not a function\n    at y\n')).to.equal('x is not a function');
+    expect(lastErrorIn('worker w-a starts\n')).to.equal(null);
+  });
+
+  describe('that end by themselves', () => {
+    const FULL = { kind: 'full', message: 'no space', hint: 'free some', written: 0 } as const;
+    const noted = (...reports: Parameters<FruitlessEnds['note']>[0][]) => {
+      const ends = new FruitlessEnds();
+      return reports.map((report) => ends.note(report)?.message ?? null);
+    };
+    const GIVES_UP = '3 workers in a row ended without a result: no space';
+
+    it('are given up after three in a row without a result, with the reason and hint of the last', () => {
+      expect(noted(FULL, FULL, FULL)).to.deep.equal([null, null, GIVES_UP]);
+      const ends = new FruitlessEnds();
+      for (const _ of [1, 2]) ends.note({ ...FULL, kind: 'unavailable', message: 'busy' });
+      expect(ends.note(FULL)).to.include({ kind: 'full', hint: 'free some' });
+    });
+
+    it('are not given up while they write results', () => {
+      const wrote = { ...FULL, written: 1 };
+      expect(noted(FULL, FULL, wrote, FULL, FULL, FULL)).to.deep.equal([null, null, null, null, null, GIVES_UP]);
+    });
+
+    it('are counted apart from those that were killed or crashed', () => {
+      expect(noted(null, null, null, null)).to.deep.equal([null, null, null, null]);
+      expect(noted(FULL, null, FULL, null, FULL)).to.deep.equal([null, null, null, null, GIVES_UP]);
+    });
   });
 
   describe('started before the job is known', () => {
