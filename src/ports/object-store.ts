@@ -26,6 +26,12 @@ export interface ObjectStore {
   /** An object as a stream, which the caller must consume or destroy; null if it provably doesn't exist. */
   get(key: string, options?: ReadOptions): Promise<ObjectStream | null>;
 
+  /**
+   * Passes the bytes of an object, or of a range of it, to `use`, which must not keep them: their memory is used again.
+   * Returns their number; null if it provably doesn't exist. Absent if it would be no cheaper than `get`.
+   */
+  scan?(key: string, options: ReadOptions, use: (bytes: Uint8Array) => void): Promise<number | null>;
+
   /** An object's facts without its bytes; null if it provably doesn't exist. */
   head(key: string): Promise<ObjectInfo | null>;
 

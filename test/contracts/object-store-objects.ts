@@ -114,6 +114,10 @@ export function objectLaws(bench: StoreBench): void {
         const stream = await bench.store.get('k', { range });
         expect(stream && (await buffer(stream.body)).toString()).to.equal(expected);
         expect(stream?.info.size).to.equal(10);
+        const scanned: Buffer[] = [];
+        const passed = await bench.store.scan?.('k', { range }, (bytes) => scanned.push(Buffer.from(bytes)));
+        if (bench.store.scan !== undefined)
+          expect([passed, String(Buffer.concat(scanned))]).to.deep.equal([expected.length, expected]);
       }
     });
 
@@ -131,8 +135,12 @@ export function objectLaws(bench: StoreBench): void {
         await failsWith('changed', bench.store.read('k', { etag, range: empty }));
         await failsWith('changed', bench.store.get('k', { etag, range: empty }));
       }
+      const { scan } = bench.store;
+      const unused = (): never => expect.fail('bytes of another version were passed');
+      if (scan !== undefined) await failsWith('changed', scan.call(bench.store, 'k', { etag }, unused));
       await bench.store.delete(['k']);
       expect(await bench.store.read('k', { etag })).to.equal(null);
+      expect((await scan?.call(bench.store, 'k', { etag }, unused)) ?? null).to.equal(null);
     });
 
     it('continues to stream the object that it began with', async () => {

@@ -45,6 +45,18 @@ describe('recorded checksums of inputs', () => {
     expect((await verifyJob(place.platform, view, { deep: true })).verdict).to.equal('proven');
   });
 
+  it('are compared in objects that are too large to be read in one go', async () => {
+    const large = Buffer.alloc(20 * 2 ** 20 + 3, 'some bytes, ');
+    await upload(large);
+    const split = '{ by: file }';
+    expect(stateOf(await runJob(place, yaml('store:a.csv', split)))).to.equal('succeeded');
+    const other = Buffer.from(large);
+    other[large.length - 1] = 0;
+    await upload(other, large);
+    const { error } = await failureOf(await runJob(place, yaml('store:a.csv', split)));
+    expect(error).to.include(`expected ${sha256(large)}, found ${sha256(other)}`);
+  });
+
   const whole: readonly (readonly [what: string, split: string])[] = [
     ['a file', '{ by: file }'],
     ['one part of lines', '{ by: lines, every: 9 }'],

@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
+import { passRange } from '../../lib/read-file.ts';
 import type {
   ListOptions,
   ObjectEntry,
@@ -122,6 +123,18 @@ export class FsStore implements ObjectStore {
       return { info, body };
     } finally {
       if (!streaming) closeSync(object.fd);
+    }
+  }
+
+  async scan(key: string, options: ReadOptions, use: (bytes: Uint8Array) => void): Promise<number | null> {
+    options.signal?.throwIfAborted();
+    const object = this.#open(key, options.etag);
+    if (object === null) return null;
+    try {
+      const { start: offset, length } = clampRange(object, options.range);
+      return await passRange(object.fd, { offset, length }, use, options.signal);
+    } finally {
+      closeSync(object.fd);
     }
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
+import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { BatchctlError, hasCode, isKind } from '../../errors.ts';
+import { passRange } from '../../lib/read-file.ts';
 import type { FilePin, JobInput, SplitSpec } from '../../model/job.ts';
 import type { FilePart, Part, PiecePart, RangePart } from '../../model/part.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
@@ -19,7 +19,7 @@ export interface StagedPart {
 export interface StageOptions {
   /** The part's input as the job was accepted with it; null for parts without an input. */
   readonly input: JobInput | null;
-  readonly store: Pick<ObjectStore, 'read' | 'get'>;
+  readonly store: Pick<ObjectStore, 'read' | 'get' | 'scan'>;
   readonly bucket?: OpenBucket;
   /** The file to create or overwrite; its content is undefined after an error. */
   readonly target: string;
@@ -36,9 +36,6 @@ interface Range {
 
 /** Objects up to this size are read in one request; larger ones are streamed. */
 const IN_MEMORY = 8 * 1024 * 1024;
-const CHUNK = 256 * 1024;
-/** Bytes copied before timers get a turn. */
-const STRETCH = 16 * 1024 * 1024;
 
 /**
  * Writes a part's bytes, header first, to `target`, and returns their number. `checked`: its cuts were assumed, and are
@@ -109,12 +106,6 @@ function rangesOf(part: Part, size: number): readonly Range[] {
   return part.header === undefined ? [own] : [part.header, own];
 }
 
-/**
- * The bytes being copied, of all parts: they are written before anything else can run. With a buffer for each part, V8
- * marks its whole heap after every few parts.
- */
-let copied: Buffer | null = null;
-
 async function copyFileRanges(
   name: string,
   path: string,
@@ -126,21 +117,9 @@ async function copyFileRanges(
   try {
     checkPin(name, from, pin);
     const bytes = await withTarget(options.target, async (write) => {
-      copied ??= Buffer.allocUnsafeSlow(CHUNK);
-      const buffer = copied;
-      let sinceTurn = 0;
-      for (const { offset, length } of ranges) {
-        for (let done = 0; done < length; ) {
-          const got = readSync(from, buffer, 0, Math.min(buffer.length, length - done), offset + done);
-          if (got === 0) throw changedInput(name, `it ends at byte ${offset + done}`);
-          write(buffer.subarray(0, got));
-          done += got;
-          sinceTurn += got;
-          if (sinceTurn < STRETCH) continue;
-          sinceTurn = 0;
-          await setImmediate();
-          options.signal?.throwIfAborted();
-        }
+      for (const range of ranges) {
+        const got = await passRange(from, range, write, options.signal);
+        if (got < range.length) throw changedInput(name, `it ends at byte ${range.offset + got}`);
       }
     });
     // Again, because the file may have been modified while it was read.
@@ -188,7 +167,7 @@ async function readObjectRanges(
     const kept: Uint8Array[] = [];
     const got = await readObject(key, { range, etag }, range.length, options, (bytes) => {
       use(bytes);
-      if (isHeader) kept.push(bytes);
+      if (isHeader) kept.push(Buffer.from(bytes));
     }).catch((error: unknown) => {
       throw isKind(error, 'changed') ? changedInput(name, 'it was overwritten', error) : error;
     });
@@ -258,6 +237,7 @@ async function readObject(
     if (bytes !== null) use(bytes);
     return bytes?.length ?? null;
   }
+  if (options.store.scan !== undefined) return options.store.scan(key, how, use);
   const stream = await options.store.get(key, how);
   if (stream === null) return null;
   let got = 0;
