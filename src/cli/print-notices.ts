@@ -7,7 +7,7 @@ import type { JobStatus } from '../model/answers/status.ts';
 import { DEFAULT_SIZING_TIMES } from '../model/capacity.ts';
 import { budgetFix, limitNameOf } from '../model/cost/limit.ts';
 import { stateText } from '../model/job.ts';
-import { BUDGET_REASON, DEPLOYMENT_REASON, UNMET_REASON } from '../model/journal.ts';
+import { BUDGET_REASON, CHANGED_REASON, DEPLOYMENT_REASON, UNMET_REASON } from '../model/journal.ts';
 import { ASSUMED_SECONDS } from '../model/load.ts';
 import type { JobView } from '../model/view.ts';
 import { groupFlag } from '../model/why/cause.ts';
@@ -170,6 +170,7 @@ function nextCommand({ job, state, reason, detail, steps }: EndedStatus) {
   if (state === 'paused' && reason === DEPLOYMENT_REASON) {
     return `batchctl failures ${job}; batchctl resume ${job} --with JOBFILE runs a fixed program, batchctl resume ${job} goes on as it is`;
   }
+  if (state === 'paused' && reason === CHANGED_REASON) return `batchctl failures ${job}`;
   if (state === 'paused') return `batchctl why ${job}`;
   if (state !== 'failed') return null;
   if (reason === UNMET_REASON) return `batchctl verify ${job}`;

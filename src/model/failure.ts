@@ -33,6 +33,9 @@ export interface FailureRecord extends Failure {
 /** Reasons that explain a failure without the input's content: a person, the store or the machines. */
 const NON_INPUT_REASONS: ReadonlySet<string> = new Set(['killed', 'changed', 'missing', 'kills-workers']);
 
+/** Whether something that the task read is not what was accepted or published: a retry alone fails again. */
+export const needsRestoring = (reason: string): boolean => reason === 'changed' || reason === 'proof';
+
 /** What programs say of a network or a service that was away: that happens on any worker, with any input. */
 const NETWORK = new RegExp(
   [

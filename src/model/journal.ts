@@ -171,6 +171,8 @@ export type EntryKind =
 export const PERSON_REASON = 'person';
 export const HALT_REASON = 'halt';
 export const DEPLOYMENT_REASON = 'deployment';
+/** As `deployment`, but all of them failed because an input is not the accepted one any more. */
+export const CHANGED_REASON = 'changed';
 /** The job, or the stack in this month, has reached its cost limit. */
 export const BUDGET_REASON = 'budget';
 /** A secret can't be read; workers are denied access to an input or output. */

@@ -5,6 +5,7 @@ const REASON_TEXTS: ReadonlyMap<string, string> = new Map([
   ['expect', 'a control total does not hold'],
   ['halt', 'too many tasks failed'],
   ['deployment', 'its program seems to be faulty'],
+  ['changed', 'an input has changed since it was accepted'],
   ['secret', 'a secret cannot be read'],
   ['denied', 'workers may not read an input or store an output'],
   ['budget', 'it has reached its cost limit'],

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { kill } from '../jobs/change/lifecycle.ts';
+import { failureFix } from '../jobs/failure-fix.ts';
 import { type Cause, causesOf, examplesOf, matchCauses, readFailureObject } from '../jobs/failures.ts';
 import { inputNameFinder } from '../jobs/fetch/input-names.ts';
 import { listFacts, stepTotals } from '../jobs/listing.ts';
@@ -222,7 +223,7 @@ export const failures = listVerb({
     const causes = cause === undefined ? all : matchCauses(all, cause, view.record.job);
     context.report({ event: 'found', job: view.record.job, tasks: tasksIn(view, causes) });
     const exampleOf = examplesOf(platform, view);
-    return mapAhead(causes, AT_ONCE, async (of) => documentOf(view.record.job, of, await exampleOf(of)));
+    return mapAhead(causes, AT_ONCE, async (of) => documentOf(view, of, await exampleOf(of)));
   },
 });
 
@@ -234,10 +235,10 @@ function tasksIn(view: JobView, causes: readonly Cause[]): number {
   );
 }
 
-function documentOf(job: string, cause: Cause, example: CauseExample): FailureCause {
+function documentOf(view: JobView, cause: Cause, example: CauseExample): FailureCause {
   const { id, step, exitCode, reason, error, tasks, skipped, first, last, workers, badInput } = cause;
   return {
-    job,
+    job: view.record.job,
     cause: id,
     step,
     exitCode,
@@ -252,5 +253,6 @@ function documentOf(job: string, cause: Cause, example: CauseExample): FailureCa
     workers,
     badInput,
     example,
+    fix: failureFix(view, { cause: id, reason, input: example.input }),
   };
 }

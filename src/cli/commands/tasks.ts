@@ -5,7 +5,7 @@ import { logBytes, logs } from '../../verbs/logs.ts';
 import { type FailuresEvent, failures, TASKS_LISTED, tasks } from '../../verbs/tasks.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
-import { fixStepLines } from '../fix-lines.ts';
+import { fixLines, fixStepLines } from '../fix-lines.ts';
 import { formatCount, formatDistance, formatInstant, formatMany, shouldShowInputs } from '../format.ts';
 import { lazyProgress } from '../progress.ts';
 import { print, printList, renderTable } from '../render.ts';
@@ -231,7 +231,8 @@ function shown(step: string, set: string): string {
 
 /** Commands to run next, with ids of `first`. `room` is in columns. */
 function nextCommands(first: FailureCause, one: boolean, room: number): string {
-  const { job, count } = first;
+  const { job, count, fix } = first;
+  if (fix !== null && count > 0) return fixLines(fix, room).join('\n');
   const task = `${first.step}/${first.example.task}`;
   const cause = `${job} --cause ${first.cause}`;
   const next: readonly (readonly [string, string])[] = [

@@ -1,5 +1,6 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Figure, Report } from '../../model/answers/report.ts';
+import { needsRestoring } from '../../model/failure.ts';
 import { formatCount, formatMany, groupDigits } from '../format.ts';
 import { formatDifference, formatShare } from '../report-figures.ts';
 import { clip, formatOrUnknown, formatPace, formatSeconds, formatWhen, spanCell } from './figures.ts';
@@ -44,8 +45,10 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
         { title: 'first, last', value: ({ firstAt, lastAt }) => spanCell(firstAt, lastAt, zone), as: 'text' },
       ]),
       notShownNote(causes.length, shown.length, 'cause'),
-      causes.some(({ forGood }) => forGood > 0) &&
+      causes.some(({ forGood, reason }) => forGood > 0 && !needsRestoring(reason)) &&
         html`<p class="note">To retry those that failed for good: ${code(`batchctl retry ${job} --cause CAUSE`)}</p>`,
+      causes.some(({ forGood, reason }) => forGood > 0 && needsRestoring(reason)) &&
+        html`<p class="note">Of an input or output that was altered, ${code(`batchctl failures ${job}`)} says how it is restored</p>`,
     ],
   );
 }

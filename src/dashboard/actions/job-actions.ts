@@ -120,7 +120,8 @@ export function retryChosen(chosen: TaskSelection, label = 'Retry'): Action {
   });
 }
 
-export const retryCause = (job: string, cause: Cause): Action => retryChosen(causeSelection(job, cause, cause.count));
+export const retryCause = (job: string, cause: Cause): Action =>
+  retryChosen(causeSelection(job, cause, cause.count), cause.fix === null ? 'Retry' : 'Retry once restored');
 
 export const retryAll = (job: string, failed: number): Action =>
   retryChosen({ job, name: `all failed tasks of ${job}`, count: failed, tasks: [], step: '', cause: '' }, 'Retry all');

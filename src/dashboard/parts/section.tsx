@@ -1,6 +1,7 @@
 import { signal, useSignal } from '@preact/signals';
 import type { ComponentChildren, FunctionComponent, RefObject } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
+import { fixSteps } from '../../model/why/cause.ts';
 import { CallError } from '../call.ts';
 import type { QueryResult } from '../use-query.ts';
 
@@ -58,6 +59,15 @@ export function Command({ children }: { readonly children: string }) {
       </CopyButton>
     </span>
   );
+}
+
+/** The steps of a fix, as `why` and `failures` write it. */
+export function FixSteps({ fix }: { readonly fix: string }) {
+  return fixSteps(fix).map(({ command, remark }) => (
+    <p key={`${command} ${remark}`} class="act">
+      {command !== '' && <Command>{command}</Command>} {remark}
+    </p>
+  ));
 }
 
 interface SectionProps {

@@ -95,7 +95,10 @@ export async function upload(store: ObjectStore, options: UploadOptions): Promis
   };
 }
 
-/** Data that an open job reads may be uploaded again only if nothing changes: the job's inputs are pinned. */
+/**
+ * Data that an open job reads may be uploaded again only if nothing changes, or with the bytes that the job was accepted
+ * with, which restores its input.
+ */
 async function refuseDataInUse(
   store: ObjectStore,
   files: readonly FoundFile[],
@@ -104,9 +107,10 @@ async function refuseDataInUse(
   const byKey = new Map(files.map((file) => [file.key, file]));
   for (const [key, job] of await findOpenReaders(store, (read) => byKey.has(read))) {
     const file = byKey.get(key);
-    if (file !== undefined && !(await isUploaded(store, file, signal))) {
-      throw inUseError(shownKey(key), job, 'replace');
-    }
+    if (file === undefined || (await isUploaded(store, file, signal))) continue;
+    const checksum = await checksumOf(file.path, signal);
+    const others = await findOpenReaders(store, (read, accepted) => read === key && accepted !== checksum);
+    if (others.size > 0) throw inUseError(shownKey(key), others.get(key) ?? job, 'replace');
   }
 }
 

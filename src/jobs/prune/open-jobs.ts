@@ -17,16 +17,19 @@ interface ReadersOptions {
   readonly now?: () => Promise<number>;
 }
 
-/** The full keys that open jobs read and for which `wanted` returns true, each with the id of such a job. */
+/**
+ * The full keys that open jobs read and for which `wanted` returns true, each with the id of such a job. `checksum`: that
+ * of the input, as the job was accepted; null if unknown.
+ */
 export async function findOpenReaders(
   store: ObjectStore,
-  wanted: (key: string) => boolean,
+  wanted: (key: string, checksum: string | null) => boolean,
   { uncommitted = false, now = () => storeTime({ store, who: `reader-${randomId(8)}` }) }: ReadersOptions = {},
 ): Promise<ReadonlyMap<string, string>> {
   const readers = new Map<string, string>();
   for (const [job, its] of await openMarks(store)) {
     const record = await (uncommitted ? readRecord(store, job) : readJob(store, job));
-    const read = keysRead(record, store.location).filter(wanted);
+    const read = keysRead(record, store.location).flatMap(({ key, checksum }) => (wanted(key, checksum) ? [key] : []));
     if (record === null || read.length === 0 || !(await isOpenByMarks(store, record, its, now))) continue;
     for (const key of read) readers.set(key, job);
   }
@@ -44,11 +47,15 @@ async function openMarks(store: ObjectStore): Promise<ReadonlyMap<string, readon
 }
 
 /** An input given as a full URL may be in this very store, whose location is `location`. */
-function keysRead(record: JobRecord | null, location: string): readonly string[] {
-  return (record?.inputs ?? []).flatMap(({ source }) => {
-    if (source.kind === 'store') return [source.key];
+function keysRead(
+  record: JobRecord | null,
+  location: string,
+): readonly { readonly key: string; readonly checksum: string | null }[] {
+  return (record?.inputs ?? []).flatMap(({ source, checksum }) => {
+    if (source.kind === 'store') return [{ key: source.key, checksum }];
+    // Such an input can't be restored: workers read the very version that was accepted.
     const whole = source.kind === 's3' ? `s3://${source.bucket}/${source.key}` : '';
-    return whole.startsWith(`${location}/`) ? [whole.slice(location.length + 1)] : [];
+    return whole.startsWith(`${location}/`) ? [{ key: whole.slice(location.length + 1), checksum: null }] : [];
   });
 }
 

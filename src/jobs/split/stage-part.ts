@@ -9,7 +9,7 @@ import type { ObjectStore, ReadOptions } from '../../ports/object-store.ts';
 import { type CutCheck, cutCheckOf } from './cut-check.ts';
 import { checkPin } from './file-source.ts';
 import { ChecksumCheck, changedInput } from './split-source.ts';
-import { versionReader } from './store-source.ts';
+import { restoredEtag, versionReader } from './store-source.ts';
 
 export interface StagedPart {
   readonly bytes: number;
@@ -19,7 +19,7 @@ export interface StagedPart {
 export interface StageOptions {
   /** The part's input as the job was accepted with it; null for parts without an input. */
   readonly input: JobInput | null;
-  readonly store: Pick<ObjectStore, 'read' | 'get' | 'scan'>;
+  readonly store: Pick<ObjectStore, 'read' | 'get' | 'scan' | 'head'>;
   readonly bucket?: OpenBucket;
   /** The file to create or overwrite; its content is undefined after an error. */
   readonly target: string;
@@ -67,7 +67,7 @@ export async function stagePart(part: Part | FilePart, options: StageOptions): P
   const bytes = await withTarget(
     options.target,
     async (write) => {
-      await readObjectRanges(input.name, source, ranges, at, (chunk) => {
+      await readObjectRanges(input, source, ranges, at, (chunk) => {
         whole?.add(chunk);
         write(chunk);
       });
@@ -147,29 +147,40 @@ async function readerOf(
   return versionReader(await open(bucket), version);
 }
 
+/** An object that was overwritten is read if it has the bytes again that the job was accepted with. */
 async function readObjectRanges(
-  name: string,
+  input: JobInput,
   source: Extract<JobInput['source'], { etag: string }>,
   ranges: readonly Range[],
   options: Pick<StageOptions, 'store' | 'signal' | 'headers'>,
   use: (bytes: Uint8Array) => void,
 ): Promise<void> {
-  const { key, etag } = source;
+  const { name } = input;
+  const { key } = source;
+  let { etag } = source;
   const place = source.kind === 's3' ? source.bucket : '';
   for (const range of ranges) {
     const isHeader = ranges.length === 2 && range === ranges[0];
-    const cacheKey = `${place} ${key} ${etag} ${range.length}`;
+    const cacheKey = `${place} ${key} ${source.etag} ${range.length}`;
     const cached = isHeader ? options.headers?.get(cacheKey) : undefined;
     if (cached !== undefined) {
       use(cached);
       continue;
     }
     const kept: Uint8Array[] = [];
-    const got = await readObject(key, { range, etag }, range.length, options, (bytes) => {
-      use(bytes);
-      if (isHeader) kept.push(Buffer.from(bytes));
-    }).catch((error: unknown) => {
-      throw isKind(error, 'changed') ? changedInput(name, 'it was overwritten', error) : error;
+    let passed = false;
+    const read = (): Promise<number | null> =>
+      readObject(key, { range, etag }, range.length, options, (bytes) => {
+        passed = true;
+        use(bytes);
+        if (isHeader) kept.push(Buffer.from(bytes));
+      });
+    const got = await read().catch(async (error: unknown) => {
+      if (!isKind(error, 'changed')) throw error;
+      const restored = passed ? null : await restoredEtag(options.store, input);
+      if (restored === null) throw changedInput(name, 'it was overwritten', error);
+      etag = restored;
+      return read();
     });
     if (got === null) throw changedInput(name, 'it is gone');
     if (got !== range.length) throw changedInput(name, `it ends at byte ${range.offset + got}`);
@@ -191,9 +202,7 @@ export async function recheckCuts(
   const { source } = input;
   if (check === null || source.kind === 'file' || source.kind === 'pipe') return;
   const store = source.kind === 'store' ? options.store : await readerOf(source, options);
-  await readObjectRanges(input.name, source, rangesOf(own, input.size), { ...options, store }, (bytes) =>
-    check.add(bytes),
-  );
+  await readObjectRanges(input, source, rangesOf(own, input.size), { ...options, store }, (bytes) => check.add(bytes));
   check.finish();
 }
 

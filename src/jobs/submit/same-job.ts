@@ -173,6 +173,9 @@ function isCorrectedProgram(view: JobView, { spec, code }: Pick<Prepared, 'spec'
   return correction.refused.length === 0 && canonicalJson([steps, defaults]) === canonicalJson([nowSteps, nowDefaults]);
 }
 
+/** Fields of `aroundDifferences`, and of the split. */
+const AROUND = /^(period$|input\b|number of inputs$|deliver[.]to$)/;
+
 const DIFFERENCES_SHOWN = 3;
 
 /** The error for a run key that belongs to another job: what differs, and what to type. */
@@ -184,7 +187,7 @@ export function otherContent(view: JobView, prepared: Prepared, differences: rea
     'refused',
     `the run key ${prepared.runKey} belongs to job ${job}, with other content: ${shown.join('; ')}${more > 0 ? `; and ${more} more` : ''}`,
     {
-      hint: `${periodHint(view, prepared)}${fixHint(view, prepared)}use --existing for that job, or --again for another run; batchctl status ${job}`,
+      hint: `${periodHint(view, prepared)}${fixHint(view, prepared, differences)}use --existing for that job, or --again for another run; batchctl status ${job}`,
     },
   );
 }
@@ -228,9 +231,13 @@ function periodHint({ record }: JobView, { request, runKey }: Prepared): string 
   return `--run-key '${template}' gives each period its own run; or `;
 }
 
-/** After a failure the other content is most likely a fixed program. */
-function fixHint(view: JobView, { request: { jobFile = null, attachments = null } }: Prepared): string {
-  if (stateOf(view) !== 'failed') return '';
+/** After a failure the other content is most likely a fixed program. A retry can't apply any other content. */
+function fixHint(
+  view: JobView,
+  { request: { jobFile = null, attachments = null } }: Prepared,
+  differences: readonly Change[],
+): string {
+  if (stateOf(view) !== 'failed' || differences.some(({ field }) => AROUND.test(field))) return '';
   const file = jobFile === null || attachments !== null ? 'JOBFILE' : shellWord(jobFile);
   const written = jobFile === null ? ' (--save-job JOBFILE writes one)' : '';
   return `batchctl retry ${view.record.job} --with ${file} runs its failed tasks again, fixed${written}; or `;

@@ -23,7 +23,7 @@ import type { ObjectEntry } from '../../ports/object-store.ts';
 import { fileParts, type OpenedStep, openedStep } from '../explode.ts';
 import { stepTotals } from '../listing.ts';
 import { fileDifference } from '../split/file-source.ts';
-import { pinDifference, versionReader } from '../split/store-source.ts';
+import { pinDifference, restoredEtag, versionReader } from '../split/store-source.ts';
 import { otherInputText } from './input-links.ts';
 import { hashObject, type VerifyContext } from './verify-context.ts';
 
@@ -72,14 +72,16 @@ function differenceOf({ checksum }: JobInput, found: string | null): string | nu
   return checksum === null || checksum === found ? null : `expected ${checksum}, found ${found}`;
 }
 
-async function changeOf(ctx: VerifyContext, { source }: JobInput): Promise<string | null> {
+async function changeOf(ctx: VerifyContext, input: JobInput): Promise<string | null> {
+  const { source } = input;
   switch (source.kind) {
     case 'pipe':
       return null;
     case 'store': {
       const info = await ctx.store.head(source.key);
       if (info === null) return `${source.key} is gone`;
-      return info.etag === source.etag ? null : `${source.key} was overwritten`;
+      if (info.etag === source.etag || (await restoredEtag(ctx.store, input)) !== null) return null;
+      return `${source.key} was overwritten`;
     }
     case 's3': {
       const { bucket, key, etag, version } = source;

@@ -10,7 +10,13 @@ import {
 import { standingOf } from '../../model/decide.ts';
 import { causeId } from '../../model/failure.ts';
 import { exceedsTolerance } from '../../model/job.ts';
-import { type DENIED_REASON, DEPLOYMENT_REASON, HALT_REASON, type SECRET_REASON } from '../../model/journal.ts';
+import {
+  CHANGED_REASON,
+  type DENIED_REASON,
+  DEPLOYMENT_REASON,
+  HALT_REASON,
+  type SECRET_REASON,
+} from '../../model/journal.ts';
 import { failedPrefix, journalKey, taskOfFailed, taskOfTry, triesPrefix } from '../../model/keys.ts';
 import { type JobView, roundOf } from '../../model/view.ts';
 import { aliveMs } from '../../ports/ledger.ts';
@@ -141,7 +147,8 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
     const how = `${found.alike === null ? '' : ' alike'} on ${formatMany(found.byWorker.size, 'worker')}`;
     const detail = `${found.tasks} tasks of ${name} failed${how}, and ${succeeded === 0 ? 'none' : `only ${succeeded}`} succeeded; the last error: ${found.said}`;
     const tripped = { step: name, round, done, ...(found.alike !== null && { alike: found.alike }) };
-    return { what: 'pause', now: false, reason: DEPLOYMENT_REASON, detail, tripped };
+    const reason = found.isChanged ? CHANGED_REASON : DEPLOYMENT_REASON;
+    return { what: 'pause', now: false, reason, detail, tripped };
   });
   if (appended) await recordView(platform, after);
   return after;
@@ -157,6 +164,8 @@ interface StepRound {
 }
 
 interface Failing extends Pick<FailingStep, 'tasks' | 'byWorker' | 'longest' | 'watched' | 'alike'> {
+  /** All of the newest failed because an input has changed: no program can help. */
+  readonly isChanged: boolean;
   readonly said: string;
 }
 
@@ -204,6 +213,7 @@ async function readFailing(platform: Platform, view: JobView, at: StepRound): Pr
     longest: Math.max(...speaking.map(({ found }) => ((found?.endedAt ?? 0) - (found?.startedAt ?? 0)) / 1_000)),
     watched: ((newest[0]?.modified ?? enough) - enough) / 1_000,
     alike: causes.size === 1 ? ([...causes][0] ?? null) : null,
+    isChanged: speaking.every(({ found }) => found?.reason === 'changed'),
     said: latest?.error ?? latest?.reason ?? 'nothing',
   };
 }

@@ -3,6 +3,7 @@ import { eachParallel } from '../../lib/parallel.ts';
 import { VERSION } from '../../lib/version.ts';
 import type { WhyAnswer } from '../../model/answers/tasks.ts';
 import { canaryTasks, heldRounds, type JobStanding, type StepFacts, standingOf } from '../../model/decide.ts';
+import { needsRestoring } from '../../model/failure.ts';
 import { isClosed, stepIndex } from '../../model/job.ts';
 import { isBegunKey, roundTriesPrefix } from '../../model/keys.ts';
 import { parseMessage } from '../../model/message.ts';
@@ -21,7 +22,9 @@ import {
 } from '../../model/why/snapshot.ts';
 import type { Ledger, LedgerTask, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { failureFix } from '../failure-fix.ts';
 import { causesOf as failureCauses } from '../failures.ts';
+import { inputNameFinder } from '../fetch/input-names.ts';
 import { findJob } from '../find.ts';
 import { tasksOfFallbacks } from '../interruptions.ts';
 import { readEntries } from '../journal.ts';
@@ -186,17 +189,16 @@ async function whoCancelled(platform: Platform, job: string): Promise<Snapshot['
 
 async function failuresSeen(platform: Platform, view: JobView): Promise<readonly FailureSnapshot[]> {
   const causes = await failureCauses(platform, view);
-  return causes
-    .filter(({ tasks }) => tasks.count > 0)
-    .map(({ id, step, reason, exitCode, error, tasks, example }) => ({
-      id,
-      step,
-      reason,
-      exitCode,
-      error,
-      count: tasks.count,
-      example: `${step}/${example.task}`,
-    }));
+  const inputOf = inputNameFinder(platform.store, view);
+  return Promise.all(
+    causes
+      .filter(({ tasks }) => tasks.count > 0)
+      .map(async ({ id, step, reason, exitCode, error, tasks, example }) => {
+        const input = needsRestoring(reason) ? await inputOf(stepIndex(view.record.spec, step), example.task) : null;
+        const fix = failureFix(view, { cause: id, reason, input });
+        return { id, step, reason, exitCode, error, count: tasks.count, example: `${step}/${example.task}`, fix };
+      }),
+  );
 }
 
 /** The state of a retry's canaries while they hold back its other tasks. */

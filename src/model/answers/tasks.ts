@@ -78,6 +78,10 @@ export const FAILURE_CAUSE = v.object({
     log: describe(textOrNull, 'key of the log; null if nothing was written'),
     tail: describe(v.array(text), 'the last lines of the log, up to ten'),
   }),
+  fix: describe(
+    textOrNull,
+    'what helps where a retry alone does not, because an input or an output was altered; as `mend` of why; null: retry',
+  ),
 });
 
 export type FailureCause = Value<typeof FAILURE_CAUSE>;

@@ -18,6 +18,7 @@ export const CAUSE_CODES = [
   'paused',
   'halted',
   'badDeployment',
+  'inputChanged',
   'budget',
   'secretRefused',
   'stopped',

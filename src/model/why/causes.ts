@@ -6,6 +6,7 @@ import { unmetText } from '../expect.ts';
 import { hasBarrier, sectionStart, toleratedFrom } from '../job.ts';
 import {
   BUDGET_REASON,
+  CHANGED_REASON,
   DENIED_REASON,
   DEPLOYMENT_REASON,
   HALT_REASON,
@@ -124,6 +125,13 @@ function paused(seen: Snapshot): Cause | null {
         `${failures}; ${fix} --with JOBFILE, with a corrected program; ${fix}, if the program is right; batchctl retry ${record.job}, for tasks that had failed for good by then`,
         'in which step',
       );
+    case CHANGED_REASON:
+      return byGuard(
+        'inputChanged',
+        `an input has changed since it was accepted: all of its first tasks failed for that, so it was paused ${ago} ago`,
+        `${failures}, and how to restore the input; ${fix}, then; batchctl cancel ${record.job}, before you submit it again with the input as it is now`,
+        'which one',
+      );
     case BUDGET_REASON: {
       const limit = limitNameOf(pause.detail);
       const title = `it has reached its cost limit, so it was paused ${ago} ago: ${limit} is reached`;
@@ -152,14 +160,15 @@ function paused(seen: Snapshot): Cause | null {
   }
 }
 
-function stopped({ view }: Snapshot): Cause | null {
+function stopped(seen: Snapshot): Cause | null {
+  const { view } = seen;
   if (view.stopped === null) return null;
   return {
     code: 'stopped',
     severity: 'stops',
     title: `"onFailure: stop" gave up the rest of it: ${view.stopped}`,
     evidence: ['the job file has onFailure: stop'],
-    mend: `batchctl retry ${view.record.job}, once the failures are fixed`,
+    mend: fixOr(seen, `batchctl retry ${view.record.job}, once the failures are fixed`),
   };
 }
 
@@ -291,7 +300,9 @@ function failing({ view, failures }: Snapshot): readonly Cause[] {
       severity: 'fails',
       title: `${formatMany(failure.count, 'task')} of ${failure.step} failed for good: ${failureText(failure)}`,
       evidence,
-      mend: `${retry}, once it is fixed (with a corrected program: --with JOBFILE); ${skip}, to continue without it`,
+      mend:
+        failure.fix ??
+        `${retry}, once it is fixed (with a corrected program: --with JOBFILE); ${skip}, to continue without it`,
     };
   });
 }
@@ -316,13 +327,19 @@ function failedUnseen({ view, failures, steps, troubles }: Snapshot): Cause | nu
   };
 }
 
+/** The fix of the most frequent failures if a retry alone helps none of them, and otherwise `fix`. */
+function fixOr({ failures }: Snapshot, fix: string): string {
+  return failures.every((failure) => failure.fix !== null) ? (failures[0]?.fix ?? fix) : fix;
+}
+
 function failureText({ reason, exitCode, error }: FailureSnapshot): string {
   const how = reason === 'exit' && exitCode !== null ? `exit ${exitCode}` : reason;
   return error === null ? how : `${how}, "${error}"`;
 }
 
 /** A section in which more chains failed than are tolerated: the next one can't begin. */
-function gatherBlocked({ view, steps }: Snapshot): Cause | null {
+function gatherBlocked(seen: Snapshot): Cause | null {
+  const { view, steps } = seen;
   if (steps === null || view.cancelled) return null;
   const specs = view.record.spec.steps;
   for (const [index, step] of steps.entries()) {
@@ -340,13 +357,17 @@ function gatherBlocked({ view, steps }: Snapshot): Cause | null {
         .slice(start, index)
         .filter(({ failed: here }) => here > 0)
         .map(({ name, failed: here, total }) => `${name}: ${here} of ${formatMany(total, 'task')} failed`),
-      mend: `batchctl retry ${job}, once the failures are fixed; batchctl skip ${job} --cause C --reason TEXT, to continue without them`,
+      mend: fixOr(
+        seen,
+        `batchctl retry ${job}, once the failures are fixed; batchctl skip ${job} --cause C --reason TEXT, to continue without them`,
+      ),
     };
   }
   return null;
 }
 
-function canaries({ view, canaries: seen }: Snapshot): Cause | null {
+function canaries(snapshot: Snapshot): Cause | null {
+  const { view, canaries: seen } = snapshot;
   if (seen === null || view.cancelled) return null;
   const { job } = view.record;
   if (seen.failed.length > 0) {
@@ -355,7 +376,10 @@ function canaries({ view, canaries: seen }: Snapshot): Cause | null {
       severity: 'stops',
       title: `round ${seen.round} is held back: of its ${formatMany(seen.all, 'canary').replace('canarys', 'canaries')}, ${formatList(seen.failed)} failed for good again`,
       evidence: [`${seen.published} of ${seen.all} succeeded`, `batchctl logs ${job} ${seen.failed[0] ?? ''}`],
-      mend: `batchctl retry ${job} --canary ${seen.all}, once it is fixed; batchctl retry ${job}, for all at once`,
+      mend: fixOr(
+        snapshot,
+        `batchctl retry ${job} --canary ${seen.all}, once it is fixed; batchctl retry ${job}, for all at once`,
+      ),
     };
   }
   return {

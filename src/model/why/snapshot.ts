@@ -128,6 +128,8 @@ export interface FailureSnapshot {
   readonly count: number;
   /** An example task: `price/17`. */
   readonly example: string;
+  /** What helps where a retry alone does not; null: a retry. */
+  readonly fix: string | null;
 }
 
 export interface DurationSnapshot {

@@ -30,12 +30,26 @@ const NOW = Date.now() + 3_600_000;
 const running = ({ record }: JobView, task: number, startedAt: number): AttemptEvent =>
   event('running', task, { job: record.job, attempt: `r${task}`, worker: 'w-9', startedAt });
 
+/** Errors and reasons are taken in turn. */
+interface Failures {
+  readonly retries: number;
+  readonly say: readonly string[];
+  readonly from?: number;
+  readonly reasons?: readonly string[];
+}
+
 describe('the guard against a program that fails everywhere', () => {
   const place = forEachTest(openPlace);
 
-  async function submitWithFailures(yaml: string, failed: number, retries = 0, say = ['x', 'y']): Promise<JobView> {
+  async function submitWithFailures(
+    yaml: string,
+    failed: number,
+    retries = 0,
+    say = ['x', 'y'],
+    reasons = ['exit'],
+  ): Promise<JobView> {
     const view = await submitJob(place, yaml, {});
-    await failTasks(view, failed, { retries, say });
+    await failTasks(view, failed, { retries, say, reasons });
     return view;
   }
 
@@ -43,7 +57,7 @@ describe('the guard against a program that fails everywhere', () => {
   async function failTasks(
     { record }: JobView,
     tasks: number,
-    { retries, say, from = 0 }: { readonly retries: number; readonly say: readonly string[]; readonly from?: number },
+    { retries, say, from = 0, reasons = ['exit'] }: Failures,
   ): Promise<void> {
     const { store, ledger } = place.platform;
     const { job } = record;
@@ -51,7 +65,8 @@ describe('the guard against a program that fails everywhere', () => {
     const times = { startedAt: new Date(startedAt).toISOString(), endedAt: new Date(endedAt).toISOString() };
     for (let task = from; task < tasks; task += 1) {
       const error = say[task % say.length] ?? '';
-      const failure = { attempt: `a${task}`, worker: `w-${task % 2}`, reason: 'exit', exitCode: 1, error };
+      const reason = reasons[task % reasons.length] ?? '';
+      const failure = { attempt: `a${task}`, worker: `w-${task % 2}`, reason, exitCode: 1, error };
       const body = JSON.stringify({
         format: 1,
         number: 1,
@@ -103,6 +118,16 @@ describe('the guard against a program that fails everywhere', () => {
     const resumed = await addEntry(place.platform, paused, { what: 'resume' });
     await failTasks(resumed, 60, { ...same, from: 30 });
     expect((await guardDeployment(observed(0).platform, resumed, FIRST_ROUND)).paused).to.equal(null);
+  });
+
+  it('says that an input has changed only if all of the failures were for that', async () => {
+    for (const [reasons, reason] of [
+      [['changed'], 'changed'],
+      [['changed', 'exit'], 'deployment'],
+    ] as const) {
+      const view = await submitWithFailures(job(30), 25, 0, ['a.csv is gone', 'x'], [...reasons]);
+      expect((await guard(view)).paused?.reason, reasons.join()).to.equal(reason);
+    }
   });
 
   it("doesn't pause for tasks that fail alike while another worker may be healthy", async () => {

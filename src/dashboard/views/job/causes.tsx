@@ -4,7 +4,7 @@ import type { Cause, Status } from '../../api-routes.ts';
 import { hashOf, taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Ago } from '../../parts/marks.tsx';
-import { LogBox, QueryStatus, Section } from '../../parts/section.tsx';
+import { FixSteps, LogBox, QueryStatus, Section } from '../../parts/section.tsx';
 import { useQuery } from '../../use-query.ts';
 import { isOpen, progressOf } from '../../words/job.ts';
 
@@ -45,7 +45,7 @@ function CauseItem({
   readonly cause: Cause;
   readonly canRetry: boolean;
 }) {
-  const { step, exitCode, reason, error, count, skippedCount, last, example, workers, badInput } = cause;
+  const { step, exitCode, reason, error, count, skippedCount, last, example, workers, badInput, fix } = cause;
   const how = exitCode === null ? reason : `${reason} ${exitCode}`;
   return (
     <li>
@@ -69,11 +69,12 @@ function CauseItem({
           </p>
         </div>
         <div class="tools">
-          {count > 0 && canRetry && <ActionButton action={retryCause(job, cause)} />}
+          {count > 0 && canRetry && canHelp(fix) && <ActionButton action={retryCause(job, cause)} />}
           {count > 0 && canRetry && <ActionButton action={skipCause(job, cause)} />}
           {skippedCount > 0 && canRetry && <ActionButton action={unskipCause(job, cause)} />}
         </div>
       </div>
+      {count > 0 && canRetry && fix !== null && <FixSteps fix={fix} />}
       <details>
         <summary>
           For example {step}/{example.task}
@@ -99,6 +100,9 @@ function CauseItem({
     </li>
   );
 }
+
+/** Whether a retry helps: at once, or once something is restored. */
+const canHelp = (fix: string | null): boolean => fix === null || fix.includes('batchctl retry ');
 
 /** Characters shown of a set of tasks. */
 const SET_SHOWN = 160;

@@ -1,10 +1,9 @@
 import { localizeInstants } from '../../../cli/format.ts';
 import type { Tone } from '../../../cli/report-html/theme.ts';
-import { fixSteps } from '../../../model/why/cause.ts';
 import type { Finding, Status } from '../../api-routes.ts';
 import { exactNow, zone } from '../../clock.ts';
 import { Mark } from '../../parts/marks.tsx';
-import { Command, Problem, Section } from '../../parts/section.tsx';
+import { FixSteps, Problem, Section } from '../../parts/section.tsx';
 import { useQuery } from '../../use-query.ts';
 import { progressOf } from '../../words/job.ts';
 
@@ -55,11 +54,7 @@ export function Findings({ status }: { readonly status: Status }) {
                   ))}
                 </ul>
               )}
-              {fixSteps(finding.mend).map(({ command, remark }) => (
-                <p key={`${command} ${remark}`} class="act">
-                  {command !== '' && <Command>{command}</Command>} {remark}
-                </p>
-              ))}
+              <FixSteps fix={finding.mend} />
             </div>
           </li>
         ))}

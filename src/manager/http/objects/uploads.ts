@@ -74,7 +74,7 @@ export class Uploads {
   /** Throws `notFound`, `changed`, and `refused` for a key that an open job has begun to read. */
   async complete(key: string, upload: string, as: Parameters<DirectUploads['complete']>[2]): Promise<PutResult> {
     const direct = this.#direct(key);
-    if (!as.ifAbsent && (await this.#platform.store.head(key)) !== null) await this.#refuseIfRead(key);
+    if (!as.ifAbsent && (await this.#platform.store.head(key)) !== null) await this.#refuseIfRead(key, null);
     return direct.complete(key, upload, as);
   }
 
@@ -106,7 +106,7 @@ export class Uploads {
       if (found !== sha256) throw mismatchError(`the SHA-256 ${sha256}`, found);
       signal.throwIfAborted();
       if (kind === 'code') return await store.uploadFile(path, key, { consume: true });
-      if (!ifAbsent && (await store.head(key)) !== null) await this.#refuseIfRead(key);
+      if (!ifAbsent && (await store.head(key)) !== null) await this.#refuseIfRead(key, sha256);
       return await store.uploadFile(path, key, { consume: true, ifAbsent, metadata: dataMetadata(`sha256:${sha256}`) });
     } finally {
       await rm(path, { force: true });
@@ -119,13 +119,15 @@ export class Uploads {
     const there = await this.#platform.store.head(key);
     if (there === null) return null;
     if (ifAbsent || (there.size === size && dataChecksum(there.metadata) === `sha256:${sha256}`)) return there.etag;
-    await this.#refuseIfRead(key);
+    await this.#refuseIfRead(key, sha256);
     return null;
   }
 
-  async #refuseIfRead(key: string): Promise<void> {
+  /** Except for the bytes that the job was accepted with, which restore its input. */
+  async #refuseIfRead(key: string, sha256: string | null): Promise<void> {
     const { store } = this.#platform;
-    const job = (await findOpenReaders(store, (read) => read === key)).get(key);
+    const isOther = (accepted: string | null): boolean => sha256 === null || accepted !== `sha256:${sha256}`;
+    const job = (await findOpenReaders(store, (read, accepted) => read === key && isOther(accepted))).get(key);
     if (job !== undefined) throw inUseError(shownKey(key), job, 'replace');
   }
 
