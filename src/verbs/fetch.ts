@@ -39,7 +39,7 @@ export const fetch = verb<FetchEvent>()({
     step: option('--step <step>', 'outputs of this step (default: the last step)', text),
     output: option(
       '-o, --output <target>',
-      'DIR/ (or an existing directory) or s3://BUCKET/PREFIX/: one file per task; FILE, - or s3://BUCKET/KEY: joined in task order',
+      'DIR/ (or an existing directory) or s3://BUCKET/PREFIX/: one file per task; FILE, - or s3://BUCKET/KEY: joined in task order, replacing what is there',
       text,
     ),
     name: v.optional(NAME),

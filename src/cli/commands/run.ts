@@ -35,7 +35,7 @@ const RUN = {
   output: v.optional(
     field(
       '-o, --output <where>',
-      'fetch the outputs: DIR/ or s3://BUCKET/PREFIX/ for one file per task; FILE, - or s3://BUCKET/KEY to join them in task order',
+      'fetch the outputs: DIR/ or s3://BUCKET/PREFIX/ for one file per task; FILE, - or s3://BUCKET/KEY to join them in task order, replacing what is there',
       text,
     ),
   ),

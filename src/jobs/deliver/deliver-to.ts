@@ -5,11 +5,12 @@ import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import { substitute } from '../../model/substitute.ts';
 import { checkNamePattern } from '../fetch/names.ts';
 import { MANIFEST } from '../fetch/place.ts';
+import { refuseForeignLinks } from '../fetch/target.ts';
 
 /**
  * Where a job's outputs will be delivered, with `{period}` and parameters filled in; `{job}` stays, because the id is
  * not known yet. Null for a job without a delivery. Throws `jobFile` for mistakes that would otherwise fail only after
- * the job is done.
+ * the job is done, and `refused` for a directory that another user's link leads to.
  */
 export function deliverPlace(
   spec: JobSpec,
@@ -32,7 +33,9 @@ export function deliverPlace(
       "outputs can't be delivered anywhere else",
     );
   }
-  return resolve(directory, place);
+  const path = resolve(directory, place);
+  refuseForeignLinks(path, `deliver.to ${place}`);
+  return path;
 }
 
 /** The place as stored in job.json: with the job's id and, for a directory, the machine that has it. */

@@ -14,6 +14,7 @@ import { manifestHead } from '../fetch/fetch.ts';
 import { fillPlace, type OnPlacePoint } from '../fetch/fill-place.ts';
 import { checkDistinct, chooseStep, fileNamer } from '../fetch/names.ts';
 import { type Place, type PlaceManifest, SupersededError } from '../fetch/place.ts';
+import { refuseForeignLinks } from '../fetch/target.ts';
 import { type OutputSource, outputSource, Tally } from '../fetch/verified.ts';
 import { append, readView, refreshView } from '../journal.ts';
 import { listPublished } from '../listing.ts';
@@ -198,10 +199,13 @@ async function deliverOutputs(
   return { outputs: tally.now.outputs, bytes: tally.now.bytes };
 }
 
-/** A directory is created. */
+/** A directory is created. Throws `refused` if another user's link leads there. */
 export async function openPlace(platform: Platform, to: string, source: OutputSource): Promise<Place> {
   const uri = parseS3Uri(to);
-  if (uri === null) return DirectoryPlace.open(to, platform, source);
+  if (uri === null) {
+    refuseForeignLinks(to, `deliver.to ${to}`);
+    return DirectoryPlace.open(to, platform, source);
+  }
   return new BucketPlace(to, await platform.bucket(uri.bucket), uri.key, source);
 }
 

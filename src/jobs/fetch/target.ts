@@ -1,6 +1,16 @@
-import { accessSync, constants, lstatSync, readdirSync, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statfsSync,
+  statSync,
+} from 'node:fs';
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { withAccessCommand } from '../../lib/access-command.ts';
 import { randomId } from '../../lib/id.ts';
@@ -44,7 +54,7 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
     throw new BatchctlError('usage', '-o: expected DIR/, FILE or -, found an empty name');
   }
   const path = resolve(place.cwd, text);
-  refuseForeignLink(path, text);
+  refuseForeignLinks(path, `-o ${text}`);
   const stats = requireWritable(path, text);
   if (stats?.isDirectory()) return { kind: 'directory', path, text };
   if (text.endsWith('/')) {
@@ -57,23 +67,49 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   return { kind: 'file', path: stats === null ? path : realpathSync(path), text };
 }
 
+/** As many links as the kernel follows in one path (path_resolution(7)). More are its error, ELOOP. */
+const MOST_LINKS = 40;
+
 /**
- * Throws `refused` for a link of another user: in a shared directory it could lead to any file of this user. A link of
- * this user, or root, is followed.
+ * Throws `refused` for a link of another user on the way to a path: it could lead to any file of this user. A link of this
+ * user, or of root, is followed. So is, above the last name, a link of the owner of the directory that it is in, as by the
+ * kernel's `protected_symlinks`: that owner could put anything there. `what` names the path in the error.
  */
-function refuseForeignLink(path: string, text: string): void {
-  const link = linkOrNull(path);
-  if (link === null || isTrustedOwner(link.uid, trustedUsers())) return;
-  throw new BatchctlError('refused', `-o ${text}: it is a link that belongs to another user (id ${link.uid})`, {
-    hint: 'choose another target with -o, in a directory of your own',
+export function refuseForeignLinks(path: string, what: string): void {
+  const trusted = trustedUsers();
+  if (trusted.uid === null) return;
+  const names = path.split('/');
+  let at = '/';
+  for (let links = 0; links < MOST_LINKS; ) {
+    const name = names.shift();
+    if (name === undefined) return;
+    const next = resolve(at, name);
+    const stats = lstatIfReadable(next);
+    if (stats === null) return;
+    if (!stats.isSymbolicLink()) {
+      at = next;
+      continue;
+    }
+    const isLast = names.every((later) => later === '');
+    const isFollowed = isTrustedOwner(stats.uid, trusted) || (!isLast && lstatSync(at).uid === stats.uid);
+    if (!isFollowed) throw foreignLinkError(next, stats.uid, what);
+    const target = readlinkSync(next);
+    if (isAbsolute(target)) at = '/';
+    names.unshift(...target.split('/'));
+    links += 1;
+  }
+}
+
+function foreignLinkError(link: string, uid: number, what: string): BatchctlError {
+  return new BatchctlError('refused', `${what}: ${link} is a link that belongs to another user (id ${uid})`, {
+    hint: 'name the place that it leads to, or choose one in a directory of your own',
   });
 }
 
-/** The link at a path. Null also for a path that can't be looked at, which `requireWritable` reports. */
-function linkOrNull(path: string): Stats | null {
+/** Null also for a path that can't be looked at, which `requireWritable` reports. */
+function lstatIfReadable(path: string): Stats | null {
   try {
-    const stats = lstatSync(path);
-    return stats.isSymbolicLink() ? stats : null;
+    return lstatSync(path);
   } catch (error) {
     if (hasCode(error, 'ENOENT', ...UNWRITABLE)) return null;
     throw error;
