@@ -34,13 +34,22 @@ export class BatchctlError extends Error {
   readonly signIn: string | undefined;
   /** Set when a policy denies an action: `s3:PutObject on arn:aws:s3:::b/k`. */
   readonly denied: string | undefined;
+  /** True if a service refused a request, and will refuse it again until a person changes something. */
+  readonly isRefusal: boolean;
   /** Set when a confirmation is missing: the question to ask. */
   readonly question: string | undefined;
 
   constructor(
     kind: ErrorKind,
     message: string,
-    options: { hint?: string; signIn?: string; denied?: string; question?: string; cause?: unknown } = {},
+    options: {
+      hint?: string;
+      signIn?: string;
+      denied?: string;
+      isRefusal?: boolean;
+      question?: string;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'BatchctlError';
@@ -48,6 +57,7 @@ export class BatchctlError extends Error {
     this.hint = options.hint;
     this.signIn = options.signIn;
     this.denied = options.denied;
+    this.isRefusal = options.isRefusal === true || options.denied !== undefined;
     this.question = options.question;
   }
 }
@@ -61,6 +71,9 @@ export function exitCodeOf(error: unknown): number {
 export function isKind(error: unknown, ...kinds: readonly ErrorKind[]): error is BatchctlError {
   return isBatchctlError(error) && kinds.includes(error.kind);
 }
+
+/** True for a service's refusal, such as of a missing permission or a disabled key: repeating the request is useless. */
+export const isRefusal = (error: unknown): error is BatchctlError => isBatchctlError(error) && error.isRefusal;
 
 /** For `catch`: null for an object that is damaged or of a newer format; throws any other error. */
 export function nullIfUnreadable(error: unknown): null {

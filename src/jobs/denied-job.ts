@@ -1,4 +1,4 @@
-import { isBatchctlError, nullIfUnreadable } from '../errors.ts';
+import { type BatchctlError, isRefusal, nullIfUnreadable } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import { readStored } from '../lib/json.ts';
 import { DENIED_REASON, type EntryWhat, type JournalEntry } from '../model/journal.ts';
@@ -27,8 +27,8 @@ export type KnownState = 'paused' | 'cancelled' | 'gone' | 'unsaid';
 /** After one of these entries, a job is known to run, whatever its job.json says. */
 const RUNS: readonly EntryWhat[] = ['sent', 'resend', 'pause', 'resume', 'adjust', 'kill', 'open'];
 
-/** True for an error that a policy or a key causes by denying something. */
-export const isDenied = (error: unknown): boolean => isBatchctlError(error) && error.denied !== undefined;
+/** True for a service's refusal of an object, by a policy or a key; not because of this machine's clock or proxy. */
+export const isDenied = (error: unknown): error is BatchctlError => isRefusal(error) && error.kind !== 'config';
 
 /** A job's view, as by `peekView`; null if it is damaged, of a newer format, or denied. */
 export function peekIfReadable(store: ObjectStore, job: string): Promise<JobView | null> {

@@ -14,6 +14,18 @@ import { readOpened } from './listing.ts';
 
 const BATCH = 1_000;
 
+/** Tasks whose messages are hidden for a while, as `job/step/task`: a worker may be about to publish their results. */
+export interface LaterTasks {
+  readonly names: ReadonlySet<string>;
+  readonly seconds: number;
+}
+
+interface SendOptions {
+  readonly first?: boolean;
+  readonly later?: LaterTasks | undefined;
+  readonly onProgress?: (sent: number) => void;
+}
+
 /**
  * Sends tasks of one step to its group, in batches, so that memory stays flat. `first`: none of them can have a message
  * yet.
@@ -23,7 +35,7 @@ export async function sendTasks(
   view: JobView,
   step: number,
   tasks: Iterable<number>,
-  { first = false, onProgress }: { readonly first?: boolean; readonly onProgress?: (sent: number) => void } = {},
+  { first = false, later, onProgress }: SendOptions = {},
 ): Promise<number> {
   const spec = view.record.spec.steps[step];
   if (spec === undefined) throw new RangeError(`job ${view.record.job} has no step ${step}`);
@@ -39,7 +51,8 @@ export async function sendTasks(
     batch = [];
   };
   for (const task of tasks) {
-    batch.push(messageFor(view, step, task, first));
+    const isLater = later?.names.has(`${view.record.job}/${spec.name}/${task}`) === true;
+    batch.push({ ...messageFor(view, step, task, first), ...(isLater && { delay: later.seconds }) });
     if (batch.length === BATCH) await flush();
   }
   if (batch.length > 0) await flush();
@@ -66,11 +79,12 @@ export async function sendUndecided(
   view: JobView,
   standing: JobStanding,
   among: TaskSets | null = null,
+  options: Pick<SendOptions, 'later'> = {},
 ): Promise<number> {
   let sent = 0;
   for (const [step, found] of standing.steps.entries()) {
     const tasks = undecidedAmong(found, among);
-    if (tasks.count > 0) sent += await sendTasks(platform, view, step, tasks);
+    if (tasks.count > 0) sent += await sendTasks(platform, view, step, tasks, options);
   }
   return sent;
 }

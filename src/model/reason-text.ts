@@ -7,7 +7,7 @@ const REASON_TEXTS: ReadonlyMap<string, string> = new Map([
   ['deployment', 'its program seems to be faulty'],
   ['changed', 'an input has changed since it was accepted'],
   ['secret', 'a secret cannot be read'],
-  ['denied', 'workers may not read an input or store an output'],
+  ['denied', 'a service refuses workers an input or an output'],
   ['budget', 'it has reached its cost limit'],
   ['maxTasks', 'an explode step made more tasks than maxTasks allows'],
   ['person', 'by a person'],

@@ -1,8 +1,10 @@
 import { closeSync, lstatSync, mkdirSync, statfsSync } from 'node:fs';
 import { Big } from 'big.js';
-import { BatchctlError, isBatchctlError, messageOf } from '../errors.ts';
+import { BatchctlError, isRefusal, messageOf } from '../errors.ts';
+import { pauseForAccess } from '../jobs/watch/guards.ts';
 import { kindOfFile, openPlainFile } from '../lib/plain-file.ts';
 import { readRange } from '../lib/read-file.ts';
+import { DENIED_REASON } from '../model/journal.ts';
 import { begunKey, logKey } from '../model/keys.ts';
 import { changedCode } from '../model/overrides.ts';
 import { type AdmittedTask, MARK_AFTER_DELIVERIES } from './admit.ts';
@@ -77,6 +79,7 @@ export async function runAttempt(
   let staged: StagedInput | null = null;
   let outcome: Outcome;
   let secrets: Secrets = {};
+  let hasResult = false;
   try {
     if (task.delivery.receiveCount > MARK_AFTER_DELIVERIES)
       await ctx.platform.store.put(begunMark(task, options.attempt), '');
@@ -100,6 +103,7 @@ export async function runAttempt(
       if (doomed !== null) await doomed;
       // For a command that never started, the file is from the previous attempt.
       const ran = end.how !== 'aborted' || end.code !== null;
+      hasResult = true;
       const retrier = publishRetrier(run, end.seconds);
       const { store } = ctx.platform;
       if (ran) {
@@ -111,7 +115,7 @@ export async function runAttempt(
       outcome = await publishOrFail(run, end, input, retrier);
     }
   } catch (error) {
-    outcome = outcomeOfError(ctx, task, error, { ...options, staging: staged === null });
+    outcome = outcomeOfError(ctx, task, error, { ...options, hasResult });
   }
   outcome = maskOutcome(outcome, secrets);
   // The store and the ledger get the same facts.
@@ -195,15 +199,34 @@ function publishRetrier(
 ): Retrier {
   const { job, step, task: number } = task.message;
   const limitMs = publishRetryMs(seconds);
+  const monotonic = (): number => ctx.platform.clock.monotonic();
   return new Retrier({
     limitMs,
     signal: options.signal,
-    monotonic: () => ctx.platform.clock.monotonic(),
+    monotonic,
     onTrouble: (error) =>
       ctx.log.warn(
         `${job}/${step}/${number} is done but can't be stored yet; retrying for up to ${Math.round(limitMs / 60_000)} min: ${shortMessageOf(error)}`,
       ),
+    onRefusal: async (error) => {
+      if (!ctx.denials.recordDenial(job, FIRST_DELIVERY, monotonic())) return;
+      await pauseJob(ctx, task, denialText(error, { group: options.group, store: ctx.platform.store }));
+    },
   });
+}
+
+/** The result waits here for the service, so a refusal is repeated only once it has lasted. */
+const FIRST_DELIVERY = { receiveCount: 1 };
+
+/** Pauses the job as long as its results are refused, also if a person has resumed it too early. Never rejects. */
+async function pauseJob({ platform, jobs, log }: WorkerContext, { view }: AdmittedTask, why: string): Promise<void> {
+  try {
+    const after = await pauseForAccess(platform, view, DENIED_REASON, why);
+    await jobs.refresh(after);
+  } catch (error) {
+    // The store may refuse this too. The result waits nevertheless.
+    log.warn(`job ${view.record.job} could not be paused: ${shortMessageOf(error)}`);
+  }
 }
 
 async function publishOrFail(
@@ -285,7 +308,7 @@ function outcomeOfError(
   ctx: WorkerContext,
   task: AdmittedTask,
   error: unknown,
-  { signal, group, staging }: Pick<AttemptOptions, 'signal' | 'group'> & { readonly staging: boolean },
+  { signal, group, hasResult }: Pick<AttemptOptions, 'signal' | 'group'> & { readonly hasResult: boolean },
 ): Outcome {
   if (signal.aborted) return outcomeOfAbort(task, signal.reason as EndReason);
   const { job, step, task: number } = task.message;
@@ -295,8 +318,10 @@ function outcomeOfError(
   }
   const failure = failureOfError(error);
   if (failure !== null) return judgeFailure(task, failure);
-  const isRefused = isBatchctlError(error) && (error.denied !== undefined || (staging && error.kind === 'refused'));
-  if (isRefused && ctx.denials.recordDenial(job, task.delivery, ctx.platform.clock.monotonic())) {
+  // A result has waited for the service by now.
+  const lasts = (): boolean =>
+    hasResult || ctx.denials.recordDenial(job, task.delivery, ctx.platform.clock.monotonic());
+  if (isRefusal(error) && lasts()) {
     ctx.log.warn(`${job}/${step}/${number} is returned, and the job paused: ${shortMessageOf(error)}`);
     return { kind: 'denied', error: denialText(error, { group, store: ctx.platform.store }) };
   }

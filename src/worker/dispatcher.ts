@@ -205,7 +205,7 @@ export class Dispatcher {
     // Once the job is repaired, its missing tasks are re-sent (law 9).
     if (isKind(error, 'corrupt')) return refuse({ kind: 'poison', reason: shortMessageOf(error) });
     this.#ctx.log.warn(`a message is returned: ${shortMessageOf(error)}`);
-    if (isBatchctlError(error) && isDenied(error)) return refuse(await this.#handleDenial(delivery, error, group));
+    if (isDenied(error)) return refuse(await this.#handleDenial(delivery, error, group));
     return refuse({ kind: 'declined', why: 'service', delay: SERVICE_DELAY, error });
   }
 

@@ -1,4 +1,4 @@
-import { type BatchctlError, isKind, messageOf } from '../errors.ts';
+import { type BatchctlError, isKind, isRefusal, messageOf } from '../errors.ts';
 import { JoinError } from '../jobs/fetch/line-ends.ts';
 import { CutError } from '../jobs/split/cut-check.ts';
 import { type Failure, type FailureRecord, retryDelay } from '../model/failure.ts';
@@ -24,7 +24,7 @@ export type Outcome =
   | { readonly kind: 'handedOver'; readonly to: string }
   /** A secret that its command needs can't be read; `error` has its name and the reason, never its value. */
   | { readonly kind: 'secretRefused'; readonly error: string }
-  /** Its input can't be read, or its output not stored, repeatedly; `error` names the missing permission. */
+  /** Its input can't be read, or its output not stored, repeatedly; `error` names the object and the reason. */
   | { readonly kind: 'denied'; readonly error: string }
   | { readonly kind: 'leaseLost' }
   /** Must not run: the job is paused or cancelled, was stopped or pruned, or a newer round includes the task. */
@@ -118,11 +118,12 @@ function describeEnd(end: CommandEnd): string | null {
   }
 }
 
-/** A staging or publishing error as the task's failure; null for a service's error, which returns the task. */
+/** A staging or publishing error as the task's failure; null for a service's error or refusal, which returns the task. */
 export function failureOfError(error: unknown): Failure | null {
   if (error instanceof JoinError || error instanceof CutError)
     return { reason: 'input', exitCode: null, error: shortMessageOf(error) };
   if (error instanceof NoOutputError) return { reason: 'no-output', exitCode: 0, error: shortMessageOf(error) };
+  if (isRefusal(error)) return null;
   if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'proof', 'config', 'jobFile', 'usage')) return null;
   const reason = error.kind === 'jobFailed' || error.kind === 'usage' ? 'output' : error.kind;
   return { reason, exitCode: null, error: shortMessageOf(error) };

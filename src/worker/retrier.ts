@@ -1,4 +1,4 @@
-import { isKind } from '../errors.ts';
+import { type BatchctlError, isKind, isRefusal } from '../errors.ts';
 import { wait } from '../lib/wait.ts';
 
 /** Interval between tries, milliseconds: the first, and the maximum after doubling. */
@@ -27,9 +27,14 @@ interface RetrierOptions {
   readonly monotonic: () => number;
   /** Called once, when the first try has failed. */
   readonly onTrouble: (error: unknown) => void;
+  /**
+   * Given for a result that would be lost: then an act that a service refuses is repeated too, in case a person fixes
+   * the cause, and so is one for which the credentials have expired. Called after each refusal; never rejects.
+   */
+  readonly onRefusal?: (error: BatchctlError) => Promise<void>;
 }
 
-/** Repeats acts on a service that is unreachable or throttling, while the attempt may continue. */
+/** Repeats acts on a service that is unreachable, throttling or refusing, while the attempt may continue. */
 export class Retrier {
   readonly #o: RetrierOptions;
   #reported = false;
@@ -40,9 +45,9 @@ export class Retrier {
     this.#o = options;
   }
 
-  /** Rejects with the act's own error: at once unless it is `unavailable`, else when time is up or on abort. */
+  /** Rejects with the act's own error: at once unless it may pass, else when time is up or on abort. */
   async run<T>(act: (signal?: AbortSignal) => Promise<T>): Promise<T> {
-    const { signal, limitMs, monotonic, onTrouble } = this.#o;
+    const { signal, limitMs, monotonic, onTrouble, onRefusal } = this.#o;
     for (let pause = FIRST_WAIT_MS, tries = 0; ; pause = Math.min(pause * 2, LONGEST_WAIT_MS), tries += 1) {
       try {
         // The first try may complete: it usually ends soon, and a published output counts.
@@ -50,15 +55,21 @@ export class Retrier {
         this.#since = null;
         return answer;
       } catch (error) {
-        if (signal?.aborted || !isKind(error, 'unavailable')) throw error;
+        if (signal?.aborted || !this.#mayPass(error)) throw error;
         this.#since ??= monotonic();
         if (monotonic() - this.#since >= limitMs) throw error;
         if (!this.#reported) onTrouble(error);
         this.#reported = true;
+        if (isRefusal(error)) await onRefusal?.(error);
         // Randomly shortened by up to half, so that workers refused together don't come back together.
         await wait(pause * (0.5 + Math.random() / 2), signal);
         if (signal?.aborted) throw error;
       }
     }
+  }
+
+  #mayPass(error: unknown): boolean {
+    if (isKind(error, 'unavailable')) return true;
+    return this.#o.onRefusal !== undefined && (isRefusal(error) || isKind(error, 'credentials'));
   }
 }

@@ -151,7 +151,7 @@ describe('how the dashboard uses the API', () => {
     expect(stateSentence({ state: 'paused', reason: 'halt' }, '40 %')).to.equal('Paused · too many tasks failed');
     expect(stateSentence({ state: 'paused', reason: 'rates are late' }, null)).to.equal('Paused · rates are late');
     expect(stateSentence({ state: 'paused', reason: 'denied' }, null)).to.equal(
-      'Paused · workers may not read an input or store an output',
+      'Paused · a service refuses workers an input or an output',
     );
     expect(stateSentence({ state: 'paused', reason: 'constructor' }, null)).to.equal('Paused · constructor');
   });

@@ -4,6 +4,7 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { logKey, tryKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -146,6 +147,79 @@ describe('an attempt', () => {
     await executor.close();
     expect(outcome).to.include({ kind: 'interrupted', why: 'drain' });
     expect(await place.platform.store.read(logKey(view.record.job, 'price', 0, 'a'))).to.equal(null);
+  });
+
+  const refusal = new BatchctlError('refused', 'could not put it: the KMS key is disabled', {
+    hint: 'enable it',
+    isRefusal: true,
+  });
+  const writesOutput =
+    (ran: string[]) =>
+    ({ stdout }: Command) => {
+      ran.push('x');
+      writeFileSync(stdout, 'x\n');
+      return EXIT;
+    };
+
+  /** A store that refuses the first outputs, three seconds each, and what `also` says. */
+  function refuseOutputs(times: number, also: (key: string) => boolean = () => false): Platform['store'] {
+    const { store } = place.platform;
+    let left = times;
+    return wrapStore(store, {
+      uploadFile: (path, key, options) => {
+        if (!key.includes('/out/') || left === 0) return store.uploadFile(path, key, options);
+        left -= 1;
+        clock.pass(3);
+        return Promise.reject(refusal);
+      },
+      put: (key, body, options) => (also(key) ? Promise.reject(refusal) : store.put(key, body, options)),
+    });
+  }
+
+  it('keeps a result that is refused, pauses its job once that lasts, and publishes it without running again', async () => {
+    const ran: string[] = [];
+    expect(await runOnce(writesOutput(ran), { store: refuseOutputs(1) })).to.include({ kind: 'published' });
+    const { record } = view;
+    expect((await requireView(place.platform.store, record.job)).paused, 'it may pass').to.equal(null);
+    view = await submitJob(place, YAML, { 'price.sh': 'cat\n' });
+    expect(await runOnce(writesOutput(ran), { store: refuseOutputs(3) })).to.include({ kind: 'published' });
+    expect((await requireView(place.platform.store, view.record.job)).paused).to.include({
+      now: false,
+      reason: 'denied',
+      detail: 'could not put it: the KMS key is disabled; enable it',
+    });
+    expect(ran).to.have.length(2);
+  });
+
+  it('keeps a result that is refused while the job can not be paused either', async () => {
+    const ran: string[] = [];
+    const store = refuseOutputs(3, (key) => key.includes('/journal/'));
+    expect(await runOnce(writesOutput(ran), { store })).to.include({ kind: 'published' });
+    expect(ran).to.have.length(1);
+  });
+
+  it('is denied, and so pauses its job, once its result has been refused for too long', async () => {
+    process.env.BATCHCTL_TEST_PATIENCE_SECONDS = '0';
+    try {
+      const run = (command: Command): CommandEnd => ({ ...writesOutput([])(command), seconds: 0 });
+      expect(await runOnce(run, { store: refuseOutputs(1) })).to.deep.equal({
+        kind: 'denied',
+        error: 'could not put it: the KMS key is disabled; enable it',
+      });
+    } finally {
+      delete process.env.BATCHCTL_TEST_PATIENCE_SECONDS;
+    }
+  });
+
+  it("spends no attempt on a service's configuration error, such as another region", async () => {
+    const error = new BatchctlError('config', 'it is in another region', { isRefusal: true });
+    const store = wrapStore(place.platform.store, {
+      read: (key, options) =>
+        key.includes('/parts/') ? Promise.reject(error) : place.platform.store.read(key, options),
+    });
+    const mustNotRun = (): CommandEnd => expect.fail('it ran without its input');
+    expect(await runOnce(mustNotRun, { store })).to.deep.equal({ ...RETURNED, error });
+    expect(await runOnce(mustNotRun, { store, receiveCount: 2 })).to.include({ kind: 'denied' });
   });
 
   it('is returned once if it may not read its input, because permissions take a while, and then names the missing one', async () => {

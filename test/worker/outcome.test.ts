@@ -76,6 +76,8 @@ describe('the reason why an attempt failed', () => {
       expect(failureOfError(new BatchctlError(kind, 'x'))).to.include({ reason: 'output' });
     for (const kind of ['changed', 'corrupt', 'proof'] as const)
       expect(failureOfError(new BatchctlError(kind, 'x'))).to.include({ reason: kind });
+    for (const kind of ['config', 'usage', 'changed'] as const)
+      expect(failureOfError(new BatchctlError(kind, 'x', { isRefusal: true })), `a service's ${kind}`).to.equal(null);
     for (const error of [new BatchctlError('unavailable', 'x'), new BatchctlError('full', 'x'), new Error('x')])
       expect(failureOfError(error)).to.equal(null);
     expect(shortMessageOf(new Error('x'.repeat(600)))).to.have.length(512);

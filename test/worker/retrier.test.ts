@@ -236,6 +236,34 @@ describe('a retrier', () => {
     expect(await rejection(makeRetrier(600_000).run(() => Promise.reject(denied)))).to.equal(denied);
   });
 
+  it('waits for a person, as for a service that is unavailable, where a result would be lost', async () => {
+    const refusal = new BatchctlError('refused', 'the key is disabled', { isRefusal: true });
+    const expired = new BatchctlError('credentials', 'they have expired');
+    const damaged = new BatchctlError('corrupt', 'not a refusal');
+    for (const [error, told] of [
+      [refusal, true],
+      [new BatchctlError('credentials', 'denied', { denied: 's3:PutObject on x' }), true],
+      [expired, false],
+    ] as const) {
+      const refused: unknown[] = [];
+      const [began, signal] = [time.now(), new AbortController().signal];
+      const options = { limitMs: 61_000, signal, monotonic: () => time.now(), onTrouble: () => undefined };
+      const act = async (): Promise<void> => {
+        if (time.now() - began < 60_000) throw error;
+      };
+      const patient = new Retrier({ ...options, onRefusal: async (each) => void refused.push(each) });
+      await time.passUntil(patient.run(act));
+      expect(time.now() - began).to.be.at.least(60_000);
+      expect(new Set(refused)).to.deep.equal(new Set(told ? [error] : []));
+      expect(refused.length).to.be.within(told ? 5 : 0, told ? 20 : 0);
+      const again = time.now();
+      expect(await time.passUntil(rejection(patient.run(() => Promise.reject(error))))).to.equal(error);
+      expect(time.now() - again).to.be.within(61_000, 80_000);
+      expect(await rejection(new Retrier(options).run(() => Promise.reject(error))), 'no result').to.equal(error);
+      expect(await rejection(patient.run(() => Promise.reject(damaged)))).to.equal(damaged);
+    }
+  });
+
   it('retries to publish for as long as the command would take again, from 30 to 45 minutes', () => {
     expect([1, 2_400, 36_000].map(publishRetryMs)).to.deep.equal([1_800_000, 2_400_000, 2_700_000]);
   });

@@ -78,12 +78,18 @@ const REFUSED: Readonly<Record<string, { readonly found: (doing: AwsOperation) =
     hint: 'choose another `bucket.name` in the profile',
   },
 };
+/** A KMS key is disabled, pending deletion, deleted or of the wrong kind (S3UG/UsingKMSEncryption; SQS: common errors). */
+const KEY_UNUSABLE = /^(KMS\.|Kms[A-Z])/;
+const KEY_HINT =
+  'aws kms describe-key shows its state; aws kms enable-key, or cancel-key-deletion and then enable-key, makes it usable again; a deleted key is lost: choose another one for new objects';
 /** The signing time is too far from the service's: the clock is wrong, not the key (Signature Version 4). */
 const BAD_TIME = /signature (not yet current|expired)/i;
 /** EC2 and SimpleDB use this code for a wrong clock and for expired credentials. */
 const EXPIRED = 'RequestExpired';
 /** Milliseconds. Most services refuse a request signed further from their own time (General Reference: signing). */
 const SKEW_REFUSED_MS = 300_000;
+/** What these say of a missing object may change at any time. */
+const GONE_STATUS = new Set([404, 410]);
 /** IAM's message may name another permission than the request's own: of a KMS key, or of the bucket. */
 const NOT_AUTHORIZED = /is not authorized to perform: ([\w-]+:\w+) on resource: "?(arn:[^\s"]+)/;
 const THROTTLED =
@@ -188,13 +194,14 @@ export async function translateErrors<T>(about: AwsOperation, act: () => Promise
  * Translates an SDK error into the project's: `credentials` (none, expired, not accepted, or an action denied),
  * `notFound`, `config` (another region, an untrusted certificate, a wrong clock), `refused` (no permission would help),
  * `unavailable` (all attempts failed), `full`, else `unexpected`. An error that already has a kind, or that an aborted
- * signal threw, is returned unchanged.
+ * signal threw, is returned unchanged. Its `isRefusal` says that only a person can change the answer.
  */
 export function translateAwsError(error: unknown, doing: AwsOperation): Error {
   const ours: Translation = (kind, found, hint, denied) =>
     new BatchctlError(kind, `could not ${doing.what}: ${found}`, {
       ...(hint !== undefined && { hint }),
       ...(denied !== undefined && { denied }),
+      isRefusal: REFUSAL_KINDS.includes(kind) || (kind === 'unexpected' && isClientError(error)),
       cause: error,
     });
   if (!(error instanceof Error)) return ours('unexpected', String(error));
@@ -205,6 +212,15 @@ export function translateAwsError(error: unknown, doing: AwsOperation): Error {
     serviceErrorOf(error, ours) ??
     fallback(error, ours)
   );
+}
+
+/** Kinds of translated errors that only a person can end. */
+const REFUSAL_KINDS: readonly ErrorKind[] = ['refused', 'config'];
+
+/** True if the service answered that it won't do it (4xx), except that an object is missing. */
+function isClientError(error: unknown): boolean {
+  const status = statusOf(error) ?? 0;
+  return status >= 400 && status < 500 && !GONE_STATUS.has(status);
 }
 
 /** Makes the project's error of a kind, with what was found, the way out, and the action that is denied. */
@@ -259,6 +275,10 @@ function setupErrorOf(error: Error, doing: AwsOperation, ours: Translation): Bat
   }
   const refused = REFUSED[name];
   if (refused !== undefined) return ours('refused', refused.found(doing), refused.hint);
+  if (KEY_UNUSABLE.test(name) && !DENIED_CODES.has(name) && !isTransient(error)) {
+    const found = `the KMS key of ${doing.resource} can't be used: ${firstLine(error.message)} (${name})`;
+    return ours('refused', found, KEY_HINT);
+  }
   const ahead = clockLeadOf(error);
   const isOff = ahead !== null && Math.abs(ahead) >= SKEW_REFUSED_MS;
   if (name === 'RequestTimeTooSkewed' || BAD_TIME.test(error.message) || (name === EXPIRED && isOff)) {

@@ -2,12 +2,12 @@ import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { type StepFacts, standingOf } from '../../model/decide.ts';
 import { causeText } from '../../model/failure.ts';
-import { PERSON_REASON } from '../../model/journal.ts';
+import { DENIED_REASON, PERSON_REASON } from '../../model/journal.ts';
 import { failedKey, outKey } from '../../model/keys.ts';
 import { isAlreadyDone, requireLegal } from '../../model/legal.ts';
 import { type Change, isSameJson } from '../../model/overrides.ts';
 import { isKilled, type JobView, roundOf, stateOf } from '../../model/view.ts';
-import type { AttemptEvent } from '../../ports/ledger.ts';
+import { type AttemptEvent, aliveMs } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { requireResumeAffordable } from '../cost/affordable.ts';
 import { removeDeniedMark } from '../denied-job.ts';
@@ -15,7 +15,7 @@ import { append, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { lookAndNotify } from '../notify/notice-sender.ts';
 import { ifLedgerAvailable, recordView } from '../record-view.ts';
-import { sendUndecided, undecidedSets } from '../send.ts';
+import { type LaterTasks, sendUndecided, undecidedSets } from '../send.ts';
 import { setsOfTasks, type TaskName } from '../tasks.ts';
 import { guardFailures } from '../watch/guards.ts';
 import { type CorrectedFile, changesFor, correctedOverrides, storeCorrectedCode } from './corrected-file.ts';
@@ -76,10 +76,24 @@ export async function resume(
   await recordView(platform, after);
   const standing = standingOf(after, await listFacts(platform.store, after));
   // Tasks given up by `onFailure: stop` are dropped until a retry includes them.
-  const sent = after.stopped === null ? await sendUndecided(platform, after, standing) : 0;
+  const later = seen.paused?.reason === DENIED_REASON ? await heldTasks(platform) : undefined;
+  const sent = after.stopped === null ? await sendUndecided(platform, after, standing, null, { later }) : 0;
   // If nothing was left to send, make the pending move now: open a gather, or close the job.
   const found = await lookAndNotify(platform, after);
   return { view: found.view, changed: appended, changes, sent };
+}
+
+/** Seconds within which a worker with a result in hand puts it again (`Retrier`), and a bit. */
+const HELD_SECONDS = 20;
+
+/** The tasks that workers run: the results of some were refused. Sent at once, they would be computed again elsewhere. */
+async function heldTasks({ clock, leaseSeconds, ledger }: Platform): Promise<LaterTasks> {
+  const names = new Set<string>();
+  await ifLedgerAvailable(async () => {
+    const workers = await (await ledger()).workers({ since: clock.now() - aliveMs(leaseSeconds) });
+    for (const { busy, state } of workers) if (state !== 'gone') for (const task of busy) names.add(task);
+  });
+  return { names, seconds: HELD_SECONDS };
 }
 
 /** Throws `refused` unless the job's undecided tasks can run with a corrected file: it runs, or is closed. */

@@ -147,8 +147,8 @@ function paused(seen: Snapshot): Cause | null {
     case DENIED_REASON:
       return byGuard(
         'accessDenied',
-        `it was paused ${ago} ago: workers may not read an input or store an output; no attempt was used up`,
-        `give the workers that permission; ${fix}`,
+        `it was paused ${ago} ago: a service refuses workers an input or an output; no attempt was used up`,
+        `remove that cause; then ${fix}`,
         'which one',
       );
     default: {

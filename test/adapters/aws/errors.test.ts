@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { MfaError, translateAwsError } from '../../../src/adapters/aws/errors.ts';
-import { BatchctlError, type ErrorKind, isKind } from '../../../src/errors.ts';
+import { BatchctlError, type ErrorKind, isKind, isRefusal } from '../../../src/errors.ts';
 
 const REQUEST = { what: 'put k', action: 's3:PutObject', resource: 'arn:aws:s3:::b/k', profile: 'acme-prod' };
 const failure = (name: string, status: number | null, fields: object = {}): Error => {
@@ -45,6 +45,12 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
     /could not put k: kms:Decrypt on arn:aws:kms:eu-west-1:1:key\/0a-1 is denied, which s3:PutObject on .*key's own policy/,
   ],
   [failure('InvalidObjectState', 403), 'refused', /b\/k is in an archive tier.*restore-object/],
+  [
+    failure('KMS.DisabledException', 400),
+    'refused',
+    /the KMS key of arn:aws:s3:::b\/k can't be used: text of KMS.DisabledException \(KMS.DisabledException\) .*enable-key/,
+  ],
+  [failure('KMS.AccessDeniedException', 400), 'credentials', /s3:PutObject on .* is denied/],
   [failure('OptInRequired', 403), 'refused', /not signed up.*ledger\.kind/],
   [failure('AccountProblem', 403), 'refused', /billing/],
   [failure('BucketAlreadyExists', 409), 'refused', /belongs to another account.*bucket\.name/],
@@ -62,7 +68,45 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
   [failure('InvalidArgument', 400), 'unexpected', /InvalidArgument: text of/],
 ];
 
+/** Errors that only a person can end, and those that may pass, or that end with new credentials. */
+const REFUSALS: readonly (readonly [Error, boolean])[] = [
+  [failure('AccessDenied', 403), true],
+  [failure('KMS.DisabledException', 400), true],
+  [failure('KMS.KMSInvalidStateException', 400), true],
+  [failure('KMS.NotFoundException', 400), true],
+  [failure('KmsDisabled', 400), true],
+  [failure('AccountProblem', 403), true],
+  [failure('TemporaryRedirect', 307), true],
+  [failure('RequestTimeTooSkewed', 403), true],
+  [failure('Error', null, { code: 'SELF_SIGNED_CERT_IN_CHAIN' }), true],
+  [new Error('Bad response: 407'), true],
+  [failure('InvalidArgument', 400), true],
+  [failure('MethodNotAllowed', 405), true],
+  [failure('UnknownError', 499), true],
+  [failure('UnknownError', 404), false],
+  [failure('Gone', 410), false],
+  [failure('NoSuchBucket', 404), false],
+  [failure('TypeError', null), false],
+  [failure('NotImplemented', 501), false],
+  [failure('ExpiredToken', 400), false],
+  [failure('InvalidAccessKeyId', 403), false],
+  [failure('CredentialsProviderError', null), false],
+  [failure('SlowDown', 503), false],
+  [failure('TooManyRequestsException', 429), false],
+  [failure('OverLimit', 403), false],
+  [failure('KMS.ThrottlingException', 400), false],
+  [failure('KmsThrottled', 400), false],
+  [failure('KMS.KMSInternalException', 500), false],
+  [failure('RequestTimeout', 400), false],
+  [failure('QuotaExceeded', 507), false],
+];
+
 describe('an AWS error, as the operator sees it', () => {
+  for (const [error, expected] of REFUSALS)
+    it(`${error.name} (${error.message}) ${expected ? 'is' : 'is not'} a refusal that only a person can end`, () => {
+      expect(isRefusal(translateAwsError(error, REQUEST))).to.equal(expected);
+    });
+
   for (const [error, kind, text] of CASES) {
     it(`${error.name} (${error.message}) has the kind ${kind}`, () => {
       const translated = translateAwsError(error, REQUEST);

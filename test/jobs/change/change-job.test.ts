@@ -20,6 +20,9 @@ import { openPlace, publishSmall, putJob, STEPS } from '../published-job.ts';
 const JOB = 'claims-20261130-0600-abcde';
 const GATHERED = `${STEPS}  - { name: totals, gather: true, run: [cat] }\ntolerate: 1\n`;
 
+const PLACE = { group: 'default', host: 'h', pid: 1, version: '1', slots: 2, memory: 1, disk: 1 };
+const WORKER = { ...PLACE, state: 'busy', done: 0, failed: 0, spent: {} } as const;
+
 describe('changing a job', () => {
   const place = forEachTest(openPlace);
 
@@ -52,6 +55,26 @@ describe('changing a job', () => {
     for (const task of [0, 1, 2]) await (tasks.includes(task) ? failForGood(task) : publish(view, task));
     await look(place.platform, view);
   }
+
+  it('sends the tasks that live workers run later if the pause was for a refusal, as they may hold the results', async () => {
+    const ledger = await place.platform.ledger();
+    const now = place.platform.clock.now();
+    const beat = { ...WORKER, startedAt: now, seenAt: now };
+    await ledger.heartbeat({ ...beat, worker: 'w1', busy: [`${JOB}/price/1`, `${JOB}/other/0`, 'other/price/0'] });
+    await ledger.heartbeat({ ...beat, worker: 'w2', state: 'gone', busy: [`${JOB}/price/2`] });
+    await ledger.heartbeat({ ...beat, worker: 'w3', seenAt: now - 3_600_000, busy: [`${JOB}/price/0`] });
+    const pausedFor = async (view: JobView, reason: string) =>
+      addEntry(place.platform, view, { what: 'pause', now: false, reason });
+    const counts = async () => {
+      const { visible: seen, delayed } = await (await place.platform.queue('default')).readCounts();
+      return { seen, delayed };
+    };
+    const refused = await resume(place.platform, await pausedFor(await sentJob(), 'denied'));
+    expect(refused.sent).to.equal(3);
+    expect(await counts()).to.deep.equal({ seen: 2, delayed: 1 });
+    await resume(place.platform, await pausedFor(refused.view, 'halt'));
+    expect(await counts(), 'all at once after another pause').to.deep.equal({ seen: 5, delayed: 1 });
+  });
 
   it('pauses only once, and sends undecided tasks on resume', async () => {
     const view = await sentJob();

@@ -99,6 +99,21 @@ export function kmsDenies(kmsKey: string, objects: Objects, use: 'Decrypt' | 'Ge
   };
 }
 
+/** An answer of S3 to each request of this method for these objects, instead of the object or its receipt. */
+export function answers(
+  method: 'GET' | 'PUT',
+  [status, code, message]: readonly [number, string, string],
+  objects: Objects,
+): Rule {
+  return {
+    refuse: (call) => {
+      if (call.service !== 's3' || call.method !== method) return null;
+      const { bucket, key } = placeOf(call);
+      return objects(bucket, key) ? errorFor('s3', status, code, message) : null;
+    },
+  };
+}
+
 function usesKey({ method, headers, url }: CloudRequest, use: 'Decrypt' | 'GenerateDataKey'): boolean {
   if (use === 'GenerateDataKey') return method === 'PUT' || (method === 'POST' && url.searchParams.has('uploads'));
   return method === 'GET' || (method === 'HEAD' && headers['x-amz-checksum-mode'] === 'ENABLED');
