@@ -97,7 +97,9 @@ export async function openCorrectedJob(ctx: Context, path: string): Promise<Corr
     return { spec, code: await attachedCode(ctx, attachments, spec) };
   }
   const { readCorrectedFile } = await import('../jobs/change/corrected-file.ts');
-  return readCorrectedFile(spec, dirname(resolve(ctx.io.cwd, path)));
+  const corrected = await readCorrectedFile(spec, dirname(resolve(ctx.io.cwd, path)));
+  for (const text of corrected.code?.leftOut ?? []) ctx.warn(text);
+  return corrected;
 }
 
 interface InlineJob {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import fs, { chmodSync, type Dirent, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, normalize, relative, resolve, sep } from 'node:path';
 import { createGunzip, gunzipSync, gzipSync } from 'node:zlib';
 import type { Extract, Header } from 'tar-stream';
 import { glob } from 'tinyglobby';
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, hasCode } from '../errors.ts';
+import { kindOf } from '../lib/read-file.ts';
 import { codeKey } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
@@ -20,6 +21,8 @@ export interface CodeArchive {
   readonly files: readonly string[];
   /** The result of `filesInArchive`, if the archive itself isn't here. */
   readonly hashes?: Readonly<Record<string, string>>;
+  /** The links that patterns passed over, in a line each. */
+  readonly leftOut?: readonly string[];
 }
 
 /** The limit for code, which is held in memory. */
@@ -28,15 +31,17 @@ const LARGEST_CODE = 256 * 2 ** 20;
 const MOST_FILES = 50_000;
 
 /**
- * Packs the files that match the patterns, relative to `directory`. Throws `jobFile` for a pattern without a match, and
- * for a file that a link leads to outside of the directory.
+ * Packs the files that match the patterns, relative to `directory`. Throws `jobFile` as `expandPatterns`, and for a file
+ * that a link leads to outside of the directory.
  */
 export async function packCode(directory: string, patterns: readonly string[]): Promise<CodeArchive | null> {
   if (patterns.length === 0) return null;
-  const names = await expandPatterns(directory, patterns);
+  const leftOut: string[] = [];
+  const names = await expandPatterns(directory, patterns, (text) => leftOut.push(text));
   const top = realpathSync.native(directory);
   for (const name of names) requireBelow(top, name, realpathSync.native(join(directory, name)));
-  return packFiles(directory, names);
+  // Not by a spread, which would compress it at once.
+  return Object.assign(await packFiles(directory, names), { leftOut });
 }
 
 /** Throws `jobFile`: the directory may be another person's, and a file elsewhere was not meant for the workers. */
@@ -59,6 +64,7 @@ export async function packFiles(directory: string, names: readonly string[], lev
   let size = 0;
   for (const name of names) {
     const path = join(directory, name);
+    const stat = statSync(path);
     const bytes = readFileSync(path);
     size += bytes.length;
     if (size > LARGEST_CODE) {
@@ -68,10 +74,7 @@ export async function packFiles(directory: string, names: readonly string[], lev
         { hint: 'upload data to the store with batchctl upload, and read it as an input' },
       );
     }
-    archive.entry(
-      { name, mode: lstatSync(path).mode & 0o111 ? 0o755 : 0o644, mtime: new Date(0), uid: 0, gid: 0 },
-      bytes,
-    );
+    archive.entry({ name, mode: stat.mode & 0o111 ? 0o755 : 0o644, mtime: new Date(0), uid: 0, gid: 0 }, bytes);
   }
   archive.finalize();
   const chunks: Buffer[] = [];
@@ -88,25 +91,109 @@ export async function packFiles(directory: string, names: readonly string[], lev
   };
 }
 
-/** The files that match the patterns, sorted. Throws `jobFile` for a pattern without a match. */
-export async function expandPatterns(directory: string, patterns: readonly string[]): Promise<readonly string[]> {
+/**
+ * The files that match the patterns, sorted. A link is one of them only if a pattern is its name, and it leads to a file; the
+ * others are reported to `onLeftOut`, a line a pattern. Throws `jobFile` for a pattern without a match, and for pipes,
+ * sockets and devices: reading one might never end, and a program that needs it would not find it.
+ */
+export async function expandPatterns(
+  directory: string,
+  patterns: readonly string[],
+  onLeftOut: (text: string) => void = () => undefined,
+): Promise<readonly string[]> {
   const names = new Set<string>();
+  const named = new Set(patterns.map(normalize));
   for (const pattern of patterns) {
-    const found = await glob([pattern], {
-      cwd: directory,
-      onlyFiles: true,
-      followSymbolicLinks: false,
-      expandDirectories: true,
-      dot: true,
-    });
-    if (found.length === 0) {
-      throw new BatchctlError('jobFile', `files: ${pattern} matches no file in ${directory}`, {
-        hint: 'paths are relative to the job file',
-      });
+    const entries = await matchEntries(directory, pattern);
+    const [taken, left]: [string[], string[]] = [[], []];
+    for (const { name, isLink } of entries) (isLink && !named.has(name) ? left : taken).push(name);
+    for (const name of taken) {
+      requireFile(directory, name);
+      names.add(name);
     }
-    for (const name of found) names.add(relative(directory, resolve(directory, name)).split(sep).join('/'));
+    if (taken.length === 0) throw matchesNothing(directory, pattern, left);
+    if (left.length > 0) onLeftOut(`files: ${pattern} leaves out ${linksText(left)}`);
   }
   return [...names].sort();
+}
+
+interface MatchedEntry {
+  /** Relative to the directory. */
+  readonly name: string;
+  readonly isLink: boolean;
+}
+
+/** What a pattern matches, sorted: links, which are not followed, and anything else but directories. */
+async function matchEntries(directory: string, pattern: string): Promise<readonly MatchedEntry[]> {
+  const links = new Set<string>();
+  const asName = (path: string): string => relative(directory, resolve(directory, path)).split(sep).join('/');
+  const seen = (parent: string, entry: Dirent): void => {
+    if (entry.isDirectory()) return;
+    if (entry.isSymbolicLink()) links.add(asName(join(parent, entry.name)));
+    // The search returns only files. Whatever it is, the pattern decides whether it matches.
+    entry.isFile = () => true;
+    entry.isSymbolicLink = () => false;
+  };
+  const matches = await glob([pattern], {
+    cwd: directory,
+    onlyFiles: true,
+    followSymbolicLinks: false,
+    expandDirectories: true,
+    dot: true,
+    fs: { readdir: seeEntries(seen) },
+  });
+  return matches
+    .map(asName)
+    .sort()
+    .map((name) => ({ name, isLink: links.has(name) }));
+}
+
+/** `readdir` of `node:fs`, whose entries `onEntry` sees first. */
+function seeEntries(onEntry: (directory: string, entry: Dirent) => void): typeof fs.readdir {
+  return new Proxy(fs.readdir, {
+    apply(target, self, given: unknown[]) {
+      const done = given.at(-1) as (error: unknown, entries: unknown) => void;
+      const ended = (error: unknown, entries: unknown): void => {
+        if (Array.isArray(entries)) for (const entry of entries as Dirent[]) onEntry(String(given[0]), entry);
+        done(error, entries);
+      };
+      return Reflect.apply(target, self, [...given.slice(0, -1), ended]);
+    },
+  });
+}
+
+/** Throws `jobFile` for what can't be copied to workers. */
+function requireFile(directory: string, name: string): void {
+  const kind = kindAt(join(directory, name));
+  if (kind === null) return;
+  throw new BatchctlError('jobFile', `files: expected files, found ${kind}: ${name}`, {
+    hint:
+      kind === 'a directory'
+        ? 'it is a link to a directory: name the directory itself'
+        : 'remove it, or name the files beside it one by one',
+  });
+}
+
+/** What is there instead of a file; null if it is one. */
+function kindAt(path: string): string | null {
+  try {
+    return kindOf(statSync(path));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ELOOP')) return 'a broken link';
+    throw error;
+  }
+}
+
+function matchesNothing(directory: string, pattern: string, links: readonly string[]): BatchctlError {
+  const only = links.length === 0 ? '' : `, only ${linksText(links)}`;
+  return new BatchctlError('jobFile', `files: ${pattern} matches no file in ${directory}${only}`, {
+    hint: 'paths are relative to the job file',
+  });
+}
+
+function linksText(links: readonly string[]): string {
+  const such = links.length === 1 ? links[0] : `such as ${links[0]}`;
+  return `${links.length} ${links.length === 1 ? 'link' : 'links'} (${such}); name a link to ship the file that it leads to`;
 }
 
 /** The files of an archive: name to SHA-256 of the bytes, followed by `+x` for an executable. */

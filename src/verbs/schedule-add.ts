@@ -150,6 +150,7 @@ async function scheduledJob(
   const { directory, inputDirectory, attachments = null, code: sent } = await context.files.source(file, spec);
   const [params, labels] = [parsePairs('--set', asked.set), parsePairs('--label', asked.label)];
   const code = sent === undefined ? await packCode(directory, spec.files) : sent;
+  for (const text of code?.leftOut ?? []) context.warn(text);
   const job: ScheduledJob = {
     spec,
     code: code?.sha256 ?? null,

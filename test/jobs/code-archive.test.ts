@@ -1,13 +1,16 @@
 // Protects: damaged, disguised or huge code archives from callers are refused without harm.
 // Protects: a job's files stay executable, and never run with another user's rights.
 
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { pack } from 'tar-stream';
-import { packCode, packFiles, readStoredCode, unpackCode } from '../../src/jobs/code-archive.ts';
+import { filesInArchive, packCode, packFiles, readStoredCode, unpackCode } from '../../src/jobs/code-archive.ts';
 import { codeKey } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -105,6 +108,61 @@ describe('code of a job file', () => {
     // A directory that is itself named by a link.
     symlinkSync(scratch.path('job'), scratch.path('alias'));
     expect((await packCode(scratch.path('alias'), ['lib']))?.files).to.deep.equal(['lib/a.sh']);
+  });
+
+  it('is refused by name if a pattern matches a pipe, a socket or a device, or a link to one, and none is read', async () => {
+    mkdirSync(scratch.path('lib'));
+    writeFileSync(scratch.path('lib', 'a.sh'), 'x');
+    execFileSync('mkfifo', [scratch.path('lib', 'pipe')]);
+    const socket = createServer().listen(scratch.path('socket'));
+    await once(socket, 'listening');
+    symlinkSync('lib/pipe', scratch.path('to-pipe'));
+    symlinkSync('/dev/zero', scratch.path('zero'));
+    const cases = [
+      ['lib', 'a pipe: lib/pipe'],
+      ['lib/*', 'a pipe: lib/pipe'],
+      ['lib/pipe', 'a pipe: lib/pipe'],
+      ['to-pipe', 'a pipe: to-pipe'],
+      ['s*', 'a socket: socket'],
+      ['zero', 'a device: zero'],
+    ] as const;
+    try {
+      for (const [pattern, found] of cases) {
+        const error = await failsWith('jobFile', packCode(scratch.directory, ['lib/a.sh', pattern]));
+        expect(error.message, pattern).to.equal(`files: expected files, found ${found}`);
+      }
+    } finally {
+      socket.close();
+    }
+  });
+
+  it('contains what a link leads to only if the link is named; others are reported, with number and example', async () => {
+    for (const directory of ['lib', 'other']) mkdirSync(scratch.path(directory));
+    for (const name of ['lib/a.sh', 'other/b.sh']) writeFileSync(scratch.path(name), name, { mode: 0o644 });
+    symlinkSync('a.sh', scratch.path('lib', 'run.sh'));
+    symlinkSync('../other', scratch.path('lib', 'own'));
+    symlinkSync('nowhere', scratch.path('lib', 'broken'));
+    symlinkSync('loop', scratch.path('lib', 'loop'));
+    const packed = await packCode(scratch.directory, ['lib']);
+    expect([packed?.files, packed?.leftOut]).to.deep.equal([
+      ['lib/a.sh'],
+      ['files: lib leaves out 4 links (such as lib/broken); name a link to ship the file that it leads to'],
+    ]);
+    const named = await packCode(scratch.directory, ['./lib/run.sh', 'lib/r*']);
+    expect([named?.files, named?.leftOut?.length]).to.deep.equal([['lib/run.sh'], 0]);
+    const hashes = await filesInArchive(named?.gzip ?? Buffer.of());
+    expect(hashes.get('lib/run.sh')).to.equal(hashOf(Buffer.from('lib/a.sh')));
+    const cases = [
+      ['lib/own', 'files: expected files, found a directory: lib/own'],
+      ['lib/broken', 'files: expected files, found a broken link: lib/broken'],
+      ['lib/loop', 'files: expected files, found a broken link: lib/loop'],
+      ['lib/o*', `files: lib/o* matches no file in ${scratch.directory}, only 1 link (lib/own)`],
+      ['lib/nothing', `files: lib/nothing matches no file in ${scratch.directory}`],
+    ] as const;
+    for (const [pattern, message] of cases) {
+      const error = await failsWith('jobFile', packCode(scratch.directory, [pattern]));
+      expect(error.message, pattern).to.satisfy((text: string) => text.startsWith(message));
+    }
   });
 
   it('has at most 50,000 files', async () => {

@@ -44,11 +44,13 @@ export async function openLocalJob(ctx: Context, path: string): Promise<LocalJob
 
 /** The spec and its packed files. Without `put` the files are not uploaded; only their hashes matter then. */
 export async function attachCode(
+  ctx: Context,
   manager: Manager,
   { path, spec, directory }: LocalJob,
   put = true,
 ): Promise<{ readonly attachments: Attachments; readonly code: CodeArchive | null }> {
   const code = await packCode(directory, spec.files);
+  for (const text of code?.leftOut ?? []) ctx.warn(text);
   if (code !== null && put) await manager.store.put(codeKey(code.sha256), code.gzip);
   const jobFile = { path, spec: jobFileOf(spec), code: code?.sha256 ?? null };
   return { code, attachments: { jobFile, inputs: [] } };
@@ -85,7 +87,7 @@ export async function attachSubmission(
       onWait: (why) => ctx.notice(`waiting: ${why}`),
     });
     warnOfLeftOut(ctx, found);
-    const { attachments } = await attachCode(manager, job);
+    const { attachments } = await attachCode(ctx, manager, job);
     const put = await withSubmitter(ctx, (submitter) =>
       withSubmitProgress(submitter, (onProgress) =>
         uploadInputs(manager.store, found.inputs, {
@@ -190,7 +192,7 @@ export async function attachPlan(
   find: FindSource,
 ): Promise<Attachments> {
   const { request, spec } = await localRequestOf(ctx, job, input);
-  const { attachments, code } = await attachCode(manager, job, false);
+  const { attachments, code } = await attachCode(ctx, manager, job, false);
   const files = code?.files ?? [];
   if (localInputNames(spec).length === 0) return { ...attachments, planned: { files, cut: null } };
   const { bucket } = await ctx.platform();

@@ -170,7 +170,7 @@ async function attachmentsOf<Result, Event>(
 /** For a dry run nothing is uploaded; the hashes of the files are sent instead. */
 async function attachJobFile(ctx: Context, manager: Manager, path: string): Promise<Attachments> {
   const put = !ctx.flags.dryRun;
-  const { attachments, code } = await attachCode(manager, await openLocalJob(ctx, path), put);
+  const { attachments, code } = await attachCode(ctx, manager, await openLocalJob(ctx, path), put);
   if (put) return attachments;
   const hashes = code === null ? {} : Object.fromEntries(await filesInArchive(code.gzip));
   return { ...attachments, planned: { files: code?.files ?? [], hashes, cut: null } };

@@ -86,7 +86,7 @@ export async function prepare(
   const { spec, runKey, place: deliverTo } = resolveSpec(request);
   refuseLocalReceivers(spec, checksums !== null);
   const code = request.code === undefined ? await packCode(request.directory, spec.files) : request.code;
-  const leftOut: string[] = [];
+  const leftOut = request.code === undefined ? [...(code?.leftOut ?? [])] : [];
   const onLeftOut = (text: string): number => leftOut.push(text);
   const incomplete: IncompleteInput[] = [];
   const onIncomplete = request.allowIncomplete ? (found: IncompleteInput): number => incomplete.push(found) : null;
