@@ -28,14 +28,18 @@ export function parseStored<T extends { readonly format: number }>(
       hint: 'restore it from a backup of the store',
     });
   }
-  if (value.format > known) {
-    const needs = 'needs' in value && typeof value.needs === 'string' ? value.needs : null;
-    throw new BatchctlError('newer', `${key} has format ${value.format}; this version reads up to ${known}`, {
-      hint: `install ${needs === null ? 'the version of batchctl that wrote it' : `batchctl ${needs}`}, or a newer one`,
-    });
-  }
+  requireKnownFormat(key, value, known);
   requireShape(key, value, shape);
   return value as unknown as T;
+}
+
+/** Throws `newer` for a document with a format above `known`, with the version that it needs, if it says which. */
+export function requireKnownFormat(name: string, document: object, known: number): void {
+  if (!('format' in document) || typeof document.format !== 'number' || !(document.format > known)) return;
+  const needs = 'needs' in document && typeof document.needs === 'string' ? document.needs : null;
+  throw new BatchctlError('newer', `${name} has format ${document.format}; this version reads up to ${known}`, {
+    hint: `install ${needs === null ? 'the version of batchctl that wrote it' : `batchctl ${needs}`}, or a newer one`,
+  });
 }
 
 /** Reads an object of the store with a `format`; null if it provably doesn't exist. Throws like `parseStored`. */

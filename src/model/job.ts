@@ -185,7 +185,7 @@ export interface FilePin {
 
 /** The newest format of job.json and of journal entries: above 1 only where older workers lack a rule (`model/needs.ts`). */
 export const JOB_FORMAT = 2;
-export type JobFormat = 1 | typeof JOB_FORMAT;
+export type JobFormat = 1 | 2;
 
 /** job.json: the job as accepted. It never changes; `adjust` and `retry` are journal entries. */
 export interface JobRecord {

@@ -1,4 +1,4 @@
-import { JOB_FORMAT, type JobFormat, type JobRecord, type JobSpec, joinOf, type StepSpec } from './job.ts';
+import { type JobFormat, type JobRecord, type JobSpec, joinOf, type StepSpec } from './job.ts';
 import type { EntryKind } from './journal.ts';
 import { changedStep } from './overrides.ts';
 import { placeholdersOf, TASK_PLACEHOLDERS } from './substitute.ts';
@@ -111,9 +111,10 @@ const rulesOf = (now: StepNow): readonly Rule[] => RULES.filter(({ applies }) =>
 
 function needsOf(steps: readonly StepNow[]): Needs {
   const found = steps.flatMap((now) => rulesOf(now).map((rule) => ({ name: now.step.name, rule })));
+  const formats: JobFormat[] = found.map(({ rule }) => rule.format);
   const versions = found.map(({ rule }) => rule.since);
   return {
-    format: found.some(({ rule }) => rule.format === JOB_FORMAT) ? JOB_FORMAT : 1,
+    format: formats.sort((a, b) => b - a)[0] ?? 1,
     version: versions.reduce<string | null>((least, since) => (isOlder(least ?? '0', since) ? since : least), null),
     because: [...new Set(found.map(({ name, rule }) => `${name} ${rule.does}`))],
   };

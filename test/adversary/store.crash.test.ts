@@ -8,6 +8,7 @@ import { openContext } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { processIo } from '../../src/cli/io.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
+import { exitCodeOf } from '../../src/errors.ts';
 import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -66,7 +67,7 @@ describe('the store of a proven job', () => {
           for (const text of [mutation.text, reseal(mutation.text)]) {
             if (bytes.equals(Buffer.from(text))) continue;
             writeFileSync(path, text);
-            const code = (await checkFile(path)).mismatches.length > 0 ? 9 : 0;
+            const code = await checkFile(path).then(({ mismatches }) => (mismatches.length > 0 ? 9 : 0), exitCodeOf);
             if (!tally.count('an evidence file', mutation.alike, code)) unexpected.push(mutation.what);
           }
         }

@@ -1,4 +1,5 @@
 // Protects: workers of another version take no job whose rules they lack, and an output made without them is no proof.
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { requireView } from '../../src/jobs/journal.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
@@ -23,6 +24,12 @@ const GATHER = {
     { name: 'totals', gather: true, run: ['cat'] },
   ],
 };
+
+interface Line {
+  readonly line: string;
+  readonly text: string;
+  readonly record: object;
+}
 
 describe('workers and jobs of two versions', () => {
   const workspace = forEachTest(() => Workspace.withLongLeases());
@@ -87,6 +94,31 @@ describe('workers and jobs of two versions', () => {
     const formats = entries.map(({ what, format, needs }) => [what, format, needs ?? null]);
     expect(formats).to.deep.include(['retry', 2, '0.2.0']);
     expect(formats.filter(([what]) => what !== 'retry').map(([, format]) => format)).to.not.include(2);
+
+    await workspace.work();
+    await workspace.runSuccessfully('verify', job, '-o', 'evidence.ndjson');
+    await workspace.runSuccessfully('verify', '--check', 'evidence.ndjson');
+  });
+
+  it('an evidence file of a later version is neither confirmed nor refuted, and names the version to install', async () => {
+    const job = await submit('gather.json');
+    await workspace.work();
+    await workspace.runSuccessfully('verify', job, '-o', 'evidence.ndjson');
+    const lines = readFileSync(workspace.path('evidence.ndjson'), 'utf8').split('\n').filter(Boolean);
+    const later = { format: 99, needs: '9.1.0' };
+    for (const [kind, change, hint] of [
+      ['evidence', (line) => ({ ...line, format: 99 }), 'install the version of batchctl that wrote it'],
+      ['evidence', (line) => ({ ...line, record: { ...line.record, ...later } }), 'install batchctl 9.1.0'],
+      ['decision', (line) => ({ ...line, text: JSON.stringify({ ...JSON.parse(line.text), ...later }) }), '9.1.0'],
+    ] satisfies [string, (line: Line) => object, string][]) {
+      const changed = lines.map((text) => {
+        const line = JSON.parse(text);
+        return line.line === kind ? JSON.stringify(change(line)) : text;
+      });
+      workspace.write('later.ndjson', `${changed.join('\n')}\n`);
+      const { stderr } = expectExit(await workspace.run(['verify', '--check', 'later.ndjson']), 8);
+      expect(stderr).to.include('format 99').and.include(hint);
+    }
   });
 
   it('submit refuses while all workers of a group are too old, and writes nothing', async () => {

@@ -14,6 +14,7 @@ import type {
   InputLine,
   OpenedLine,
 } from '../../model/verify/evidence.ts';
+import { EVIDENCE_FORMAT } from '../../model/verify/evidence.ts';
 import { draftIn, removeStaleDrafts } from '../fetch/target.ts';
 import { EvidenceSum } from './evidence-sum.ts';
 
@@ -137,7 +138,7 @@ export class EvidenceLog {
     this.#record = record;
     this.#file = file;
     this.sum = new EvidenceSum((shard) => file?.line(shard));
-    file?.line({ line: 'evidence', format: 1, version: VERSION, job: record.job, record });
+    file?.line({ line: 'evidence', format: EVIDENCE_FORMAT, version: VERSION, job: record.job, record });
   }
 
   input(line: InputLine): void {

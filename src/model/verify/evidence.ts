@@ -18,6 +18,9 @@ export type ToleranceEvidence = Evidence['tolerance'];
 export type RoundEvidence = Evidence['rounds'][number];
 export type DecisionEvidence = Evidence['decisions']['listed'][number];
 
+/** The format of evidence files. */
+export const EVIDENCE_FORMAT = 1;
+
 /** The lines of an evidence file, in their order (docs/proof.md). One JSON document each. */
 export type EvidenceLine =
   | HeaderLine
@@ -33,7 +36,7 @@ export type EvidenceLine =
 
 export interface HeaderLine {
   readonly line: 'evidence';
-  readonly format: 1;
+  readonly format: typeof EVIDENCE_FORMAT;
   readonly version: string;
   readonly job: string;
   readonly record: Omit<JobRecord, 'inputs'>;
@@ -152,7 +155,7 @@ function isLine(value: JsonObject, text: string): value is JsonObject & Evidence
   switch (value.line) {
     case 'evidence':
       return (
-        value.format === 1 &&
+        value.format === EVIDENCE_FORMAT &&
         isText(value.job) &&
         isText(value.version) &&
         isJobRecord(value.record) &&

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { BatchctlError, hasCode, messageOf } from '../../../errors.ts';
+import { BatchctlError, hasCode, isKind, messageOf } from '../../../errors.ts';
 import { bytesChecksum } from '../../../lib/file-checksum.ts';
+import { parseObject, requireKnownFormat } from '../../../lib/json.ts';
 import { proofKey } from '../../../model/keys.ts';
 import { checkChains } from '../../../model/verify/chains-check.ts';
-import { type ProofLine, parseLine } from '../../../model/verify/evidence.ts';
+import { EVIDENCE_FORMAT, type ProofLine, parseLine } from '../../../model/verify/evidence.ts';
 import { type Finding, Findings, LocatedFindings } from '../../../model/verify/findings.ts';
 import { composeResult, differences, skipsOf, type VerifyResult } from '../../../model/verify/verify-result.ts';
 import type { JobView } from '../../../model/view.ts';
@@ -39,7 +40,8 @@ const TURN = 1_000;
 
 /**
  * Checks an evidence file on its own, without store or configuration: recomputes everything that its proof states from
- * the lines before it. Throws `notFound` or `usage` for a file that can't be read.
+ * the lines before it. Throws `notFound` or `usage` for a file that can't be read, and `newer` for one by rules of a later
+ * version, which this one can neither confirm nor refute.
  */
 export async function checkFile(path: string, options: CheckOptions = {}): Promise<FileCheckResult> {
   const check = new FileCheck();
@@ -82,6 +84,7 @@ class FileCheck {
     const text = bytes.toString('utf8');
     const line = parseLine(text);
     if (line === null) {
+      if (number === 1) requireKnownFormat('this file', parseObject(text) ?? {}, EVIDENCE_FORMAT);
       this.#findings.add('line', 'this is not a line written by verify');
       return;
     }
@@ -142,6 +145,7 @@ class FileCheck {
     try {
       look();
     } catch (error) {
+      if (isKind(error, 'newer')) throw error;
       const why = messageOf(error);
       this.#findings.add(code, `this can't be written by verify: ${why}`);
     }

@@ -1,6 +1,7 @@
 import { bytesChecksum } from '../../../lib/file-checksum.ts';
+import { requireKnownFormat } from '../../../lib/json.ts';
 import type { OpenedGather } from '../../../model/decide.ts';
-import { hasBarrier, type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
+import { hasBarrier, JOB_FORMAT, type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
 import type { JournalEntry } from '../../../model/journal.ts';
 import { partSize } from '../../../model/part.ts';
 import type {
@@ -68,7 +69,10 @@ export class EvidenceCheck {
       this.#findings.add('order', `this ${line.line} is out of order`);
       return;
     }
-    if (line.line === 'evidence') this.#header = line;
+    if (line.line === 'evidence') {
+      requireKnownFormat('job.json in this file', line.record, JOB_FORMAT);
+      this.#header = line;
+    }
     if (this.#header === null) {
       this.#findings.add('order', `a ${line.line} precedes the file's first line`);
       return;
@@ -169,6 +173,7 @@ export class EvidenceCheck {
     if (bytesChecksum(new TextEncoder().encode(line.text)) !== line.checksum)
       this.#findings.add('decisions', `decision ${line.n} does not match its checksum`);
     const entry = JSON.parse(line.text) as JournalEntry;
+    requireKnownFormat(`decision ${line.n} in this file`, entry, JOB_FORMAT);
     this.#sum.decision(line, entry, text);
     this.#decisions?.add(line.n, entry);
   }

@@ -121,7 +121,8 @@ export class DecisionsCheck {
 
   add(n: number, entry: JournalEntry): void {
     const when = instantIn(entry.when);
-    if (entry.format !== 1 || !isText(entry.id) || !isText(entry.who) || !isText(entry.what) || when === null) {
+    const hasFormat = isCount(entry.format) && entry.format > 0;
+    if (!hasFormat || !isText(entry.id) || !isText(entry.who) || !isText(entry.what) || when === null) {
       this.#say('decision', `decision ${n} lacks a format, an id, a time or an author`);
       return;
     }
