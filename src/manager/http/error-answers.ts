@@ -188,4 +188,5 @@ export function smallerBodyHint({ routeOptions }: FastifyRequest): string {
     : 'move long lists into an input, split by list';
 }
 
-const VERBS = `${API}/verbs`;
+/** Where command lines call any verb, which the body names. */
+export const VERBS = `${API}/verbs`;

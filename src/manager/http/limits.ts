@@ -1,7 +1,8 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../lib/clock.ts';
-import { Refusal } from './error-answers.ts';
+import { isRecord, isText } from '../../lib/json.ts';
+import { Refusal, VERBS } from './error-answers.ts';
 
 /** A limit that a caller can meet: docs/security.md has the table, and a test compares them. */
 interface Limit {
@@ -71,6 +72,7 @@ export const LIMITS = {
   calls: bound('calls in progress', 500, '', '503', 'each is a running verb'),
   callsPerToken: bound('calls in progress per token', 100, '', '429', 'one token leaves room for others'),
   streamsPerToken: bound('streams among them', 50, '', '429', 'watch, wait, logs --follow, events'),
+  cutsPerToken: bound('plans and submissions among them', 8, '', '429', 'each finds the inputs of a job and cuts them'),
   rate: bound('calls per token in 10 s', 2_000, '', '429', 'a loop without a pause leaves room for others'),
   rateWithoutToken: bound(
     'calls without a token per address in 10 s',
@@ -209,15 +211,20 @@ function tooManyError(what: string, seconds: number): Refusal {
 interface OpenCalls {
   calls: number;
   streams: number;
+  cuts: number;
 }
+
+/** The verbs that cut a job's inputs. */
+const CUTTING: readonly string[] = ['plan', 'submit', 'schedule run'];
 
 function limitCalls(app: FastifyInstance): void {
   const heldBy = new Map<string, OpenCalls>();
+  const cutting = new WeakSet<FastifyRequest>();
   let all = 0;
   app.addHook('onRequest', async (request, reply) => {
     const key = keyOf(request);
     const streams = request.routeOptions.config?.streams === true ? 1 : 0;
-    const held = heldBy.get(key) ?? { calls: 0, streams: 0 };
+    const held = heldBy.get(key) ?? { calls: 0, streams: 0, cuts: 0 };
     requireCapacity(all, held, streams);
     all += 1;
     held.calls += 1;
@@ -228,9 +235,26 @@ function limitCalls(app: FastifyInstance): void {
       all -= 1;
       held.calls -= 1;
       held.streams -= streams;
+      if (cutting.delete(request)) held.cuts -= 1;
       if (held.calls === 0) heldBy.delete(key);
     });
   });
+  // The body names the verb of a command line's call.
+  app.addHook('preHandler', async (request, reply) => {
+    const held = heldBy.get(keyOf(request));
+    if (held === undefined || !CUTTING.includes(verbOf(request) ?? '')) return;
+    if (held.cuts >= LIMITS.cutsPerToken.value)
+      throw tooManyError(`${LIMITS.cutsPerToken.value} plans and submissions in progress`, 5);
+    // A caller that left is not counted any more.
+    if (reply.raw.destroyed) return;
+    held.cuts += 1;
+    cutting.add(request);
+  });
+}
+
+function verbOf({ routeOptions, body }: FastifyRequest): string | undefined {
+  if (routeOptions.url !== VERBS) return routeOptions.config?.verb;
+  return isRecord(body) && isText(body.name) ? body.name : undefined;
 }
 
 /** Throws a `Refusal`: 503 if the manager is full, 429 if the caller has used up its share. */

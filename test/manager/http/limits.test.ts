@@ -260,6 +260,46 @@ describe('how much of the manager one caller can use', () => {
     expect((await Promise.all(held)).every(({ status }) => status === 200)).to.equal(true);
   });
 
+  it('is a number of plans and submissions in progress per token, by path and from command lines', async () => {
+    const release = holdVerbs();
+    const token = await server.token('operate', 'one');
+    const plan = { spec: { name: 'a', steps: [{ name: 's', run: 'true' }] } };
+    const held = Array.from({ length: LIMITS.cutsPerToken.value }, (_, n) => {
+      const [way, name] = [n % 4, ['plan', 'submit', 'schedule run'][n % 3] ?? ''];
+      if (way === 0) return server.post('/api/v1/plans', token, plan);
+      if (way === 1) return server.post('/api/v1/jobs', token, plan);
+      if (way === 2) return server.post('/api/v1/schedules/close/runs', token);
+      return server.command(name, {}, token);
+    });
+    await until('all run', () => release.length === LIMITS.cutsPerToken.value);
+    for (const refuse of [
+      () => server.post('/api/v1/plans', token, plan),
+      () => server.post('/api/v1/jobs', token, plan),
+      () => server.command('submit', {}, token),
+      () => server.command('schedule run', {}, token),
+    ]) {
+      const refused = await refuse();
+      expect(refused.status).to.equal(429);
+      expect(refused.headers.get('retry-after')).to.equal('5');
+      expect((await errorOf(refused)).message).to.include('8 plans and submissions');
+    }
+    // Everything else goes on, and so do other callers.
+    const others = [
+      server.call('/api/v1/jobs', token),
+      server.post('/api/v1/plans', await server.token('submit'), plan),
+    ];
+    await until('the others run', () => release.length === LIMITS.cutsPerToken.value + others.length);
+    for (const each of release.splice(0)) each();
+    for (const { status, body } of await Promise.all([...held, ...others])) {
+      expect(status).to.equal(200);
+      await body?.cancel();
+    }
+    const after = server.post('/api/v1/plans', token, plan);
+    await until('it runs', () => release.length === 1);
+    for (const each of release) each();
+    expect((await after).status).to.equal(200);
+  });
+
   it('is a number of calls in progress in total: then the manager says that it is busy', async () => {
     const release = holdVerbs();
     const { port } = server;
