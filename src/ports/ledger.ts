@@ -31,8 +31,8 @@ export interface Ledger {
 
   /**
    * Replaces the sums of a job's steps by totals from the store, made when it closed in `round`. Events of that or
-   * older rounds no longer change them; those of a newer round do, and `counts` is no longer exact. Older calls are
-   * ignored.
+   * older rounds no longer change them; those of a newer round do, and `counts` is no longer exact. Ignored if of
+   * an older round, or if totals of the same round know more ended tasks; of equal counts the last call holds.
    */
   recordExact(job: string, round: number, steps: readonly ExactCounts[]): Promise<void>;
 

@@ -162,5 +162,34 @@ export function ledgerTotalsContract({ place, ledger, clock }: LedgerFixture): v
       await ledger.recordExact('claims-1', 1, [exact({ done: 8, failed: 3 })]);
       expect(await readCounts(ledger)).to.include({ done: 9, failed: 1, exact: true });
     });
+
+    it('of one round and with equal counts are the ones recorded last, by whichever writer', async () => {
+      const other = await place.open('w2', clock);
+      await ledger.record([event('done', 1)]);
+      for (let n = 1; n <= 8; n += 1) {
+        const sums = { bytesIn: 80 + n, bytesOut: 40 + n, seconds: n, counters: { claims: `${n}.5` } };
+        await (n % 2 === 0 ? ledger : other).recordExact('claims-1', 1, [exact(sums)]);
+        for (const each of [ledger, other]) {
+          expect(await readCounts(each)).to.deep.include({ ...exact(sums), exact: true });
+        }
+      }
+      await other.recordExact('claims-1', 1, [exact({ done: 7, bytesIn: 1 })]);
+      await ledger.recordExact('claims-1', 0, [exact({ bytesIn: 1 })]);
+      expect(await readCounts(other), 'fewer tasks or an older round are older').to.include({ done: 8, bytesIn: 88 });
+    });
+
+    it('of one step are replaced without those of another', async () => {
+      const other = await place.open('w2', clock);
+      const audit = (more: Partial<ExactCounts> = {}) => exact({ step: 'audit', ...more });
+      await ledger.recordExact('claims-1', 0, [exact(), audit()]);
+      for (let n = 1; n <= 4; n += 1) await other.recordExact('claims-1', 0, [audit({ bytesIn: n })]);
+      await ledger.recordExact('claims-1', 0, [exact({ bytesIn: 5 })]);
+      const counts = await other.counts('claims-1');
+      const bytes = counts.map(({ step, bytesIn }) => [step, bytesIn]).sort();
+      expect(bytes).to.deep.equal([
+        ['audit', 4],
+        ['price', 5],
+      ]);
+    });
   });
 }

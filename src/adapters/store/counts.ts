@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
 import {
   addTaskAttempts,
@@ -85,8 +86,9 @@ function addState(states: StateCounts, state: KnownTaskState | null, by: 1 | -1)
 }
 
 /**
- * A step's counts after exact totals taken in `round`; null if those are outdated: a newer round was counted already,
- * or exact totals of the same round know more tasks. Values that only attempts give stay as they were counted.
+ * A step's counts after exact totals taken in `round`; null if those are outdated or known: a newer round was counted
+ * already, or exact totals of the same round know more tasks, or are the same. Values that only attempts give stay as
+ * they were counted.
  */
 export function replaceByExact(
   snapshot: Snapshot,
@@ -97,15 +99,13 @@ export function replaceByExact(
 ): StepCounts | null {
   const known = snapshot.exact.get(exact.step);
   if (snapshot.step(exact.step).round > round) return null;
-  if (known !== undefined) {
-    if (known.round > round) return null;
-    if (known.round === round && compareExact(known.counts, exact) >= 0) return null;
-  }
+  if (known !== undefined && known.round > round) return null;
+  if (known?.round === round && compareExact(known.counts, exact) > 0) return null;
   const counters: DecimalSums = new Map();
   addDecimals(counters, exact.counters, 1);
   const { step, done, failed, bytesIn, bytesOut, seconds } = exact;
   const { retried, interrupted, movedAt } = counted;
-  return {
+  const replaced: StepCounts = {
     step,
     running: 0,
     done,
@@ -119,4 +119,5 @@ export function replaceByExact(
     movedAt: movedAt ?? now,
     exact: true,
   };
+  return known?.round === round && isDeepStrictEqual(replaced, known.counts) ? null : replaced;
 }

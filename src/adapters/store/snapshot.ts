@@ -17,12 +17,18 @@ export interface Snapshot {
   readonly totals: readonly Totals[];
   /** The key and entity tag of each of these. */
   readonly tags: ReadonlyMap<Totals, string>;
-  /** By step: exact totals of the latest round, and among these the ones with the most tasks. */
-  readonly exact: ReadonlyMap<string, { readonly round: number; readonly counts: StepCounts }>;
+  /** By step: exact totals of the latest round, among these the ones with the most tasks, and then the last ones. */
+  readonly exact: ReadonlyMap<string, ExactStep>;
   /** The counts at the time of pruning; null unless the job was pruned. */
   readonly pruned: readonly StepCounts[] | null;
   readonly steps: readonly string[];
   step(name: string): StepView;
+}
+
+interface ExactStep {
+  readonly round: number;
+  readonly order: number;
+  readonly counts: StepCounts;
 }
 
 type Sums = Totals | ExactTotals | PrunedCounts;
@@ -121,7 +127,7 @@ export function replacedTotals(snapshot: Snapshot, round: number, steps: Readonl
 function snapshotOf(job: string, objects: CachedJob['objects']): Snapshot {
   const totals: Totals[] = [];
   const tags = new Map<Totals, string>();
-  const exact = new Map<string, { readonly round: number; readonly counts: StepCounts }>();
+  const exact = new Map<string, ExactStep>();
   let pruned: readonly StepCounts[] | null = null;
   // By key, not in reading order: the first among equals must be the same for every reader.
   for (const [key, { value, etag }] of [...objects].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -129,7 +135,10 @@ function snapshotOf(job: string, objects: CachedJob['objects']): Snapshot {
     else if ('writer' in value) {
       totals.push(value);
       tags.set(value, `${key} ${etag}`);
-    } else if ('round' in value) for (const counts of value.steps) keepBest(exact, value.round, counts);
+    } else if ('round' in value) {
+      const { round, order = 0, steps } = value;
+      for (const counts of steps) keepBest(exact, { round, order, counts });
+    }
   }
   const steps = new Set([...exact.keys(), ...totals.flatMap((each) => Object.keys(each.steps))]);
   const views = new Map<string, StepView>();
@@ -147,11 +156,13 @@ function snapshotOf(job: string, objects: CachedJob['objects']): Snapshot {
   };
 }
 
-function keepBest(exact: Map<string, { round: number; counts: StepCounts }>, round: number, counts: StepCounts): void {
-  const best = exact.get(counts.step);
-  const worse =
-    best === undefined || best.round < round || (best.round === round && compareExact(best.counts, counts) < 0);
-  if (worse) exact.set(counts.step, { round, counts });
+function keepBest(exact: Map<string, ExactStep>, found: ExactStep): void {
+  const best = exact.get(found.counts.step);
+  const later =
+    best === undefined
+      ? 1
+      : found.round - best.round || compareExact(found.counts, best.counts) || found.order - best.order;
+  if (later > 0) exact.set(found.counts.step, found);
 }
 
 const { waiting: WAITING, running: RUNNING, failed: FAILED, done: DONE } = STATE_CODES;

@@ -162,7 +162,8 @@ class StoreLedger implements Ledger {
     if (replaced.length === 0) return;
     const covered = new Set(replaced.map(({ step }) => step));
     const replaces = replacedTotals(snapshot, round, covered);
-    const exact: ExactTotals = { format: 1, round, steps: replaced, replaces };
+    const order = 1 + Math.max(0, ...[...snapshot.exact.values()].map((each) => each.order));
+    const exact: ExactTotals = { format: 1, round, order, steps: replaced, replaces };
     await this.#store.put(ledgerExactKey(job, round, randomId(8)), JSON.stringify(exact));
   }
 

@@ -38,6 +38,8 @@ export interface RoundTotals extends Omit<RoundSums, 'counters'> {
 export interface ExactTotals {
   readonly format: 1;
   readonly round: number;
+  /** Higher than that of any exact totals that their writer saw; absent before 0.2.0. Of equal counts the highest holds. */
+  readonly order?: number;
   readonly steps: readonly StepCounts[];
   /** Writers' totals that add nothing to these, as key and tag: counts needn't read them. */
   readonly replaces: readonly string[];

@@ -270,6 +270,13 @@ describe('reading the store ledger', () => {
     expect(await reader.tasks('claims-1', { limit: 9, states: ['failed'] })).to.have.length(1);
   });
 
+  it('puts exact totals once that every watcher of a closing job takes alike', async () => {
+    for (const writer of ['w0', 'w1', 'w0']) {
+      await open(memory, writer).recordExact('claims-1', 0, [exactCounts({ failed: 3, counters: { sum: '1.50' } })]);
+    }
+    expect(await keysBelow(memory, 'ledger/tasks/claims-1/sums/')).to.have.length(1);
+  });
+
   it('lists the newest jobs without reading older ones, and jobs in one state without reading others', async () => {
     const ledger = open(memory, 'cli');
     for (let n = 0; n < 60; n += 1) {
