@@ -4,6 +4,7 @@ import type { GroupRaise } from '../jobs/grid/raise.ts';
 import type { FireResult } from '../jobs/schedules/fire.ts';
 import type { Trouble } from '../jobs/watch/keeper-mark.ts';
 import type { MissedFiring, WatchRoundResult } from '../jobs/watch/tick.ts';
+import { leftOutLines } from '../model/job.ts';
 
 /** One line of a manager's log: for journald, a terminal, or a program that reads JSON Lines. */
 export interface LogLine {
@@ -33,7 +34,12 @@ export function firedLines(fired: readonly FireResult[]): readonly LogLine[] {
     const { schedule, period, at, view } = each;
     const due = new Date(at).toISOString();
     const { job } = view.record;
-    return [info('fired', `fired ${schedule}, ${period}, due ${due}: job ${job}`, { schedule, period, due, job })];
+    return [
+      info('fired', `fired ${schedule}, ${period}, due ${due}: job ${job}`, { schedule, period, due, job }),
+      ...leftOutLines(view.record).map((text) =>
+        warning('left-out', `${schedule}, ${period}: ${text}`, { schedule, period, job }),
+      ),
+    ];
   });
 }
 

@@ -231,6 +231,8 @@ export interface JobRecord {
   readonly notifyFrom?: string | null;
   /** Inputs that were accepted incomplete (`--allow-incomplete`); absent without any. */
   readonly incomplete?: readonly IncompleteInput[];
+  /** What directories and patterns of its inputs and files passed over, in a line each; absent: nothing. */
+  readonly leftOut?: readonly string[];
   /** Set for a job on a sample of its parts; null or absent for a real job. */
   readonly rehearsal?: Rehearsal | null;
 }
@@ -251,6 +253,12 @@ export interface IncompleteInput {
 export function incompleteText({ name, tasks, missing }: IncompleteInput): string {
   return `the input ${name} is incomplete: ${missing} of its ${tasks} tasks failed or were skipped`;
 }
+
+/** A line for each kind of thing that the inputs leave out, to warn of. */
+export const leftOutLines = ({
+  leftOut = [],
+  incomplete = [],
+}: Pick<JobRecord, 'leftOut' | 'incomplete'>): readonly string[] => [...leftOut, ...incomplete.map(incompleteText)];
 
 export interface DeliverTo {
   /** `s3://BUCKET/PREFIX/`, or a directory's absolute path. */

@@ -27,7 +27,7 @@ import { type Firing, firingOf, firingsAfter } from '../model/schedule-times.ts'
 import { stateOf } from '../model/view.ts';
 import { scaleFlag } from './job.ts';
 import { type RaiseEvent, raiseJobGroups } from './raise.ts';
-import { type SubmitEvent, withSubmitProgress } from './submission.ts';
+import { type SubmitEvent, warnOfLeftOut, withSubmitProgress } from './submission.ts';
 import { changing, field, flag, listVerb, option, reading, text, type VerbContext, verb } from './verb.ts';
 
 const answers = () => import('../model/answers/schedules.ts');
@@ -173,6 +173,7 @@ export const scheduleRun = verb<RaiseEvent | SubmitEvent>()({
     const { view, created } = await withSubmitProgress(context, (onProgress) =>
       fire(platform, schedule, firing, { mode, signal, passed, onProgress }),
     );
+    if (created) warnOfLeftOut(context, view.record);
     if (firing.at > now) {
       const due = formatInstant(firing.at, schedule.zone, now);
       context.notice(`${firing.period} is due ${due} and will not run again then`);

@@ -19,7 +19,7 @@ import { describeFound } from '../lib/problems.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatSize, parsePairs, wholeNumberParser } from '../lib/units.ts';
 import { hasScope } from '../model/api.ts';
-import { emptyInputs, incompleteText, type JobSpec, orderOf } from '../model/job.ts';
+import { emptyInputs, type JobSpec, leftOutLines, orderOf } from '../model/job.ts';
 import { isSameJson } from '../model/overrides.ts';
 import { scheduleOfRun } from '../model/schedule.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
@@ -147,9 +147,9 @@ function ownPlaces({ profile, file }: Config, cwd: string): readonly string[] {
 /** Warns of what the inputs leave out: things that directories and patterns pass over, tasks without an output. */
 export function warnOfLeftOut(
   { warn }: Pick<Submitter, 'warn'>,
-  { leftOut = [], incomplete = [] }: Pick<Prepared, 'leftOut' | 'incomplete'>,
+  found: Pick<Prepared, 'leftOut' | 'incomplete'>,
 ): void {
-  for (const text of [...leftOut, ...incomplete.map(incompleteText)]) warn(text);
+  for (const text of leftOutLines(found)) warn(text);
 }
 
 /** Throws `usage` also where the job doesn't use the period: it is part of the job's record. */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { BatchctlError, isKind } from '../../errors.ts';
 import { wait } from '../../lib/wait.ts';
 import { codeKey, runKeyOfClaim } from '../../model/keys.ts';
@@ -47,7 +48,9 @@ export async function fire(
 
 /** Prepares the inputs of one period. Throws `notFound` if one doesn't exist (yet). */
 async function prepareFiring(platform: Platform, schedule: Schedule, firing: Firing): Promise<Prepared> {
-  const request = requestOf(schedule, firing, await readCode(platform.store, schedule));
+  const found = requestOf(schedule, firing, await readCode(platform.store, schedule));
+  // The configuration may have another name here than where the schedule was added: its usual one is left out anyway.
+  const request = platform.remote === true ? found : { ...found, own: [resolve(platform.store.location)] };
   const checksums = platform.remote === true ? new FileChecksums() : null;
   return prepare(request, platform.store, (text) => findJob(platform, text), checksums, platform.bucket);
 }

@@ -158,6 +158,7 @@ async function write(
     // A sample's outputs are not delivered.
     deliverTo: sampled === undefined ? recordedPlace(prepared.deliverPlace, job, hostname()) : null,
     ...((prepared.incomplete ?? []).length > 0 && { incomplete: prepared.incomplete }),
+    ...((prepared.leftOut ?? []).length > 0 && { leftOut: prepared.leftOut }),
     rehearsal: sampled?.rehearsal ?? null,
   };
   await store.put(openMark(job, 0), '{"format":1}');
