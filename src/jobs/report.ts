@@ -8,6 +8,7 @@ import { hasBarrier, orderOf } from '../model/job.ts';
 import type { EntryWhat, JournalEntry } from '../model/journal.ts';
 import { logKey, outKey, proofsPrefix } from '../model/keys.ts';
 import { slotsPerTask } from '../model/load.ts';
+import { changedExpect } from '../model/overrides.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import { type ReportFigures, ReportSums } from '../model/report/report-sums.ts';
 import type { WaitingStep } from '../model/report/timeline.ts';
@@ -119,7 +120,7 @@ async function expectations(
   },
 ): Promise<Report['expectations']> {
   const { status, counts, proof, late } = known;
-  if (view.record.spec.expect.length === 0) return [];
+  if (changedExpect(view.record, view.overrides).length === 0) return [];
   if (proof !== null) return proof.result.expectations;
   if (view.closed !== null && (late || !status.exact) && view.pruned === null)
     return expectationsOf(platform.store, view);

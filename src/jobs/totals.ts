@@ -6,6 +6,7 @@ import { hasBarrier, type JobRecord } from '../model/job.ts';
 import { UNMET_REASON } from '../model/journal.ts';
 import { outKey } from '../model/keys.ts';
 import type { OutputMeta } from '../model/output.ts';
+import { changedExpect } from '../model/overrides.ts';
 import { TaskBits, tasksIn } from '../model/task-set.ts';
 import { type AcceptedTotal, acceptanceOf, type JobView } from '../model/view.ts';
 import type { ExactCounts, StepCounts } from '../ports/ledger.ts';
@@ -164,7 +165,7 @@ export function evaluateAll(
     const found = [...totals.values()].flatMap(({ counters }) => own(counters, counter) ?? []);
     return found.length === 0 ? null : found.reduce((sum, value) => sum.plus(value), Big(0)).toFixed();
   };
-  return view.record.spec.expect.map((equation): Expectation => {
+  return changedExpect(view.record, view.overrides).map((equation): Expectation => {
     const found = { equation, ...evaluateExpect(parseExpect(equation), lookup) };
     const acceptance = found.ok ? null : acceptanceOf(view, found);
     if (acceptance === null) return found;

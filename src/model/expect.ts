@@ -125,6 +125,13 @@ export function countersOf(expectation: Expectation): readonly (Factor & { reado
   );
 }
 
+/** Whether one of the equations needs the number of the input's records, which a split counts only then. */
+export function expectsRecords(equations: readonly string[]): boolean {
+  return equations.some((equation) =>
+    countersOf(parseExpect(equation)).some(({ step, counter }) => step === 'input' && counter === 'records'),
+  );
+}
+
 /**
  * Evaluates an expectation in exact decimals. `lookup` returns a counter's total as decimal text, or null if there is
  * none. A total that isn't a number counts as missing: whatever an expectation says, the job can be closed.

@@ -36,6 +36,8 @@ export interface Overrides {
   readonly code?: string | null;
   /** By step: the fields in which the changed job file differs from the job as accepted. */
   readonly steps?: Readonly<Record<string, StepChange>>;
+  /** The changed job file's control totals; absent: those that the job was accepted with. */
+  readonly expect?: readonly string[];
 }
 
 /** The fields of a step that a changed job file may change: those that a worker reads at each attempt. */

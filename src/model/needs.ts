@@ -88,6 +88,7 @@ export function entryNeeds(record: JobRecord, entry: EntryKind): Needs {
   const overrides = 'overrides' in entry ? entry.overrides : undefined;
   if (overrides?.steps === undefined) return needsOf([]);
   const { spec, format } = record;
+  if (overrides.expect !== undefined && format < CORRECTED_TOTALS.format) return CORRECTED_TOTALS;
   const changed = spec.steps.flatMap((accepted, index) => {
     const step = changedStep(accepted, overrides);
     return step === accepted ? [] : [{ spec, index, step, assumedCuts: false }];
@@ -95,6 +96,9 @@ export function entryNeeds(record: JobRecord, entry: EntryKind): Needs {
   const needs = needsOf(changed);
   return needs.format > format ? needs : needsOf([]);
 }
+
+/** Older workers and watchers would judge a job by its former control totals. No other rule needs more. */
+const CORRECTED_TOTALS: Needs = { format: 2, version: '0.2.0', because: ['the job has corrected control totals'] };
 
 /** The format that outputs of a step have at least, if their workers had the rules that the job needed when accepted. */
 export function leastOutputFormat({ spec, version }: JobRecord, index: number, assumedCut: boolean): number {

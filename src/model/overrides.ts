@@ -24,6 +24,11 @@ export function changedCode(record: JobRecord, { code }: Overrides): string | nu
   return code === undefined ? record.code : code;
 }
 
+/** The control totals by which the job's next close is judged. */
+export function changedExpect(record: JobRecord, { expect }: Overrides): readonly string[] {
+  return expect ?? record.spec.expect;
+}
+
 /** One thing that a person changed, as a JSON value (durations in seconds, sizes in bytes); null for none. */
 export interface Change {
   /** `steps.price.timeout`, `params.region`, `code`, `files/price.mjs`, `tolerate`. */
@@ -72,6 +77,7 @@ function flat(record: JobRecord, overrides: Overrides, first: number): ReadonlyM
       } else out.set(path, value);
     }
   }
+  out.set('expect', changedExpect(record, overrides));
   out.set('code', changedCode(record, overrides));
   return out;
 }
@@ -84,8 +90,8 @@ interface JobFileDiff {
   readonly refused: readonly Change[];
 }
 
-/** Fields of a job that determine its parts, verdict and name. `adjust` can change `tolerate` and `maxRunning`. */
-const FIXED = ['name', 'onFailure', 'halt', 'expect', 'maxRunning', 'maxTasks', 'deliver', 'notify'] as const;
+/** Fields of a job that determine its parts, end and name. `adjust` can change `tolerate` and `maxRunning`. */
+const FIXED = ['name', 'onFailure', 'halt', 'maxRunning', 'maxTasks', 'deliver', 'notify'] as const;
 
 /** Fields of a step that determine how its tasks chain, what their outputs are, and which queue they are on. */
 const STEP_FIXED = ['gather', 'explode', 'group', 'interruptions', 'fallback'] as const;
@@ -126,7 +132,9 @@ export function diffJobFile(record: JobRecord, before: Overrides, corrected: Job
     if (changedStep(step, { steps: before.steps ?? {} }).timeout !== now.timeout) timeoutChanged = true;
   }
   const timeout = timeoutChanged ? null : (before.timeout ?? null);
-  return { overrides: { timeout, steps, ...paramsOf(record, before, corrected) }, refused };
+  const { expect } = corrected;
+  const totals = isSameJson(accepted.expect, expect) ? {} : { expect };
+  return { overrides: { timeout, steps, ...totals, ...paramsOf(record, before, corrected) }, refused };
 }
 
 function stepChange(step: StepSpec, now: StepSpec): StepChange {

@@ -17,7 +17,7 @@ export function retryCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, retry, {
     help: {
       about:
-        'Retries tasks that failed for good: all of them, those given by --task, those of a cause, or those of a step. If late attempts have published all of them since, the job just continues. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. --dry-run shows everything that would change.',
+        'Retries tasks that failed for good: all of them, those given by --task, those of a cause, or those of a step. If late attempts have published all of them since, the job just continues. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. A job that a control total failed is judged again if the corrected file has other ones. --dry-run shows everything that would change.',
       examples: [
         'batchctl retry',
         'batchctl retry last --cause k3f --with job.yaml --canary 2',
@@ -47,6 +47,10 @@ async function retriedText(
   ctx: Context,
   { job, round, state, tasks, canaries, count, changes }: RetryAnswer,
 ): Promise<string> {
+  if (count === 0 && changes.some(({ field }) => field === 'expect')) {
+    const did = round === null ? 'would be judged again' : `round ${round}: judged again`;
+    return `${job}, ${did}, by other control totals; ${stateText(state)}\n\n${await changesText(ctx, changes)}`;
+  }
   if (count === 0 && round !== null) return `${job}, round ${round}: no failed task is left, so the job continues`;
   if (count === 0) {
     return state === 'failed'

@@ -2,6 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { unmetText } from '../../model/expect.ts';
 import { UNMET_REASON } from '../../model/journal.ts';
 import { requireLegal } from '../../model/legal.ts';
+import { changedExpect } from '../../model/overrides.ts';
 import { acceptanceOf, type JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { refreshView } from '../journal.ts';
@@ -60,8 +61,8 @@ type Sides = Pick<AcceptResult, 'equation' | 'left' | 'right'>;
 
 const sidesOf = ({ equation, left, right }: Sides): Sides => ({ equation, left, right });
 
-function equationOf({ record }: JobView, total: string): string {
-  const { expect } = record.spec;
+function equationOf({ record, overrides }: JobView, total: string): string {
+  const expect = changedExpect(record, overrides);
   const found = /^\d+$/.test(total) ? expect[Number(total) - 1] : expect.find((each) => plain(each) === plain(total));
   if (found !== undefined) return found;
   const all = expect.map((equation, n) => `${n + 1}: ${equation}`).join('; ');
@@ -96,6 +97,6 @@ async function unmetTotal({ store }: Platform, view: JobView, equation: string):
   const { left, right } = found;
   if (left !== null && right !== null) return { equation, left, right };
   throw new BatchctlError('refused', `${unmetText(found)}; a total without two sides can't be accepted`, {
-    hint: 'submit the job again with corrected equations',
+    hint: `correct or remove it in the job file, then batchctl retry ${job} --with JOBFILE`,
   });
 }

@@ -1,5 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import { ownValue } from '../../lib/json.ts';
+import { expectsRecords } from '../../model/expect.ts';
 import { type JobSpec, stepIndex } from '../../model/job.ts';
 import type { Overrides, TaskSets } from '../../model/journal.ts';
 import { codeKey } from '../../model/keys.ts';
@@ -38,6 +39,13 @@ export function correctedOverrides(view: JobView, { spec, code }: CorrectedFile)
           ? `change tolerate and maxRunning with batchctl adjust ${record.job}; restore the rest, or submit a new job`
           : 'restore it, or submit the file as a new job',
       },
+    );
+  }
+  if (overrides.expect !== undefined && record.records === null && expectsRecords(overrides.expect)) {
+    throw new BatchctlError(
+      'refused',
+      `the corrected job file expects input.records, but the records of job ${record.job} were not counted when it was submitted`,
+      { hint: 'compare with input.bytes, input.files or a number, or submit the file as a new job' },
     );
   }
   return { ...overrides, code: code?.sha256 ?? null };

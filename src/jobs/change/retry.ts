@@ -1,15 +1,16 @@
 import { BatchctlError } from '../../errors.ts';
 import { noLongerFails, type StepFacts, standingOf } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
-import type { Overrides } from '../../model/journal.ts';
+import { type Overrides, UNMET_REASON } from '../../model/journal.ts';
 import { requireLegal } from '../../model/legal.ts';
-import { type Change, foldOverrides } from '../../model/overrides.ts';
+import { type Change, changedExpect, foldOverrides, isSameJson } from '../../model/overrides.ts';
 import { chooseRetry, type RetryChoice } from '../../model/task-choice.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { tasksOfCauses } from '../failures.ts';
 import { refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
+import { lookAndNotify } from '../notify/notice-sender.ts';
 import { recordView } from '../record-view.ts';
 import { beginRound } from '../round-marks.ts';
 import { sendUndecided } from '../send.ts';
@@ -46,7 +47,8 @@ interface RetryResult {
 /**
  * Retries tasks that failed for good, in a new round: mark, entry, messages, in that order, so that any process that
  * finds the mark can complete the sending; a corrected program is stored before. A job that was closed as failed, and whose
- * failed tasks were published since, continues in a round without tasks; otherwise nothing is written if nothing failed.
+ * failed tasks were published since, continues in a round without tasks. So does one that control totals failed, if the
+ * corrected file has others: it is judged by them at once. Otherwise nothing is written if nothing failed.
  * Throws `refused` for a cancelled job, for a named task that did not fail for good or was skipped, for tasks that an
  * opened gather left out, and for another job's file.
  */
@@ -62,8 +64,16 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     const overrides = overridesFor(view, options);
     const changes = await changesFor(platform.store, view, choice.tasks, overrides, correction);
     const isAll = tasks.length === 0 && ofCauses === null && only === undefined;
-    const continues = choice.count === 0 && isAll && noLongerFails(view, listed);
-    if ((choice.count === 0 && !continues) || dryRun) return { view, round: null, choice, changes, sent: 0 };
+    const none = choice.count === 0 && isAll;
+    const rejudges = none && isJudgedAnew(view, overrides);
+    const continues = rejudges || (none && noLongerFails(view, listed));
+    if (choice.count === 0 && !continues) {
+      // An earlier call applied this file, and died before its look.
+      const died = none && !dryRun && view.closed === null && isSameJson(view.overrides, overrides);
+      const now = died ? (await lookAndNotify(platform, view)).view : view;
+      return { view: now, round: null, choice, changes: [], sent: 0 };
+    }
+    if (dryRun) return { view, round: null, choice, changes, sent: 0 };
     if (correction !== null) await storeCorrectedCode(platform.store, correction);
     const { stopped } = view;
     const begun = continues ? { ...choice, opened: openedSteps(view, listed) } : choice;
@@ -72,6 +82,7 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     // Another entry came first and may include the failed tasks, so choose again.
     if (round === null) continue;
     await recordView(platform, view);
+    if (rejudges) return { view: (await lookAndNotify(platform, view)).view, round, choice, changes, sent: 0 };
     const facts = await listFacts(platform.store, view);
     const asked = choice.canaries ?? choice.tasks;
     // A retry ends a `stop`: tasks that were given up continue too, even if only some were named.
@@ -79,6 +90,12 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     const sent = view.paused === null ? await sendUndecided(platform, view, standingOf(view, facts), among) : 0;
     return { view, round, choice, changes, sent };
   }
+}
+
+/** Whether control totals failed the job, and other ones would be compared with the same outputs now. */
+function isJudgedAnew({ record, overrides: before, closed }: JobView, overrides: Overrides): boolean {
+  const after = foldOverrides(before, overrides);
+  return closed?.reason === UNMET_REASON && !isSameJson(changedExpect(record, before), changedExpect(record, after));
 }
 
 /** Names of the opened gathers and steps behind an `explode`: a round without tasks requests none of theirs. */

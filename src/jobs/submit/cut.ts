@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { countersOf, parseExpect } from '../../model/expect.ts';
+import { expectsRecords } from '../../model/expect.ts';
 import type { JobInput } from '../../model/job.ts';
 import { partShardKey, shardOf } from '../../model/keys.ts';
 import { PARTS_PER_SHARD } from '../../model/part.ts';
@@ -65,12 +65,6 @@ export async function cut(
     return { ...input, size, records: fact?.records ?? null, ...(fact?.parts === 0 && { parts: 0 }) };
   });
   return { count, records: sumRecords(found), inputs: found, assumed };
-}
-
-function expectsRecords(expect: readonly string[]): boolean {
-  return expect.some((equation) =>
-    countersOf(parseExpect(equation)).some(({ step, counter }) => step === 'input' && counter === 'records'),
-  );
 }
 
 function sumRecords(inputs: readonly JobInput[]): number | null {

@@ -164,13 +164,17 @@ function specFields({ labels: _, steps, ...spec }: JobSpec): ReadonlyMap<string,
 /** A command that cron fires thus stays valid after its program was fixed. */
 function isCorrectedProgram(view: JobView, { spec, code }: Pick<Prepared, 'spec' | 'code'>): boolean {
   const { record, overrides } = view;
-  const { code: correctedCode = record.code, steps = {}, defaults = {} } = overrides;
+  const { code: correctedCode = record.code, steps = {}, defaults = {}, expect } = overrides;
   if (correctedCode !== (code?.sha256 ?? null)) return false;
   const params = record.given?.params ?? [];
   if (!params.every((name) => spec.params[name] === record.spec.params[name])) return false;
   const correction = diffJobFile(record, overrides, { ...spec, labels: record.spec.labels });
-  const { steps: nowSteps = {}, defaults: nowDefaults = {} } = correction.overrides;
-  return correction.refused.length === 0 && canonicalJson([steps, defaults]) === canonicalJson([nowSteps, nowDefaults]);
+  const { steps: nowSteps = {}, defaults: nowDefaults = {}, expect: nowExpect } = correction.overrides;
+  const [accepted, now] = [
+    [steps, defaults, expect ?? null],
+    [nowSteps, nowDefaults, nowExpect ?? null],
+  ];
+  return correction.refused.length === 0 && canonicalJson(accepted) === canonicalJson(now);
 }
 
 /** Fields of `aroundDifferences`, and of the split. */

@@ -9,6 +9,7 @@ import {
 import { takesFiles } from '../../model/job.ts';
 import { type EntryKind, UNMET_REASON } from '../../model/journal.ts';
 import { OPEN_PREFIX, openMark, parseOpenMark } from '../../model/keys.ts';
+import { changedExpect } from '../../model/overrides.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { isDeliveredByWatchers, putDueMark } from '../deliver/deliver.ts';
@@ -162,7 +163,7 @@ async function endingOf(
   move: NextMove & { move: 'close' },
 ): Promise<EntryKind & { what: 'close' }> {
   const base = { what: 'close', round: view.round } as const;
-  if (move.state !== 'succeeded' || view.record.spec.expect.length === 0) {
+  if (move.state !== 'succeeded' || changedExpect(view.record, view.overrides).length === 0) {
     return { ...base, state: move.state, reason: move.reason };
   }
   const unmet = (await expectationsOf(platform.store, view)).filter(isUnmet);

@@ -14,6 +14,7 @@ import {
   SECRET_REASON,
   UNMET_REASON,
 } from '../journal.ts';
+import { changedExpect } from '../overrides.ts';
 import { stateOf } from '../view.ts';
 import { CAUSE_CODES, type Cause, type CauseCode, formatList, isOrAre, iso, SEVERITIES } from './cause.ts';
 import { serviceCauses } from './causes-service.ts';
@@ -274,14 +275,17 @@ function failedCauses(seen: Snapshot): readonly Cause[] {
 
 function expectUnmet({ view, unmet = [] }: Snapshot): Cause | null {
   if (view.closed?.reason !== UNMET_REASON) return null;
-  const { job, spec } = view.record;
-  const totals = unmet.length === 0 ? [`it should hold: ${formatList(spec.expect)}`] : unmet.map(unmetText);
+  const { job } = view.record;
+  const totals =
+    unmet.length === 0
+      ? [`it should hold: ${formatList(changedExpect(view.record, view.overrides))}`]
+      : unmet.map(unmetText);
   return {
     code: 'expectUnmet',
     severity: 'fails',
     title: `every task ended, but ${unmet.length > 1 ? 'control totals do not hold' : 'a control total does not hold'}: ${totals[0]}`,
     evidence: [...totals.slice(1), `closed at ${view.closed.when}`],
-    mend: `batchctl fetch ${job} -o DIR/ --allow-unproven, to look at the outputs; batchctl adjust ${job} --accept TOTAL --reason TEXT, if the difference is known`,
+    mend: `batchctl fetch ${job} -o DIR/ --allow-unproven, to look at the outputs; batchctl adjust ${job} --accept TOTAL --reason TEXT, if the difference is known; batchctl retry ${job} --with JOBFILE, if the equation was wrong`,
   };
 }
 
