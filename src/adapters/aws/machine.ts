@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import {
   type AutoScalingInstanceDetails,
   CompleteLifecycleActionCommand,
@@ -11,11 +13,14 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import { DRAIN_HOOK, GROUP_TAG, MODE_TAG, RELEASE_TAG, UNTIL_TAG } from '../../lib/stack-names.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import type { Machine, MachineNotice } from '../../ports/machine.ts';
+import { countsOf, ScalingRequests } from './auto-scaling.ts';
 import type { AwsClients } from './clients.ts';
 import { hasName, translateAwsError, translateErrors } from './errors.ts';
 import { Imds, imdsEndpoint } from './imds.ts';
 
 const GROUP_AGAIN_MS = 2_000;
+/** The program that shuts this machine down. Only the unit that a boot writes names one. */
+const POWER_OFF_VARIABLE = 'BATCHCTL_POWER_OFF';
 
 /**
  * The instance that this process runs on; null if its metadata service is disabled. Throws `unavailable` when the
@@ -31,7 +36,7 @@ export async function openMachine(
   try {
     const facts = await readFacts(imds);
     const scalingGroup = await groupOf(clients, imds, facts.instance);
-    const machine = new AwsMachine({ clients, imds, facts, scalingGroup });
+    const machine = new AwsMachine({ clients, imds, facts, scalingGroup, powerOff: powerOffOf(env) });
     return Object.assign(machine, { close: () => imds.close() });
   } catch (error) {
     imds.close();
@@ -41,6 +46,11 @@ export async function openMachine(
       cause: error,
     });
   }
+}
+
+function powerOffOf(env: Readonly<Record<string, string | undefined>>): (() => Promise<unknown>) | null {
+  const program = env[POWER_OFF_VARIABLE] ?? '';
+  return program === '' ? null : () => promisify(execFile)(program);
 }
 
 /** The name of the Auto Scaling group that holds the instance; null if none does. */
@@ -94,6 +104,8 @@ interface AwsMachineOptions {
   readonly now?: () => number;
   /** How long a group may not know its instance, milliseconds; a minute by default. */
   readonly unknownMs?: number;
+  /** Shuts this machine down, which terminates it (launch template). Null, the default: it can't be. */
+  readonly powerOff?: (() => Promise<unknown>) | null;
 }
 
 export class AwsMachine implements Machine {
@@ -113,12 +125,16 @@ export class AwsMachine implements Machine {
   #protected: boolean | null = null;
   #changing: Promise<unknown> = Promise.resolve();
   #leaving = false;
+  readonly #powerOff: (() => Promise<unknown>) | null;
+  /** The role may not end this instance through its group. How it leaves instead (`#leaveUnnamed`). */
+  #unnamed: 'shrunk' | 'replaced' | null = null;
   readonly #unknownMs: number;
   /** Since when the group hasn't known it, monotonic. */
   #unknownSince: number | null = null;
 
-  constructor({ clients, imds, facts, scalingGroup, now = Date.now, unknownMs = UNKNOWN_MS }: AwsMachineOptions) {
-    this.#unknownMs = unknownMs;
+  constructor({ clients, imds, facts, scalingGroup, now = Date.now, ...more }: AwsMachineOptions) {
+    this.#unknownMs = more.unknownMs ?? UNKNOWN_MS;
+    this.#powerOff = more.powerOff ?? null;
     this.instance = facts.instance;
     this.type = facts.type;
     this.zone = facts.zone;
@@ -177,8 +193,12 @@ export class AwsMachine implements Machine {
       }
       const state = await this.#state();
       // The hook holds an instance a moment after termination begins. It never holds one that isn't terminating.
-      const mayCome = state === 'Terminating' || state === 'Terminating:Wait' || (state !== null && this.#leaving);
-      if (!mayCome || performance.now() >= end) return;
+      if (this.#unnamed !== null && state?.startsWith('Terminat') === false) {
+        if (await this.#isLeft(this.#group, this.#unnamed, performance.now() >= end)) return;
+      } else {
+        const mayCome = state === 'Terminating' || state === 'Terminating:Wait' || (state !== null && this.#leaving);
+        if (!mayCome || performance.now() >= end) return;
+      }
       await wait(jitter(LOOK_MS));
     }
   }
@@ -198,9 +218,47 @@ export class AwsMachine implements Machine {
       if (refused && (await this.#isTerminating())) return true;
       // It would go below the group's minimum (Auto Scaling: TerminateInstanceInAutoScalingGroup).
       if (refused && shrinkGroup) return false;
-      throw this.#error(error, 'end this instance', 'TerminateInstanceInAutoScalingGroup');
+      const ours = this.#error(error, 'end this instance', 'TerminateInstanceInAutoScalingGroup');
+      const isDenied = ours instanceof BatchctlError && ours.denied !== undefined;
+      if (!isDenied || this.#powerOff === null) throw ours;
+      return this.#leaveUnnamed(this.#group, shrinkGroup);
     }
     this.#leaving = true;
+    return true;
+  }
+
+  /**
+   * Leaves without the right to end this instance by name. The group shrinks by one, and ends an instance that isn't
+   * protected: usually this one. One that is to be replaced shuts itself down (`completeTermination`).
+   */
+  async #leaveUnnamed(group: string, shrinkGroup: boolean): Promise<boolean> {
+    if (shrinkGroup) {
+      const requests = new ScalingRequests(this.#clients, group);
+      const found = await requests.read();
+      const { DesiredCapacity: desired = 0, MinSize: min = 0 } = found ?? {};
+      if (desired <= min) return false;
+      // A protected instance would not be chosen. If that is refused, the machine shuts itself down later.
+      await this.protect(false).catch(() => undefined);
+      await requests.setSize(desired - 1);
+    }
+    this.#unnamed = shrinkGroup ? 'shrunk' : 'replaced';
+    this.#leaving = true;
+    return true;
+  }
+
+  /**
+   * Shuts this machine down if its group won't end it: at once if it is to be replaced, otherwise when it is `late`.
+   * Throws `unavailable` if the group ended another one, as it would replace this one.
+   */
+  async #isLeft(group: string, how: 'shrunk' | 'replaced', late: boolean): Promise<boolean> {
+    if (how === 'shrunk') {
+      const found = await new ScalingRequests(this.#clients, group).read();
+      if (found !== null && countsOf(found).inService <= (found.DesiredCapacity ?? 0)) {
+        throw new BatchctlError('unavailable', `the group ${group} ended another instance than ${this.instance}`);
+      }
+      if (!late) return false;
+    }
+    await this.#powerOff?.();
     return true;
   }
 

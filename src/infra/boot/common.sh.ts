@@ -203,26 +203,63 @@ give_up() {
   leave
 }
 
+# Whether the group may replace this instance: fails while that is unknown. STAYS: three replaced ones failed as well.
+may_be_replaced() {
+  local marks
+  STAYS=
+  if ! mark_failed || ! marks=$(last_boots); then
+    say "s3://$BUCKET takes no mark of a failed boot: this instance stays until it does, as its group would replace it for ever"
+    return 1
+  fi
+  if [[ $(grep -c '[.]failed$' <<<"$marks") -lt 3 ]]; then return 0; fi
+  say "three boots in a row failed: this instance stays, and does nothing"
+  STAYS=yes
+}
+
+# After a failed boot, shuts down an instance that can't end through its group: that terminates it (launch template), and
+# the group replaces it, twice. After one that went well the failure may pass, and no mark would end the replacements.
+shut_down() {
+  say "this instance can't end itself: $1"
+  grep -qs '"what":"failed"' "$STATE/boot-mark" || return 1
+  may_be_replaced || return
+  if [[ -z $STAYS ]]; then systemctl poweroff; fi
+}
+
+# The role may not end this instance. Where it may make the group smaller, the group ends an instance that is not
+# protected, usually this one.
+shrink_group() {
+  local sizes desired min
+  aws autoscaling set-instance-protection --instance-ids "$INSTANCE" --auto-scaling-group-name "$SCALING_GROUP" \\
+    --no-protected-from-scale-in 2>&1 || true
+  sizes=$(aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names "$SCALING_GROUP" \\
+    --query 'AutoScalingGroups[0].[DesiredCapacity,MinSize]' --output text) || return
+  read -r desired min <<<"$sizes"
+  [[ $desired -gt $min ]] || return
+  aws autoscaling set-desired-capacity --auto-scaling-group-name "$SCALING_GROUP" --desired-capacity "$((desired - 1))"
+}
+
 # Ends this instance through its group, the group's size lowered by it. A group at its minimum replaces it, twice.
 # Then this instance stays, so that the group doesn't replace it for ever. It also stays while it can't read the marks
-# in the bucket.
+# in the bucket. Without the right to end itself (a new role may get it late), or a way to Auto Scaling, it shuts down.
 leave() {
-  local how=--should-decrement-desired-capacity said marks end=$((SECONDS + 5 * PATIENCE))
+  local how=--should-decrement-desired-capacity said soon=$((SECONDS + PATIENCE)) end=$((SECONDS + 5 * PATIENCE))
   until said=$(aws autoscaling terminate-instance-in-auto-scaling-group --instance-id "$INSTANCE" "$how" 2>&1); do
     say "$said"
     if [[ $said == *ValidationError* && $said =~ [Mm]in\\ ?[Ss]ize ]]; then
-      if ! mark_failed || ! marks=$(last_boots); then
-        say "s3://$BUCKET takes no mark of a failed boot: this instance stays until it does, as its group would replace it for ever"
-        return 1
-      fi
-      if [[ $(grep -c '[.]failed$' <<<"$marks") -ge 3 ]]; then
-        say "three boots in a row failed: this instance stays, and does nothing"
-        return 0
-      fi
+      may_be_replaced || return
+      if [[ -n $STAYS ]]; then return 0; fi
       how=--no-should-decrement-desired-capacity
+    elif [[ $SECONDS -ge $soon && $said =~ AccessDenied|UnauthorizedOperation|not\\ authorized ]]; then
+      if shrink_group; then
+        say "the group is one smaller: this instance shuts down"
+        systemctl poweroff
+      else
+        shut_down "its role may neither end it nor make its group smaller"
+      fi
+      return
     elif [[ $SECONDS -ge $end ]]; then
-      say "this instance can't end itself yet"
-      return 1
+      shut_down "Auto Scaling does not accept it"
+      return
     else
       sleep 5
     fi

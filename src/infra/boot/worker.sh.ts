@@ -59,6 +59,8 @@ write_unit() {
     user="Environment=BATCHCTL_COMMAND_USER=$COMMAND_USER"
   fi
   mkdir -p "$ROOT/etc/systemd/system"
+  printf '#!/bin/sh\\nexec %s poweroff\\n' "$(command -v systemctl)" >"$ROOT/opt/batchctl/power-off"
+  chmod 0755 "$ROOT/opt/batchctl/power-off"
   cat >"$ROOT/etc/systemd/system/$UNIT.service" <<UNIT
 [Unit]
 Description=batchctl worker of group $GROUP, stack $STACK
@@ -76,6 +78,8 @@ WorkingDirectory=$STATE
 Environment=BATCHCTL_CONFIG=$ROOT/etc/batchctl/config.json
 Environment=TMPDIR=$STATE/tmp
 Environment=AWS_REGION=$REGION
+# For a role that may not end this instance: a shutdown terminates it (launch template).
+Environment=BATCHCTL_POWER_OFF=$ROOT/opt/batchctl/power-off
 $user
 EnvironmentFile=-$ROOT/etc/batchctl/environment
 Restart=on-failure
