@@ -3,6 +3,7 @@ import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, STACK_TAG } from '../lib/stack-names.ts';
 import { type AwsContext, callEc2 } from './call-aws.ts';
+import { foreignOwner } from './owner.ts';
 import { type KeptReason, type Resource, type ResourceState, stateFromDifferences } from './resource.ts';
 import { fromTagList, groupTags, tagDifferences, toTagList } from './tags.ts';
 
@@ -13,7 +14,7 @@ export const addressTags = (profile: AwsProfile): Readonly<Record<string, string
 
 /**
  * The manager's Elastic IP. Its instance takes it at boot, so that a replacement is reached at the same address. The
- * address has no name, only tags; one without the stack's tag is never touched.
+ * address has no name, only tags; one without the stack's tag and home is never touched.
  */
 export class AddressResource implements Resource {
   readonly part = 'manager';
@@ -91,8 +92,12 @@ export class AddressResource implements Resource {
         { Name: `tag:${GROUP_TAG}`, Values: [MANAGER_GROUP] },
       ];
       const { Addresses = [] } = await client.send(new sdk.DescribeAddressesCommand({ Filters }));
+      const tagged = await Promise.all(
+        Addresses.map(async (each) => ({ each, owner: await foreignOwner(this.#place, fromTagList(each.Tags)) })),
+      );
+      const ours = tagged.flatMap(({ each, owner }) => (owner === null ? [each] : []));
       const rank = ({ AssociationId, AllocationId }: Address) => `${AssociationId ? 0 : 1} ${AllocationId}`;
-      return Addresses.sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
+      return ours.sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
     });
   }
 

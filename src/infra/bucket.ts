@@ -16,6 +16,7 @@ import {
   unfinishedUploadsSetting,
 } from './bucket-settings.ts';
 import { retryUntilConsistent } from './call-aws.ts';
+import { foreignOwner, lastingTags } from './owner.ts';
 import {
   type KeptReason,
   type RemovalOptions,
@@ -23,7 +24,7 @@ import {
   type ResourceState,
   stateFromDifferences,
 } from './resource.ts';
-import { ownerText, tagDifferences, tagsOf } from './tags.ts';
+import { tagDifferences } from './tags.ts';
 
 /**
  * The stack's bucket: public access blocked, encrypted, TLS only, and unfinished uploads removed. A bucket configured
@@ -70,7 +71,8 @@ export class BucketResource implements Resource {
       const { sdk, client, at } = facts;
       if (!(await bucketExists(facts))) await this.#create(facts);
       // The tags go first: from here on the bucket is known to be the stack's.
-      const wanted = { ...(await readTags(facts)), ...tagsOf(this.#profile) };
+      const found = await readTags(facts);
+      const wanted = { ...found, ...lastingTags(this.#profile, found) };
       const TagSet = Object.entries(wanted).map(([Key, Value]) => ({ Key, Value }));
       await retryUntilConsistent(() => client.send(new sdk.PutBucketTaggingCommand({ ...at, Tagging: { TagSet } })));
       for (const setting of this.#settings(facts)) {
@@ -97,12 +99,10 @@ export class BucketResource implements Resource {
         return null;
       }
       const tags = await readTags(facts);
-      const owner = tags[STACK_TAG];
+      const owner = await this.#owner(tags);
       // An empty one without any tag may have just been created by an `up` that was killed.
       const justMade = Object.keys(tags).length === 0 && !(await holdsAnything({ ...facts, prefix: '' }));
-      if (owner !== this.#profile.stack && !justMade) {
-        return { why: ownerText(owner) };
-      }
+      if (owner !== null && !justMade) return { why: owner };
       if (deleteData) await deleteObjects();
       if (await holdsAnything({ ...facts, prefix: '' })) {
         return { why: deleteData ? `it contains objects outside of ${prefix}` : 'it contains data' };
@@ -117,7 +117,7 @@ export class BucketResource implements Resource {
     return this.#translated('look at', 's3:ListBucketVersions', async () => {
       if (!(await bucketExists(facts))) return { isOurs: false, below: null };
       const { existing, prefix } = this.#profile.bucket;
-      const isOurs = !existing && (await readTags(facts))[STACK_TAG] === this.#profile.stack;
+      const isOurs = !existing && (await this.#owner(await readTags(facts))) === null;
       // Without a prefix, an existing bucket may hold anyone's objects; only jobs are the stack's.
       const below = existing && prefix === '' ? 'jobs/' : prefix;
       return { isOurs, below: (await holdsAnything({ ...facts, prefix: below })) ? below : null };
@@ -150,14 +150,20 @@ export class BucketResource implements Resource {
   /** Throws `refused` for a bucket with content that this stack did not create. */
   async #missingTags(facts: BucketFacts): Promise<readonly string[]> {
     const tags = await readTags(facts);
-    if (tags[STACK_TAG] === this.#profile.stack) return tagDifferences(tags, tagsOf(this.#profile));
+    const owner = await this.#owner(tags);
+    if (owner === null) return tagDifferences(tags, lastingTags(this.#profile, tags));
     const { sdk, client, at } = facts;
     // An empty one without the tag may have just been created by an `up` that was killed.
     const { KeyCount = 0 } = await client.send(new sdk.ListObjectsV2Command({ ...at, MaxKeys: 1 }));
-    if (tags[STACK_TAG] === undefined && KeyCount === 0) return tagDifferences(tags, tagsOf(this.#profile));
-    throw new BatchctlError('refused', `the bucket ${this.name} exists, and ${ownerText(tags[STACK_TAG])}`, {
+    if (tags[STACK_TAG] === undefined && KeyCount === 0) return tagDifferences(tags, lastingTags(this.#profile, tags));
+    throw new BatchctlError('refused', `the bucket ${this.name} exists, and ${owner}`, {
       hint: `to use it unchanged, set in the profile: "bucket": { "name": "${this.name}", "existing": true, "prefix": "..." }; or choose another name`,
     });
+  }
+
+  /** Null if it is this home's. A bucket's name is unique: one that an earlier version made needs no home. */
+  async #owner(tags: Readonly<Record<string, string>>): Promise<string | null> {
+    return foreignOwner({ profile: this.#profile, clients: this.#clients }, tags, async () => true);
   }
 
   #settings(facts: BucketFacts): readonly BucketSetting[] {

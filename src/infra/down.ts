@@ -6,7 +6,7 @@ import { gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
 import { formatDuration, formatMany } from '../lib/units.ts';
 import { pollUntil } from './call-aws.ts';
 import { drainGroups } from './drain-groups.ts';
-import { type InventoryItem, instances, takeInventory } from './inventory.ts';
+import { aliveInstances, type InventoryItem, takeCensus, takeInventory } from './inventory.ts';
 import { DomainsResource, domainsOf } from './ledger.ts';
 import type { KeptReason, RemovalOptions, Resource } from './resource.ts';
 import { type OpenStack, resourcesOf } from './stack.ts';
@@ -58,8 +58,11 @@ export async function planRemoval(
   readonly profile: AwsProfile;
   readonly resources: readonly Resource[];
   readonly items: readonly InventoryItem[];
+  /** Other homes with resources of the stack's name in the region. */
+  readonly others: readonly string[];
 }> {
-  const items = (await takeInventory(stack)).filter((item) => group === null || belongsTo(item, group));
+  const census = await takeCensus(stack);
+  const items = census.items.filter((item) => group === null || belongsTo(item, group));
   if (group !== null && items.length === 0 && !Object.hasOwn(stack.profile.groups, group)) {
     const known = Object.keys(stack.profile.groups).join(', ');
     throw new BatchctlError('notFound', `stack ${stack.profile.stack} has no resources of a group ${group}`, {
@@ -71,7 +74,7 @@ export async function planRemoval(
     (each) => group === null || each.group === group,
   );
   const resources = [...formerDomains(stack, items), ...named];
-  return { profile, resources, items };
+  return { profile, resources, items, others: census.others };
 }
 
 /**
@@ -83,14 +86,15 @@ export async function planRemoval(
 export async function removeStack(options: DownOptions): Promise<RemovalResult> {
   const { stack, group, deleteData, note } = options;
   await options.requireIdle();
-  const { resources, items } = await planRemoval(stack, group);
+  const { resources, items, others } = await planRemoval(stack, group);
   const failures = new Failures(options.signal);
   const force = !(await drainWorkers(options, items, failures));
   // A job submitted in the meantime finds no worker, and keeps all that it needs.
   await options.requireIdle();
   const found = new Set(items.map(keyOf));
   const how: RemovalOptions = { deleteData, force, note };
-  const ordered = [...resources].reverse();
+  // Roles last: their policies show whose resources of an earlier version are (owner.ts).
+  const ordered = [...resources].reverse().sort((one, other) => Number(isIam(one)) - Number(isIam(other)));
   const isGroup = ({ kind }: Resource): boolean => kind === 'group';
   // All groups first: until they are gone, their instances hold what the rest consists of.
   await removeGroups(ordered.filter(isGroup), how, failures);
@@ -98,7 +102,8 @@ export async function removeStack(options: DownOptions): Promise<RemovalResult> 
   const gone: RemovalOutcome[] = [];
   for (const resource of [...ordered.filter(isGroup), ...ordered.filter((each) => !isGroup(each))]) {
     const { kind, name } = resource;
-    const outcome = failures.blockedOutcome(resource, ordered) ?? (await removed(resource));
+    const outcome =
+      sharedOutcome(resource, others) ?? failures.blockedOutcome(resource, ordered) ?? (await removed(resource));
     if (outcome === null) continue;
     gone.push(outcome);
     if (outcome.outcome === 'removed') note(`removed ${kind} ${name}`);
@@ -187,6 +192,14 @@ function uses(one: Resource, other: Resource): boolean {
   }
 }
 
+const isIam = ({ part }: Resource): boolean => part === 'iam';
+
+/** SimpleDB's domains have no tags: another home's stack of the same name has the same ones. */
+function sharedOutcome({ kind, name }: Resource, [other]: readonly string[]): RemovalOutcome | null {
+  if (kind !== 'domain' || other === undefined) return null;
+  return { kind, name, outcome: 'kept', why: `the stack of the same name of ${other} may use it` };
+}
+
 /** A group whose instances take minutes to end is waited for together with them, and then deleted again. */
 async function removeGroups(groups: readonly Resource[], how: RemovalOptions, failures: Failures): Promise<void> {
   const asked = groups.filter((group) => failures.of(group) === undefined);
@@ -241,7 +254,7 @@ function leftOver(
   const isReported = (each: RemovalOutcome): boolean =>
     each.outcome === 'left'
       ? keyOf(each) === keyOf({ kind, name }) || (each.kind === 'bucket' && kind === 'objects')
-      : each.outcome === 'kept' && each.kind === kind && each.name === name;
+      : each.outcome === 'kept' && each.kind === kind && (each.name === name || kind === 'domain');
   if (gone.some(isReported)) return [];
   const isData = kind === 'objects' || kind === 'domain';
   if (isData && !deleteData) return [{ kind, name, outcome: 'kept', why: 'data: use --delete-data to remove it' }];
@@ -276,7 +289,7 @@ async function waitForInstances({ stack, group, note, signal }: DownOptions, fai
   const isHeld = ({ part, group: name }: InventoryItem): boolean =>
     failures.groups.includes(gridName(stack.profile.stack, part === 'manager' ? MANAGER_GROUP : (name ?? '')));
   const look = async (): Promise<boolean> => {
-    const all = (await instances(stack)).filter((item) => group === null || item.group === group);
+    const all = (await aliveInstances(stack)).filter((item) => group === null || item.group === group);
     alive = all.filter((item) => !isHeld(item));
     if (alive.length > 0) note(`${formatMany(alive.length, 'instance')} terminating`);
     return alive.length === 0;

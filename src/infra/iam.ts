@@ -2,8 +2,9 @@ import type * as sdk from '@aws-sdk/client-iam';
 import type { IAMClient } from '@aws-sdk/client-iam';
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import { nullOnError, translateErrors } from '../adapters/aws/errors.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
-import { ownerText } from './tags.ts';
+import { ownerHint } from './owner.ts';
 
 export class IamAccess {
   readonly #clients: AwsClients;
@@ -29,10 +30,10 @@ export class IamAccess {
     return nullOnError(answer, /^NoSuchEntity/);
   }
 
-  ownerError(owner: string | undefined): BatchctlError {
+  ownerError(owner: string, profile: AwsProfile): BatchctlError {
     const field = this.#name.endsWith('-manager') ? 'managerProfile' : 'workerProfile';
-    return new BatchctlError('refused', `${this.what} exists, and ${ownerText(owner)}`, {
-      hint: `use another stack name in the profile, or your own instance profile: "iam": { "${field}": "..." }`,
+    return new BatchctlError('refused', `${this.what} exists, and ${owner}`, {
+      hint: ownerHint(profile, `, or your own instance profile: "iam": { "${field}": "..." }`),
     });
   }
 

@@ -3,24 +3,29 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
-import { roleName, STACK_TAG } from '../lib/stack-names.ts';
+import { roleName } from '../lib/stack-names.ts';
 import { retryUntilConsistent } from './call-aws.ts';
 import { IamAccess } from './iam.ts';
+import { foreignOwner, unmarkedText } from './owner.ts';
 import { type KeptReason, type Resource, type ResourceState, stateFromDifferences } from './resource.ts';
-import { missingRoleActions } from './role.ts';
-import { fromTagList, ownerText, tagDifferences, tagsOf, toTagList } from './tags.ts';
+import { missingRoleActions, RoleAccess } from './role.ts';
+import { fromTagList, tagDifferences, tagsOf, toTagList } from './tags.ts';
 
 /** The instance profile that gives instances their role: it holds exactly one (IAM: AddRoleToInstanceProfile). */
 export class InstanceProfileResource implements Resource {
   readonly part = 'iam';
   readonly kind = 'profile';
   readonly name: string;
+  readonly #who: 'worker' | 'manager';
   readonly #profile: AwsProfile;
+  readonly #clients: AwsClients;
   readonly #iam: IamAccess;
 
   constructor(who: 'worker' | 'manager', profile: AwsProfile, clients: AwsClients) {
     this.name = roleName(profile.stack, who);
+    this.#who = who;
     this.#profile = profile;
+    this.#clients = clients;
     this.#iam = new IamAccess(clients, { kind: 'profile', name: this.name });
   }
 
@@ -28,8 +33,7 @@ export class InstanceProfileResource implements Resource {
     return this.#iam.translated('look at', 'iam:GetInstanceProfile', async () => {
       const found = await readInstanceProfile(this.#iam, this.name);
       if (found === null) return { state: 'absent' };
-      const owner = await ownerOf(this.#iam, found);
-      if (owner !== this.#profile.stack) throw this.#iam.ownerError(owner);
+      await this.#requireOurs(found);
       if (isUntagged(found)) return { state: 'asItShould', notes: ['it has no tags: CloudFormation sets none'] };
       const held = found.Roles?.[0]?.RoleName ?? null;
       const differences = [
@@ -52,6 +56,7 @@ export class InstanceProfileResource implements Resource {
       const { InstanceProfile: found } = await retryUntilConsistent(() =>
         client.send(new sdk.GetInstanceProfileCommand(at)),
       );
+      if (found !== undefined) await this.#requireOurs(found);
       if (tagDifferences(fromTagList(found?.Tags), tagsOf(this.#profile)).length > 0) {
         await retryUntilConsistent(() => client.send(new sdk.TagInstanceProfileCommand({ ...at, Tags })));
       }
@@ -73,8 +78,8 @@ export class InstanceProfileResource implements Resource {
     return this.#iam.translated('remove', 'iam:DeleteInstanceProfile', async () => {
       const found = await readInstanceProfile(this.#iam, this.name);
       if (found === null) return null;
-      const owner = await ownerOf(this.#iam, found);
-      if (owner !== this.#profile.stack) return { why: ownerText(owner) };
+      const owner = await profileOwner(this.#who, this.#profile, this.#clients, found);
+      if (owner !== null) return { why: owner };
       const [sdk, client] = await this.#iam.open();
       const at = { InstanceProfileName: this.name };
       for (const { RoleName } of found.Roles ?? []) {
@@ -87,6 +92,11 @@ export class InstanceProfileResource implements Resource {
       await this.#iam.nullIfMissing(gone);
       return null;
     });
+  }
+
+  async #requireOurs(found: InstanceProfile): Promise<void> {
+    const owner = await profileOwner(this.#who, this.#profile, this.#clients, found);
+    if (owner !== null) throw this.#iam.ownerError(owner, this.#profile);
   }
 }
 
@@ -135,17 +145,24 @@ export class GivenProfileResource implements Resource {
 }
 
 /**
- * The stack of an instance profile, by its tag. CloudFormation gives it none: without any tag it belongs to the stack
- * whose role of the same name it holds.
+ * The owner of an instance profile; null if it is this home's. CloudFormation gives it no tag, and an earlier version no
+ * home: then it belongs to the home whose role of the same name it holds.
  */
-export async function ownerOf(iam: IamAccess, found: InstanceProfile): Promise<string | undefined> {
-  const [held] = found.Roles ?? [];
-  if (!isUntagged(found) || held?.RoleName === undefined || held.RoleName !== found.InstanceProfileName) {
-    return fromTagList(found.Tags)[STACK_TAG];
-  }
-  const [{ GetRoleCommand }, client] = await iam.open();
-  const role = await iam.nullIfMissing(client.send(new GetRoleCommand({ RoleName: held.RoleName })));
-  return fromTagList(role?.Role?.Tags)[STACK_TAG];
+export async function profileOwner(
+  who: 'worker' | 'manager',
+  profile: AwsProfile,
+  clients: AwsClients,
+  found: InstanceProfile,
+): Promise<string | null> {
+  const access = new RoleAccess(who, profile, clients);
+  const holdsNamesake = found.Roles?.[0]?.RoleName === found.InstanceProfileName;
+  const ofRole = async (missing: string): Promise<string | null> => {
+    const role = holdsNamesake ? await access.read() : null;
+    return role === null ? missing : access.foreignOwner(role);
+  };
+  if (isUntagged(found) && holdsNamesake) return ofRole('was not made by batchctl');
+  const isFormer = async () => (await ofRole(unmarkedText(profile))) === null;
+  return foreignOwner({ profile, clients }, fromTagList(found.Tags), isFormer);
 }
 
 const isUntagged = ({ Tags = [] }: InstanceProfile): boolean => Tags.length === 0;

@@ -9,12 +9,13 @@ import type {
 import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
-import { gridName, RELEASE_TAG, STACK_TAG } from '../lib/stack-names.ts';
+import { gridName, RELEASE_TAG } from '../lib/stack-names.ts';
 import { type AwsContext, callEc2, retryUntilConsistent, waitUntilVisible } from './call-aws.ts';
 import type { MachineGroup } from './grid.ts';
 import { type ImageFacts, type Images, type MachineTypes, type TypeFacts, volumeSize } from './machine-types.ts';
+import { foreignOwner, requireOurs } from './owner.ts';
 import type { KeptReason, Resource, ResourceState } from './resource.ts';
-import { fromTagList, groupTags, ownerText, requireOurs, tagDifferences, toTagList } from './tags.ts';
+import { fromTagList, groupTags, tagDifferences, toTagList } from './tags.ts';
 import { decodeUserData, encodeUserData } from './user-data.ts';
 
 /** How many versions are kept: for a group to go back to, and for people to look up. */
@@ -59,7 +60,7 @@ export class LaunchTemplateResource implements Resource {
   async look(): Promise<ResourceState> {
     const template = await this.#find();
     if (template === null) return { state: 'absent' };
-    this.#requireOurs(template);
+    await this.#requireOurs(template);
     const { drift, tags } = await this.#drift(template, await this.#wanted());
     const differences = [...drift.differences, ...tags];
     const newer = drift.newer === null ? [] : [drift.newer];
@@ -78,7 +79,7 @@ export class LaunchTemplateResource implements Resource {
     }
     const template = (await this.#find()) ?? (await this.#create(wanted));
     if (template === null) return;
-    this.#requireOurs(template);
+    await this.#requireOurs(template);
     const { drift, tags } = await this.#drift(template, wanted);
     if (drift.newer !== null || drift.differences.length > 0) await this.#addVersion(template, wanted);
     if (tags.length === 0) return;
@@ -92,8 +93,8 @@ export class LaunchTemplateResource implements Resource {
     this.#made = null;
     const template = await this.#find();
     if (template === null) return null;
-    const owner = fromTagList(template.Tags)[STACK_TAG];
-    if (owner !== this.#place.profile.stack) return { why: ownerText(owner) };
+    const owner = await foreignOwner(this.#place, fromTagList(template.Tags));
+    if (owner !== null) return { why: owner };
     await this.#callEc2('remove', 'DeleteLaunchTemplate', async (sdk, client) => {
       const asked = new sdk.DeleteLaunchTemplateCommand({ LaunchTemplateId: template.LaunchTemplateId });
       await nullOnError(client.send(asked), 'InvalidLaunchTemplateId.NotFound');
@@ -197,8 +198,8 @@ export class LaunchTemplateResource implements Resource {
     return groupTags(this.#place.profile, this.#parts.group);
   }
 
-  #requireOurs({ Tags }: LaunchTemplate): void {
-    requireOurs(this.#place.profile, `the launch template ${this.name}`, Tags);
+  #requireOurs({ Tags }: LaunchTemplate): Promise<void> {
+    return requireOurs(this.#place, `the launch template ${this.name}`, Tags);
   }
 
   async #find(): Promise<LaunchTemplate | null> {

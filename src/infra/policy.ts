@@ -215,3 +215,20 @@ function objectScopes(urls: readonly string[], arns: Arns): { readonly keys: str
 export function encryption({ kmsKey }: AwsProfile): readonly Statement[] {
   return [allow('Key', ['kms:Decrypt', 'kms:GenerateDataKey'], kmsKey === null ? [] : [kmsKey])];
 }
+
+/** A statement of any policy. */
+export interface RoleStatement {
+  readonly Effect?: string;
+  readonly Action?: string | readonly string[];
+  readonly NotAction?: unknown;
+  readonly Resource?: string | readonly string[];
+  readonly Condition?: unknown;
+}
+
+/** Statements of a percent-encoded document (IAM: GetRolePolicy), which may have one or several. */
+export function statementsOf(document: string): readonly RoleStatement[] {
+  const { Statement: found = [] }: { Statement?: RoleStatement | readonly RoleStatement[] } = JSON.parse(
+    decodeURIComponent(document) || '{}',
+  );
+  return [found].flat();
+}

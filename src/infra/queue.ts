@@ -10,6 +10,7 @@ import { BatchctlError } from '../errors.ts';
 import { deadQueueName, queueName, STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
 import { type AwsContext, retryUntilConsistent } from './call-aws.ts';
+import { foreignOwner, ownerHint } from './owner.ts';
 import {
   type KeptReason,
   type RemovalOptions,
@@ -17,7 +18,7 @@ import {
   type ResourceState,
   stateFromDifferences,
 } from './resource.ts';
-import { ownerText, tagDifferences, tagsOf } from './tags.ts';
+import { tagDifferences, tagsOf } from './tags.ts';
 
 export interface QueuePlan {
   readonly name: string;
@@ -67,21 +68,16 @@ export class QueueResource implements Resource {
         client.send(new ListQueueTagsCommand({ QueueUrl: url })),
       ]);
       const differences = differingAttributes(Attributes, await this.#wanted());
-      const owner = Tags[STACK_TAG];
-      if (owner === this.#place.profile.stack) {
+      const owner = await foreignOwner(this.#place, Tags);
+      if (owner === null) {
         return stateFromDifferences([...differences, ...tagDifferences(Tags, tagsOf(this.#place.profile))]);
       }
-      if (owner !== undefined) {
-        // Stack `a-b` with group `c` and stack `a` with group `b-c` have queues of the same name: each would bury the
-        // other's tasks.
-        throw new BatchctlError('refused', `the queue ${this.name} exists, and ${ownerText(owner)}`, {
-          hint: 'use another stack name in the profile, or another group name',
-        });
-      }
+      // Someone else may have made a queue for this stack: without tags, and with the right settings.
+      if (Tags[STACK_TAG] !== undefined) throw this.#refusal(owner);
       if (differences.length === 0) return { state: 'asItShould' };
       throw new BatchctlError(
         'refused',
-        `the queue ${this.name} exists, ${ownerText(owner)}, and differs: ${differences.join(', ')}`,
+        `the queue ${this.name} exists, ${owner}, and differs: ${differences.join(', ')}`,
         { hint: 'set these attributes by hand, or use another stack name in the profile' },
       );
     });
@@ -95,9 +91,12 @@ export class QueueResource implements Resource {
       const url = await this.#url(this.name);
       if (url === null) {
         const create = new sdk.CreateQueueCommand({ QueueName: this.name, Attributes, tags });
-        await retryUntilConsistent(() => client.send(create), [NO_DEAD_LETTER_QUEUE]);
+        const { QueueUrl } = await retryUntilConsistent(() => client.send(create), [NO_DEAD_LETTER_QUEUE]);
+        // Of a queue that another `up` has just made, with the same attributes, this is the URL, too.
+        await this.#requireOurs(QueueUrl);
         return;
       }
+      await this.#requireOurs(url);
       await client.send(new sdk.SetQueueAttributesCommand({ QueueUrl: url, Attributes }));
       await client.send(new sdk.TagQueueCommand({ QueueUrl: url, Tags: tags }));
     });
@@ -113,10 +112,8 @@ export class QueueResource implements Resource {
         client.send(new sdk.ListQueueTagsCommand({ QueueUrl: url })),
         client.send(new sdk.GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [COUNT] })),
       ]);
-      const owner = Tags[STACK_TAG];
-      if (owner !== this.#place.profile.stack) {
-        return { why: ownerText(owner) };
-      }
+      const owner = await foreignOwner(this.#place, Tags);
+      if (owner !== null) return { why: owner };
       const letters = Number(Attributes[COUNT] ?? 0);
       if (this.#plan.dead === null && letters > 0) {
         note(
@@ -125,6 +122,21 @@ export class QueueResource implements Resource {
       }
       await nullOnError(client.send(new sdk.DeleteQueueCommand({ QueueUrl: url })), MISSING_QUEUE);
       return null;
+    });
+  }
+
+  /** Throws `refused` for a queue of another owner. Its tags may not be known everywhere yet. */
+  async #requireOurs(QueueUrl: string | undefined): Promise<void> {
+    const [{ ListQueueTagsCommand }, client] = await this.#sqs();
+    const { Tags = {} } = await retryUntilConsistent(() => client.send(new ListQueueTagsCommand({ QueueUrl })));
+    const owner = await foreignOwner(this.#place, Tags);
+    if (owner !== null) throw this.#refusal(owner);
+  }
+
+  #refusal(owner: string): BatchctlError {
+    return new BatchctlError('refused', `the queue ${this.name} exists, and ${owner}`, {
+      // Stack `a-b` with group `c` and stack `a` with group `b-c` have queues of the same name, too.
+      hint: ownerHint(this.#place.profile, ', or another group name'),
     });
   }
 

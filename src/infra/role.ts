@@ -4,11 +4,12 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
-import { roleName, STACK_TAG } from '../lib/stack-names.ts';
+import { roleName } from '../lib/stack-names.ts';
 import { retryUntilConsistent } from './call-aws.ts';
 import { IamAccess } from './iam.ts';
+import { foreignOwner, lastingTags, namesHome, ROLE_POLICY } from './owner.ts';
 import { policyFor } from './policies.ts';
-import { ec2Service, type PolicyDocument } from './policy.ts';
+import { ec2Service, type PolicyDocument, type RoleStatement, statementsOf } from './policy.ts';
 import {
   type KeptReason,
   type MissingItem,
@@ -16,11 +17,10 @@ import {
   type ResourceState,
   stateFromDifferences,
 } from './resource.ts';
-import { fromTagList, ownerText, tagDifferences, tagsOf, toTagList } from './tags.ts';
+import { fromTagList, tagDifferences, tagsOf, toTagList } from './tags.ts';
 
 /** Characters of all inline policies of a role, without white space (IAM: quotas). */
 const POLICY_LIMIT = 10_240;
-const POLICY = 'batchctl';
 
 interface RolePlan {
   readonly name: string;
@@ -42,7 +42,7 @@ export function rolePlan(who: 'worker' | 'manager', profile: AwsProfile): RolePl
     name,
     description: `batchctl: the ${who === 'worker' ? 'workers' : 'manager'} of the stack ${stack}`,
     trust: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Principal, Action: 'sts:AssumeRole' }] },
-    policy: { name: POLICY, document: requirePolicySize(name, policyFor(who, profile)) },
+    policy: { name: ROLE_POLICY, document: requirePolicySize(name, policyFor(who, profile)) },
     boundary: iam.permissionsBoundary,
   };
 }
@@ -67,11 +67,13 @@ export class RoleResource implements Resource {
   readonly #who: 'worker' | 'manager';
   readonly #profile: AwsProfile;
   readonly #iam: IamAccess;
+  readonly #access: RoleAccess;
 
   constructor(who: 'worker' | 'manager', profile: AwsProfile, clients: AwsClients) {
     this.name = roleName(profile.stack, who);
     this.#who = who;
     this.#profile = profile;
+    this.#access = new RoleAccess(who, profile, clients);
     this.#iam = new IamAccess(clients, { kind: 'role', name: this.name });
   }
 
@@ -80,13 +82,12 @@ export class RoleResource implements Resource {
     return this.#iam.translated('look at', 'iam:GetRole', async () => {
       const role = await this.#role();
       if (role === null) return { state: 'absent' };
-      const owner = fromTagList(role.Tags)[STACK_TAG];
-      if (owner !== this.#profile.stack) throw this.#iam.ownerError(owner);
+      await this.#requireOurs(role);
       const differences = [
         ...(sameJson(role.AssumeRolePolicyDocument, trust) ? [] : ['its trust policy']),
         ...this.#boundaryDifference(role),
         ...(sameJson(await this.#readPolicy(), policy.document) ? [] : ['its policy']),
-        ...tagDifferences(fromTagList(role.Tags), tagsOf(this.#profile)),
+        ...tagDifferences(fromTagList(role.Tags), lastingTags(this.#profile, fromTagList(role.Tags))),
       ];
       return stateFromDifferences(differences);
     });
@@ -99,6 +100,7 @@ export class RoleResource implements Resource {
       const [commands, client] = await this.#iam.open();
       const at = { RoleName: this.name };
       const role = (await this.#role()) ?? (await this.#create(commands, client, plan));
+      await this.#requireOurs(role);
       if (!sameJson(role.AssumeRolePolicyDocument, trust)) {
         const PolicyDocument = JSON.stringify(trust);
         await client.send(new commands.UpdateAssumeRolePolicyCommand({ ...at, PolicyDocument }));
@@ -107,8 +109,9 @@ export class RoleResource implements Resource {
         const PermissionsBoundary = this.#profile.iam.permissionsBoundary ?? undefined;
         await client.send(new commands.PutRolePermissionsBoundaryCommand({ ...at, PermissionsBoundary }));
       }
-      if (tagDifferences(fromTagList(role.Tags), tagsOf(this.#profile)).length > 0) {
-        await client.send(new commands.TagRoleCommand({ ...at, Tags: toTagList(tagsOf(this.#profile)) }));
+      const tags = lastingTags(this.#profile, fromTagList(role.Tags));
+      if (tagDifferences(fromTagList(role.Tags), tags).length > 0) {
+        await client.send(new commands.TagRoleCommand({ ...at, Tags: toTagList(tags) }));
       }
       if (sameJson(await this.#readPolicy(), policy.document)) return;
       const put = { ...at, PolicyName: policy.name, PolicyDocument: JSON.stringify(policy.document) };
@@ -121,8 +124,8 @@ export class RoleResource implements Resource {
     return this.#iam.translated('remove', 'iam:DeleteRole', async () => {
       const role = await this.#role();
       if (role === null) return null;
-      const owner = fromTagList(role.Tags)[STACK_TAG];
-      if (owner !== this.#profile.stack) return { why: ownerText(owner) };
+      const owner = await this.#access.foreignOwner(role);
+      if (owner !== null) return { why: owner };
       const [commands, client] = await this.#iam.open();
       const at = { RoleName: this.name };
       const attached = commands.paginateListAttachedRolePolicies({ client }, at);
@@ -171,15 +174,53 @@ export class RoleResource implements Resource {
     return wanted === null || is === wanted ? [] : [`permissions boundary ${is ?? 'none'} → ${wanted}`];
   }
 
-  async #role(): Promise<Role | null> {
-    const [{ GetRoleCommand }, client] = await this.#iam.open();
-    return (await this.#iam.nullIfMissing(client.send(new GetRoleCommand({ RoleName: this.name }))))?.Role ?? null;
+  #role(): Promise<Role | null> {
+    return this.#access.read();
   }
 
-  async #readPolicy(): Promise<string | undefined> {
+  #readPolicy(): Promise<string | undefined> {
+    return this.#access.readPolicy();
+  }
+
+  async #requireOurs(role: Role): Promise<void> {
+    const owner = await this.#access.foreignOwner(role);
+    if (owner !== null) throw this.#iam.ownerError(owner, this.#profile);
+  }
+}
+
+/** Reads a stack's role, and finds out whose it is: IAM has no regions, so two regions' stacks have the same names. */
+export class RoleAccess {
+  readonly #who: 'worker' | 'manager';
+  readonly #profile: AwsProfile;
+  readonly #clients: AwsClients;
+  readonly #iam: IamAccess;
+
+  constructor(who: 'worker' | 'manager', profile: AwsProfile, clients: AwsClients) {
+    this.#who = who;
+    this.#profile = profile;
+    this.#clients = clients;
+    this.#iam = new IamAccess(clients, { kind: 'role', name: this.#name });
+  }
+
+  async read(): Promise<Role | null> {
+    const [{ GetRoleCommand }, client] = await this.#iam.open();
+    return (await this.#iam.nullIfMissing(client.send(new GetRoleCommand({ RoleName: this.#name }))))?.Role ?? null;
+  }
+
+  async readPolicy(): Promise<string | undefined> {
     const [{ GetRolePolicyCommand }, client] = await this.#iam.open();
-    const asked = new GetRolePolicyCommand({ RoleName: this.name, PolicyName: POLICY });
+    const asked = new GetRolePolicyCommand({ RoleName: this.#name, PolicyName: ROLE_POLICY });
     return (await this.#iam.nullIfMissing(client.send(asked)))?.PolicyDocument;
+  }
+
+  /** Null if it is this home's: a role of an earlier version, if its policy names the home. */
+  foreignOwner({ Tags }: Role): Promise<string | null> {
+    const isFormer = async () => namesHome(await this.readPolicy(), this.#who, this.#profile);
+    return foreignOwner({ profile: this.#profile, clients: this.#clients }, fromTagList(Tags), isFormer);
+  }
+
+  get #name(): string {
+    return roleName(this.#profile.stack, this.#who);
   }
 }
 
@@ -195,14 +236,6 @@ function sorted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const fields = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
   return Object.fromEntries(fields.map(([name, field]) => [name, sorted(field)]));
-}
-
-interface RoleStatement {
-  readonly Effect?: string;
-  readonly Action?: string | readonly string[];
-  readonly NotAction?: unknown;
-  readonly Resource?: string | readonly string[];
-  readonly Condition?: unknown;
 }
 
 /**
@@ -278,14 +311,6 @@ async function attachedPolicies(commands: typeof sdk, client: IAMClient, RoleNam
     }
   }
   return documents;
-}
-
-/** Statements of a percent-encoded document (IAM: GetRolePolicy), which may have one or several. */
-function statementsOf(document: string): readonly RoleStatement[] {
-  const { Statement: found = [] }: { Statement?: RoleStatement | readonly RoleStatement[] } = JSON.parse(
-    decodeURIComponent(document) || '{}',
-  );
-  return [found].flat();
 }
 
 /** Actions are case-insensitive, with `*` and `?` as wildcards. */

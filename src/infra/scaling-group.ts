@@ -2,11 +2,12 @@ import type * as sdk from '@aws-sdk/client-auto-scaling';
 import type { AutoScalingClient, AutoScalingGroup, LifecycleHook } from '@aws-sdk/client-auto-scaling';
 import { nullOnError } from '../adapters/aws/errors.ts';
 import { BatchctlError } from '../errors.ts';
-import { BOUNDS_TAG, gridName, STACK_TAG, STAND_IN_TAG } from '../lib/stack-names.ts';
+import { BOUNDS_TAG, gridName, STAND_IN_TAG } from '../lib/stack-names.ts';
 import { formatMany } from '../lib/units.ts';
 import { type AwsContext, callAws, loadAutoScaling, retryUntilConsistent } from './call-aws.ts';
 import type { MachineGroup } from './grid.ts';
 import type { LaunchTemplateResource } from './launch-template.ts';
+import { foreignOwner, requireOurs } from './owner.ts';
 import type { KeptReason, RemovalOptions, Resource, ResourceState } from './resource.ts';
 import {
   boundsText,
@@ -24,7 +25,7 @@ import {
   suspendedByOthers,
   suspendRequest,
 } from './scaling-request.ts';
-import { fromTagList, groupTags, ownerText, requireOurs, tagDifferences } from './tags.ts';
+import { fromTagList, groupTags, tagDifferences } from './tags.ts';
 
 const STILL_THERE = 'StillThere';
 
@@ -56,7 +57,7 @@ export class ScalingGroupResource implements Resource {
   async look(): Promise<ResourceState> {
     const group = await this.#access.find();
     if (group === null || isBeingDeleted(group)) return { state: 'absent' };
-    this.#requireOurs(group);
+    await this.#requireOurs(group);
     const newest = await this.#parts.template.newestVersion();
     const { bounds, note } = this.#bounds(group);
     const hooks = await this.#access.hooks();
@@ -85,7 +86,7 @@ export class ScalingGroupResource implements Resource {
       throw new BatchctlError('notFound', `the launch template of ${this.name} does not exist`, { hint });
     }
     const group = (await this.#findUsable()) ?? (await this.#create(await this.#plan(newest, null)));
-    this.#requireOurs(group);
+    await this.#requireOurs(group);
     const plan = await this.#plan(newest, group);
     const { bounds } = this.#bounds(group);
     const fields = groupFields(plan, bounds);
@@ -127,8 +128,8 @@ export class ScalingGroupResource implements Resource {
   async remove({ force }: RemovalOptions): Promise<KeptReason | null> {
     const group = await this.#access.find();
     if (group === null) return null;
-    const owner = fromTagList(group.Tags)[STACK_TAG];
-    if (owner !== this.#place.profile.stack) return { why: ownerText(owner) };
+    const owner = await foreignOwner(this.#place, fromTagList(group.Tags));
+    if (owner !== null) return { why: owner };
     const left = isBeingDeleted(group) ? null : await this.#delete(group, force);
     if (left === null) await this.#waitUntilDeleted();
     return left;
@@ -237,8 +238,8 @@ export class ScalingGroupResource implements Resource {
     return groupTags(this.#place.profile, this.#parts.group);
   }
 
-  #requireOurs({ Tags }: AutoScalingGroup): void {
-    requireOurs(this.#place.profile, `the Auto Scaling group ${this.name}`, Tags);
+  #requireOurs({ Tags }: AutoScalingGroup): Promise<void> {
+    return requireOurs(this.#place, `the Auto Scaling group ${this.name}`, Tags);
   }
 }
 

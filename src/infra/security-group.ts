@@ -2,11 +2,12 @@ import type { IpPermission, SecurityGroup } from '@aws-sdk/client-ec2';
 import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { canonicalCidr } from '../lib/cidr.ts';
-import { roleName, STACK_TAG } from '../lib/stack-names.ts';
+import { roleName } from '../lib/stack-names.ts';
 import { type AwsContext, callEc2, retryUntilConsistent, waitUntilVisible } from './call-aws.ts';
 import type { Network } from './network.ts';
+import { foreignOwner, requireOurs } from './owner.ts';
 import { type KeptReason, type Resource, type ResourceState, stateFromDifferences } from './resource.ts';
-import { fromTagList, ownerText, requireOurs, tagDifferences, tagsOf, toTagList } from './tags.ts';
+import { fromTagList, tagDifferences, tagsOf, toTagList } from './tags.ts';
 
 const MANAGER_PORT = 443;
 
@@ -52,7 +53,7 @@ export class SecurityGroupResource implements Resource {
   async look(): Promise<ResourceState> {
     const found = await this.#find();
     if (found === null) return { state: 'absent' };
-    this.#requireOurs(found);
+    await this.#requireOurs(found);
     const { opened, closed } = this.#drift(found);
     const differences = [
       ...opened.map(({ direction, rule }) => `${direction} rule ${rule.text} is missing`),
@@ -64,7 +65,7 @@ export class SecurityGroupResource implements Resource {
 
   async apply(): Promise<void> {
     const found = (await this.#find()) ?? (await this.#create());
-    this.#requireOurs(found);
+    await this.#requireOurs(found);
     const { opened, closed } = this.#drift(found);
     for (const { direction, rule } of opened) await this.#change(found, direction, rule, 'Authorize');
     for (const { direction, rule } of closed) await this.#change(found, direction, rule, 'Revoke');
@@ -80,18 +81,23 @@ export class SecurityGroupResource implements Resource {
     this.#made = null;
     // In any VPC, so that a change of subnets leaves none behind.
     const all = await this.#search([]);
-    const theirs = all.filter(({ Tags }) => fromTagList(Tags)[STACK_TAG] !== this.#place.profile.stack);
-    for (const { GroupId } of all.filter((each) => !theirs.includes(each))) {
-      await this.#callEc2('remove', 'DeleteSecurityGroup', async (sdk, client) => {
-        const sent = retryUntilConsistent(
-          () => client.send(new sdk.DeleteSecurityGroupCommand({ GroupId })),
-          ['DependencyViolation'],
-        );
-        await nullOnError(sent, 'InvalidGroup.NotFound');
-      });
+    let theirs: string | null = null;
+    for (const { GroupId, Tags } of all) {
+      const owner = await foreignOwner(this.#place, fromTagList(Tags));
+      if (owner === null) await this.#delete(GroupId);
+      theirs ??= owner;
     }
-    const [other] = theirs;
-    return other === undefined ? null : { why: ownerText(fromTagList(other.Tags)[STACK_TAG]) };
+    return theirs === null ? null : { why: theirs };
+  }
+
+  async #delete(GroupId: string | undefined): Promise<void> {
+    await this.#callEc2('remove', 'DeleteSecurityGroup', async (sdk, client) => {
+      const sent = retryUntilConsistent(
+        () => client.send(new sdk.DeleteSecurityGroupCommand({ GroupId })),
+        ['DependencyViolation'],
+      );
+      await nullOnError(sent, 'InvalidGroup.NotFound');
+    });
   }
 
   /** Its id; null until it exists. */
@@ -148,9 +154,9 @@ export class SecurityGroupResource implements Resource {
     });
   }
 
-  #requireOurs({ Tags }: SecurityGroup): void {
-    const hint = 'use your own group in network.securityGroups, or another stack name in the profile';
-    requireOurs(this.#place.profile, `the security group ${this.name}`, Tags, hint);
+  #requireOurs({ Tags }: SecurityGroup): Promise<void> {
+    const others = ', or your own group in network.securityGroups';
+    return requireOurs(this.#place, `the security group ${this.name}`, Tags, others);
   }
 
   async #find(): Promise<SecurityGroup | null> {

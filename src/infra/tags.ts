@@ -1,32 +1,31 @@
+import { createHash } from 'node:crypto';
 import type { AwsProfile } from '../config/load-config.ts';
-import { BatchctlError } from '../errors.ts';
-import { GROUP_TAG, STACK_TAG } from '../lib/stack-names.ts';
+import { GROUP_TAG, HOME_TAG, STACK_TAG } from '../lib/stack-names.ts';
 import { type Finding, failing } from './finding.ts';
 import type { StackPart } from './resource.ts';
 
-/** The tags of everything that is made: the profile's own, and the stack's name. */
-export function tagsOf({ tags, stack }: Pick<AwsProfile, 'tags' | 'stack'>): Readonly<Record<string, string>> {
-  return { ...tags, [STACK_TAG]: stack };
-}
+type TaggedProfile = Pick<AwsProfile, 'tags' | 'stack' | 'region' | 'bucket'>;
 
-export const groupTags = (
-  profile: Pick<AwsProfile, 'tags' | 'stack'>,
-  group: string,
-): Readonly<Record<string, string>> => ({ ...tagsOf(profile), [GROUP_TAG]: group });
+/** The tags of everything that is made: the profile's own, the stack's name, and its home. */
+export const tagsOf = (profile: TaggedProfile): Readonly<Record<string, string>> => ({
+  ...profile.tags,
+  [STACK_TAG]: profile.stack,
+  [HOME_TAG]: homeOf(profile),
+});
 
-/** Whose it is, for a resource without the stack's tag. */
-export const ownerText = (owner: string | undefined): string =>
-  owner === undefined ? 'was not made by batchctl' : `belongs to the stack ${owner}`;
+export const groupTags = (profile: TaggedProfile, group: string): Readonly<Record<string, string>> => ({
+  ...tagsOf(profile),
+  [GROUP_TAG]: group,
+});
 
-/** Throws `refused` for an existing resource (`the security group x`) that isn't the stack's own. */
-export function requireOurs(
-  { stack }: Pick<AwsProfile, 'stack'>,
-  what: string,
-  tags: Parameters<typeof fromTagList>[0],
-  hint = 'use another stack name in the profile',
-): void {
-  const owner = fromTagList(tags)[STACK_TAG];
-  if (owner !== stack) throw new BatchctlError('refused', `${what} exists, and ${ownerText(owner)}`, { hint });
+/** Characters of a tag's value. */
+const VALUE_LENGTH = 256;
+
+/** A stack's home: region, bucket and prefix, as a value that all services accept. */
+export function homeOf({ region, bucket: { name, prefix } }: Pick<AwsProfile, 'region' | 'bucket'>): string {
+  const home = `${region}/${name}/${prefix}`;
+  if (PLAIN.test(home) && home.length <= VALUE_LENGTH) return home;
+  return `${region}/${name}/=${createHash('sha256').update(prefix).digest('hex').slice(0, 32)}`;
 }
 
 /** Each wanted tag that is missing or differs, for people. */
@@ -105,6 +104,7 @@ function caseDuplicates(profile: AwsProfile, takers: readonly TagRules[]): reado
 export const toTagList = (tags: Readonly<Record<string, string>>): { Key: string; Value: string }[] =>
   Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 
-export const fromTagList = (
-  tags: readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[] = [],
-): Readonly<Record<string, string>> => Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]));
+export type TagList = readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[] | undefined;
+
+export const fromTagList = (tags: TagList = []): Readonly<Record<string, string>> =>
+  Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]));

@@ -8,6 +8,7 @@ import { type AwsContext, callAws, callEc2, collectPages, loadAutoScaling } from
 import { collectFindings, type Finding, failing, warning } from './finding.ts';
 import { type GridFacts, type MachineGroup, machinesOf } from './grid.ts';
 import { simpleDb } from './ledger.ts';
+import { foreignOwner } from './owner.ts';
 import type { StackPart } from './resource.ts';
 import { missingActions } from './role.ts';
 import { fromTagList, validateTags } from './tags.ts';
@@ -201,8 +202,8 @@ async function validateAddress(place: AwsContext): Promise<readonly Finding[]> {
   const found = await callEc2(place, doing, async (sdk, client) => {
     return (await client.send(new sdk.DescribeAddressesCommand({}))).Addresses ?? [];
   });
-  const ours = found.some(({ Tags }) => fromTagList(Tags)[STACK_TAG] === place.profile.stack);
-  if (ours || found.length < ADDRESSES) return [];
+  if (found.length < ADDRESSES) return [];
+  for (const { Tags } of found) if ((await foreignOwner(place, fromTagList(Tags))) === null) return [];
   const message = `the region has ${found.length} Elastic IPs already, and allows ${ADDRESSES} unless a higher quota was requested`;
   return [warning(message, 'release one, or request a higher quota from AWS: L-0263D0A3 of ec2')];
 }
@@ -223,7 +224,9 @@ async function validateFormerGroups(place: AwsContext, iam: boolean): Promise<re
       (page) => page.AutoScalingGroups,
     );
   });
-  return found.flatMap(({ Instances = [], Tags }) => {
+  const owners = await Promise.all(found.map(({ Tags }) => foreignOwner(place, fromTagList(Tags))));
+  const ours = found.filter((_, at) => owners[at] === null);
+  return ours.flatMap(({ Instances = [], Tags }) => {
     const group = fromTagList(Tags)[GROUP_TAG] ?? '';
     if (group === '' || group === MANAGER_GROUP || Object.hasOwn(groups, group)) return [];
     const count = Instances.length;

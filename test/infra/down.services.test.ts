@@ -1,6 +1,6 @@
 // Protects: infra down deletes only what the stack owns, and never data or unfinished jobs unless asked to.
 import { expect } from 'chai';
-import { DRAIN_HOOK, GROUP_TAG, STACK_TAG } from '../../src/lib/stack-names.ts';
+import { DRAIN_HOOK, GROUP_TAG, HOME_TAG, STACK_TAG } from '../../src/lib/stack-names.ts';
 import { forSuite } from '../support/fixture.ts';
 import { accountClients, createRole, findScalingGroup } from '../support/grid/account-clients.ts';
 import { startCloud } from '../support/grid/cloud.ts';
@@ -143,6 +143,7 @@ describe('infra down', () => {
     // One that has left its group, and takes long to shut down.
     const Tags = [
       { Key: STACK_TAG, Value: stack },
+      { Key: HOME_TAG, Value: `us-east-1/${stack}/` },
       { Key: GROUP_TAG, Value: 'default' },
     ];
     const { Instances = [] } = await others.ec2.runInstances({

@@ -1,7 +1,7 @@
 // Protects: infra plan names every manual change to a group, and infra up repairs it without touching others' resources.
 import { expect } from 'chai';
 import { Network } from '../../src/infra/network.ts';
-import { DRAIN_HOOK, GROUP_TAG, STACK_TAG, STAND_IN_TAG } from '../../src/lib/stack-names.ts';
+import { DRAIN_HOOK, GROUP_TAG, HOME_TAG, STACK_TAG, STAND_IN_TAG } from '../../src/lib/stack-names.ts';
 import { findAddresses, mixedPolicy, spotDistribution } from '../support/grid/account-clients.ts';
 import { failsWith } from '../support/rejection.ts';
 import { differencesOf, down, expectAll, GridLab, UP_TO_DATE, up } from './grid-lab.ts';
@@ -145,6 +145,7 @@ describe('a grid that someone changed', () => {
     await up(lab.manager);
     const Tags = [
       { Key: STACK_TAG, Value: lab.stack },
+      { Key: HOME_TAG, Value: 'us-east-1/lab/' },
       { Key: GROUP_TAG, Value: 'manager' },
     ];
     const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags }];

@@ -59,7 +59,13 @@ describe('the grid that up creates', () => {
     // 40 GB are 37.3 GiB, and volumes have whole GiB.
     const Ebs = { Encrypted: true, DeleteOnTermination: true, VolumeSize: 38, VolumeType: 'gp3' };
     expect(data.BlockDeviceMappings).to.deep.equal([{ DeviceName: '/dev/xvda', Ebs }]);
-    const tags = { 'batchctl:stack': lab.stack, 'batchctl:group': 'default', CostCenter: '4711' };
+    const home = 'us-east-1/lab/';
+    const tags = {
+      'batchctl:stack': lab.stack,
+      'batchctl:home': home,
+      'batchctl:group': 'default',
+      CostCenter: '4711',
+    };
     for (const kind of ['instance', 'volume', 'network-interface']) {
       const found = data.TagSpecifications?.find(({ ResourceType }) => ResourceType === kind)?.Tags ?? [];
       expect(Object.fromEntries(found.map(({ Key, Value }) => [Key, Value])), kind).to.deep.equal({
@@ -87,6 +93,7 @@ describe('the grid that up creates', () => {
     const tags = group?.Tags?.map(({ Key, Value, PropagateAtLaunch }) => `${Key} ${Value} ${PropagateAtLaunch}`);
     expect(tags).to.have.members([
       `batchctl:stack ${lab.stack} true`,
+      'batchctl:home us-east-1/lab/ true',
       'batchctl:group default true',
       'batchctl:mode auto false',
       'batchctl:bounds 1 30 false',

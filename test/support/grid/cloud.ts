@@ -73,13 +73,22 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     ACCOUNT,
     (accessKeyId) => faults.drop((call) => call.accessKeyId === accessKeyId),
   );
-  const scaling = new Scaling({
-    url: moto.url,
-    account: ACCOUNT,
-    watchers: grid,
-    pace: { ...PACE, ...options.pace },
-    isNewProfile: options.isNewProfile ?? (() => false),
-  });
+  const startScaling = (): Scaling =>
+    new Scaling({
+      url: moto.url,
+      account: ACCOUNT,
+      watchers: grid,
+      pace: { ...PACE, ...options.pace },
+      isNewProfile: options.isNewProfile ?? (() => false),
+    });
+  const scaling = startScaling();
+  // Groups of one name in two regions are two groups. The grid knows the instances of the first region that is used.
+  const regions = new Map<string, Scaling>();
+  const scalingIn = (region: string): Scaling => {
+    const known = regions.get(region) ?? (regions.size === 0 ? scaling : startScaling());
+    regions.set(region, known);
+    return known;
+  };
   const sources = { moto: moto.url, sqs: sqs?.url ?? moto.url, scaling: () => scaling };
   const facts = options.facts === true ? new AccountFacts(sources) : null;
   const front = await startFront({
@@ -90,7 +99,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       if (service === 'sdb' && options.simpledb !== undefined) return options.simpledb;
       if (service !== 'autoscaling') return moto.url;
       return async (call) => {
-        const { status, body } = await scaling.answer(call.body, call.region);
+        const { status, body } = await scalingIn(call.region).answer(call.body, call.region);
         return { status, headers: { 'content-type': 'text/xml' }, body: Buffer.from(body) };
       };
     },
@@ -122,7 +131,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     held: () => faults.held,
 
     close: async () => {
-      scaling.close();
+      for (const each of new Set([scaling, ...regions.values()])) each.close();
       facts?.close();
       await grid.close();
       await front.close();

@@ -1,0 +1,165 @@
+// Protects: stacks of one name in two regions, or in two buckets, never take, change or remove what the other has.
+import { expect } from 'chai';
+import { HOME_TAG } from '../../src/lib/stack-names.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
+import { type AccountClients, accountClients } from '../support/grid/account-clients.ts';
+import { accountState } from '../support/grid/account-state.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { StackWorkspace } from './stack-workspace.ts';
+
+const [HERE, THERE] = ['us-east-1', 'eu-west-1'];
+
+describe('an account with other stacks of the same name', () => {
+  const cloud = forSuite(() => startCloud({ sqs: 'moto', pace: { second: 20 } }));
+  const here = forSuite(() => accountClients(cloud, { region: HERE }));
+  const there = forSuite(() => accountClients(cloud, { region: THERE }));
+  const ours = forEachTest(() => new StackWorkspace(cloud));
+  const theirs = forEachTest(() => new StackWorkspace(cloud));
+
+  const state = () => accountState([here, there]);
+  /** The configuration of another home with the stack's name. */
+  const configureTheirs = (profile: object): void =>
+    theirs.configure({ bucket: `${ours.stack}-theirs`, ...profile }, ours.stack);
+  const home = (): string => `${HERE}/${ours.stack}/`;
+
+  /** What the other home is told, which may change nothing. */
+  async function refusal(...args: readonly string[]): Promise<string> {
+    const before = await state();
+    cloud.takeCalls();
+    const { code, stderr } = await theirs.output(...args);
+    expect(code, stderr).to.equal(7);
+    expect(cloud.takeChanges(), 'changes').to.deep.equal([]);
+    expect(await state()).to.deep.equal(before);
+    return stderr;
+  }
+
+  for (const [what, region, named] of [
+    ['another region, where only IAM knows the name', THERE, 'the role NAME-worker exists'],
+    ['the same region', HERE, 'the queue NAME-default-dead exists'],
+  ] as const)
+    it(`refuses infra up for another bucket in ${what}, and names the home that has it`, async () => {
+      await ours.up();
+      configureTheirs({ region });
+      for (const verb of [['plan'], ['up', '--yes']]) {
+        const stderr = await refusal('infra', ...verb);
+        expect(stderr)
+          .to.include(named.replace('NAME', ours.stack))
+          .and.include(`belongs to the stack ${ours.stack} of ${home()}`);
+        expect(stderr).to.include('use another stack name in the profile');
+      }
+      await ours.up();
+      expect(await ours.answer(['infra', 'status'])).to.satisfy((lines: { state: string }[]) =>
+        lines.every((line) => line.state === 'present'),
+      );
+    });
+
+  for (const region of [HERE, THERE])
+    it(`lets infra down of the other home remove nothing of a stack in ${HERE}, and say whose it is, in ${region}`, async () => {
+      await ours.up();
+      configureTheirs({ region, groups: { default: {}, gpu: {} } });
+      await here.s3.createBucket({ Bucket: `${ours.stack}-theirs` });
+      const before = await state();
+      const lines = await theirs.down('--delete-data');
+      const { [`bucket/${ours.stack}-theirs-`]: _removed, ...others } = before;
+      expect(await state()).to.deep.equal(others);
+      const kept = lines.filter(({ outcome }) => outcome === 'kept').map(({ kind, why }) => `${kind}: ${why}`);
+      expect(kept).to.include(`role: belongs to the stack ${ours.stack} of ${home()}`);
+      expect(kept).to.include(`profile: belongs to the stack ${ours.stack} of ${home()}`);
+      expect(kept.some((line) => line.startsWith('queue: belongs to'))).to.equal(region === HERE);
+    });
+
+  it('keeps groups of a home that shares only the name of the stack with one that has other groups', async () => {
+    const shared = { iam: { workerProfile: 'given' }, network: { securityGroups: ['sg-given'] } };
+    await ours.up();
+    configureTheirs({ groups: { other: {} }, ...shared });
+    // Only its queues: the rest has no name in common.
+    await theirs.up('--only', 'data');
+    const before = await state();
+    const status = await theirs.output('infra', 'status', '--only', 'data');
+    expect(status.lines.map(({ name }) => name)).to.have.members([
+      `${ours.stack}-theirs`,
+      `${ours.stack}-other`,
+      `${ours.stack}-other-dead`,
+    ]);
+    await theirs.down('--delete-data');
+    const left = await state();
+    expect(Object.keys(before).filter((name) => !(name in left))).to.have.members([
+      `bucket/${ours.stack}-theirs-`,
+      `${HERE}/queue/${ours.stack}-other`,
+      `${HERE}/queue/${ours.stack}-other-dead`,
+    ]);
+    for (const [name, text] of Object.entries(left)) expect(text, name).to.equal(before[name]);
+  });
+
+  for (const [what, bucketOf] of [
+    ['bucket', (name: string) => name],
+    ['bucket that existed', (name: string) => ({ name, existing: true, prefix: 'ours/' })],
+  ] as const)
+    describe(`a stack that an earlier version made, with a ${what}`, () => {
+      beforeEach(async () => {
+        const { stack } = ours;
+        ours.configure({ bucket: bucketOf(stack) }, stack);
+        if (typeof bucketOf(stack) !== 'string') await here.s3.createBucket({ Bucket: stack });
+        await ours.up();
+        await forgetHomes(stack, here);
+      });
+
+      it('is taken over by its own home alone, once', async () => {
+        configureTheirs({});
+        expect(await refusal('infra', 'up', '--yes')).to.include(
+          'that an earlier version made, maybe another one than this',
+        );
+        configureTheirs({ region: THERE });
+        expect(await refusal('infra', 'up', '--yes')).to.include(
+          'that an earlier version made, maybe another one than this',
+        );
+        const changed = (await ours.up()).filter(({ action }) => action === 'change');
+        expect(changed.map(({ kind }) => kind)).to.include.members([
+          'queue',
+          'role',
+          'profile',
+          'securityGroup',
+          'group',
+        ]);
+        expect((await ours.up()).filter(({ action }) => action !== 'keep')).to.deep.equal([]);
+        configureTheirs({});
+        expect(await refusal('infra', 'up', '--yes')).to.include(`belongs to the stack ${ours.stack} of ${home()}`);
+      });
+
+      it('is removed by its own home alone', async () => {
+        configureTheirs({ groups: { default: {}, gpu: {} } });
+        const before = await state();
+        await theirs.down('--delete-data');
+        expect(await state()).to.deep.equal(before);
+        await ours.down('--delete-data');
+        const left = Object.keys(await state()).filter((name) => name.includes(`/${ours.stack}`));
+        expect(left).to.deep.equal(typeof bucketOf('') === 'string' ? [] : [`bucket/${ours.stack}-`]);
+      });
+    });
+});
+
+/** Removes the homes from the tags of a stack's resources, as an earlier version left them. */
+async function forgetHomes(stack: string, { s3, sqs, iam, ec2, scaling }: AccountClients): Promise<void> {
+  const Tagging = await s3.getBucketTagging({ Bucket: stack }).catch(() => null);
+  const TagSet = Tagging?.TagSet?.filter(({ Key }) => Key !== HOME_TAG) ?? [];
+  if (TagSet.length > 0) await s3.putBucketTagging({ Bucket: stack, Tagging: { TagSet } });
+  const { QueueUrls = [] } = await sqs.listQueues({ QueueNamePrefix: `${stack}-` });
+  for (const QueueUrl of QueueUrls) await sqs.untagQueue({ QueueUrl, TagKeys: [HOME_TAG] });
+  const TagKeys = [HOME_TAG];
+  await iam.untagRole({ RoleName: `${stack}-worker`, TagKeys });
+  await iam.untagInstanceProfile({ InstanceProfileName: `${stack}-worker`, TagKeys });
+  const { LaunchTemplates = [] } = await ec2.describeLaunchTemplates({});
+  const { SecurityGroups = [] } = await ec2.describeSecurityGroups({});
+  const Resources = [
+    ...LaunchTemplates.flatMap(({ LaunchTemplateId: id = '', LaunchTemplateName: name = '' }) =>
+      name.startsWith(`${stack}-`) ? id : [],
+    ),
+    ...SecurityGroups.flatMap(({ GroupId: id = '', GroupName: name = '' }) => (name.startsWith(`${stack}-`) ? id : [])),
+  ];
+  await ec2.deleteTags({ Resources, Tags: [{ Key: HOME_TAG }] });
+  const { AutoScalingGroups = [] } = await scaling.describeAutoScalingGroups({});
+  const Tags = AutoScalingGroups.flatMap(({ AutoScalingGroupName: ResourceId = '' }) =>
+    ResourceId.startsWith(`${stack}-`) ? { ResourceId, ResourceType: 'auto-scaling-group', Key: HOME_TAG } : [],
+  );
+  await scaling.deleteTags({ Tags });
+}
