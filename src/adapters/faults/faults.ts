@@ -69,7 +69,7 @@ export function openFaultTally(file: string): (fault: FaultKind, count?: number)
 /**
  * For the crash tests: a store that passes a fault point just before and right after each deciding write. Points:
  * `journal` (any entry), `close` (the entry that closes a job), `opengather` (opened.json), `unmark` (open marks
- * deleted), `due` (a delivery is marked), `news` (people are to be notified), `mark` (an open mark is put), `putcode`
+ * deleted), `remove` (outputs deleted), `due` (a delivery is marked), `news` (people are to be notified), `mark` (an open mark is put), `putcode`
  * (a code archive is put), `stagefile` (a file of a large output), `stepshard` (parts behind an `explode`),
  * `interruption` (spot ended an attempt), `discard` (a dead submission can no longer be committed); each also as
  * `before-...`. `onPoint` is called at each point and may kill this process there.
@@ -84,11 +84,14 @@ export function killPointStore(store: ObjectStore, onPoint: (point: string) => v
   return {
     ...unchangedMethods(store),
     put: (key, body, options) => around(pointsOf(key, body), () => store.put(key, body, options)),
-    delete: (keys) => around(keys.some(isOpenMark) ? ['unmark'] : [], () => store.delete(keys)),
+    delete: (keys) =>
+      around(keys.some(isOpenMark) ? ['unmark'] : keys.some(isOutput) ? ['remove'] : [], () => store.delete(keys)),
     uploadFile: (path, key, options) =>
       around(/\/files\/\d+\//.test(key) ? ['stagefile'] : [], () => store.uploadFile(path, key, options)),
   };
 }
+
+const isOutput = (key: string): boolean => /\/steps\/[^/]+\/out\/\d+$/.test(key);
 
 const isOpenMark = (key: string): boolean => key.startsWith('open/');
 
