@@ -13,7 +13,7 @@ import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
 import { OnceMap } from '../../lib/once.ts';
 import { type CredentialProvider, type CredentialsOptions, credentialChain, findCredentials } from './credentials.ts';
-import { statusOf } from './errors.ts';
+import { isExpiry, statusOf } from './errors.ts';
 import { withHotCalls } from './hot-calls.ts';
 import { type HttpLimits, RoutedHandler, SILENT } from './http-handler.ts';
 import { RateLimits } from './rate-limits.ts';
@@ -83,9 +83,9 @@ export class AwsClients {
     this.account = options.account;
     this.#endpoints = options.endpoints;
     this.#env = options.env ?? process.env;
-    this.credentials = () => {
+    this.credentials = (options) => {
       this.#chain ??= credentialChain(this.#credentialsOptions());
-      return this.#chain();
+      return this.#chain(options);
     };
   }
 
@@ -231,7 +231,7 @@ export class AwsClients {
         logger: SILENT,
         ...(endpoint !== undefined && { endpoint }),
       });
-      return watchInTests(suppressSkewRetries(client));
+      return watchInTests(renewExpired(suppressSkewRetries(client)));
     };
     // Each service is used by one method only, so its name determines the class.
     return this.#clients.get(`${service} ${use}`, make) as Promise<C>;
@@ -286,6 +286,48 @@ function suppressSkewRetries<C>(client: C): C {
     { name: 'judgingClock', relation: 'before', toMiddleware: 'httpSigningMiddleware' },
   );
   return client;
+}
+
+/** An SDK client, as far as all are alike. */
+interface Renewable {
+  readonly config: { credentials(options?: { readonly forceRefresh: boolean }): ReturnType<CredentialProvider> };
+  readonly middlewareStack: {
+    add(
+      middleware: (next: Next) => (args: { readonly input?: unknown }) => Promise<unknown>,
+      at: { readonly step: 'initialize'; readonly name: string },
+    ): void;
+  };
+}
+
+/**
+ * When a service says that credentials have expired, they are looked up again, and the request is repeated with new ones:
+ * those that a person has put into a file say nothing of their expiry, and are otherwise kept for minutes.
+ */
+function renewExpired<C>(client: C): C {
+  // Every SDK client has these members.
+  const { config, middlewareStack } = client as unknown as Renewable;
+  middlewareStack.add(
+    (next) => async (args) => {
+      // Expired ones that the chain knows of were looked up again just now: then this throws.
+      const before = isStream(args.input) ? null : await config.credentials().catch(() => null);
+      try {
+        return await next(args);
+      } catch (error) {
+        if (!isExpiry(error)) throw error;
+        const now = await config.credentials({ forceRefresh: true }).catch(() => null);
+        if (before === null || now === null || now.sessionToken === before.sessionToken) throw error;
+        return await next(args);
+      }
+    },
+    { step: 'initialize', name: 'renewExpired' },
+  );
+  return client;
+}
+
+/** Whether the input of a command has a body that can be sent only once. */
+function isStream(input: unknown): boolean {
+  const body = typeof input === 'object' && input !== null && 'Body' in input ? input.Body : undefined;
+  return body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array);
 }
 
 /** In tests, a module named by its path sees every request (test/support/run/aws-requests.mjs). */

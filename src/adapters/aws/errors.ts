@@ -158,6 +158,9 @@ export async function nullOnError<T>(answer: Promise<T>, ...names: readonly (str
   });
 }
 
+/** True if a service says that the credentials have expired, whatever their own expiry. */
+export const isExpiry = (error: unknown): boolean => hasName(error, ...EXPIRED_CODES);
+
 /** True for an error that may pass: throttling, 5xx, a lost or refused connection, a timeout. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

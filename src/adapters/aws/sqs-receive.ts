@@ -4,7 +4,7 @@ import type { Delivery, ReceiveOptions } from '../../ports/task-queue.ts';
 import { isTransient } from './errors.ts';
 import { makeReceipt, releaseLeases } from './sqs-leases.ts';
 import type { SqsQueueRef } from './sqs-open.ts';
-import { BATCH_SIZE, Patience, sqsError } from './sqs-requests.ts';
+import { BATCH_SIZE, isNamed, Patience, sqsError } from './sqs-requests.ts';
 
 /** How late a poll may be, milliseconds: a later answer never comes, as after a silent network drop. */
 const LATE_MS = 10_000;
@@ -34,6 +34,8 @@ export interface SqsPollsOptions {
 export class SqsReceiver {
   readonly #options: SqsPollsOptions;
   readonly #patience: Patience;
+  /** While as many messages are in flight as SQS allows: it works, so this has no end (SQS: ReceiveMessage, OverLimit). */
+  readonly #fullPatience = new Patience(Number.POSITIVE_INFINITY);
   readonly #abandoned = new Set<Promise<void>>();
   /** Whether the last parallel polls brought all that was asked. */
   #isBacklogged = false;
@@ -46,7 +48,7 @@ export class SqsReceiver {
   /**
    * One long poll for the first ten messages, then parallel short ones for the rest; fewer may come than there are.
    * While the queue is full, the long poll is left out. Waits are in whole seconds. Throws `unavailable` when no poll
-   * has succeeded within the patience time.
+   * has succeeded within the patience time, but not while SQS has too many messages in flight.
    */
   async receive({ max, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
     if (max <= 0 || signal?.aborted) return [];
@@ -134,10 +136,14 @@ export class SqsReceiver {
       try {
         const messages = await this.#ask(max, waitSeconds);
         this.#patience.reset();
+        this.#fullPatience.reset();
         return messages.flatMap(deliveryOf);
       } catch (error) {
         if (signal?.aborted) return [];
-        if (!isTransient(error) || !(await this.#patience.pause(signal)))
+        const isFull = isNamed(error, 'OverLimit');
+        if (isFull) this.#patience.reset();
+        const patience = isFull ? this.#fullPatience : this.#patience;
+        if (!isTransient(error) || !(await patience.pause(signal)))
           throw sqsError(error, { what: 'receive messages', action: 'sqs:ReceiveMessage', place });
         if (signal?.aborted || performance.now() >= end) return [];
       }
@@ -164,13 +170,17 @@ export class SqsReceiver {
   }
 }
 
+/** The count of a delivery whose own is missing: a message that may have come before must not pass for a new one. */
+const AGAIN = 2;
+
 function deliveryOf({ ReceiptHandle, Body, Attributes }: Message): Delivery[] {
   if (ReceiptHandle === undefined) return [];
+  const count = Number(Attributes?.ApproximateReceiveCount);
   return [
     {
       receipt: makeReceipt(ReceiptHandle),
       body: Body ?? '',
-      receiveCount: Number(Attributes?.ApproximateReceiveCount ?? 1),
+      receiveCount: count >= 1 ? count : AGAIN,
       sentAt: Number(Attributes?.SentTimestamp ?? Date.now()),
     },
   ];

@@ -20,7 +20,7 @@ import { readText } from '../../support/read-text.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
 import { installed } from '../../support/run/lacking.ts';
 import { Scratch } from '../../support/scratch.ts';
-import { FaultProxy } from '../../support/servers/fault-proxy.ts';
+import { FaultProxy, type SeenRequest } from '../../support/servers/fault-proxy.ts';
 import { listen, serve } from '../../support/servers/listen.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import { startConnectProxy } from '../../support/servers/proxies.ts';
@@ -189,6 +189,30 @@ describe('AWS clients', () => {
       rmSync(file);
       cleanup.replace(Date, 'now', () => start + 14 * 60_000);
       expect(await own.credentials(), 'they are still used').to.include({ accessKeyId: 'second' });
+    });
+
+    it('are read again when a service says that they have expired, and the request is repeated with new ones', async () => {
+      const file = scratch.path('credentials');
+      const write = (token: string): void =>
+        writeFileSync(file, `[acme]\naws_access_key_id=k\naws_secret_access_key=s\naws_session_token=${token}\n`);
+      const start = Date.now();
+      withoutKeys({ AWS_SHARED_CREDENTIALS_FILE: file, AWS_CONFIG_FILE: scratch.path('config') });
+      write('first');
+      const proxy = cleanup.use(await FaultProxy.start(moto.url));
+      const isOld = ({ headers }: SeenRequest): boolean => headers['x-amz-security-token'] === 'first';
+      const own = clientsWith({ profile: 'acme', endpoints: { s3: proxy.url } });
+      const store = await storeOf(own, bucket);
+      await store.put('k', 'before');
+      proxy.fail(Number.POSITIVE_INFINITY, { kind: 'answer', status: 400, code: 'ExpiredToken' }, isOld);
+      await failsWith('credentials', store.put('k', 'refused'));
+      write('second');
+      await failsWith('credentials', store.put('k', 'looked for ten seconds ago'));
+      cleanup.replace(Date, 'now', () => start + 11_000);
+      await Promise.all([store.put('a', 'after'), store.put('b', 'after')]);
+      proxy.seen.length = 0;
+      await store.put('k', 'after');
+      expect(proxy.seen.map(({ headers }) => headers['x-amz-security-token'])).to.deep.equal(['second']);
+      expect(String(Buffer.from((await store.read('k')) ?? []))).to.equal('after');
     });
 
     it('say which command to run if there are none', async () => {

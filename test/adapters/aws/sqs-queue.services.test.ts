@@ -95,6 +95,37 @@ describe('the SQS queue', () => {
     }
   });
 
+  it('waits beyond its patience while too many messages are in flight, and then receives', async () => {
+    const { queue } = await bench.open({ patienceMs: 200 });
+    await queue.send(messages(1));
+    bench.proxy.fail(Number.POSITIVE_INFINITY, sqsFault(403, 'OverLimit'), isAction('ReceiveMessage'));
+    const began = performance.now();
+    while (performance.now() - began < 3_000)
+      expect(await queue.receive({ max: 20, waitSeconds: 1 })).to.deep.equal([]);
+    expect(bench.proxy.count(isAction('ReceiveMessage')), 'with growing pauses').to.be.below(30);
+    bench.proxy.heal();
+    expect(await takeAll(queue)).to.have.length(1);
+  });
+
+  it('takes a delivery without a count for a repeated one', async () => {
+    const { queue } = await bench.open();
+    for (const [text, expected] of [
+      ['"1"', 1],
+      ['"3"', 3],
+      ['"no number"', 2],
+      ['"0"', 2],
+      [null, 2],
+    ] as const) {
+      const count = text === null ? '"SenderId":"x"' : `"ApproximateReceiveCount":${text}`;
+      const body = (answer: string): string => answer.replace(/"ApproximateReceiveCount":\s*"1"/, count);
+      bench.proxy.fail(Number.POSITIVE_INFINITY, { kind: 'edit', body }, isAction('ReceiveMessage'));
+      const { receiveCount, receipt } = await takeOne(queue);
+      bench.proxy.heal();
+      expect(receiveCount, String(text)).to.equal(expected);
+      await queue.ack([receipt]);
+    }
+  });
+
   it("hides received messages for its own lease, whatever the queue's default is", async () => {
     const { queue, options } = await bench.open();
     await bench.setAttributes(options.name, { VisibilityTimeout: '5' });
