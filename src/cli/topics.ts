@@ -74,6 +74,10 @@ export const TOPICS: readonly Topic[] = [
       ['BATCHCTL_PROFILE', 'the profile'],
       ['BATCHCTL_INPUT', 'the file with the input, if the step has input: file'],
       ['BATCHCTL_INPUT_NAME', 'the file that the part comes from; _BASENAME and _STEM of it'],
+      [
+        'BATCHCTL_FIRST_RECORD',
+        "the number of the part's first record in it, where they were counted; BATCHCTL_RECORDS of them",
+      ],
       ['BATCHCTL_OUTPUT', 'the file to write, if the step has output: file'],
       ['BATCHCTL_OUTPUT_DIR', 'the directory to write into, if it has output: files'],
       ['BATCHCTL_COUNTERS', 'the file for counters, one "name value" a line'],

@@ -10,7 +10,7 @@ import { isSkipped, type JobView, roundOf } from '../model/view.ts';
 import type { LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { inputNameFinder } from './fetch/input-names.ts';
+import { originFinder } from './fetch/input-names.ts';
 import { currentFailures, listPublished, stepTotals } from './listing.ts';
 import { refusePruned } from './prune/pruned.ts';
 import { ledgerTasks } from './tasks.ts';
@@ -262,18 +262,18 @@ const TAIL_LINES = 10;
  * shard of parts.
  */
 export function examplesOf(platform: Platform, view: JobView): (cause: Cause) => Promise<CauseExample> {
-  const inputOf = inputNameFinder(platform.store, view);
+  const originOf = originFinder(platform.store, view);
   return async (cause) => {
     const { task, error, worker } = cause.example;
     const step = view.record.spec.steps.findIndex(({ name }) => name === cause.step);
-    const input = await inputOf(step, task);
+    const origin = await originOf(step, task);
     const attempt = (await readFailed(platform, view, step, task))?.attempt ?? null;
     if (attempt === null || attempt === 'none') {
-      return { task, input, worker, attempt: null, error, log: null, tail: [] };
+      return { task, ...origin, worker, attempt: null, error, log: null, tail: [] };
     }
     const key = logKey(view.record.job, cause.step, task, attempt);
     const tail = await tailOf(platform.store, key);
-    return { task, input, worker, attempt, error, log: tail === null ? null : key, tail: tail ?? [] };
+    return { task, ...origin, worker, attempt, error, log: tail === null ? null : key, tail: tail ?? [] };
   };
 }
 

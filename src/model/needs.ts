@@ -54,6 +54,14 @@ const RULES: readonly Rule[] = [
         : step.run.flatMap(placeholdersOf).some((name) => isOfTask(name, spec, index)),
   },
   {
+    does: "uses the numbers of a part's records",
+    since: '0.2.0',
+    format: 2,
+    outputs: 2,
+    applies: ({ index, step }) =>
+      index === 0 && [step.run].flat().some((text) => /\bBATCHCTL_(FIRST_RECORD|RECORDS)\b/.test(text)),
+  },
+  {
     does: 'has no output, or one with an extension',
     since: '0.2.0',
     format: 2,

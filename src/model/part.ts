@@ -18,6 +18,8 @@ export interface RangePart extends PartBase {
   /** Bytes of the same input that every task gets first (a CSV header line). */
   readonly header?: { readonly offset: number; readonly length: number };
   readonly records?: number;
+  /** The number of its first record in the input, from 1, without the header. */
+  readonly first?: number;
   /** CSV whose cuts were found by reading only around them: the worker checks that it begins and ends between records. */
   readonly assumed?: true;
 }
@@ -38,6 +40,10 @@ export interface PiecePart extends PartBase {
   /** Length of the repeated header at the start of the piece; these bytes aren't counted as the input's own here. */
   readonly header?: number;
   readonly records?: number;
+  /** As of a range. */
+  readonly first?: number;
+  /** The bytes of the input before it, once decompressed; only where records weren't counted. */
+  readonly offset?: number;
 }
 
 /** One line of a list: the command's stdin, and `{item}` in its arguments. */
@@ -96,7 +102,7 @@ export function parsePart(line: string): Part | null {
 
 function isPart(value: JsonObject): value is JsonObject & Part {
   const { kind } = value;
-  if (!isCount(value.n) || (value.records !== undefined && !isCount(value.records))) return false;
+  if (!isCount(value.n) || ![value.records, value.first].every(isOptionalCount)) return false;
   if (kind === 'params') return isRecord(value.params) && Object.values(value.params).every(isText);
   if (!isCount(value.input)) return false;
   switch (kind) {
@@ -114,7 +120,8 @@ function isPart(value: JsonObject): value is JsonObject & Part {
         isText(value.key) &&
         isCount(value.size) &&
         isText(value.checksum) &&
-        (value.header === undefined || isCount(value.header))
+        isOptionalCount(value.header) &&
+        isOptionalCount(value.offset)
       );
     case 'item':
       return isText(value.item);
@@ -122,6 +129,8 @@ function isPart(value: JsonObject): value is JsonObject & Part {
       return false;
   }
 }
+
+const isOptionalCount = (value: unknown): boolean => value === undefined || isCount(value);
 
 function isRange(value: unknown): boolean {
   return isRecord(value) && isCount(value.offset) && isCount(value.length);
@@ -145,4 +154,30 @@ export function partSize(part: Part, inputs: readonly Pick<JobInput, 'size'>[]):
     default:
       return part satisfies never;
   }
+}
+
+/** Where a part lies in its input: records or lines, numbered from 1, or bytes from 0, of the decompressed input. */
+export interface PartPlace {
+  readonly unit: 'records' | 'lines' | 'bytes';
+  readonly from: number;
+  /** Inclusive. */
+  readonly to: number;
+}
+
+/** Bytes where records were not counted. Null for a part that isn't a slice, that is empty, or that an older version cut. */
+export function placeOf(part: Part, split: SplitSpec | undefined): PartPlace | null {
+  if (part.kind !== 'range' && part.kind !== 'piece') return null;
+  const { first, records } = part;
+  if (first !== undefined && records !== undefined)
+    return slice(split?.by === 'lines' ? 'lines' : 'records', first, records);
+  if (part.offset === undefined) return null;
+  return slice('bytes', part.offset, part.kind === 'range' ? part.length : part.size - (part.header ?? 0));
+}
+
+const slice = (unit: PartPlace['unit'], from: number, length: number): PartPlace | null =>
+  length === 0 ? null : { unit, from, to: from + length - 1 };
+
+/** `records 101-200` */
+export function placeText({ unit, from, to }: PartPlace): string {
+  return `${from === to ? unit.slice(0, -1) : unit} ${from}${from === to ? '' : `-${to}`}`;
 }

@@ -3,7 +3,7 @@ import { BatchctlError } from '../errors.ts';
 import { kill } from '../jobs/change/lifecycle.ts';
 import { failureFix } from '../jobs/failure-fix.ts';
 import { type Cause, causesOf, examplesOf, matchCauses, readFailureObject } from '../jobs/failures.ts';
-import { inputNameFinder } from '../jobs/fetch/input-names.ts';
+import { originFinder } from '../jobs/fetch/input-names.ts';
 import { listFacts, stepTotals } from '../jobs/listing.ts';
 import { refusePruned } from '../jobs/prune/pruned.ts';
 import { listTasks, parseTaskName, requireStep, setsOfTasks, type TaskName } from '../jobs/tasks.ts';
@@ -69,11 +69,11 @@ async function* tasksOf(
   view: JobView,
   rows: AsyncIterable<LedgerTask>,
 ): AsyncIterable<ListedTask> {
-  const inputOf = inputNameFinder(store, view);
+  const originOf = originFinder(store, view);
   for await (const row of rows) {
     const times = { startedAt: isoOf(row.startedAt), endedAt: isoOf(row.endedAt) };
-    const input = await inputOf(stepIndex(view.record.spec, row.step), row.task);
-    yield { ...row, ...times, input, cause: row.state === 'failed' ? causeOf(row) : null };
+    const origin = await originOf(stepIndex(view.record.spec, row.step), row.task);
+    yield { ...row, ...times, ...origin, cause: row.state === 'failed' ? causeOf(row) : null };
   }
 }
 
@@ -94,11 +94,11 @@ async function* filterTasks(
 async function* attemptsOf(platform: Platform, view: JobView, text: string): AsyncIterable<ListedTask> {
   const { name, task } = parseTaskName(view, text);
   const rows = await (await platform.ledger()).attempts(view.record.job, name, task);
-  const input = await inputNameFinder(platform.store, view)(stepIndex(view.record.spec, name), task);
+  const origin = await originFinder(platform.store, view)(stepIndex(view.record.spec, name), task);
   for (const row of rows) {
     const { outcome } = row;
     const bad = outcome === 'failed' && { badInput: await isBadInput(platform.store, row) };
-    yield { ...attemptDocument(row), input, ...bad };
+    yield { ...attemptDocument(row), ...origin, ...bad };
   }
 }
 
@@ -107,7 +107,7 @@ async function isBadInput(store: ObjectStore, { job, step, task, round }: Attemp
   return (await readFailureObject(store, failedKey(job, step, task, round)))?.badInput === true;
 }
 
-function attemptDocument(event: AttemptEvent): Omit<ListedTask, 'input'> {
+function attemptDocument(event: AttemptEvent): Omit<ListedTask, 'input' | 'place'> {
   const { step, task, round, attempt, number, worker, outcome, exitCode, reason, error } = event;
   const { cpuSeconds, peakMemory, waitSeconds } = event;
   const failed = outcome === 'failed' || outcome === 'failedAttempt';

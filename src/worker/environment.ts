@@ -87,6 +87,10 @@ export function environmentOf(
     env.BATCHCTL_INPUT_BASENAME = baseNameOf(staged.inputName);
     env.BATCHCTL_INPUT_STEM = stemOf(env.BATCHCTL_INPUT_BASENAME);
   }
+  if (staged.records !== undefined) {
+    env.BATCHCTL_FIRST_RECORD = String(staged.records.first);
+    env.BATCHCTL_RECORDS = String(staged.records.count);
+  }
   if (staged.path !== null) env.BATCHCTL_INPUT = staged.path;
   if (step.output === 'file') env.BATCHCTL_OUTPUT = directory.outputFile;
   if (step.output === 'files') env.BATCHCTL_OUTPUT_DIR = directory.outputDirectory;

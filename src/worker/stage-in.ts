@@ -60,6 +60,8 @@ export interface StagedInput {
   readonly params: Readonly<Record<string, string>>;
   /** Name of the input that a part was split from, or of its file; null if there is none. */
   readonly inputName: string | null;
+  /** Records of the part, where they were counted: the number of the first one in the input, from 1, and how many. */
+  readonly records?: { readonly first: number; readonly count: number };
 }
 
 type StageContext = Pick<WorkerContext, 'platform' | 'jobs'>;
@@ -93,8 +95,14 @@ const stageFirst: Stage = async (ctx, task, directory, signal) => {
     extension: part.kind === 'whole' && input !== null ? extensionOf(baseNameOf(input.name)) : '',
     inputName: input?.name ?? null,
     ...(staged.checked && { wholeRecords: true }),
+    ...recordsOf(part),
   };
 };
+
+function recordsOf(part: Part): Pick<StagedInput, 'records'> {
+  if ((part.kind !== 'range' && part.kind !== 'piece') || part.first === undefined) return {};
+  return { records: { first: part.first, count: part.records ?? 0 } };
+}
 
 /** A file published by the step before: the part of a task after an `explode`. */
 const stageFile: Stage = async (ctx, task, directory, signal) => {

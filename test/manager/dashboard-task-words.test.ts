@@ -23,6 +23,7 @@ const attemptOf = (state: string, from: number, to: number, more: Partial<Task> 
   startedAt: at(from),
   endedAt: at(to),
   input: null,
+  place: null,
   exitCode: null,
   reason: null,
   error: null,

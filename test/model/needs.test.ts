@@ -40,6 +40,12 @@ describe('what a job needs of its workers', () => {
       first('run: "echo $BATCHCTL_INPUT_STEM"'),
       "one uses the names of a task's files",
     ],
+    [
+      'the records of a part',
+      first('run: [sh, -c, "echo $BATCHCTL_FIRST_RECORD"]'),
+      "one uses the numbers of a part's records",
+    ],
+    ['the number of records', first('run: "echo $BATCHCTL_RECORDS"'), "one uses the numbers of a part's records"],
     ['a name that the first version had', first('run: "echo $BATCHCTL_INPUT_NAME"'), null],
     ['the number of a range', first('run: [echo, "{index}"]', RANGE), null],
     ['the number of a line', first('run: [echo, "{index}"]'), "one uses the names of a task's files"],

@@ -1,5 +1,6 @@
 import { formatDuration } from '../../lib/units.ts';
 import type { AttemptLog, FailureCause, ListedTask } from '../../model/answers/tasks.ts';
+import { placeText } from '../../model/part.ts';
 import { taskOfLatest } from '../../verbs/job.ts';
 import { logBytes, logs } from '../../verbs/logs.ts';
 import { type FailuresEvent, failures, TASKS_LISTED, tasks } from '../../verbs/tasks.ts';
@@ -41,6 +42,7 @@ async function showTasks(ctx: Context, found: AsyncIterable<ListedTask>, { state
     columns: (rows) => [
       { title: 'task', value: (row) => `${row.step}/${row.task}`, whole: true },
       ...(shouldShowInputs(rows) ? [INPUT] : []),
+      ...(rows.some(({ place }) => place !== null) ? [PART] : []),
       { title: 'state', value: (row) => row.state },
       { title: 'attempts', value: ({ attempts }) => String(attempts ?? ''), align: 'right' },
       { title: 'took', value: durationText, align: 'right' },
@@ -57,9 +59,9 @@ async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task
   let of: string | null = null;
   await printList<ListedTask>(ctx, {
     rows: found,
-    each: ({ badInput, input }) => {
+    each: ({ badInput, ...origin }) => {
       isBad ||= badInput === true;
-      of = input;
+      of = originText(origin);
     },
     columns: [
       { title: 'attempt', value: ({ attempt }) => attempt ?? '', whole: true },
@@ -74,6 +76,12 @@ async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task
   if (of !== null) ctx.notice(`input: ${of}`);
   if (isBad) ctx.notice('bad input: it used up its attempts on at least two workers');
 }
+
+const PART = {
+  title: 'part',
+  value: ({ place }: ListedTask) => (place === null ? '' : placeText(place)),
+  rank: 2,
+} as const;
 
 const INPUT = { title: 'input', value: ({ input }: ListedTask) => input ?? '', whole: true } as const;
 
@@ -218,8 +226,15 @@ function causeText(of: FailureCause, { zone, now }: { readonly zone: string; rea
   ].join('\n');
 }
 
-function exampleText(step: string, { task, input, attempt }: FailureCause['example']): string {
-  const of = input === null ? '' : ` of ${oneLine(input)}`;
+/** `claims.csv, records 101-200`; null without an input. */
+function originText({ input, place }: Pick<ListedTask, 'input' | 'place'>): string | null {
+  if (input === null) return null;
+  return `${oneLine(input)}${place === null ? '' : `, ${placeText(place)}`}`;
+}
+
+function exampleText(step: string, { task, attempt, ...origin }: FailureCause['example']): string {
+  const from = originText(origin);
+  const of = from === null ? '' : ` of ${from}`;
   return `${step}/${task}${of}${attempt === null ? '' : `, attempt ${attempt}`}`;
 }
 

@@ -1,7 +1,15 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { type JobRecord, sectionStart, takesFiles } from '../../model/job.ts';
 import { partShardKey, shardOf, stepPartShardKey } from '../../model/keys.ts';
-import { type FilePart, PARTS_PER_SHARD, type Part, paramsOf, parsePart } from '../../model/part.ts';
+import {
+  type FilePart,
+  PARTS_PER_SHARD,
+  type Part,
+  type PartPlace,
+  paramsOf,
+  parsePart,
+  placeOf,
+} from '../../model/part.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 
@@ -16,52 +24,70 @@ export function inputPathFinder(store: ObjectStore, view: JobView, step: number)
   return takesFiles(steps, start) ? explodedNameFinder(store, view, start) : splitPathFinder(store, view);
 }
 
+/** What a task's chain began with. */
+export interface Origin {
+  /** The name of the input, as it was given, or of the file that an `explode` made. */
+  readonly input: string | null;
+  /** Where the part lies in that input. */
+  readonly place: PartPlace | null;
+}
+
+const NO_ORIGIN: Origin = { input: null, place: null };
+
 /**
- * Returns a function that finds the name, as it was given, of the input that a task's chain began with, or of the file
- * that an `explode` made. Null for a task of or behind a gather, for parts that come from no input, and where the list of
- * parts is damaged. Reads each shard of parts once.
+ * Returns a function that finds what a task's chain began with. Nothing for a task of or behind a gather, for parts that
+ * come from no input, and where the list of parts is damaged.
  */
-export function inputNameFinder(
-  store: ObjectStore,
-  view: JobView,
-): (step: number, task: number) => Promise<string | null> {
-  const ofSteps = view.record.spec.steps.map((_, step) => stepInputNameFinder(store, view, step));
+export function originFinder(store: ObjectStore, view: JobView): (step: number, task: number) => Promise<Origin> {
+  const ofSteps = view.record.spec.steps.map((_, step) => stepOriginFinder(store, view, step));
   return async (step, task) => {
     try {
-      return (await ofSteps[step]?.(task)) ?? null;
+      return (await ofSteps[step]?.(task)) ?? NO_ORIGIN;
     } catch (error) {
-      if (isKind(error, 'corrupt')) return null;
+      if (isKind(error, 'corrupt')) return NO_ORIGIN;
       throw error;
     }
   };
 }
 
-function stepInputNameFinder(
-  store: ObjectStore,
-  view: JobView,
-  step: number,
-): (task: number) => Promise<string | null> {
-  const { spec, inputs } = view.record;
+function stepOriginFinder(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<Origin> {
+  const { spec, inputs, job } = view.record;
   const start = sectionStart(spec.steps, step);
-  if (spec.steps[start]?.gather === true) return async () => null;
-  if (takesFiles(spec.steps, start)) return explodedNameFinder(store, view, start);
-  const indexOf = inputIndexes(store, view);
-  return async (task) => inputs[await indexOf(task)]?.name ?? null;
+  if (spec.steps[start]?.gather === true) return async () => NO_ORIGIN;
+  if (takesFiles(spec.steps, start)) {
+    const nameOf = explodedNameFinder(store, view, start);
+    return async (task) => ({ input: await nameOf(task), place: null });
+  }
+  const originOf = (line: string): Origin => {
+    const part: Part = JSON.parse(line);
+    if (part.kind === 'params') return NO_ORIGIN;
+    return { input: inputs[part.input]?.name ?? null, place: placeOf(part, spec.input?.split) };
+  };
+  const shardAt = recentShards(async (key) => (await readLines(store, key)).map(originOf));
+  return async (task) => (await shardAt(partShardKey(job, shardOf(task))))[task % PARTS_PER_SHARD] ?? NO_ORIGIN;
 }
 
-/** Shards whose names are kept: tasks are requested roughly in order, some of them ahead. */
+/** Shards that are kept: tasks are requested roughly in order, some of them ahead. */
 const SHARDS_KEPT = 2;
+
+/** Returns a function that reads a shard, unless it was among the last ones. */
+function recentShards<T>(read: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const shards = new Map<string, Promise<T>>();
+  return (key) => {
+    const known = shards.get(key) ?? read(key);
+    if (!shards.has(key) && shards.size >= SHARDS_KEPT) shards.delete(shards.keys().next().value ?? '');
+    shards.set(key, known);
+    return known;
+  };
+}
 
 /** The files that tasks behind an `explode` took; `start` is the step that takes them. */
 function explodedNameFinder(store: ObjectStore, view: JobView, start: number): (task: number) => Promise<string> {
   const { job, spec } = view.record;
-  const shards = new Map<string, Promise<readonly string[]>>();
+  const shardAt = recentShards((key) => readNames(store, key));
   return async (task) => {
     const key = stepPartShardKey(job, spec.steps[start]?.name ?? '', shardOf(task));
-    const known = shards.get(key) ?? readNames(store, key);
-    if (!shards.has(key) && shards.size >= SHARDS_KEPT) shards.delete(shards.keys().next().value ?? '');
-    shards.set(key, known);
-    const name = (await known)[task % PARTS_PER_SHARD];
+    const name = (await shardAt(key))[task % PARTS_PER_SHARD];
     if (name !== undefined) return name;
     throw new BatchctlError('corrupt', `${key} does not contain part ${task}`, { hint: 'use --name {task}' });
   };

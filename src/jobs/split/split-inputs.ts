@@ -137,9 +137,12 @@ class Splitter {
     let bytes = 0;
     let records = 0;
     const chunks = this.#countedChunks(source, (length) => (bytes += length));
+    let offset: number | null = null;
     for await (const part of this.#numberParts(cutPieces(split, chunks, this.#pieceOptions(source)))) {
-      if (part.kind === 'piece') records += part.records ?? Number.NaN;
-      yield part;
+      offset ??= part.header ?? 0;
+      yield { ...part, ...(part.records === undefined ? { offset } : { first: records + 1 }) };
+      offset += part.size - (part.header ?? 0);
+      records += part.records ?? Number.NaN;
     }
     await this.#finishInput(source, this.#n - first, bytes, this.#records(split, records));
   }
@@ -161,7 +164,7 @@ class Splitter {
     for await (const batch of cuts) {
       for (const cut of batch) {
         this.#checkNumber(this.#n);
-        const counted = cut.records === null ? {} : { records: cut.records };
+        const counted = cut.records === null ? {} : { records: cut.records, first: records + 1 };
         records += cut.records ?? Number.NaN;
         yield { n: this.#n, kind: 'range', input: source.index, offset, length: cut.end - offset, ...head, ...counted };
         offset = cut.end;
@@ -200,7 +203,7 @@ class Splitter {
     };
   }
 
-  async *#numberParts(parts: AsyncIterable<Part>): AsyncGenerator<Part> {
+  async *#numberParts<P extends Part>(parts: AsyncIterable<P>): AsyncGenerator<P> {
     for await (const part of parts) {
       yield part;
       this.#n += 1;

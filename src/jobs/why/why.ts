@@ -24,7 +24,7 @@ import type { Ledger, LedgerTask, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { failureFix } from '../failure-fix.ts';
 import { causesOf as failureCauses } from '../failures.ts';
-import { inputNameFinder } from '../fetch/input-names.ts';
+import { originFinder } from '../fetch/input-names.ts';
 import { findJob } from '../find.ts';
 import { tasksOfFallbacks } from '../interruptions.ts';
 import { readEntries } from '../journal.ts';
@@ -189,13 +189,13 @@ async function whoCancelled(platform: Platform, job: string): Promise<Snapshot['
 
 async function failuresSeen(platform: Platform, view: JobView): Promise<readonly FailureSnapshot[]> {
   const causes = await failureCauses(platform, view);
-  const inputOf = inputNameFinder(platform.store, view);
+  const originOf = originFinder(platform.store, view);
   return Promise.all(
     causes
       .filter(({ tasks }) => tasks.count > 0)
       .map(async ({ id, step, reason, exitCode, error, tasks, example }) => {
-        const input = needsRestoring(reason) ? await inputOf(stepIndex(view.record.spec, step), example.task) : null;
-        const fix = failureFix(view, { cause: id, reason, input });
+        const origin = needsRestoring(reason) ? await originOf(stepIndex(view.record.spec, step), example.task) : null;
+        const fix = failureFix(view, { cause: id, reason, input: origin?.input ?? null });
         return { id, step, reason, exitCode, error, count: tasks.count, example: `${step}/${example.task}`, fix };
       }),
   );

@@ -6,6 +6,15 @@ import { count, describe, instantOrNull, jobState, numberOrNull, text, textOrNul
 /** Null for what did not run to its end. */
 export const exitCode = v.nullable(v.pipe(v.number(), v.integer()));
 
+/** Where a part lies in its input. */
+const PLACE = v.nullable(
+  v.object({
+    unit: v.picklist(['records', 'lines', 'bytes']),
+    from: describe(count, 'records and lines are numbered from 1, without a header; bytes from 0'),
+    to: describe(count, 'inclusive'),
+  }),
+);
+
 /** One task of `tasks`, or one attempt of the task that was asked for. */
 export const LISTED_TASK = v.object({
   step: text,
@@ -15,6 +24,10 @@ export const LISTED_TASK = v.object({
   input: describe(
     textOrNull,
     "the input of the task's first step, or the file of an explode; null for a gather, for steps after one, and for a job without inputs",
+  ),
+  place: describe(
+    PLACE,
+    'where its part lies in the input, decompressed; bytes where records were not counted; null for a whole input, an item, and parts of earlier versions',
   ),
   attempts: v.optional(describe(count, 'number of recorded attempts; only for a task')),
   attempt: v.optional(describe(text, 'id of the attempt; only with --task, like the fields below')),
@@ -72,6 +85,7 @@ export const FAILURE_CAUSE = v.object({
   example: v.object({
     task: count,
     input: describe(textOrNull, 'the input, or the exploded file, that its chain began with; null behind a gather'),
+    place: describe(PLACE, 'where its part lies in the input; as in tasks'),
     worker: textOrNull,
     attempt: describe(textOrNull, 'null if nothing ran'),
     error: describe(textOrNull, 'the last line of stderr, unchanged'),

@@ -9,6 +9,7 @@ import { storePieces } from '../../../src/jobs/split/cut-pieces.ts';
 import { openFileSource, openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import { parseSplit } from '../../../src/jobs/split/parse-split.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
+import { parsePart, placeOf, placeText } from '../../../src/model/part.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { expectError, SplitBench } from './split-bench.ts';
 
@@ -21,9 +22,9 @@ describe('splitInputs', () => {
     const inputs = [open('a', 'h1\n1\n2\n'), open('b', ''), open('c', 'h22\n3', 2)];
     const { parts, facts } = await bench.split(inputs, parseSplit('csv:1,header'));
     expect(parts).to.deep.equal([
-      { n: 0, kind: 'range', input: 0, offset: 3, length: 2, header: { offset: 0, length: 3 }, records: 1 },
-      { n: 1, kind: 'range', input: 0, offset: 5, length: 2, header: { offset: 0, length: 3 }, records: 1 },
-      { n: 2, kind: 'range', input: 2, offset: 4, length: 1, header: { offset: 0, length: 4 }, records: 1 },
+      { n: 0, kind: 'range', input: 0, offset: 3, length: 2, header: { offset: 0, length: 3 }, records: 1, first: 1 },
+      { n: 1, kind: 'range', input: 0, offset: 5, length: 2, header: { offset: 0, length: 3 }, records: 1, first: 2 },
+      { n: 2, kind: 'range', input: 2, offset: 4, length: 1, header: { offset: 0, length: 4 }, records: 1, first: 1 },
     ]);
     expect(facts.map((fact) => fact.records)).to.deep.equal([2, 0, 1]);
   });
@@ -96,6 +97,40 @@ describe('splitInputs', () => {
     expect(fits.parts).to.have.length(2);
     await expectError(bench.split([open('a', `a\n${'x'.repeat(limit + 1)}`)], { by: 'list' }), 'jobFile', 'line 2');
     await expectError(bench.split([open('a', Buffer.from([97, 10, 0xff, 10]))], { by: 'list' }), 'jobFile', 'line 2');
+  });
+
+  const rowsFrom = (from: number, to: number) =>
+    Array.from({ length: to - from + 1 }, (_, n) => `${from + n},"a\nb"\n`);
+  for (const { split, places } of [
+    { split: 'csv:3,header', places: ['records 1-3', 'records 4-6', 'record 7'] },
+    { split: 'lines:6', places: ['lines 1-6', 'lines 7-12', 'lines 13-15'] },
+    { split: 'records:8:3', places: ['records 1-3', 'records 4-6', 'record 7'] },
+    { split: 'csv:20B,header', places: ['bytes 8-23', 'bytes 24-39', 'bytes 40-55', 'bytes 56-63'] },
+    { split: 'lines:20B', places: ['bytes 0-15', 'bytes 16-31', 'bytes 32-47', 'bytes 48-63'] },
+  ]) {
+    for (const origin of ['file', 'gzip', 'pipe', 'store'] as const) {
+      it(`says where each part of ${split} lies in its input (${origin})`, async () => {
+        const rows = split.startsWith('records') ? 'eight..\n'.repeat(7) : ['id,size\n', ...rowsFrom(1, 7)].join('');
+        const inputs = [
+          await bench.source(origin, Buffer.from(rows)),
+          await bench.source(origin, Buffer.from(rows), 1),
+        ];
+        const of = parseSplit(split);
+        const { parts } = await bench.split(inputs, of);
+        const found = parts.map((part) => placeOf(part, of)).map((place) => place && placeText(place));
+        expect(found).to.deep.equal([...places, ...places]);
+        for (const part of parts) expect(parsePart(JSON.stringify(part))).to.deep.equal(part);
+      });
+    }
+  }
+
+  it('counts blank lines where the split counts them', async () => {
+    const placesOf = async (text: string, split: string) => {
+      const { parts } = await bench.split([open('a', text)], parseSplit(split));
+      return parts.map((part) => placeOf(part, parseSplit(split))).map((place) => place && placeText(place));
+    };
+    expect(await placesOf('a\n\n\nb\nc\n', 'lines:2')).to.deep.equal(['lines 1-2', 'lines 3-4', 'line 5']);
+    expect(await placesOf('{}\n\n\n{}\n{}\n', 'jsonl:2')).to.deep.equal(['records 1-2', 'record 3']);
   });
 
   it('counts a range from its first number to its last', async () => {

@@ -1,4 +1,5 @@
 import { formatCount, formatMany } from '../../../cli/format.ts';
+import { placeText } from '../../../model/part.ts';
 import { retryCause, skipCause, unskipCause } from '../../actions/job-actions.ts';
 import type { Cause, Status } from '../../api-routes.ts';
 import { hashOf, taskHash } from '../../hash.ts';
@@ -79,6 +80,7 @@ function CauseItem({
         <summary>
           For example {step}/{example.task}
           {example.input !== null && `, of ${example.input}`}
+          {example.place !== null && `, ${placeText(example.place)}`}
         </summary>
         {example.tail.length > 0 ? (
           <LogBox name={`Log of ${step}/${example.task}`} text={example.tail.join('\n')} />

@@ -1,5 +1,6 @@
 import { formatMany } from '../../../cli/format.ts';
 import { formatDuration, formatSize } from '../../../lib/units.ts';
+import { placeText } from '../../../model/part.ts';
 import { killChosen, oneTask, retryChosen, skipChosen, unskipChosen } from '../../actions/job-actions.ts';
 import type { Status, Task } from '../../api-routes.ts';
 import { now } from '../../clock.ts';
@@ -101,7 +102,7 @@ function Tools({ job, task, status: { state }, last }: ToolsProps) {
 function CurrentState({ last, rows }: { readonly last: TaskPhase; readonly rows: readonly Task[] }) {
   const { tone, word, state, from, to, attempt, text } = last;
   const tries = rows.filter((row) => row.attempt !== 'none').length;
-  const input = rows[0]?.input ?? null;
+  const { input = null, place = null } = rows[0] ?? {};
   return (
     <p class="task-now">
       <Mark tone={tone}>{word}</Mark>
@@ -118,6 +119,7 @@ function CurrentState({ last, rows }: { readonly last: TaskPhase; readonly rows:
       {input !== null && (
         <span>
           input <code>{input}</code>
+          {place !== null && `, ${placeText(place)}`}
         </span>
       )}
       {tries > 0 && <span class="muted">{formatMany(tries, 'attempt')}</span>}
