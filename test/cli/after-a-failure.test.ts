@@ -80,7 +80,7 @@ describe('after a job failed', () => {
     expect(again.stderr).to.match(
       /hint: batchctl retry claims-\S+ --with fixed.json runs its failed tasks again, fixed; or/,
     );
-    const inline = await workspace.run(['run', '--split', 'range:1-2', '--run-key', 'may', '--', 'true']);
+    const inline = await workspace.run(['run', '--split', 'range:1-3', '--run-key', 'may', '--', 'true']);
     expect(inline.stderr).to.match(
       /--with JOBFILE runs its failed tasks again, fixed \(--save-job JOBFILE writes one\); or/,
     );

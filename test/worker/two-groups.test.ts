@@ -71,6 +71,6 @@ describe('a worker of two groups', () => {
       drain.abort();
       await run;
     }
-    expect(settled[0]).to.equal('poison');
+    expect(settled[0]).to.equal('declined');
   });
 });

@@ -70,6 +70,7 @@ describe('the verify command', () => {
       missing: { price: '1' },
       replaced: {},
       reopened: true,
+      redelivered: null,
       withheld: null,
     });
   });
