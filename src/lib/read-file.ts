@@ -72,18 +72,29 @@ export type SmallFile =
   | { readonly over: number };
 
 /**
- * Reads a file of at most `most` bytes. A pipe or a device is not opened, because reading it might never end. Throws as
- * `open` does.
+ * Opens a regular file for reading. A pipe or a device is not opened, because reading it might never end. Throws as `open`
+ * does.
  */
-export function readSmallFile(path: string, most: number): SmallFile {
+export function openRegularFile(
+  path: string,
+): { readonly fd: number; readonly stat: Stats } | { readonly found: string } {
   const found = kindOf(statSync(path));
   if (found !== null) return { found };
   // It may have been replaced by a pipe meanwhile: then opening it doesn't wait.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const stat = fstatSync(fd);
+  const opened = kindOf(stat);
+  if (opened === null) return { fd, stat };
+  closeSync(fd);
+  return { found: opened };
+}
+
+/** Reads a file of at most `most` bytes, opened as by `openRegularFile`. */
+export function readSmallFile(path: string, most: number): SmallFile {
+  const opened = openRegularFile(path);
+  if ('found' in opened) return opened;
+  const { fd, stat } = opened;
   try {
-    const stat = fstatSync(fd);
-    const opened = kindOf(stat);
-    if (opened !== null) return { found: opened };
     if (stat.size > most) return { over: most };
     // Files of the system, as below /proc, have no size.
     const bytes = Buffer.alloc(stat.size === 0 ? most + 1 : stat.size + 1);

@@ -81,6 +81,28 @@ describeEachWay('the files that inputs leave out', (make) => {
     expect(pattern.names).to.deep.equal(['job.json']);
   });
 
+  it("are batchctl's own in directories below, too, unless they are named", async () => {
+    for (const directory of ['in/sub', 'in/sub/.batchctl', 'in/sub/.batchctl/store'])
+      mkdirSync(workspace.path(directory));
+    for (const name of ['c.csv', 'batchctl.config.json', '.batchctl/format', '.batchctl/store/x'])
+      workspace.write(`in/sub/${name}`, 'x');
+    const left = (what: string, count: string): string =>
+      `warning: the input ${what} leaves out ${count}; keep the data in a directory of its own`;
+    const own = "that are batchctl's own: its store or configuration";
+    const csv = ['in/a.csv', 'in/b.csv', 'in/sub/c.csv'];
+    expect(await planned('in')).to.deep.equal({
+      names: csv,
+      warnings: [left('in', `2 ${own} (such as in/sub/.batchctl)`)],
+    });
+    expect(await planned('in/**')).to.deep.equal({
+      names: csv,
+      warnings: [left('in/**', `1 ${own} (in/sub/batchctl.config.json)`)],
+    });
+    expect(await planned('in/**/*.csv')).to.deep.equal({ names: csv, warnings: [] });
+    const named = ['in/sub/batchctl.config.json', 'in/sub/.batchctl/format'];
+    expect(await planned(...named)).to.deep.equal({ names: named, warnings: [] });
+  });
+
   const readConfig = (): string => {
     try {
       return execFileSync('cat', [workspace.path('batchctl.config.json')], {

@@ -1,7 +1,8 @@
 // Protects: verify --check finds damage, edits and contradictions in an evidence file, on a machine without the store.
 
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -95,6 +96,21 @@ describe('verify --check', () => {
     expect((await runElsewhere('verify', '--check', '.')).code).to.equal(2);
     expect((await runElsewhere('verify', '--check', 'x', '--deep')).code).to.equal(2);
     expect(await codesOf('')).to.deep.equal(['seal', 'proof', 'line']);
+  });
+
+  it('refuses a pipe, a socket and a device at once, and names it: none has an end', async () => {
+    execFileSync('mkfifo', [auditor.path('pipe')]);
+    symlinkSync('/dev/zero', auditor.path('zero'));
+    const cases = [
+      ['pipe', 'a pipe: '],
+      ['/dev/zero', 'a device: '],
+      ['zero', 'a device: '],
+    ] as const;
+    for (const [path, found] of cases) {
+      const { code, stderr } = await runElsewhere('verify', '--check', path);
+      expect([code, stderr.includes(`expected a file of evidence, found ${found}`)], stderr).to.deep.equal([2, true]);
+      expect(stderr).to.include(path).and.include('batchctl verify JOB -o FILE');
+    }
   });
 
   it('recognises a completely forged file only by the store of the job', async () => {

@@ -176,7 +176,7 @@ export async function searchFiles(
   refuseUnread(found, options.directory);
   const isOwn = options.own === undefined ? (): boolean => false : ownFilter(options.own);
   const [files, leftOut]: [string[], LeftOut[]] = [[], []];
-  const ownFound = new Set(ownMatches(pattern, options));
+  const ownFound = new Set(ownMatches(pattern, options, found.ownDirectories));
   for (const path of found.files) {
     if (isOwn(path)) ownFound.add(path);
     else if (found.specials.has(path)) leftOut.push({ path, why: 'noFile' });
@@ -213,19 +213,21 @@ function directoriesOf(files: readonly string[], base: string): ReadonlySet<stri
   return found;
 }
 
-/** The default directory of a store, and the name of a configuration. */
-const OWN_NAMES = ['.batchctl', 'batchctl.config.json'];
+/** The usual name of a store's directory. */
+const OWN_DIRECTORY = '.batchctl';
+/** The names of stores and configurations: also of other projects, below the directory, they are no data. */
+const OWN_NAMES = [OWN_DIRECTORY, 'batchctl.config.json'];
 
 const ownFilter =
   (own: readonly string[]) =>
   (path: string): boolean =>
     OWN_NAMES.includes(basename(path)) || own.some((each) => path === each || path.startsWith(`${each}${sep}`));
 
-/** Own files that the pattern matches, and own directories that it would have searched. */
-function ownMatches(pattern: string, options: SearchOptions): readonly string[] {
+/** Own files that the pattern matches, and own directories that it would have searched. `seen`: some of those. */
+function ownMatches(pattern: string, options: SearchOptions, seen: readonly string[]): readonly string[] {
   if (options.own === undefined) return [];
   const isMatch = matcherOf(pattern, options);
-  const places = [...OWN_NAMES.map((name) => join(options.directory, name)), ...options.own];
+  const places = [...OWN_NAMES.map((name) => join(options.directory, name)), ...options.own, ...seen];
   return [...new Set(places)].filter((path) => {
     const stats = statOrNull(path);
     return stats !== null && isMatch(stats.isDirectory() ? join(path, 'x') : path);
@@ -249,6 +251,8 @@ interface Matches {
   readonly directories: readonly string[];
   /** All links in the directories that were searched. */
   readonly links: readonly string[];
+  /** Directories with the usual name of a store, which are not searched. */
+  readonly ownDirectories: readonly string[];
   /** What is neither a file, a directory nor a link. */
   readonly specials: ReadonlySet<string>;
   readonly brokenLinks: ReadonlyMap<string, unknown>;
@@ -267,6 +271,7 @@ async function runGlob(
   const brokenLinks = new Map<string, unknown>();
   const specials = new Set<string>();
   const links: string[] = [];
+  const ownDirectories: string[] = [];
   let sawHidden = false;
   const onReadError: OnError = (path, error, done) => {
     readErrors.push({ path, error });
@@ -279,6 +284,7 @@ async function runGlob(
   };
   const onEntry = (path: string, entry: Dirent): void => {
     if (entry.name.startsWith('.') && !OWN_NAMES.includes(entry.name)) sawHidden = true;
+    if (entry.isDirectory() && entry.name === OWN_DIRECTORY) ownDirectories.push(join(path, entry.name));
     if (entry.isSymbolicLink()) links.push(join(path, entry.name));
     if (entry.isFile() || entry.isDirectory() || entry.isSymbolicLink()) return;
     specials.add(join(path, entry.name));
@@ -292,7 +298,7 @@ async function runGlob(
     expandDirectories: false,
     ignore: [
       ...unread,
-      ...(own === undefined ? [] : ['**/.batchctl/**']),
+      ...(own === undefined ? [] : [`**/${OWN_DIRECTORY}/**`]),
       ...(own ?? []).map((path) => `${escapeLineFeeds(escapeGlob(path))}/**`),
     ],
     fs: {
@@ -307,6 +313,7 @@ async function runGlob(
     files: sorted(paths.filter((path) => !path.endsWith('/'))),
     directories: sorted(paths.filter((path) => path.endsWith('/'))).filter((path) => path !== resolve(directory)),
     links,
+    ownDirectories,
     specials,
     brokenLinks,
     readErrors,

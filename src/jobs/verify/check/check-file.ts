@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BatchctlError, hasCode, isKind, messageOf } from '../../../errors.ts';
 import { bytesChecksum } from '../../../lib/file-checksum.ts';
 import { parseObject, requireKnownFormat } from '../../../lib/json.ts';
+import { openRegularFile } from '../../../lib/read-file.ts';
 import { proofKey } from '../../../model/keys.ts';
 import { checkChains } from '../../../model/verify/chains-check.ts';
 import { EVIDENCE_FORMAT, type ProofLine, parseLine } from '../../../model/verify/evidence.ts';
@@ -287,8 +288,14 @@ async function* readLines(path: string, signal?: AbortSignal): AsyncGenerator<Fi
 async function* readChunks(path: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
   let fd: number | null = null;
   try {
-    fd = openSync(path, 'r');
-    const { size } = fstatSync(fd);
+    const opened = openRegularFile(path);
+    if ('found' in opened) {
+      throw new BatchctlError('usage', `expected a file of evidence, found ${opened.found}: ${path}`, {
+        hint: 'write it to a file first: batchctl verify JOB -o FILE',
+      });
+    }
+    fd = opened.fd;
+    const { size } = opened.stat;
     for (let done = 0; ; ) {
       signal?.throwIfAborted();
       const into = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(LEAST_CHUNK, size - done)));
@@ -301,7 +308,7 @@ async function* readChunks(path: string, signal?: AbortSignal): AsyncGenerator<B
     }
   } catch (cause) {
     if (hasCode(cause, 'ENOENT', 'ENOTDIR')) throw new BatchctlError('notFound', `there is no file ${path}`, { cause });
-    if (hasCode(cause, 'EISDIR', 'EACCES', 'EPERM'))
+    if (hasCode(cause, 'EACCES', 'EPERM'))
       throw new BatchctlError('usage', `${path} is not a readable file`, { cause });
     throw cause;
   } finally {
