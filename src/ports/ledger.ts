@@ -235,4 +235,6 @@ export interface WorkerMachine {
   readonly lifeCycle: 'spot' | 'on-demand';
   /** Start of its launch, milliseconds since the epoch, from which it is charged. Absent if unknown. */
   readonly launchedAt?: number;
+  /** The permission without which its idle worker could not end it. Absent: none lacked. */
+  readonly denied?: string;
 }

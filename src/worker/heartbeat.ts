@@ -37,6 +37,8 @@ interface HeartbeatOptions {
   readonly giveUp: (error: unknown) => void;
   /** Whether a refusal may pass, as it does for a new role. */
   readonly isTransient: (error: unknown) => boolean;
+  /** The permission without which an idle worker can't end its machine; null: it lacks none. */
+  readonly denied: () => string | null;
   /** Called with each heartbeat. */
   readonly onBeat: () => Promise<void>;
 }
@@ -108,7 +110,9 @@ export class Heartbeat {
     const { ctx, dispatcher, drain, options, tally } = this.#o;
     const { done, failed } = tally;
     const times = { startedAt: this.#startedAt, seenAt: ctx.platform.clock.now() };
-    const sign = workerRecordOf(options, dispatcher, { done, failed, ...times });
+    const denied = this.#o.denied();
+    const machine = options.machine ? { ...options.machine, ...(denied !== null && { denied }) } : null;
+    const sign = workerRecordOf({ ...options, machine }, dispatcher, { done, failed, ...times });
     if (state !== null) return { ...sign, state };
     return drain.aborted ? { ...sign, state: 'draining' } : sign;
   }

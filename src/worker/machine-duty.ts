@@ -1,4 +1,4 @@
-import { isKind } from '../errors.ts';
+import { BatchctlError, isKind } from '../errors.ts';
 import { type GroupRaise, raiseGroups } from '../jobs/grid/raise.ts';
 import { runningViews } from '../jobs/watch/job-watcher.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -46,6 +46,7 @@ export class MachineDuty {
   /** The group has shrunk by this instance. */
   #shrankGroup = false;
   #leaveReason: LeaveReason = 'stay';
+  #denied: string | null = null;
   #seen: MachineNotice['kind'] | null = null;
   #interruptedAt: number | null = null;
   #endingSince: number | null = null;
@@ -59,6 +60,9 @@ export class MachineDuty {
 
   /** True in standby: its worker takes nothing. */
   readonly isInStandby = (): boolean => this.#inStandby;
+
+  /** The permission without which it could not leave when it was idle; null: it lacks none. */
+  readonly denied = (): string | null => this.#denied;
 
   /** Checks for notices every few seconds until the signal aborts. Never rejects. */
   async watch(signal: AbortSignal): Promise<void> {
@@ -87,8 +91,10 @@ export class MachineDuty {
     try {
       if (!this.#isTerminating) this.#shrankGroup = await machine.leave(true);
       this.#isTerminating ||= this.#shrankGroup;
+      this.#denied = null;
     } catch (error) {
       log.warn(shortMessageOf(error));
+      this.#denied = error instanceof BatchctlError ? (error.denied ?? null) : null;
       if (!this.#isTerminating) return 'unsure';
     }
     if (this.#isTerminating) log.info('idle for long: this instance is terminated, and its group shrinks');

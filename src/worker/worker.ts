@@ -222,6 +222,7 @@ class Worker {
       record: this.#ctx.record,
       onOrder: (order) => this.#obeyOrder(order),
       onBeat: () => this.#checkHealth(),
+      denied: () => duty?.denied() ?? null,
       giveUp: (error) => this.#giveUp(error),
     });
   }

@@ -1,5 +1,5 @@
 // Protects: a worker whose role may not end its instance does not keep the machine running: idle machines cost money.
-import { chmodSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { SuspendProcessesCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { orderKey } from '../../src/model/keys.ts';
@@ -83,5 +83,19 @@ describe('a worker that may not end its instance', () => {
     const worker = await work(instance, '--idle-exit', '1s');
     await until('it says so', () => /SetDesiredCapacity[^\n]* is denied/.test(worker.printed()));
     expect([worker.child.exitCode, await lab.size(), isOff()]).to.deep.equal([null, 1, false]);
+    const config = JSON.parse(readFileSync(lab.workspace.path('batchctl.config.json'), 'utf8')) as {
+      readonly profiles: { readonly lab: object };
+    };
+    const priced = { ...config.profiles.lab, prices: { 'c7g.large': 0.5 } };
+    lab.workspace.write('batchctl.config.json', { ...config, profiles: { lab: priced } });
+    // The job that it worked on is done, and its fleet still costs money.
+    const job = await lab.submit('echo done');
+    await lab.workspace.runSuccessfully('wait', job);
+    const found =
+      /an idle worker can't end its machine: autoscaling:SetDesiredCapacity on \S+ is denied; that costs \$0\.50 an hour/;
+    await until('doctor says so', async () => found.test((await lab.workspace.run(['doctor'])).stdout));
+    const why = await lab.workspace.run(['why', job, '--json']);
+    expect([why.code, found.test(why.stdout)], why.stdout).to.deep.equal([11, true]);
+    expect(why.stdout).to.include('"code":"workersStay"');
   });
 });

@@ -3,6 +3,7 @@ import { randomId } from '../../lib/id.ts';
 import { formatDuration, formatMany, formatSize } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { allowSecretsLine, isAllowed } from '../../model/allowed-secrets.ts';
+import { stayingFix, stayingText } from '../../model/cost/staying.ts';
 import { OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { parseMessage } from '../../model/message.ts';
 import { changedStep } from '../../model/overrides.ts';
@@ -10,6 +11,7 @@ import { type JobView, stateOf } from '../../model/view.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { totalMessages } from '../../ports/task-queue.ts';
+import { readStaying } from '../cost/staying.ts';
 import { readDeniedMark } from '../denied-job.ts';
 import { knownGroups } from '../grid/queues.ts';
 import { listWorkers } from '../grid/workers.ts';
@@ -118,6 +120,11 @@ async function workersCheck(platform: Platform): Promise<Finding> {
         .join(', ')}`,
       `batchctl workers logs ${first.worker} may show why; its tasks are delivered again`,
     );
+  }
+  for (const group of new Set(alive.flatMap((worker) => worker.group.split(',')))) {
+    const serving = alive.filter((worker) => worker.group.split(',').includes(group));
+    const staying = await readStaying(platform, group, serving);
+    if (staying !== null) return warn(`group ${group}: ${stayingText(staying)}`, stayingFix(group));
   }
   const [other] = others;
   if (other !== undefined) {

@@ -15,6 +15,7 @@ import {
 import type { Ledger, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type Backlog, type TenantBacklog, totalMessages } from '../../ports/task-queue.ts';
+import { readStaying } from '../cost/staying.ts';
 import { type Hold, readBoots } from '../grid/boots.ts';
 import { listWorkers } from '../grid/workers.ts';
 import { listFacts } from '../listing.ts';
@@ -50,6 +51,7 @@ export async function lookAtGroups(
         ledger === null ? null : await at.try('group', group, async () => (await platform.group(group)).describe());
       const supervisor = await at.try('group', group, async () => (await platform.insight?.supervisor(group)) ?? null);
       const queue = await at.try('queue', group, () => messagesOf(platform, view, group));
+      const staying = await at.try('group', group, () => readStaying(platform, group, serving));
       const machines = size?.machines === undefined ? NO_MACHINES : await machinesOf(at, platform, group);
       return {
         group,
@@ -58,6 +60,7 @@ export async function lookAtGroups(
         supervisor,
         workers: serving satisfies readonly WorkerSnapshot[],
         queue,
+        staying,
         ...machines,
       };
     }),

@@ -58,6 +58,7 @@ export const CAUSE_CODES = [
   'slowStep',
   'ledgerBehind',
   'allProtected',
+  'workersStay',
   'credentialsEnding',
 ] as const;
 

@@ -1,6 +1,7 @@
 import { formatDuration, formatMany, formatSize } from '../../lib/units.ts';
 import type { GroupMachine, LaunchTrouble } from '../../ports/worker-group.ts';
 import { DEFAULT_SIZING_TIMES, instancesFor } from '../capacity.ts';
+import { stayingFix, stayingText } from '../cost/staying.ts';
 import { stepIndex } from '../job.ts';
 import { fitLoads, readyLoads } from '../load.ts';
 import { type Cause, formatList, groupFlag, isOrAre, iso } from './cause.ts';
@@ -205,6 +206,16 @@ const BOOT_MS = 600_000;
 
 /** A storm: this many interrupted attempts, and this share of all that ended. */
 const STORM = { attempts: 10, share: 0.2 } as const;
+
+/** Machines that nothing ends cost money, whatever the job's state. */
+export function stayCauses({ groups }: Snapshot): readonly Cause[] {
+  return groups.flatMap(({ group, staying = null }) => {
+    if (staying === null) return [];
+    const title = `group ${group}: ${stayingText(staying)}`;
+    const evidence = [`idle: ${formatList(staying.workers)}`];
+    return [{ code: 'workersStay', severity: 'note', title, evidence, mend: stayingFix(group) }];
+  });
+}
 
 export function gridCauses(seen: Snapshot): readonly Cause[] {
   if (!shouldRun(seen)) return [];

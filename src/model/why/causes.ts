@@ -19,7 +19,7 @@ import { stateOf } from '../view.ts';
 import { CAUSE_CODES, type Cause, type CauseCode, formatList, isOrAre, iso, SEVERITIES } from './cause.ts';
 import { serviceCauses } from './causes-service.ts';
 import { lossCauses, paceCauses, taskCauses } from './causes-tasks.ts';
-import { gridCauses, workerCauses } from './causes-workers.ts';
+import { gridCauses, stayCauses, workerCauses } from './causes-workers.ts';
 import { type FailureSnapshot, isDue, type Snapshot, secondsSince, secondsUntil } from './snapshot.ts';
 
 /** Why a job is slow, stuck or failing, the most serious cause first: a pure function of the snapshot. */
@@ -32,6 +32,7 @@ export function causesOf(seen: Snapshot): readonly Cause[] {
     ...noticeCauses(seen),
     ...gridCauses(seen),
     ...workerCauses(seen),
+    ...stayCauses(seen),
     ...lossCauses(seen),
     ...taskCauses(seen),
     ...paceCauses(seen),

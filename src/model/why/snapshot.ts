@@ -3,6 +3,7 @@ import type { AttemptEvent, LedgerTask, LedgerWorker, StepCounts } from '../../p
 import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
 import type { GroupMachine, GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
 import type { JobStatus } from '../answers/status.ts';
+import type { Staying } from '../cost/staying.ts';
 import type { StepStanding } from '../decide.ts';
 import type { UnmetTotal } from '../expect.ts';
 import { hasStarted, type JobView, stateOf } from '../view.ts';
@@ -72,6 +73,8 @@ export interface GroupSnapshot {
   readonly newerFormat: number | null;
   /** Its workers: live, draining, lost and recently gone. */
   readonly workers: readonly WorkerSnapshot[];
+  /** Its idle workers that may not end their machines. Absent or null: none. */
+  readonly staying?: Staying | null;
   /** Its machines; empty if its workers are processes, or started by hand. */
   readonly machines: readonly GroupMachine[];
   /** Why its last launches failed: each reason once. */
