@@ -33,7 +33,7 @@ export async function verifyText(
 export async function checkText(
   ctx: Context,
   file: string,
-  { lines, proof, key, checksum }: FileCheckResult,
+  { lines, proof, key, checksum, warnings }: FileCheckResult,
   mismatches: readonly Finding[],
   unproven: boolean,
 ): Promise<string> {
@@ -42,6 +42,7 @@ export async function checkText(
   const verdict = good ? paint('good', 'is consistent') : paint('bad', 'is not consistent');
   const text = [`${file}: ${verdict}, ${formatMany(lines, 'line')}`];
   if (!unproven) text.push(...mismatches.map(({ message }) => `${paint('bad', 'mismatch:')} ${message}`));
+  text.push(...warnings.map(({ message }) => `${paint('doubtful', 'warning:')} ${message}`));
   if (proof === null || (!good && typeof proof.result?.job !== 'string')) return text.join('\n');
   // The zone of this machine, as a check opens no configuration.
   const zone = ctx.flags.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -346,7 +346,7 @@ async function compareWithStore(
 
 /** The proof in the file with the result of the check; a minimal answer if no proof can be read. */
 function answerOf(file: string, checked: FileCheckResult, mismatches: readonly Finding[]): VerifyAnswer {
-  const { lines, sha256, key, checksum, proof } = checked;
+  const { lines, sha256, key, checksum, proof, warnings } = checked;
   const result = proof?.result ?? {
     format: 1,
     job: null,
@@ -362,6 +362,7 @@ function answerOf(file: string, checked: FileCheckResult, mismatches: readonly F
     sha256,
     checksum,
     mismatches,
+    warnings,
     who: proof?.who ?? null,
     when: proof?.when ?? null,
     version: proof?.version ?? null,

@@ -208,6 +208,7 @@ export const VERIFY_ANSWER = v.object({
           when: textOrNull,
           version: describe(textOrNull, 'the version of batchctl that made it'),
           mismatches: findings('contradictions found'),
+          warnings: findings('times that contradict each other, as after a wrong clock'),
         }),
       ),
       'only with --check',

@@ -16,6 +16,7 @@ import { proofChecksum, proofNumber, type StoredProof } from '../proof.ts';
 import { checkState, checkTotals } from '../verify-job.ts';
 import { type ClaimedState, EvidenceCheck } from './evidence-check.ts';
 import { CLOCKS_APART, isChecksum, type Say } from './record-check.ts';
+import { CLOCK_RULES } from './rules.ts';
 
 export interface FileCheckResult {
   /** Lines in the file, including the seal. */
@@ -28,6 +29,8 @@ export interface FileCheckResult {
   readonly proof: StoredProof | null;
   /** All inconsistencies, by stable codes; none: the file proves what it states. */
   readonly mismatches: readonly Finding[];
+  /** Times that contradict each other. */
+  readonly warnings: readonly Finding[];
 }
 
 export interface CheckOptions {
@@ -76,7 +79,10 @@ class FileCheck {
     const proof = this.#finishBody();
     const { key = null, checksum = null } = this.#proof ?? {};
     const lines = this.#last?.number ?? 0;
-    return { lines, sha256, key, checksum, proof, mismatches: this.#findings.list() };
+    const found = this.#findings.list();
+    const warnings = found.filter(({ code }) => CLOCK_RULES.includes(code));
+    const mismatches = found.filter((finding) => !warnings.includes(finding));
+    return { lines, sha256, key, checksum, proof, mismatches, warnings };
   }
 
   #takeSealed({ number, bytes }: FileLine): void {
@@ -230,7 +236,8 @@ function checkVerdict({ when, result }: StoredProof, { verified, unread, decided
   if (deep && unread !== null && !warnings.some(({ code }) => code === 'inputChanged'))
     say('deep', `the proof is deep, but ${unread} has no checksum, and is not said to have changed`);
   const made = instantIn(when);
-  if (made === null || made < decided - CLOCKS_APART)
+  if (made === null) say('proof', `${when}, when the proof was made, is not a time`);
+  else if (made < decided - CLOCKS_APART)
     say('proofTime', `the proof was made at ${when}, before the last decision that it names`);
 }
 

@@ -74,3 +74,6 @@ export const RULES = {
 } as const satisfies Readonly<Record<string, readonly [what: string, against: string]>>;
 
 export type Rule = keyof typeof RULES;
+
+/** Rules about clocks. One that was wrong by years is no forgery, and no time proves anything: these findings are warnings. */
+export const CLOCK_RULES: readonly string[] = ['decisionTime', 'proofTime'] satisfies Rule[];

@@ -8,7 +8,7 @@ import { retry } from '../../../../src/jobs/change/retry.ts';
 import { requireView } from '../../../../src/jobs/journal.ts';
 import { parseJobFile } from '../../../../src/jobs/spec/job-file.ts';
 import { checkFile } from '../../../../src/jobs/verify/check/check-file.ts';
-import { RULES } from '../../../../src/jobs/verify/check/rules.ts';
+import { CLOCK_RULES, RULES } from '../../../../src/jobs/verify/check/rules.ts';
 import type { JobView } from '../../../../src/model/view.ts';
 import { sealedEvidence } from '../../../cli/sealed-evidence.ts';
 import { forSuite } from '../../../support/fixture.ts';
@@ -115,7 +115,17 @@ describe('verify --check of evidence that contradicts itself', () => {
     expect(await codesOf(forgedEvidence(lines))).to.deep.equal([]);
   });
 
-  for (const [rule, job, what, change, options] of ROWS)
+  const [clocks, refused] = [true, false].map((isClock) => ROWS.filter(([rule]) => CLOCK_RULES.includes(rule) === isClock));
+  for (const [rule, job, what, change, options] of clocks ?? [])
+    it(`only warns of a clock that was wrong, by ${rule}: ${what} (${job})`, async () => {
+      const lines = linesOfJob(job);
+      change(lines);
+      expect(await codesOf(forgedEvidence(lines, options))).to.deep.equal([]);
+      const { warnings } = await checkFile(join(place.directory, 'forged.ndjson'));
+      expect(warnings.map(({ code }) => code)).to.deep.equal([rule]);
+    });
+
+  for (const [rule, job, what, change, options] of refused ?? [])
     it(`refuses it by ${rule}: ${what} (${job})`, async () => {
       const lines = linesOfJob(job);
       change(lines);

@@ -247,7 +247,7 @@ export const ENDED: readonly Row[] = [
     () => undefined,
     { proof: ({ proof }) => (proof.when = '2020-01-01T00:00:00.000Z') },
   ],
-  ['proofTime', 'claims', 'no time', () => undefined, { proof: ({ proof }) => (proof.when = 'today') }],
+  ['proof', 'claims', 'no time', () => undefined, { proof: ({ proof }) => (proof.when = 'today') }],
   [
     'verdict',
     'claims',
