@@ -178,15 +178,16 @@ export class TokenReader {
   }
 
   /**
-   * The token for a text; null for one that is unknown, revoked or expired by this machine's clock. Throws the store's
-   * errors, because an unreachable store proves nothing, and `newer` or `corrupt` for a token that can't be read.
+   * The token for a text; null for one that is unknown, revoked or expired by this machine's clock. An answer of the
+   * store is used again for `freshMs`. Throws the store's errors, because an unreachable store proves nothing, and `newer`
+   * or `corrupt` for a token that can't be read.
    */
-  async find(text: string): Promise<Token | null> {
+  async find(text: string, freshMs = FRESH_MS): Promise<Token | null> {
     if (!TOKEN_TEXT.test(text)) return null;
     const sha256 = hashOf(text);
     const { clock } = this.#platform;
     const known = this.#known.get(sha256);
-    const isFresh = known !== undefined && clock.monotonic() - known.asked < FRESH_MS;
+    const isFresh = known !== undefined && clock.monotonic() - known.asked < freshMs;
     const token = isFresh ? known.token : await this.#ask(sha256);
     return token === null || isExpired(token, clock.now()) ? null : token;
   }

@@ -19,7 +19,11 @@ describe('verify --check of a job with a wrong clock', () => {
     const job = await workspace.submit();
     // A machine without a battery for its clock.
     const wrong = movedClock('1970-01-02T00:00:00Z');
-    for (const words of [['pause', job], ['resume', job]]) expect((await workspace.run(words, wrong)).code).to.equal(0);
+    for (const words of [
+      ['pause', job],
+      ['resume', job],
+    ])
+      expect((await workspace.run(words, wrong)).code).to.equal(0);
     await workspace.work();
     await workspace.run(['verify', job, '-o', 'evidence.ndjson'], wrong);
 

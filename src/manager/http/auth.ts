@@ -41,7 +41,7 @@ interface AuthOptions {
 
 /**
  * Authenticates callers by their token only: `Authorization: Bearer bct_...`. Call it before any route is added: a
- * route without `config.scope` is an error. Long-lasting calls end within seconds of their token's end.
+ * route without `config.scope` is an error. Long-lasting calls end within `FRESH_MS` of their token's end.
  */
 export function addAuth(app: FastifyInstance, { tokens, onUsed, onMissingToken, clock }: AuthOptions): void {
   const tries = new FailedTries(clock);
@@ -96,15 +96,18 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onMissingToken, 
     if (typeof scope === 'function') requireScope(request, scope(request));
   });
 
-  const timer = setInterval(() => void endExpiredCalls(open, tokens), FRESH_MS);
+  const timer = setInterval(() => void endExpiredCalls(open, tokens), LOOK_MS);
   timer.unref();
   app.addHook('onClose', async () => clearInterval(timer));
 }
 
+/** Interval of looks at the tokens of open calls: with the age of an answer it makes `FRESH_MS`. */
+const LOOK_MS = 1_000;
+
 /** Ends calls whose tokens are no longer valid. A store that can't be read doesn't prove that. */
 async function endExpiredCalls(open: ReadonlyMap<FastifyRequest, string>, tokens: TokenReader): Promise<void> {
   for (const [request, text] of open) {
-    const isGood = await tokens.find(text).then(
+    const isGood = await tokens.find(text, FRESH_MS - LOOK_MS).then(
       (token) => token !== null,
       () => true,
     );
