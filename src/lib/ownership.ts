@@ -10,8 +10,7 @@ export interface Trusted {
 }
 
 /** This process's user. For root also the user who called it by sudo, as that person typed the command. */
-export function trustedUsers(env: Environment = process.env): Trusted {
-  const uid = process.geteuid?.() ?? null;
+export function trustedUsers(env: Environment = process.env, uid = process.geteuid?.() ?? null): Trusted {
   const caller = /^\d{1,10}$/.test(env.SUDO_UID ?? '') ? Number(env.SUDO_UID) : null;
   return { uid, gid: process.getegid?.() ?? null, caller: uid === 0 ? caller : null };
 }

@@ -26,10 +26,12 @@ describe('what decides what runs', () => {
     const file = { uid: OTHER, gid: GROUP, mode: 0o100644 };
     expect(distrustReason(file, { uid: 0, gid: 0, caller: OTHER })).to.equal(null);
     expect(distrustReason(file, { uid: 0, gid: 0, caller: OWN })).to.match(/another user/);
-    const asRoot = process.geteuid?.() === 0;
-    expect(trustedUsers({ SUDO_UID: '1001' }).caller).to.equal(asRoot ? OTHER : null);
-    expect(trustedUsers({ SUDO_UID: '' }).caller).to.equal(null);
-    expect(trustedUsers({}).caller).to.equal(null);
+    expect(trustedUsers({ SUDO_UID: '1001' }, 0)).to.include({ uid: 0, caller: OTHER });
+    // Any user can set the variable.
+    expect(trustedUsers({ SUDO_UID: '1001' }, OWN)).to.include({ uid: OWN, caller: null });
+    for (const text of ['', '-1', '1001x', 'ann']) expect(trustedUsers({ SUDO_UID: text }, 0).caller).to.equal(null);
+    expect(trustedUsers({}, 0).caller).to.equal(null);
+    expect(trustedUsers({}).uid).to.equal(process.geteuid?.() ?? null);
   });
 
   it('is not asked of owners on systems that have none', () => {

@@ -1,4 +1,4 @@
-import { type BigIntStats, closeSync, fstatSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { namesIn, statOrNull } from '../../lib/if-exists.ts';
@@ -116,29 +116,96 @@ export function foreignReason(root: string, format: FormatFile | null): string |
 /** Older versions wrote the `format` file within this time after they created it, milliseconds. */
 const UNMARKED_WITHIN_MS = 10_000n;
 
-/**
- * Whether the index of the git repository around a directory names its `format` file. The index is searched, not read:
- * its version 4 leaves out what a path shares with the one before, so there the file's name alone counts.
- */
+/** Whether the git repository around a directory tracks its `format` file; true if the repository's index can't be read. */
 export function isTrackedByGit(root: string): boolean {
   const real = realPathOrNull(root);
   if (real === null) return false;
   for (let dir = dirname(real); ; dir = dirname(dir)) {
-    const index = indexIn(join(dir, '.git'));
-    if (index !== null) {
-      const path = relative(dir, join(real, 'format')).split(sep).join('/');
-      const isCompressed = index.length >= 8 && index.readUInt32BE(4) >= 4;
-      return index.includes(`${isCompressed ? 'format' : path}\0`);
+    const indexes = indexesIn(join(dir, '.git'));
+    if (indexes.length > 0) {
+      const path = Buffer.from(relative(dir, join(real, 'format')).split(sep).join('/')).toString('latin1');
+      return indexes.some((index) => namesPath(index, path));
     }
     if (dirname(dir) === dir) return false;
   }
 }
 
-/** The index of a repository; null if there is none at this path. In a submodule or a work tree `.git` is a file. */
-function indexIn(git: string): Buffer | null {
+/**
+ * The index of a repository, and the shared one of which a split index lists only the changes; none if there is no
+ * repository at this path. In a submodule or a work tree `.git` is a file.
+ */
+function indexesIn(git: string): readonly Buffer[] {
   const stats = statOrNull(git);
-  if (stats === null) return null;
+  if (stats === null) return [];
   const link = stats.isFile() ? /^gitdir: (.+)/.exec(readFileSync(git, 'utf8'))?.[1]?.trim() : null;
-  const index = join(resolve(dirname(git), link ?? git), 'index');
-  return statSync(index, { throwIfNoEntry: false })?.isFile() === true ? readFileSync(index) : null;
+  const directory = resolve(dirname(git), link ?? git);
+  const names = namesIn(directory);
+  if (!names.includes('index')) return [];
+  const index = readFileSync(join(directory, 'index'));
+  const shared = names.filter((name) => {
+    const hash = /^sharedindex\.([0-9a-f]{40,64})$/.exec(name)?.[1];
+    return hash !== undefined && index.includes(Buffer.from(hash, 'hex'));
+  });
+  return [index, ...shared.map((name) => readFileSync(join(directory, name)))];
+}
+
+/** Bytes of an object's name in a repository of SHA-1 and of SHA-256. The index doesn't say which it is. */
+const HASHES = [20, 32];
+
+/** Whether an index has a path, in latin1; true for one that can't be read. */
+function namesPath(index: Buffer, path: string): boolean {
+  for (const hash of HASHES) {
+    const found = findPath(index, path, hash);
+    if (found !== null) return found;
+  }
+  return true;
+}
+
+/** Bytes of an entry before the object's name, of an index before its entries. */
+const [STAT, HEADER] = [40, 12];
+const [EXTENDED, LENGTH] = [0x4000, 0x0fff];
+
+/** Reads the entries up to a path (gitformat-index(5), versions 2 to 4); null if these are none. */
+function findPath(index: Buffer, path: string, hash: number): boolean | null {
+  if (index.length < HEADER || index.toString('latin1', 0, 4) !== 'DIRC') return null;
+  const [version, count] = [index.readUInt32BE(4), index.readUInt32BE(8)];
+  if (version < 2 || version > 4) return null;
+  let name = '';
+  let at = HEADER;
+  for (let n = 0; n < count; n += 1) {
+    const from = at;
+    at += STAT + hash + 2;
+    if (at > index.length) return null;
+    const flags = index.readUInt16BE(at - 2);
+    if ((flags & EXTENDED) !== 0) at += 2;
+    let kept = 0;
+    // Version 4 leaves out what a path shares with the one before, and says how much of that one is dropped.
+    if (version === 4) {
+      const { value, next } = offsetAt(index, at);
+      kept = name.length - value;
+      at = next;
+    }
+    const end = index.indexOf(0, at);
+    if (end === -1 || kept < 0) return null;
+    name = name.slice(0, kept) + index.toString('latin1', at, end);
+    if ((flags & LENGTH) < LENGTH && (flags & LENGTH) !== name.length) return null;
+    // Entries are in the order of their bytes.
+    if (name >= path) return name === path;
+    // Earlier versions fill each entry up to a multiple of eight bytes.
+    at = version === 4 ? end + 1 : from + Math.ceil((end + 1 - from) / 8) * 8;
+  }
+  return false;
+}
+
+/** A number of variable length, as in packs: seven bits a byte, the highest first. */
+function offsetAt(bytes: Buffer, from: number): { readonly value: number; readonly next: number } {
+  let at = from;
+  let byte = bytes[at] ?? 0;
+  let value = byte & 0x7f;
+  while ((byte & 0x80) !== 0) {
+    at += 1;
+    byte = bytes[at] ?? 0;
+    value = (value + 1) * 128 + (byte & 0x7f);
+  }
+  return { value, next: at + 1 };
 }

@@ -137,10 +137,41 @@ describe('a root', () => {
       git('update-index', '--index-version', version);
       expect(isTrackedByGit(root), version).to.equal(true);
     }
+    git('update-index', '--split-index');
+    expect(isTrackedByGit(root), 'split').to.equal(true);
+    git('update-index', '--no-split-index');
     git('worktree', 'add', '-q', scratch.path('tree'));
     expect(isTrackedByGit(scratch.path('tree', '.batchctl'))).to.equal(true);
     git('rm', '-rq', '--cached', '.batchctl');
     expect(isTrackedByGit(root)).to.equal(false);
+  });
+
+  for (const hash of ['sha1', 'sha256'])
+    it(`that git tracks is found by its whole path, whatever is tracked beside it: version 4, ${hash}`, () => {
+      unmark();
+      git('init', '-q', `--object-format=${hash}`);
+      git('config', 'index.version', '4');
+      mkdirSync(scratch.path('project', 'other'));
+      for (const name of ['a', 'other/format', 'format']) writeFileSync(scratch.path('project', name), '');
+      git('add', 'a', 'other', 'format');
+      expect(isTrackedByGit(root), 'only other files of this name').to.equal(false);
+      // Version 4 leaves out what a path shares with the one before.
+      writeFileSync(join(root, 'forlorn'), '');
+      git('add', '-f', '.batchctl/forlorn');
+      expect(isTrackedByGit(root), 'only its neighbour').to.equal(false);
+      git('add', '-f', '-N', '.batchctl/format');
+      expect(isTrackedByGit(root), 'with an extended entry').to.equal(true);
+      git('add', '-f', '.batchctl');
+      expect(isTrackedByGit(root)).to.equal(true);
+    });
+
+  it('counts as tracked in an index that can not be read', () => {
+    unmark();
+    git('init', '-q');
+    for (const index of [Buffer.from('DIRC\0\0\0\x04\0\0\0\x01', 'latin1'), Buffer.from('DIRC\0\0\0\x05', 'latin1')]) {
+      writeFileSync(scratch.path('project', '.git', 'index'), index);
+      expect(isTrackedByGit(root)).to.equal(true);
+    }
   });
 
   it('of an older version opens without a question, also in a repository that ignores it', async () => {
