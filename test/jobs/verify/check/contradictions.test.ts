@@ -115,7 +115,9 @@ describe('verify --check of evidence that contradicts itself', () => {
     expect(await codesOf(forgedEvidence(lines))).to.deep.equal([]);
   });
 
-  const [clocks, refused] = [true, false].map((isClock) => ROWS.filter(([rule]) => CLOCK_RULES.includes(rule) === isClock));
+  const [clocks, refused] = [true, false].map((isClock) =>
+    ROWS.filter(([rule]) => CLOCK_RULES.includes(rule) === isClock),
+  );
   for (const [rule, job, what, change, options] of clocks ?? [])
     it(`only warns of a clock that was wrong, by ${rule}: ${what} (${job})`, async () => {
       const lines = linesOfJob(job);
