@@ -25,7 +25,7 @@ export interface GridFacts {
 }
 
 /** The manager's root volume, bytes: it holds only logs. */
-const MANAGER_DISK = 16 * 2 ** 30;
+export const MANAGER_DISK = 16 * 2 ** 30;
 
 /** One kind of machine in the profile: a launch template and its Auto Scaling group. */
 export interface MachineGroup extends Bounds {

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { checkCost } from '../../src/infra/check.ts';
+import { MANAGER_DISK } from '../../src/infra/grid.ts';
 import { TASK_REQUESTS } from '../../src/jobs/plan.ts';
 import { LIST_PRICES, MONTH_HOURS, requestsCost } from '../../src/model/cost/list-prices.ts';
+import { type MetricsSnapshot, metricsOf } from '../../src/model/metrics.ts';
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/aws.md'), 'utf8');
 const { instanceHour, databaseHour } = LIST_PRICES;
@@ -35,11 +37,31 @@ function workOf(): Readonly<Record<string, readonly [number, number]>> {
   };
 }
 
-const standing: Readonly<Record<string, readonly number[]>> = {
-  'the manager, `t4g.small` with its Elastic IP and 30 GB': [
-    MONTH_HOURS * (instanceHour['t4g.small'] + LIST_PRICES.addressHour) + DISK * LIST_PRICES.volumeMonth,
+/** All that is known of one group. */
+const ONE_GROUP: MetricsSnapshot = {
+  at: 0,
+  groups: [
+    {
+      group: 'default',
+      ...{ visible: 0, leased: 0, delayed: 0, dead: 0, oldest: 0, desired: 0, inService: 0 },
+      ...{ workers: 0, slots: 0, busy: 0, done: 0, failed: 0 },
+    },
   ],
+  jobs: { submitted: 0, running: 0, paused: 0 },
+  late: 0,
+  unknown: [],
+};
+
+const standing: Readonly<Record<string, readonly number[]>> = {
+  [`the manager, \`t4g.small\` with its Elastic IP and ${MANAGER_DISK / 2 ** 30} GB`]: [
+    MONTH_HOURS * (instanceHour['t4g.small'] + LIST_PRICES.addressHour) +
+      (MANAGER_DISK / 2 ** 30) * LIST_PRICES.volumeMonth,
+  ],
+  'its `metrics` in CloudWatch, of one group': [metricsOf(ONE_GROUP).length * LIST_PRICES.metricMonth],
   'a NAT gateway in one zone, without traffic': [MONTH_HOURS * LIST_PRICES.natHour],
+  'three interface endpoints (SQS, Auto Scaling, STS) in one zone, without traffic': [
+    3 * MONTH_HOURS * LIST_PRICES.endpointHour,
+  ],
   "a customer's KMS key": [LIST_PRICES.keyMonth],
   'PostgreSQL, `db.t4g.medium` in one zone, 20 GB': [database('db.t4g.medium')],
   'PostgreSQL, `db.m7g.large` in one zone, 20 GB': [database('db.m7g.large')],

@@ -1,8 +1,10 @@
 // Protects: doctor finds wrong AWS credentials, accounts and bucket settings before they spoil a job.
+import { S3 } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { DoctorProfile } from '../support/doctor-profile.ts';
 import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
+import { clientConfig } from '../support/grid/account-clients.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import { keysBelow } from '../support/stored.ts';
@@ -24,6 +26,18 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect(of('credentialsEnd').message).to.equal('they do not expire, or do not say when');
     expect(of('createIfAbsent').message).to.include('created once');
     expect(await keysBelow((await doctor.workspace.platform()).store, '')).to.deep.equal([]);
+  });
+
+  it('warns if a bucket with versions keeps them for ever', async () => {
+    const s3 = new S3({ ...clientConfig(moto), forcePathStyle: true });
+    const Bucket = doctor.workspace.stack;
+    await s3.putBucketVersioning({ Bucket, VersioningConfiguration: { Status: 'Enabled' } });
+    expect((await doctor.finds(['versioning warn'])).mend).to.include('NoncurrentVersionExpiration');
+    const rules = { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 }, Filter: { Prefix: '' } };
+    const Rules = [{ ...rules, Status: 'Enabled' as const, NoncurrentVersionExpiration: { NoncurrentDays: 30 } }];
+    await s3.putBucketLifecycleConfiguration({ Bucket, LifecycleConfiguration: { Rules } });
+    expect((await doctor.examine()).of('versioning').message).to.include('removed after 30 days');
+    s3.destroy();
   });
 
   it('fails for the wrong account, and writes nothing', async () => {

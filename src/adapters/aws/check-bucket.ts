@@ -164,19 +164,44 @@ function versioning(bucket: S3Bucket): Promise<Finding> {
   return settingFinding(bucket, 'versioning', 's3:GetBucketVersioning', async () => {
     const { Status } = await bucket.client.send(new bucket.sdk.GetBucketVersioningCommand(bucketParams(bucket)));
     if (Status === 'Enabled') {
-      return pass(
-        'versioning is on: objects deleted by prune are kept, and charged for, until a rule expires older versions',
-      );
+      // Who may not read the rules is told so by the check `lifecycle`.
+      const rules = await lifecycleRules(bucket).catch(() => null);
+      return rules === null ? pass(`versioning is on: ${VERSIONS_KEPT}`) : judgeVersions(rules, bucket.prefix);
     }
     return pass(`versioning is ${Status === 'Suspended' ? 'suspended' : 'off'}: deleted objects are gone`);
   });
 }
 
+const VERSIONS_KEPT =
+  'what prune deletes and what workers write again (heartbeats, counters) is kept, and charged for, until a rule expires older versions';
+
+/** Of a bucket with versions: whether older ones below the prefix expire. */
+export function judgeVersions(rules: readonly LifecycleRule[], prefix: string): Finding {
+  const expiring = rules.find(
+    (rule) =>
+      rule.Status === 'Enabled' &&
+      rule.NoncurrentVersionExpiration?.NoncurrentDays !== undefined &&
+      covers(rule, prefix),
+  );
+  const days = expiring?.NoncurrentVersionExpiration?.NoncurrentDays;
+  if (days !== undefined) {
+    return pass(`versioning is on; older versions are removed after ${days} ${days === 1 ? 'day' : 'days'}`);
+  }
+  return warn(
+    `versioning is on, and no rule expires older versions${prefix === '' ? '' : ` below ${prefix}`}: ${VERSIONS_KEPT}`,
+    `add a lifecycle rule NoncurrentVersionExpiration of 30 days${prefix === '' ? '' : ` for the prefix ${prefix}`}`,
+  );
+}
+
 function lifecycle(bucket: S3Bucket): Promise<Finding> {
   return settingFinding(bucket, 'the lifecycle rules', 's3:GetLifecycleConfiguration', async () => {
-    const asked = bucket.client.send(new bucket.sdk.GetBucketLifecycleConfigurationCommand(bucketParams(bucket)));
-    return judgeLifecycle((await nullOnError(asked, 'NoSuchLifecycleConfiguration'))?.Rules ?? [], bucket.prefix);
+    return judgeLifecycle(await lifecycleRules(bucket), bucket.prefix);
   });
+}
+
+async function lifecycleRules(bucket: S3Bucket): Promise<readonly LifecycleRule[]> {
+  const asked = bucket.client.send(new bucket.sdk.GetBucketLifecycleConfigurationCommand(bucketParams(bucket)));
+  return (await nullOnError(asked, 'NoSuchLifecycleConfiguration'))?.Rules ?? [];
 }
 
 /** An operator may lack the right to read settings. That is reported, but isn't a failure. */

@@ -12,6 +12,10 @@ export const LIST_PRICES = {
   /** A NAT gateway: per hour, and per GB (aws.amazon.com/vpc/pricing). */
   natHour: 0.045,
   natGigabyte: 0.045,
+  /** An interface endpoint per hour and zone, without traffic (aws.amazon.com/privatelink/pricing). */
+  endpointHour: 0.01,
+  /** A custom metric per month (aws.amazon.com/cloudwatch/pricing). */
+  metricMonth: 0.3,
   /**
    * S3 Standard: per GB and month; per 1,000 PUT, COPY, POST, LIST requests; per 1,000 GET requests
    * (aws.amazon.com/s3/pricing).

@@ -2,7 +2,7 @@
 
 import type { LifecycleRule } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
-import { judgeLifecycle } from '../../../src/adapters/aws/check-bucket.ts';
+import { judgeLifecycle, judgeVersions } from '../../../src/adapters/aws/check-bucket.ts';
 
 const PREFIX = 'batchctl/month-end/';
 const rule = (fields: Partial<LifecycleRule>): LifecycleRule => ({
@@ -60,6 +60,25 @@ describe("doctor's finding about lifecycle rules", () => {
       const finding = judgeLifecycle(rules, PREFIX);
       expect(finding).to.include({ status: 'warn' });
       expect(finding.message).to.include('no rule removes unfinished uploads');
+    });
+  }
+});
+
+describe("doctor's finding about versions", () => {
+  const expiring = (days: number, fields: Partial<LifecycleRule> = {}): LifecycleRule =>
+    rule({ NoncurrentVersionExpiration: { NoncurrentDays: days }, ...fields });
+  for (const [title, rules, status] of [
+    ['no rule', [abortsUploads], 'warn'],
+    ['a rule for all objects', [expiring(30)], 'pass'],
+    ['a rule for what is above the prefix', [expiring(1, below('batchctl/'))], 'pass'],
+    ['a rule for a part of what workers write', [expiring(30, below(`${PREFIX}jobs/`))], 'warn'],
+    ['a rule for other keys', [expiring(30, below('logs/'))], 'warn'],
+    ['a rule that is disabled', [expiring(30, { Status: 'Disabled' })], 'warn'],
+  ] as const) {
+    it(`${status === 'pass' ? 'passes' : 'warns'} with ${title}`, () => {
+      const { status: found, message, mend } = judgeVersions(rules, PREFIX);
+      expect(found).to.equal(status);
+      if (status === 'warn') expect([message, mend].join()).to.include('heartbeats').and.include(`prefix ${PREFIX}`);
     });
   }
 });
