@@ -15,7 +15,9 @@ export async function runDoctorChecks(ctx: Context): Promise<readonly CheckResul
   try {
     config = await ctx.config();
     const where =
-      config.file === null ? 'no configuration file; using the built-in profile' : relative(ctx.io.cwd, config.file);
+      config.file === null
+        ? `no configuration file; jobs run on this machine, from a script too (in a crontab, set BATCHCTL_CONFIG)`
+        : relative(ctx.io.cwd, config.file);
     const message = `${where}: profile ${config.profile.name}, by ${config.profileFrom}`;
     configuration = { check: 'configuration', status: 'pass', message, mend: null };
   } catch (error) {
@@ -84,7 +86,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly CheckResult[]> {
-  const { diskCheck, localChecks, localDatabaseChecks } = await import('../platform/checks.ts');
+  const { diskCheck, localChecks, localDatabaseChecks, localDisks } = await import('../platform/checks.ts');
   const disk = await runChecks([diskCheck(profile)]);
   if (disk.some(({ status }) => status === 'fail')) return disk;
   const files = [...disk, ...(await runChecks(await localChecks(profile)))];
@@ -92,7 +94,11 @@ async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly
   if (files.some(({ check, status }) => check === 'sqlite' && status === 'fail')) return files;
   const root = [...files, ...(await runChecks(await localDatabaseChecks(profile)))];
   // Opening creates the root, which a check must not do.
-  if (!existsSync(profile.root)) return root;
+  if (!existsSync(profile.root)) {
+    const { spaceFinding } = await import('../jobs/doctor/grid-checks.ts');
+    const space = { check: 'diskSpace', run: async () => spaceFinding(await localDisks(profile)) };
+    return [...root, ...(await runChecks([space]))];
+  }
   try {
     const [platform, { gridChecks }] = await Promise.all([ctx.platform(), import('../jobs/doctor/grid-checks.ts')]);
     return [...root, ...(await runChecks(gridChecks(platform)))];

@@ -5,6 +5,7 @@ import type { AwsProfile, LocalProfile } from '../config/load-config.ts';
 import { hasCode } from '../errors.ts';
 import { domainName, gridName, queueName } from '../lib/stack-names.ts';
 import { type Check, type Finding, pass } from '../ports/check.ts';
+import type { DiskSpace } from '../ports/insight.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { hasNoAccounts, isMissingFromEmulator } from './account-guard.ts';
 import { serverOptions, simpleDbOptions } from './aws-ledger.ts';
@@ -100,6 +101,11 @@ export function diskCheck({ root }: LocalProfile): Check {
 export async function localChecks({ root }: LocalProfile): Promise<readonly Check[]> {
   const { fileChecks, SQLITE_CHECK } = await import('../adapters/local/checks.ts');
   return [SQLITE_CHECK, ...fileChecks(root)];
+}
+
+/** The disks of a local profile, also before its root exists. */
+export async function localDisks({ root }: LocalProfile): Promise<readonly DiskSpace[]> {
+  return (await import('../adapters/local/insight.ts')).diskSpaces(root);
 }
 
 /** The checks of a local root that open its databases: after those of `localChecks`, if none of those failed. */

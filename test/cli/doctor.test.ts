@@ -60,6 +60,25 @@ describe('doctor', () => {
     expect(readdirSync(workspace.dir)).to.deep.equal(['job.json']);
   });
 
+  it('says before the first job that run will refuse a directory that everyone may write to', async () => {
+    chmodSync(workspace.dir, 0o777);
+    const { code, lineOf } = await examine();
+    expect(code).to.equal(3);
+    expect(lineOf('rootMode')).to.include({ status: 'fail' });
+    const refused = await workspace.run(['run', 'job.json']);
+    expect(refused.code).to.equal(3);
+    expect(refused.stderr).to.include(lineOf('rootMode').message);
+    chmodSync(workspace.dir, 0o755);
+    expect((await examine()).lineOf('rootMode').status).to.equal('pass');
+  });
+
+  it('tries hard links and free space before the first job, and leaves nothing there', async () => {
+    const { lineOf } = await examine();
+    expect(lineOf('hardLinks')).to.include({ status: 'pass' });
+    expect(lineOf('diskSpace').message).to.match(/\.batchctl .* free/);
+    expect(readdirSync(workspace.dir)).to.deep.equal(['job.json']);
+  });
+
   it('passes after a job is done, even with --strict, and leaves no trace', async () => {
     await finishJob();
     const { code, lines, problems } = await examine({}, '--strict');

@@ -168,6 +168,12 @@ describe('a full disk', () => {
     spawnSync('mount', ['-o', 'remount,rw', workspace.dir]);
   });
 
+  it('fails in doctor before the first job, too', async () => {
+    fillWhole(workspace.path('rest'));
+    expect((await checkOf('diskSpace')).status).to.equal('fail');
+    expect(existsSync(workspace.path('.batchctl'))).to.equal(false);
+  });
+
   it('fails in doctor, and so does a read-only disk', async () => {
     const root = workspace.path('.batchctl');
     mkdirSync(root);

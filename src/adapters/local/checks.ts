@@ -9,6 +9,7 @@ import { distrustReason, trustedUsers } from '../../lib/ownership.ts';
 import { isSqliteBusy, openSqlite, requireSqlite, type Sqlite, sqliteCode } from '../../lib/sqlite.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import { networkFileSystem } from './fs-root.ts';
+import { nearestExisting } from './insight.ts';
 import { readFormatFile, requireMadeHere, requireOwnRoot } from './root-trust.ts';
 
 /** The file system's clock may differ from this process's by this much, milliseconds. */
@@ -18,14 +19,19 @@ const LEFTOVER_MS = 3_600_000;
 
 /**
  * Checks whether a store can live in a local root by trying it in `tmp/`, which nothing else reads. If the root doesn't
- * exist yet, only its location is checked. `now`: milliseconds since the epoch.
+ * exist yet, its location is tried: what makes a run refuse must be known before the first job. `now`: milliseconds since
+ * the epoch.
  */
 export function fileChecks(root: string, now = systemClock.now()): readonly Check[] {
   const place: readonly Check[] = [
     { check: 'root', run: () => rootCheck(root) },
     { check: 'fileSystem', run: () => fileSystemCheck(root) },
   ];
-  if (!existsSync(root)) return place;
+  if (!existsSync(root)) {
+    const above: Check = { check: 'rootMode', run: () => locationCheck(root) };
+    const links: Check = { check: 'hardLinks', run: () => linkCheck(root) };
+    return [...place, above, ...(isWritable(nearestExisting(root)) ? [links] : [])];
+  }
   return [
     ...place,
     { check: 'rootMode', run: () => modeCheck(root) },
@@ -54,18 +60,36 @@ function rootCheck(root: string): Finding {
   }
 }
 
-function nearestExisting(path: string): string {
-  return existsSync(path) ? path : nearestExisting(dirname(path));
+function isWritable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-function modeCheck(root: string): Finding {
+/** What would make a run refuse a root that doesn't exist yet. */
+function locationCheck(root: string): Finding {
+  return refusalOf(() => requireOwnRoot(root)) ?? pass(`no other user can replace ${root}`);
+}
+
+function refusalOf(requirement: () => void): Finding | null {
   try {
-    requireOwnRoot(root);
-    requireMadeHere(root, readFormatFile(root));
+    requirement();
+    return null;
   } catch (error) {
     if (!isBatchctlError(error)) throw error;
     return fail(error.message, error.hint ?? '');
   }
+}
+
+function modeCheck(root: string): Finding {
+  const refusal = refusalOf(() => {
+    requireOwnRoot(root);
+    requireMadeHere(root, readFormatFile(root));
+  });
+  if (refusal !== null) return refusal;
   const { mode } = statSync(root);
   const open = mode & 0o077;
   const shown = (mode & 0o777).toString(8).padStart(3, '0');
@@ -156,10 +180,10 @@ function scratchCheck(root: string, now: number): Finding {
   );
 }
 
-/** A file of this process in `tmp/`, removed afterwards. */
+/** A file of this process in `tmp/`, or above a root that doesn't exist yet; removed afterwards. */
 function withProbeFile<T>(root: string, use: (file: string) => T): T {
-  const directory = existsSync(join(root, 'tmp')) ? join(root, 'tmp') : root;
-  const file = join(directory, `${process.pid}-doctor-${randomId(8)}`);
+  const directory = existsSync(join(root, 'tmp')) ? join(root, 'tmp') : nearestExisting(root);
+  const file = join(directory, `${existsSync(root) ? '' : '.batchctl-'}${process.pid}-doctor-${randomId(8)}`);
   try {
     writeFileSync(file, 'x', { flag: 'wx', mode: 0o600 });
     return use(file);

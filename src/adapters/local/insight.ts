@@ -1,6 +1,6 @@
 import { existsSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { readFileEnd } from '../../lib/read-file.ts';
 import type { DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
 import { isSupervised, supervisorLog } from './ensure-supervisor.ts';
@@ -15,9 +15,14 @@ export function diskSpaces(root: string): readonly DiskSpace[] {
 
 /** Free space for a user without privileges. Throws `unavailable` for a directory that can't be read. */
 function spaceOf(what: string, path: string): DiskSpace {
-  const { bavail, blocks, bsize, ffree, files } = withFsErrors(`read ${path}`, () => statfsSync(path));
+  const { bavail, blocks, bsize, ffree, files } = withFsErrors(`read ${path}`, () => statfsSync(nearestExisting(path)));
   // btrfs and others create inodes as needed, and report none.
   return { what, path, free: bavail * bsize, total: blocks * bsize, freeFiles: files === 0 ? null : ffree };
+}
+
+/** The path, or the nearest directory above it that exists. */
+export function nearestExisting(path: string): string {
+  return existsSync(path) ? path : nearestExisting(dirname(path));
 }
 
 /** The same figures at the same moment mean the same file system, as far as it matters. */

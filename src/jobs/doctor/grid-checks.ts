@@ -9,6 +9,7 @@ import { parseMessage } from '../../model/message.ts';
 import { changedStep } from '../../model/overrides.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import type { DiskSpace } from '../../ports/insight.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { totalMessages } from '../../ports/task-queue.ts';
 import { readStaying } from '../cost/staying.ts';
@@ -46,7 +47,7 @@ export function gridChecks(platform: Platform): readonly Check[] {
 /** On other backends the services are checked earlier, one by one. */
 function localServices(platform: Platform): readonly Check[] {
   return [
-    { check: 'diskSpace', run: () => spaceCheck(platform) },
+    { check: 'diskSpace', run: async () => spaceFinding((await platform.insight?.disks()) ?? []) },
     { check: 'ledger', run: () => ledgerCheck(platform) },
     { check: 'queue', run: () => queueCheck(platform) },
   ];
@@ -72,10 +73,11 @@ async function createCheck({ store, who, remote }: Platform): Promise<Finding> {
   }
 }
 
-async function spaceCheck({ insight }: Platform): Promise<Finding> {
+/** Whether there is room on the disks for jobs. */
+export function spaceFinding(disks: readonly DiskSpace[]): Finding {
   const texts: string[] = [];
   let worst: Finding['status'] = 'pass';
-  for (const { what, path, free, total, freeFiles } of (await insight?.disks()) ?? []) {
+  for (const { what, path, free, total, freeFiles } of disks) {
     const files = freeFiles ?? Number.POSITIVE_INFINITY;
     const full = free < FULL.bytes || files < FULL.files;
     const nearly = free < Math.min(NEARLY.bytes, total / 4) || free < NEARLY.share * total || files < NEARLY.files;
