@@ -83,7 +83,7 @@ async function runCommand(
   }
 }
 
-/** Parses a command's words. A usage error may be a command to run that lacks the `--` before it. */
+/** Parses a command's words. A usage error may be an expanded pattern, or a command to run that lacks the `--` before it. */
 async function parseWords(
   entry: CommandEntry,
   definition: CommandDefinition,
@@ -93,7 +93,11 @@ async function parseWords(
   try {
     return parseCommand(entry, definition, words, io.cwd);
   } catch (error) {
-    if (entry.name !== 'run' || rest !== null || !isKind(error, 'usage')) throw error;
+    if (!isKind(error, 'usage')) throw error;
+    const { expandedPattern } = await import('./expanded-pattern.ts');
+    const expanded = expandedPattern(words, io.cwd);
+    if (expanded !== null) throw expanded;
+    if (entry.name !== 'run' || rest !== null) throw error;
     const { missingSeparator } = await import('./missing-separator.ts');
     throw missingSeparator(entry, definition, words, io.cwd) ?? error;
   }

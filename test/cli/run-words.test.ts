@@ -21,6 +21,40 @@ describe('the words of run', () => {
     return lines.map((line) => line.replaceAll(here.dir, 'HERE'));
   }
 
+  describe('with a pattern that the shell expanded', () => {
+    beforeEach(() => {
+      mkdirSync(here.path('in'));
+      for (const name of ['1.csv', '2.csv', '3.csv', '4.csv', '5.txt']) here.write(`in/${name}`, '1\n');
+    });
+    const SPLIT = ['--split', 'lines:1', '--', 'cat'];
+    const IN = ['in/1.csv', 'in/2.csv', 'in/3.csv', 'in/4.csv'];
+    for (const { words, found, pattern } of [
+      { words: ['--input', ...IN, ...SPLIT], found: '4: in/1.csv, in/2.csv, in/3.csv, ...', pattern: 'in/*.csv' },
+      { words: ['--input', ...IN.slice(0, 2), ...SPLIT], found: '2: in/1.csv, in/2.csv', pattern: 'in/*.csv' },
+      { words: ['--input', ...IN.slice(0, 2), '--split', 'file'], found: '2: in/1.csv, in/2.csv', pattern: 'in/*.csv' },
+      { words: ['job.json', '--input', ...IN.slice(0, 2)], found: '2: in/1.csv, in/2.csv', pattern: 'in/*.csv' },
+      { words: ['--input', 'in/1.csv', 'in/5.txt', ...SPLIT], found: '2: in/1.csv, in/5.txt', pattern: 'PATTERN' },
+    ]) {
+      it(`say to quote it: ${words.join(' ')}`, async () => {
+        expect(await refusalOf(words)).to.deep.equal([
+          `error: expected one value after --input, found ${found}`,
+          `hint: a shell expands a pattern that is not quoted: --input '${pattern}'; or write --input before each file`,
+        ]);
+      });
+    }
+
+    it('is said by submit and plan, too', async () => {
+      for (const verb of ['submit', 'plan']) {
+        const { stderr } = expectExit(await here.run([verb, 'job.json', '--input', ...IN.slice(0, 2)]), 2);
+        expect(stderr, verb).to.include('expected one value after --input, found 2');
+      }
+    });
+
+    it('is not confused with a job file after an input', async () => {
+      expectExit(await here.run(['run', '--input', 'in/1.csv', 'job.json', '--dry-run']));
+    });
+  });
+
   const INPUT = ['--input', 'x.txt', '--split', 'lines:1'];
   const WITHOUT: readonly (readonly [words: readonly string[], program: string, type: string])[] = [
     [[...INPUT, 'grep', '-c', '1'], 'grep', '--input x.txt --split lines:1 -- grep -c 1'],

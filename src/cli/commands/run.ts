@@ -10,6 +10,7 @@ import { START_FIELD, SUBMISSION_FIELDS } from '../../verbs/submission.ts';
 import { field, flag, parsedText, text } from '../../verbs/verb.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
+import { inputAsJobFile } from '../expanded-pattern.ts';
 import { separatorError } from '../missing-separator.ts';
 import { inlineJob, openJobFile } from '../open-job-file.ts';
 import { exampleHint } from '../parse.ts';
@@ -136,6 +137,9 @@ const OF_SUBMISSION: Readonly<Record<string, keyof RunInput>> = Object.fromEntri
 export function refuseConflicts(ctx: Pick<Context, 'io'>, input: RunInput): void {
   const { jobfile, rest, split } = input;
   if (jobfile === undefined) return;
+  const isInline = rest !== null || split !== undefined;
+  const expanded = isInline ? inputAsJobFile(input.input, jobfile, ctx.io.cwd) : null;
+  if (expanded !== null) throw expanded;
   if (rest !== null) throw new BatchctlError('usage', 'a job file and a command after -- are mutually exclusive');
   const given = (options: Readonly<Record<string, keyof RunInput>>): readonly string[] =>
     Object.entries(options).flatMap(([option, name]) => {
