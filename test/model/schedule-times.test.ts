@@ -20,6 +20,17 @@ const cron = (pattern: string, zone: string): ZonedCadence => ({ cadence: { kind
 const between = (when: ZonedCadence, from: string, until: string): readonly string[] =>
   lines(firingsBetween(when, at(from), at(until)));
 
+describe('the latest firings', () => {
+  it('are known in the hour after the clocks went back, which shows earlier times than they fired at', () => {
+    const early = cron('30 1 * * *', 'Europe/London');
+    const hourly = cron('*/30 * * * *', 'Europe/London');
+    for (const now of ['2026-10-25T01:00Z', '2026-10-25T01:10Z', '2026-10-25T01:29Z']) {
+      expect(lines(firingsBefore(early, at(now), 1)), now).to.deep.equal(['2026-10-25T01:30 2026-10-25T00:30']);
+      expect(lines(firingsBefore(hourly, at(now), 1)), now).to.deep.equal(['2026-10-25T01:30 2026-10-25T00:30']);
+    }
+  });
+});
+
 describe('a cron pattern', () => {
   // Each row: pattern and zone, a span in UTC, and the firings in it as "period instant".
   const rows: readonly (readonly [string, readonly [string, string], readonly [string, string], readonly string[]])[] =

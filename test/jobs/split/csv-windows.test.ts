@@ -179,6 +179,17 @@ describe('cutting CSV by windows', () => {
     expect(parts.every((part) => object.refusal(part, split, 1_000) === null)).to.equal(true);
   });
 
+  it('makes the same cuts where a window within a long field of several lines has no quote', async () => {
+    const record = (n: number): string => `${n},"${'one of many lines\n'.repeat(n % 150)}",x\n`;
+    const object = FakeObject.of(Buffer.from(Array.from({ length: 2_000 }, (_, n) => record(n)).join('')));
+    const split = csv(10_000);
+    const windows = { from: 0, first: 64, largest: 8_192 };
+    const parts = await object.split(split, windows);
+    const exact = await object.split({ ...split, exact: true }, windows);
+    expect(parts.length).to.be.greaterThan(100);
+    expect(parts.map(({ assumed, ...part }) => part)).to.deep.equal(exact);
+  });
+
   it('plans a terabyte by reading less than a thousandth of it', async () => {
     const record = Buffer.from(`${'7'.repeat(9)},"quoted, with a line\nend and ""quotes""",${'x'.repeat(60)},"z"\n`);
     const block = Buffer.concat(Array.from({ length: 2_000 }, () => record));

@@ -12,11 +12,13 @@ import {
   writeSync,
 } from 'node:fs';
 import { expect } from 'chai';
+import { CutError } from '../../../src/jobs/split/cut-check.ts';
 import { filePin } from '../../../src/jobs/split/file-source.ts';
 import { stagePart } from '../../../src/jobs/split/stage-part.ts';
 import type { JobInput } from '../../../src/model/job.ts';
 import type { Part, RangePart } from '../../../src/model/part.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { rejection } from '../../support/rejection.ts';
 import { expectError, SplitBench } from './split-bench.ts';
 
 const facts = { checksum: null, records: null, compression: null };
@@ -52,6 +54,22 @@ describe('stagePart', () => {
       expect(await stage(range(3, 2), input)).to.equal('1\n');
       expect(await stage({ n: 0, kind: 'whole', input: 0 }, input)).to.equal('h1\n1\n2\n3\n4\n');
     }
+  });
+
+  it('refuses a part with assumed cuts that begins or ends within a record, at its last byte', async () => {
+    const input = await storeInput('a,"b\nc"\nd,"e"\n');
+    const store = await bench.store();
+    const split = { by: 'csv', size: 4, header: false, delimiter: ',', quote: '"' } as const;
+    const staged = (offset: number, length: number) =>
+      stagePart({ ...range(offset, length), assumed: true }, { input, store, target: bench.path('target'), split });
+    expect(await staged(0, 8)).to.deep.equal({ bytes: 8, checked: true });
+    expect(await staged(8, 6)).to.deep.equal({ bytes: 6, checked: true });
+    for (const [offset, length] of [
+      [0, 5],
+      [0, 10],
+      [8, 4],
+    ] as const)
+      expect(await rejection(staged(offset, length)), `${offset}+${length}`).to.be.instanceOf(CutError);
   });
 
   it('reads the header of an object once for all parts', async () => {

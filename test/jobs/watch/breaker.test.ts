@@ -130,6 +130,13 @@ describe('the guard against a program that fails everywhere', () => {
     }
   });
 
+  it("doesn't pause for tasks whose attempts a person killed, which says nothing about the program", async () => {
+    for (const say of [['killed by ann'], ['x', 'y']]) {
+      const view = await submitWithFailures(job(60), 25, 0, say, ['killed']);
+      expect((await guardDeployment(observed(0).platform, view, FIRST_ROUND)).paused, say.join()).to.equal(null);
+    }
+  });
+
   it("doesn't pause for tasks that fail alike while another worker may be healthy", async () => {
     const view = await submitWithFailures(job(200), 25, 0, ['no such table']);
     const healthy = worker({ worker: 'w-healthy', group: 'other,default', seenAt: NOW });
@@ -225,5 +232,17 @@ describe('the guard against a program that fails everywhere', () => {
     const view = await submitWithFailures(`${job(60)}halt: 5%\n`, 20);
     expect((await guardFailures(platform, view)).paused?.reason).to.equal('halt');
     expect(await (await platform.ledger()).job(view.record.job)).to.include({ state: 'paused', reason: 'halt' });
+  });
+
+  it('pauses at exactly the halt limit, and below twenty ended tasks of the listing never', async () => {
+    const { platform } = place;
+    const few = await submitWithFailures(`${job(60)}halt: 100%\n`, 20);
+    const last = failedKey(few.record.job, 'price', 19, 0);
+    const body = (await platform.store.read(last)) ?? '';
+    // The ledger counts twenty, the store has nineteen.
+    await platform.store.delete([last]);
+    expect((await guardFailures(platform, few)).paused).to.equal(null);
+    await platform.store.put(last, body);
+    expect((await guardFailures(platform, few)).paused?.reason).to.equal('halt');
   });
 });

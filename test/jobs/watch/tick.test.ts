@@ -3,16 +3,19 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { refreshView } from '../../../src/jobs/journal.ts';
-import { addSchedule, pauseSchedule } from '../../../src/jobs/schedules/schedules.ts';
+import { fireDue } from '../../../src/jobs/schedules/fire.ts';
+import { addSchedule, listSchedules, pauseSchedule } from '../../../src/jobs/schedules/schedules.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { freshKeeper, latestKeeper, readKeeperMark, tickId } from '../../../src/jobs/watch/keeper-mark.ts';
 import { type TickResult, tick } from '../../../src/jobs/watch/tick.ts';
 import { scheduleKey } from '../../../src/model/keys.ts';
 import { stateOf } from '../../../src/model/view.ts';
+import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { scheduleSpec } from '../../support/schedules.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 
@@ -91,6 +94,25 @@ describe('tick', () => {
     writeFileSync(join(place.directory, 'in-2026-11'), 'x\n');
     expect(outcomes(await round())).to.deep.equal(['2026-11 fired']);
     expect((await readKeeperMark(place.platform.store, tickId()))?.told).to.deep.equal({});
+  });
+
+  it('reports nothing of a period that another process has just fired with another program', async () => {
+    await add();
+    const { store } = place.platform;
+    const [schedule] = await listSchedules(store, () => expect.fail('a schedule is damaged'));
+    if (schedule === undefined) throw new Error('there is no schedule');
+    now = MONTH_END;
+    expect((await fireDue(newProcess(), [schedule])).map(({ outcome }) => outcome)).to.deep.equal(['fired']);
+    const spec = parseJobFile(ONE.replace('[cat]', '[cat, -n]'), { file: 'job.yaml' });
+    const other = { ...schedule, job: { ...schedule.job, spec } };
+    // It listed the runs before the other process claimed the period.
+    let listings = 0;
+    const keys: ObjectStore['keys'] = async function* (...of) {
+      listings += 1;
+      if (listings > 1) yield* store.keys(...of);
+    };
+    const late = { ...newProcess(), store: wrapStore(store, { keys }) };
+    expect(await fireDue(late, [other])).to.deep.equal([]);
   });
 
   it('fires nothing of a paused schedule', async () => {
