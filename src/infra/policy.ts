@@ -170,6 +170,8 @@ function otherBucketStatements({ groups }: AwsProfile, arns: Arns): readonly Sta
   );
   return [
     allow('ReadInputs', ['s3:GetObject', 's3:GetObjectVersion'], read.keys),
+    // The own bucket may keep versions too: then inputs are pinned by them.
+    allow('ReadVersions', ['s3:GetObjectVersion'], arns.objects('data/*')),
     ...scopedStatements('ListInputs', ['s3:ListBucket'], read.lists),
     // The marker of a delivery is deleted before it is written again.
     allow('Deliver', ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', ...RESUME], write.keys),

@@ -1,4 +1,5 @@
 import type { BatchctlError } from '../errors.ts';
+import { dataKey } from '../model/keys.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import { SERVICE_DELAY, shortMessageOf } from './outcome.ts';
 
@@ -44,20 +45,28 @@ interface Denial {
 }
 
 const KEY = /\barn:aws[a-z-]*:kms:[a-z0-9-]+:\d+:key\/[\w-]+/;
-const OBJECT = /\barn:aws[a-z-]*:s3:::([^/\s]+)\/(\S*\/)?/;
+const OBJECT = /\barn:aws[a-z-]*:s3:::([^/\s]+)\/(\S*\/)?(\S*)/;
 
-/** The configuration entry that lets the group's workers read it, as text; null: there is none. */
+/** The configuration entry that lets the group's workers use it, as text; null: there is none. */
 export function grantHint({ message, denied, group, store }: Denial): string | null {
   const [key] = KEY.exec(denied) ?? [];
-  const apply = 'then batchctl infra up --only iam';
-  const [, bucket, folder = ''] = OBJECT.exec(message) ?? [];
-  const isOwn = bucket !== undefined && `${store.location}/`.startsWith(`s3://${bucket}/`);
+  const [, bucket, folder = '', file = ''] = OBJECT.exec(message) ?? [];
+  const place = `s3://${bucket}/${folder}`;
+  const own = `${store.location}/`;
+  const isOwn = bucket !== undefined && place.startsWith(own);
   if (key !== undefined) {
-    const entry = isOwn ? `set kmsKey of the profile to ${key}` : `add ${key} to groups.${group}.keys of the profile`;
-    return `${entry} (its key policy must allow it, too), ${apply}`;
+    // Data may have other keys than the profile's, which encrypts what batchctl writes.
+    const isProfiles = isOwn && !place.startsWith(`${own}${dataKey('')}`);
+    const entry = isProfiles
+      ? `set kmsKey of the profile to ${key}, and keep a kmsKey that it had in groups.${group}.keys for older objects`
+      : `add ${key} to groups.${group}.keys of the profile`;
+    return `${entry} (its key policy must allow it, too), ${APPLY}`;
   }
   if (bucket === undefined) return null;
-  const place = `s3://${bucket}/${folder}`;
   if (isOwn) return 'batchctl infra up --only iam gives workers their rights again';
-  return `add ${place} to groups.${group}.read of the profile (a bucket of another account must allow it, too), ${apply}`;
+  // A folder around the profile's own would let workers read the manager's secrets.
+  const entry = own.startsWith(place) ? `${place}${file}` : place;
+  return `add ${entry} to groups.${group}.read of the profile (a bucket of another account must allow it, too), ${APPLY}`;
 }
+
+const APPLY = 'then batchctl infra up --only iam';

@@ -214,6 +214,9 @@ const FOR_SOME: readonly (readonly [string, string, readonly PolicyRole[]])[] = 
   ['s3:DeleteObjectVersion', OBJECT, ['admin']],
   ['s3:AbortMultipartUpload', OBJECT, ['admin', 'operator', 'manager']],
   ['s3:GetObject', 'arn:aws:s3:::acme/batchctl/tokens/0a.json', ['operator', 'manager']],
+  ['s3:GetObjectVersion', 'arn:aws:s3:::acme/batchctl/tokens/0a.json', []],
+  ['s3:GetObjectVersion', 'arn:aws:s3:::acme/batchctl/jobs/j/job.json', []],
+  ['s3:GetObjectVersion', 'arn:aws:s3:::acme/batchctl/data/a.csv', ['operator', 'manager', 'worker']],
   ...['s3:CreateBucket', 's3:DeleteBucket', 's3:PutBucketPolicy', 's3:PutLifecycleConfiguration'].map(
     (each) => [each, BUCKET, ['admin']] as const,
   ),

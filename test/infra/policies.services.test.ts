@@ -18,6 +18,12 @@ type Role = (typeof ROLES)[number];
 /** The key that encrypts the bucket. */
 const KEY = `arn:aws:kms:us-east-1:${ACCOUNT}:key/11111111-2222-3333-4444-555555555555`;
 
+const UPPER = {
+  name: 'upper',
+  input: { split: { by: 'lines', every: 1 } },
+  steps: [{ name: 'upper', run: 'tr a-z A-Z' }],
+};
+
 describe('infra policies', () => {
   let moto: Moto;
   let simpledb: SimpleDbServer;
@@ -40,6 +46,11 @@ describe('infra policies', () => {
     // Created without recording, because it is the administrator's work.
     const unrecorded = await AwsWorkspace.make({ s3: moto.url, sqs: fauxqs.url, simpledb: simpledb.url, ledger });
     await unrecorded.runSuccessfully('jobs');
+    const versioning = {
+      method: 'PUT',
+      body: '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>',
+    };
+    expect((await fetch(`${moto.url}/${unrecorded.stack}?versioning`, versioning)).status).to.equal(200);
     workspace = await AwsWorkspace.make({
       s3: s3.url,
       sqs: sqs.url,
@@ -78,6 +89,10 @@ describe('infra policies', () => {
     const failing = await workspace.submit();
     workspace.write('job.json', LARGE);
     const large = await workspace.submit();
+    workspace.write('in.txt', 'a\nb\n');
+    await workspace.runSuccessfully('upload', 'in.txt');
+    workspace.write('job.json', UPPER);
+    const pinned = await workspace.submit('--input', `s3://${workspace.stack}/batchctl/data/in.txt`);
     countAs('operator');
     await work();
     await workspace.runSuccessfully('retry', failing, '--task', 'twice/2');
@@ -85,6 +100,7 @@ describe('infra policies', () => {
     await work();
     await workspace.runSuccessfully('fetch', large, '-o', 'out');
     await workspace.runSuccessfully('verify', large);
+    await workspace.runSuccessfully('reproduce', pinned, 'upper/0', '-o', 'again');
     await workspace.runSuccessfully('queue', 'redrive', '--job', failing, '--yes');
     await workspace.runSuccessfully('queue', 'purge', '--confirm', 'default');
     await workspace.run(['doctor']);

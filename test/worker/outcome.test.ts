@@ -1,10 +1,8 @@
 // Protects: a failed attempt is retried exactly as often as its step says, and not if a retry can't help.
-// Protects: a job that is paused for a denied input names the configuration entry that lets workers read it.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { HeaderError } from '../../src/jobs/fetch/join.ts';
 import type { Failure } from '../../src/model/failure.ts';
-import { grantHint } from '../../src/worker/denials.ts';
 import {
   failureOf,
   failureOfError,
@@ -81,28 +79,5 @@ describe('the reason why an attempt failed', () => {
     for (const error of [new BatchctlError('unavailable', 'x'), new BatchctlError('full', 'x'), new Error('x')])
       expect(failureOfError(error)).to.equal(null);
     expect(shortMessageOf(new Error('x'.repeat(600)))).to.have.length(512);
-  });
-});
-
-const KEY = 'arn:aws:kms:eu-west-1:111122223333:key/0a-1';
-const OBJECT = 's3:GetObject on arn:aws:s3:::raw/claims/2026/a.csv';
-
-describe('the entry that lets workers read a denied input', () => {
-  const hintFor = (denied: string, message = `${denied} is denied`): string | null =>
-    grantHint({ message, denied, group: 'gpu', store: { location: 's3://own/batchctl' } });
-
-  it("names the group's keys if the key is denied, and its read with the input's folder if the object is", () => {
-    const denied = `kms:Decrypt on ${KEY}`;
-    expect(hintFor(denied, `${denied} is denied, which ${OBJECT} needs`)).to.include(`add ${KEY} to groups.gpu.keys`);
-    expect(hintFor(OBJECT)).to.include('add s3://raw/claims/2026/ to groups.gpu.read');
-    expect(hintFor('s3:GetObject on arn:aws:s3:::raw/a.csv')).to.include('add s3://raw/ to groups.gpu.read');
-  });
-
-  it("is missing for the profile's own bucket, whose permissions come from `infra up`, and if no object is named", () => {
-    expect(hintFor('s3:GetObject on arn:aws:s3:::own/batchctl/data/a')).to.match(/^batchctl infra up --only iam gives/);
-    const denied = `kms:GenerateDataKey on ${KEY}`;
-    const put = `${denied} is denied, which s3:PutObject on arn:aws:s3:::own/batchctl/jobs/a needs`;
-    expect(hintFor(denied, put)).to.include(`set kmsKey of the profile to ${KEY}`);
-    expect(hintFor('ssm:GetParameter on arn:aws:ssm:eu-west-1:1:parameter/a')).to.equal(null);
   });
 });
