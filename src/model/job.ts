@@ -210,8 +210,8 @@ export interface JobRecord {
   /** ISO-8601 UTC. */
   readonly createdAt: string;
   /**
-   * ISO-8601 UTC: the job's place in the order of jobs, just after the newest one, if the clock showed an earlier time;
-   * absent: `createdAt` is its place.
+   * ISO-8601 UTC: the job's place in the order of jobs, if its clock did not show it (`placeInOrder`); absent:
+   * `createdAt` is its place.
    */
   readonly orderedAt?: string;
   readonly createdBy: string;

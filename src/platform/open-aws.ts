@@ -105,6 +105,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     who,
     leaseSeconds: lease ?? shortestLease(profile),
     remote: true,
+    clockOffset: () => clients.clockOffset(),
     requireWriteAccess: allowed,
     requireLastingAccess: (seconds) => requireLastingCredentials(clients, seconds),
     ledger: () => ledgers.get('ledger'),

@@ -59,6 +59,11 @@ export interface Platform {
   readonly budget?: Budget;
   /** Workers may run on other machines, which can't read this one's files: local inputs are put into the store. */
   readonly remote?: true;
+  /**
+   * How far the clock of the store's service is ahead of this machine's, milliseconds, by its latest answer; exact to a
+   * second. Null before its first answer. Absent: the store has no clock of its own.
+   */
+  clockOffset?(): number | null;
   /** Prints a warning for the caller: the work goes on, but something needs attention. Absent: there is no reader. */
   warn?(line: string): void;
   /** Throws `config` if the profile forbids writing from here. Each write checks itself; checking early saves work. */

@@ -304,7 +304,7 @@ export async function submitPrepared(context: Submitter, prepared: Prepared, mod
   );
   await noticeDeadlineKept(context, prepared, submitted);
   noticeLabelsKept(context, prepared, submitted);
-  warnOfClock(context, submitted);
+  warnOfClock(context, submitted, platform.remote === true);
   const { record } = submitted.view;
   const empty = submitted.created ? emptyInputs(record.inputs) : [];
   if (empty.length > 0) context.warn(emptyInputsText(empty));
@@ -366,12 +366,13 @@ function noticeLabelsKept({ notice }: Pick<Submitter, 'notice'>, { spec }: Prepa
 /** Milliseconds: jobs submitted at once are ordered without a word. */
 const CLOCK_TOLD_MS = 1_000;
 
-function warnOfClock({ warn }: Pick<Submitter, 'warn'>, { view: { record }, created }: SubmitResult): void {
-  const behind = Date.parse(orderOf(record)) - Date.parse(record.createdAt);
-  if (!created || behind < CLOCK_TOLD_MS) return;
-  warn(
-    `this machine's clock shows ${record.createdAt}, before the newest job was accepted; job ${record.job} counts as newer`,
-  );
+function warnOfClock({ warn }: Pick<Submitter, 'warn'>, { view, created }: SubmitResult, isRemote: boolean): void {
+  const { job, createdAt } = view.record;
+  const place = orderOf(view.record);
+  if (!created || Math.abs(Date.parse(place) - Date.parse(createdAt)) < CLOCK_TOLD_MS) return;
+  const newer = ['before the newest job was accepted', 'newer'];
+  const [found, counted] = isRemote ? [`the store's ${place}`, 'accepted then'] : newer;
+  warn(`this machine's clock shows ${createdAt}, ${found}; job ${job} counts as ${counted}`);
 }
 
 const sorted = (labels: JobSpec['labels']) => Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));

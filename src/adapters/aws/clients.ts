@@ -197,6 +197,11 @@ export class AwsClients {
     return this.#handler(use).agentFor(url);
   }
 
+  /** How far S3's clock is ahead of this machine's, milliseconds, by its latest answer; null before the first. */
+  clockOffset(): number | null {
+    return this.#handlers.get('bulk')?.clockOffset() ?? null;
+  }
+
   /** Closes the sockets. Requests in flight fail. */
   async close(): Promise<void> {
     const clients = await Promise.allSettled(this.#clients.takeAll());

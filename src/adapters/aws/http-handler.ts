@@ -44,6 +44,9 @@ export class RoutedHandler {
   /** By the proxy's URL; '' for direct requests. */
   readonly #routes = new Map<string, Route>();
   readonly #ca: string | undefined;
+  /** The `Date` of the last answer, and this machine's time at its arrival, milliseconds. */
+  #date: string | undefined;
+  #dateAt = 0;
   #destroyed = false;
 
   /** Requests obey `rates`, if given. Throws `config` when AWS_CA_BUNDLE can't be read. */
@@ -61,8 +64,21 @@ export class RoutedHandler {
     if (this.#destroyed) throw Object.assign(new Error('the client was closed'), { name: 'AbortError' });
     const proxy = proxyFor(request, this.#env);
     const answer = await this.#route(proxy).handler.handle(request, options);
-    this.#rates?.recordStatus(request, answer.response.statusCode);
+    const { statusCode, headers } = answer.response;
+    this.#rates?.recordStatus(request, statusCode);
+    // An error may be a proxy's.
+    if (statusCode < 300) {
+      this.#date = headers.date;
+      this.#dateAt = Date.now();
+    }
     return answer;
+  }
+
+  /** How far the service's clock is ahead, milliseconds, to half a second; null if no answer said so. */
+  clockOffset(): number | null {
+    const date = Date.parse(this.#date ?? '');
+    // A `Date` has whole seconds.
+    return Number.isNaN(date) ? null : date + 500 - this.#dateAt;
   }
 
   /** The agent for requests without the SDK (SimpleDB), with the same proxies and certificates. */

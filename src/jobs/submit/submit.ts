@@ -142,7 +142,7 @@ async function write(
     digestFormat: DIGEST_FORMAT,
     code: code?.sha256 ?? null,
     createdAt: now.toISOString(),
-    ...(await orderAfterNewest(platform, now)),
+    ...(await placeInOrder(platform, now)),
     createdBy: platform.who,
     host: hostname(),
     version: VERSION,
@@ -176,16 +176,23 @@ async function write(
   return record;
 }
 
+/** Milliseconds: a service tells its time in whole seconds, some time before its answer arrives. */
+const CLOCKS_ALIKE_MS = 2_000;
+
 /**
- * The place of a new job after the newest one, if the clock was set back since that was accepted: `last` is the job
- * accepted last. Only on this machine: for others S3 and SQS refuse requests of a clock that is minutes off, and looking
+ * The place of a new job in the order of jobs, if this machine's clock does not give it: `last` is the job accepted last.
+ * Where only this machine submits, after the newest job, if the clock was set back since that was accepted. Elsewhere by
+ * the clock of the store's service, which its answers to this submission's requests tell; looking for the newest job
  * would be a request.
  */
-async function orderAfterNewest({ remote, ledger: open }: Platform, now: Date): Promise<Pick<JobRecord, 'orderedAt'>> {
-  if (remote === true) return {};
+async function placeInOrder(platform: Platform, now: Date): Promise<Pick<JobRecord, 'orderedAt'>> {
+  if (platform.remote === true) {
+    const offset = platform.clockOffset?.() ?? 0;
+    return Math.abs(offset) < CLOCKS_ALIKE_MS ? {} : { orderedAt: new Date(now.getTime() + offset).toISOString() };
+  }
   let newest = Number.NEGATIVE_INFINITY;
   await ifLedgerAvailable(async () => {
-    const [job] = await (await open()).jobs({ limit: 1 });
+    const [job] = await (await platform.ledger()).jobs({ limit: 1 });
     if (job !== undefined) newest = job.createdAt;
   });
   return newest < now.getTime() ? {} : { orderedAt: new Date(newest + 1).toISOString() };
