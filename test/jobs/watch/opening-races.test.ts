@@ -127,6 +127,31 @@ describe('a step that opens while a person retries or skips tasks before it', ()
     }
   });
 
+  const isOpened = (key: string): boolean => key.endsWith('/opened.json');
+  const RACES = {
+    'before the first decides': (act: () => Promise<unknown>) => beforeOpening(act),
+    'after the first has decided': (act: () => Promise<unknown>): Platform => ({
+      ...place.platform,
+      store: beforeFirstPut(place.platform.store, isOpened, act),
+    }),
+  };
+  for (const [when, race] of Object.entries(RACES)) {
+    it(`sends its task once if a second watcher opens it ${when}`, async () => {
+      for (const without of ['3', '']) {
+        await setUp();
+        if (without === '') await publishSmall({ platform: place.platform, view }, 'price', 3, '3\n');
+        const queue = await place.platform.queue('default');
+        await queue.purge({});
+        await look(
+          race(() => look(place.platform, view)),
+          view,
+        );
+        expect(await leftOut()).to.equal(without);
+        expect((await queue.backlog()).visible).to.equal(1);
+      }
+    });
+  }
+
   it('makes verify name a task that a retry had requested when an early version opened the gather without it', async () => {
     await setUp();
     const { store } = place.platform;
