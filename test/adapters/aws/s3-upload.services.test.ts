@@ -13,7 +13,7 @@ import { FaultProxy, type SeenRequest } from '../../support/servers/fault-proxy.
 import { startMoto } from '../../support/servers/moto.ts';
 import { until } from '../../support/until.ts';
 import { fixtureProgram } from '../child-programs.ts';
-import { distinctBytes, openBench, type S3Bench, s3Fault } from './s3-bench.ts';
+import { distinctBytes, openBench, type S3Bench, s3Fault, storeOf } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
 /** The minimum that S3 allows, so that a test's file has several chunks. */
@@ -131,6 +131,30 @@ describe('uploading a large file to S3', () => {
     expect(sentChunks()).to.deep.equal([4, 5]);
     await expectStored(bytes);
     expect(proxy.count(isPartsList)).to.be.greaterThan(1);
+  });
+
+  it('begins anew if it is to be encrypted with another key', async () => {
+    const bytes = writeBytes(4 * 5 * MIB + 17);
+    await interruptUpload(3);
+    const kmsKey = 'arn:aws:kms:eu-west-1:123456789012:key/1';
+    const store = await storeOf(bench.clients, bench.bucket, { kmsKey, chunks: CHUNKS });
+    await store.uploadFile(path, 'big');
+    expect(sentChunks()).to.deep.equal([1, 2, 3, 4, 5]);
+    await expectStored(bytes);
+  });
+
+  it('is not completed if its check throws, and leaves its chunks for a later try', async () => {
+    const bytes = writeBytes(4 * 5 * MIB + 17);
+    const check = () => Promise.reject(new Error('an open job reads it'));
+    expect((await rejection(bench.store.uploadFile(path, 'big', { check }))).message).to.include(
+      'an open job reads it',
+    );
+    expect(await bench.store.head('big')).to.equal(null);
+    expect(proxy.count(isComplete)).to.equal(0);
+    proxy.heal();
+    await bench.store.uploadFile(path, 'big');
+    expect(sentChunks()).to.deep.equal([]);
+    await expectStored(bytes);
   });
 
   it('re-sends a chunk whose checksum in S3 differs from the file, whatever its entity tag', async () => {
