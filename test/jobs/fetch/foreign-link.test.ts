@@ -93,6 +93,8 @@ describe('a target below a link', () => {
     expect(await parse('theirs/out/new/')).to.include({ kind: 'directory' });
     await failsWith('refused', parse('theirs/out'));
     await failsWith('refused', parse('theirs/out/'));
+    symlinkSync('theirs/out/', scratch.path('slash'));
+    await failsWith('refused', parse('slash'));
   });
 
   it('of another user is refused where it is met on the way of a link that is followed', async () => {
