@@ -31,6 +31,11 @@ describe('what a job needs of its workers', () => {
       job('gather: true, header: once, run: [cat]', FILES),
       'two joins outputs as lines',
     ],
+    [
+      'a gather of bytes with one header, which are joined as bytes',
+      job('gather: true, header: once, join: bytes, run: [cat]', FILES),
+      'two joins outputs as lines',
+    ],
     ['a gather of a directory', job('gather: true, input: dir, run: [cat]'), null],
     ['a gather of a list', job('gather: true, input: list, run: [cat]'), null],
     ['the path of an input', first('run: [cat, "{input}"]'), "one uses the names of a task's files"],

@@ -10,6 +10,7 @@ import {
   type ScheduleChange,
   type ScheduleEntry,
   type ScheduleSpec,
+  scheduleOfRun,
 } from '../../src/model/schedule.ts';
 import { scheduleSpec } from '../support/schedules.ts';
 
@@ -163,4 +164,18 @@ describe('the deadline of a firing', () => {
   for (const [what, finishBy, from, expected] of rows) {
     it(what, () => expect(deadlineOf(finishBy, Date.parse(from), zone)).to.equal(Date.parse(expected)));
   }
+});
+
+describe('the schedule whose period a run key names', () => {
+  for (const [runKey, schedule] of [
+    ['payroll@2026-11', 'payroll'],
+    ['payroll@x@y', 'payroll'],
+    ['payroll@', 'payroll'],
+    ['@2026-11', null],
+    ['payroll', null],
+    ['Payroll@2026-11', null],
+  ] as const)
+    it(`is ${schedule ?? 'none'} for ${runKey}`, () => {
+      expect(scheduleOfRun(runKey)).to.equal(schedule);
+    });
 });

@@ -1,6 +1,6 @@
 // Protects: an attempt runs its job's code for the time that its step allows, reveals no secret, and uses up no attempt
 // for a missing permission.
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
@@ -38,6 +38,7 @@ describe('an attempt', () => {
     clock = new FakeClock();
   });
 
+  const scratch = (): string => join(place.directory, '.batchctl', 'tmp', 'w');
   const EXIT = endOf();
   const FAILS = endOf({ code: 1 });
   const RETURNED = { kind: 'interrupted', why: 'service', delay: 5 };
@@ -61,7 +62,7 @@ describe('an attempt', () => {
       {
         executor: { run: async (_slot, command) => run(command), close: async () => undefined },
         passed: (point) => point === 'stage' && clock.pass(25),
-        scratch: join(place.directory, '.batchctl', 'tmp', 'w'),
+        scratch: scratch(),
         secrets: new SecretReader({ source: { read: readSecret } }),
       },
     );
@@ -101,6 +102,17 @@ describe('an attempt', () => {
     expect(String(Buffer.from(stored ?? [])))
       .to.include('****')
       .and.not.include(SECRET);
+  });
+
+  it('uses up no attempt if its command fails while the disk is full', async () => {
+    // The kernel reports a file system without any space.
+    const outcome = await runOnce(() => {
+      renameSync(scratch(), `${scratch()}-moved`);
+      symlinkSync('/proc', scratch());
+      return FAILS;
+    });
+    expect(outcome).to.deep.include(RETURNED);
+    expect(await place.platform.store.read(tryKey(view.record.job, 'price', 0, 0, 'a'))).to.equal(null);
   });
 
   it("returns its task if its failure can't be written, or ends as it was ended from outside", async () => {

@@ -102,9 +102,9 @@ export function makeItem(task: AdmittedTask, outcome: Outcome, fields: Partial<S
   };
 }
 
-/** The client of an empty queue of the group `default`, whose leases last; `queue` replaces some of its methods. */
-export function makeClient(queue: Partial<TaskQueue> = {}): QueueClient {
-  const empty: TaskQueue = {
+/** An empty queue of the group `default`, whose leases last; `fields` replaces some of its methods. */
+export function makeQueue(fields: Partial<TaskQueue> = {}): TaskQueue {
+  return {
     group: 'default',
     leaseSeconds: 15,
     send: async () => undefined,
@@ -119,11 +119,18 @@ export function makeClient(queue: Partial<TaskQueue> = {}): QueueClient {
     redrive: async () => 0,
     purge: async () => 0,
     close: async () => undefined,
+    ...fields,
   };
-  return new QueueClient(
-    { ...empty, ...queue },
-    { hold: () => undefined, drop: () => undefined, dropAndWait: async () => undefined, close: async () => undefined },
-  );
+}
+
+/** The client of such a queue. */
+export function makeClient(queue: Partial<TaskQueue> = {}): QueueClient {
+  return new QueueClient(makeQueue(queue), {
+    hold: () => undefined,
+    drop: () => undefined,
+    dropAndWait: async () => undefined,
+    close: async () => undefined,
+  });
 }
 
 /** Attempt `a` of a task from the group `default` in slot 0, which nothing ends from outside. */
