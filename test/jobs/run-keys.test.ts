@@ -31,6 +31,16 @@ describe('the runs of a key', () => {
     }
   });
 
+  it('have none of a submission that was discarded, although it may still claim', async () => {
+    const { store } = place.platform;
+    const keyed = { job: 'slow', runKey: 'k', runNumber: 0 };
+    const gone = { format: 1, job: '', digest: '', discarded: 'slow' } as const;
+    await claimRun(store, keyed, gone);
+    const standing = await claimRun(store, keyed, { format: 1, job: 'slow', digest: 'd' });
+    expect(standing).to.include({ job: '', discarded: 'slow' });
+    expect((await runsOf(place.platform, 'k')).latest).to.equal(null);
+  });
+
   it('go on after the latest, past numbers of discarded submissions', async () => {
     const first = await claim('k', 0);
     await claim('k1', 0);

@@ -45,14 +45,13 @@ describe('what a job needs of its workers', () => {
       first('run: "echo $BATCHCTL_INPUT_STEM"'),
       "one uses the names of a task's files",
     ],
-    [
-      'the records of a part',
-      first('run: [sh, -c, "echo $BATCHCTL_FIRST_RECORD"]'),
-      "one uses the numbers of a part's records",
-    ],
-    ['the number of records', first('run: "echo $BATCHCTL_RECORDS"'), "one uses the numbers of a part's records"],
     ['a name that the first version had', first('run: "echo $BATCHCTL_INPUT_NAME"'), null],
     ['the number of a range', first('run: [echo, "{index}"]', RANGE), null],
+    [
+      'the number of a range in a later step',
+      job('run: [echo, "{index}"]', RANGE),
+      "two uses the names of a task's files",
+    ],
     ['the number of a line', first('run: [echo, "{index}"]'), "one uses the names of a task's files"],
     ['a parameter of that name', `params: { stem: a }\n${first('run: [echo, "{stem}"]')}`, null],
     ['the path of an output', first('run: [cat, "{output}"]'), "one uses the names of a task's files"],
@@ -97,6 +96,13 @@ describe('a changed job file', () => {
     expect(formatOf(retry({ price: { run: ['cat', '{input}'] } }))).to.equal(2);
     expect(formatOf(retry({ totals: { join: 'lines' } }))).to.equal(2);
     expect(formatOf(retry({ price: { run: ['cat', '{input}'] } }), { format: 2 })).to.equal(1);
+  });
+
+  it('raises it for other control totals, by which older watchers would not judge', () => {
+    const corrected = { ...retry({}), overrides: { steps: {}, expect: ['count.rows == 1'] } };
+    expect(formatOf(corrected)).to.equal(2);
+    expect(formatOf(corrected, { format: 2 })).to.equal(1);
+    expect(formatOf(retry({}))).to.equal(1);
   });
 
   it('leaves it if it brings none, also where the job as accepted uses one', () => {
