@@ -35,6 +35,7 @@ describe("a worker's record in the ledger", () => {
       watcher: new JobWatcher(platform, 15),
       deliveries: new Deliveries(platform, drain.signal, SILENT),
       tally: new OutcomeTally(null, 0),
+      denied: () => null,
       drain: drain.signal,
       record: async () => undefined,
       onOrder: () => undefined,
