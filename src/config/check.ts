@@ -3,6 +3,7 @@ import { isRecord } from '../lib/json.ts';
 import { notAllowedMessage, type Position, type Problem, problemsError, problemsOf } from '../lib/problems.ts';
 import { readYaml } from '../lib/yaml-document.ts';
 import { asConfigFile, type ConfigFile, type FoundFile } from './config-file.ts';
+import { namesOf } from './default-stack.ts';
 import { keyPath, type Merged, pathKey } from './merge.ts';
 import type { ProfileFile } from './normalize.ts';
 import { outerSchema, profileSchemas } from './schema.ts';
@@ -54,7 +55,8 @@ function checkAws({ value }: Merged): Problem[] {
   problems.push(...checkStackName(value.stack));
   problems.push(...checkTags(value.tags));
   const groups = isRecord(value.groups) ? value.groups : {};
-  problems.push(...Object.keys(groups).flatMap((group) => checkGroupName(group, groups, value.stack)));
+  const stack = stackName(value);
+  problems.push(...Object.keys(groups).flatMap((group) => checkGroupName(group, groups, stack)));
   for (const [group, settings] of Object.entries(groups)) {
     if (!isRecord(settings)) continue;
     const { min = 0, max = 20, onDemandBase = 0, onDemandMax = 0 } = settings;
@@ -107,15 +109,23 @@ function checkStackName(stack: unknown): Problem[] {
   return [{ path: ['stack'], message: `found ${stack}, but EC2 rejects security groups whose name begins with sg-` }];
 }
 
+/** The stack's name, given or not, as far as the fields that decide it are text. */
+function stackName({ stack, bucket, account, region }: Merged['value']): string {
+  const { name, prefix } = isRecord(bucket) ? bucket : { name: bucket, prefix: undefined };
+  const text = (given: unknown): string | undefined => (typeof given === 'string' ? given : undefined);
+  const given = { stack: text(stack), bucket: text(name), prefix: text(prefix) };
+  return namesOf({ ...given, account: text(account), region: text(region) }).stack;
+}
+
 /** Names that would collide, or are too long. */
-function checkGroupName(group: string, groups: Record<string, unknown>, stack: unknown): Problem[] {
+function checkGroupName(group: string, groups: Record<string, unknown>, stack: string): Problem[] {
   const problem = (message: string): Problem => ({ path: ['groups', group], message, key: true });
   if (group === 'manager') return [problem('is reserved for the manager, needed: another name')];
   const [, other] = /^(.+)-dead$/.exec(group) ?? [];
   if (other !== undefined && Object.hasOwn(groups, other)) {
     return [problem(`would use the dead-letter queue of ${other} as its queue, needed: another name`)];
   }
-  const queue = `${typeof stack === 'string' ? stack : 'batchctl'}-${group}-dead`;
+  const queue = `${stack}-${group}-dead`;
   if (queue.length <= QUEUE_NAME) return [];
   return [problem(`results in a queue name of ${queue.length} characters (${queue}), allowed: ${QUEUE_NAME}`)];
 }

@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { parseDuration, parseSize } from '../lib/units.ts';
 import { type Notification, notificationsOf } from '../model/notify.ts';
+import { namesOf } from './default-stack.ts';
 import type { PlainObject } from './merge.ts';
 import type {
   AwsGroup,
@@ -61,17 +62,17 @@ function normalizeManager(name: string, file: ManagerFile): ManagerProfile {
 }
 
 function normalizeAws(name: string, file: AwsFile, dir: string): AwsProfile {
-  const stack = required(file.stack);
   const bucket = typeof file.bucket === 'string' ? { name: file.bucket } : (file.bucket ?? {});
+  const names = namesOf({ ...file, bucket: bucket.name, prefix: bucket.prefix });
   return {
     ...commonFields(name, file),
     backend: 'aws',
     region: file.region,
     account: file.account ?? null,
-    stack,
+    stack: names.stack,
     aws: { profile: file.aws?.profile ?? null },
     bucket: {
-      name: bucket.name ?? `${stack}-${file.account}-${file.region}`,
+      name: names.bucket,
       existing: bucket.existing ?? false,
       owner: bucket.owner ?? file.account ?? null,
       prefix: bucket.prefix ?? '',

@@ -83,14 +83,19 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
 
   aws('region', 'an AWS region', null, 'region of all resources; none: AWS_REGION, then AWS_DEFAULT_REGION'),
   aws('account', 'twelve digits, as text', null, 'the only account that batchctl may change; none: not checked'),
-  aws('stack', 'a name', 'batchctl', 'prefix of the names of all resources that infra up creates'),
+  aws(
+    'stack',
+    'a name',
+    null,
+    'prefix of the names of all resources that infra up creates; none: the name of the bucket, with its prefix',
+  ),
   aws('aws', 'a map', {}, 'how the AWS SDK finds credentials'),
   aws('aws.profile', 'a name', null, 'the profile of ~/.aws to use; none: as the SDK searches'),
   aws(
     'bucket',
     'a name, or a map',
     null,
-    'the bucket for data and jobs; none: <stack>-<account>-<region>, if account is given',
+    'the bucket for data and jobs; none: <stack>-<account>-<region>, if account is given (<stack>: batchctl, if not given)',
   ),
   aws('bucket.name', 'a bucket name', null, "the bucket's name"),
   aws('bucket.existing', 'true or false', false, 'infra does not create, reconfigure or delete it'),

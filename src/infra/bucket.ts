@@ -157,7 +157,7 @@ export class BucketResource implements Resource {
     const { KeyCount = 0 } = await client.send(new sdk.ListObjectsV2Command({ ...at, MaxKeys: 1 }));
     if (tags[STACK_TAG] === undefined && KeyCount === 0) return tagDifferences(tags, lastingTags(this.#profile, tags));
     throw new BatchctlError('refused', `the bucket ${this.name} exists, and ${owner}`, {
-      hint: `to use it unchanged, set in the profile: "bucket": { "name": "${this.name}", "existing": true, "prefix": "..." }; or choose another name`,
+      hint: `${tags[STACK_TAG] === undefined ? '' : `to continue that stack, set in the profile: "stack": "${tags[STACK_TAG]}"; `}to use it unchanged, set in the profile: "bucket": { "name": "${this.name}", "existing": true, "prefix": "..." }; or choose another name`,
     });
   }
 

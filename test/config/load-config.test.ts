@@ -165,7 +165,7 @@ describe('the configuration', () => {
     const file = writeProfile({ ...AWS, groups: { big: { setup: 's.sh' } } });
     const config = await loadAws();
     expect(config.profile).to.deep.include({
-      stack: 'batchctl',
+      stack: 'acme-data',
       account: null,
       bucket: { name: 'acme-data', existing: false, owner: null, prefix: '' },
       ledger: { kind: 'store' },

@@ -1,4 +1,5 @@
 // Protects: stacks of one name in two regions, or in two buckets, never take, change or remove what the other has.
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { HOME_TAG } from '../../src/lib/stack-names.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
@@ -137,6 +138,71 @@ describe('an account with other stacks of the same name', () => {
       });
     });
 });
+
+describe('an account with two regions and several stacks without a configured name', () => {
+  const cloud = forSuite(() => startCloud({ sqs: 'moto', pace: { second: 20 } }));
+  const here = forSuite(() => accountClients(cloud, { region: HERE }));
+  const there = forSuite(() => accountClients(cloud, { region: THERE }));
+  const [ours, beside, abroad] = [0, 1, 2].map(() => forSuite(() => new StackWorkspace(cloud))) as [
+    StackWorkspace,
+    StackWorkspace,
+    StackWorkspace,
+  ];
+  const state = () => accountState([here, there]);
+
+  /** As the README's profile: a region, an account and a bucket. */
+  const configure = (workspace: StackWorkspace, bucket: string, region: string): void =>
+    workspace.configure({ stack: undefined, groups: undefined, bucket, region }, bucket);
+
+  it('has only what docs/aws.md says touched by up, scale and down, and everything else stays as it is', async () => {
+    configure(ours, 'acme-month-end', HERE);
+    configure(beside, 'acme-quarter-end', HERE);
+    configure(abroad, 'acme-month-end-eu', THERE);
+    await beside.up();
+    await abroad.up();
+    const others = await state();
+    const expectOthers = async (when: string): Promise<void> => {
+      const now = await state();
+      for (const [name, text] of Object.entries(others)) expect(now[name], `${name} ${when}`).to.equal(text);
+    };
+    await ours.up();
+    await expectOthers('after up');
+    const touched = documentedNames('acme-month-end', ['default']);
+    const made = Object.keys(await state()).filter((name) => !(name in others));
+    expect(made.map((name) => name.replace(/^.*\//, '').replace(/-$/, ''))).to.include.members([
+      'acme-month-end-default-dead',
+    ]);
+    for (const name of made) expect(touched, name).to.include(name.replace(/^.*\//, '').replace(/-$/, ''));
+    await ours.runSuccessfully('scale', '1', '--yes');
+    await expectOthers('after scale');
+    expect(cloud.grid.instances('acme-quarter-end-default')).to.deep.equal([]);
+    await ours.down('--delete-data', '--timeout', '1s');
+    expect(await state()).to.deep.equal(others);
+    await beside.down('--delete-data');
+    await abroad.down('--delete-data');
+  });
+
+  it('is told the name of the stack that has its bucket, if an earlier version named it', async () => {
+    ours.configure({ bucket: 'acme-former' }, 'batchctl');
+    await ours.up('--only', 'data');
+    configure(ours, 'acme-former', HERE);
+    const { code, stderr } = await ours.output('infra', 'plan');
+    expect(code, stderr).to.equal(7);
+    expect(stderr).to.include('belongs to the stack batchctl').and.include('\\"stack\\": \\"batchctl\\"');
+  });
+});
+
+/** The names in the first column of the page's table, for a stack, which is also the name of its bucket. */
+function documentedNames(stack: string, groups: readonly string[]): readonly string[] {
+  const page = readFileSync(new URL('../../docs/aws.md', import.meta.url), 'utf8');
+  const [, section = ''] = /\n## In a shared account\n([\s\S]*?)\n## /.exec(page) ?? [];
+  const cells = section.split('\n').flatMap((line) => /^\| ([^|]*) \|/.exec(line)?.[1] ?? []);
+  const patterns = cells.flatMap((cell) => [...cell.matchAll(/`(<stack>[^`]*)`/g)].map(([, name = '']) => name));
+  const named = patterns.flatMap((each) =>
+    groups.map((group) => each.replace('<stack>', stack).replace('<group>', group)),
+  );
+  return [stack, ...named];
+}
 
 /** Removes the homes from the tags of a stack's resources, as an earlier version left them. */
 async function forgetHomes(stack: string, { s3, sqs, iam, ec2, scaling }: AccountClients): Promise<void> {

@@ -200,9 +200,9 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
       about:
         "Removes only what infra up created: drains the workers, then removes groups, templates, security groups, addresses, roles and queues. Keeps the data (bucket and ledger) without --delete-data; in an existing bucket it removes only objects below the stack's prefix. Refuses while jobs are unfinished. If interrupted, run the same command to continue. A resource that can't be removed is left, with the resources it uses; everything else is removed, and the errors are printed at the end. At the end it asks each service what is left of the stack.",
       examples: [
-        'batchctl infra down --confirm batchctl',
-        'batchctl infra down --confirm batchctl --delete-data --timeout 1h',
-        'batchctl infra down --group gpu --confirm batchctl',
+        'batchctl infra down --confirm month-end',
+        'batchctl infra down --confirm month-end --delete-data --timeout 1h',
+        'batchctl infra down --group gpu --confirm month-end',
       ],
       exitCodes: {
         0: 'nothing is left except what was to be kept',
