@@ -1,8 +1,9 @@
 // Protects: a job that is paused for a denied object names the configuration entry that lets its workers continue, and
 // that entry does so.
 import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
 import { policyFor } from '../../src/infra/policies.ts';
-import { Denials, grantHint } from '../../src/worker/denials.ts';
+import { Denials, denialText, grantHint } from '../../src/worker/denials.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { allows } from '../support/iam.ts';
 
@@ -121,6 +122,20 @@ describe('the entry for a denied object', () => {
       expect(hintFor(denied), denied).to.equal('batchctl infra up --only iam gives workers their rights again');
       expect(await may(makeFields(), denied), denied).to.equal(true);
     }
+  });
+
+  it('is about the denied request, whatever else its message names', () => {
+    const denied = `${GET}raw/claims/a`;
+    const error = new BatchctlError('credentials', `${denied} is denied: ask the owner of ${KEY}`, {
+      denied,
+      hint: 'x',
+    });
+    const where = { group: 'gpu', store: { location: 's3://own' } };
+    expect(denialText(error, where)).to.match(/ask the owner of \S+; add s3:\/\/raw\/claims\/ to groups\.gpu\.read/);
+    const refused = (hint?: string) =>
+      new BatchctlError('refused', 'archived', { isRefusal: true, ...(hint && { hint }) });
+    expect(denialText(refused('restore it'), where)).to.equal('archived; restore it');
+    expect(denialText(refused(), where)).to.equal('archived');
   });
 
   it('is missing if no object is named', () => {
