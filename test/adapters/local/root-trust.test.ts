@@ -165,6 +165,20 @@ describe('a root', () => {
       expect(isTrackedByGit(root)).to.equal(true);
     });
 
+  for (const version of ['2', '3', '4'])
+    it(`is not mistaken for another path, of any length, long or only announced: version ${version}`, () => {
+      unmark();
+      git('init', '-q');
+      git('config', 'index.version', version);
+      const names = [...Array.from({ length: 9 }, (_, n) => `!${'a'.repeat(n)}`), `"${'b'.repeat(200)}`, '#c'];
+      for (const name of [...names, '$new']) writeFileSync(scratch.path('project', name), '');
+      git('add', ...names);
+      git('add', '-N', '$new');
+      expect(isTrackedByGit(root)).to.equal(false);
+      git('add', '-f', '.batchctl');
+      expect(isTrackedByGit(root)).to.equal(true);
+    });
+
   it('counts as tracked in an index that can not be read', () => {
     unmark();
     git('init', '-q');
