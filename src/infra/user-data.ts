@@ -53,15 +53,16 @@ export function workerUserData(profile: AwsProfile, group: string, release: Boot
   ]);
 }
 
-/** The script by which an instance becomes the stack's manager, once the Elastic IP of this allocation id is free. */
+/**
+ * The script by which an instance becomes the stack's manager, once the Elastic IP of this allocation id is free. It has
+ * no comments: CloudFormation can't compress it.
+ */
 export function managerUserData(profile: AwsProfile, release: BootRelease, allocation: string): string {
   return scriptOf(profile, 'the manager', [
     ...commonLines(profile, MANAGER_GROUP, release),
     `ADDRESS=${word(allocation)}`,
     configFunction(profile, 'manager', release),
-    COMMON,
-    MANAGER,
-    MAIN,
+    ...[COMMON, MANAGER, MAIN].map((part) => part.replace(/^ *#.*\n/gm, '')),
   ]);
 }
 
