@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { requireView } from '../../src/jobs/journal.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { VERSION } from '../../src/lib/version.ts';
 import { failedKey, jobKey, journalKey, outKey, roundTriesPrefix } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
+import { sealedEvidence } from '../cli/sealed-evidence.ts';
 import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { startWorkerInProcess } from '../support/inside-worker.ts';
@@ -106,18 +108,22 @@ describe('workers and jobs of two versions', () => {
     await workspace.runSuccessfully('verify', job, '-o', 'evidence.ndjson');
     const lines = readFileSync(workspace.path('evidence.ndjson'), 'utf8').split('\n').filter(Boolean);
     const later = { format: 99, needs: '9.1.0' };
+    const decision = (text: string, line: Line) => ({ ...line, text, checksum: bytesChecksum(Buffer.from(text)) });
     for (const [kind, change, hint] of [
       ['evidence', (line) => ({ ...line, format: 99 }), 'install the version of batchctl that wrote it'],
       ['evidence', (line) => ({ ...line, record: { ...line.record, ...later } }), 'install batchctl 9.1.0'],
-      ['decision', (line) => ({ ...line, text: JSON.stringify({ ...JSON.parse(line.text), ...later }) }), '9.1.0'],
+      ['decision', (line) => decision(JSON.stringify({ ...JSON.parse(line.text), ...later }), line), '9.1.0'],
     ] satisfies [string, (line: Line) => object, string][]) {
       const changed = lines.map((text) => {
         const line = JSON.parse(text);
         return line.line === kind ? JSON.stringify(change(line)) : text;
       });
-      workspace.write('later.ndjson', `${changed.join('\n')}\n`);
+      workspace.write('later.ndjson', sealedEvidence(changed.slice(0, -1)));
       const { stderr } = expectExit(await workspace.run(['verify', '--check', 'later.ndjson']), 8);
       expect(stderr).to.include('format 99').and.include(hint);
+      // Not written so by any version: its seal is that of other lines.
+      workspace.write('altered.ndjson', `${changed.join('\n')}\n`);
+      expectExit(await workspace.run(['verify', '--check', 'altered.ndjson']), 9);
     }
   });
 

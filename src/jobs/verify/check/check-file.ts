@@ -45,7 +45,8 @@ const TURN = 1_000;
 /**
  * Checks an evidence file on its own, without store or configuration: recomputes everything that its proof states from
  * the lines before it. Throws `notFound` or `usage` for a file that can't be read, and `newer` for one by rules of a later
- * version, which this one can neither confirm nor refute.
+ * version, which this one can neither confirm nor refute. Only a file whose seal holds is of a later version: in any other, a
+ * byte was changed.
  */
 export async function checkFile(path: string, options: CheckOptions = {}): Promise<FileCheckResult> {
   const check = new FileCheck();
@@ -65,6 +66,8 @@ class FileCheck {
   readonly #checksums: string[] = [];
   #last: FileLine | null = null;
   #proof: ProofLine | null = null;
+  /** The first thing that only a later version can read. */
+  #newer: BatchctlError | null = null;
 
   /** The last line may be the seal, which covers all lines before it, so each line is held until the next arrives. */
   take(line: FileLine): void {
@@ -76,7 +79,8 @@ class FileCheck {
     const sha256 = this.#hash.digest('hex');
     this.#checkSeal(sha256);
     this.#findings.line = null;
-    const proof = this.#finishBody();
+    if (this.#newer !== null && this.#findings.list().length === 0) throw this.#newer;
+    const proof = this.#newer === null ? this.#finishBody() : null;
     const { key = null, checksum = null } = this.#proof ?? {};
     const lines = this.#last?.number ?? 0;
     const found = this.#findings.list();
@@ -87,12 +91,14 @@ class FileCheck {
 
   #takeSealed({ number, bytes }: FileLine): void {
     this.#hash.update(bytes).update('\n');
+    if (this.#newer !== null) return;
     this.#findings.line = number;
     const text = bytes.toString('utf8');
     const line = parseLine(text);
     if (line === null) {
-      if (number === 1) requireKnownFormat('this file', parseObject(text) ?? {}, EVIDENCE_FORMAT);
-      this.#findings.add('line', 'this is not a line written by verify');
+      if (number === 1)
+        this.#guarded('line', () => requireKnownFormat('this file', parseObject(text) ?? {}, EVIDENCE_FORMAT));
+      if (this.#newer === null) this.#findings.add('line', 'this is not a line written by verify');
       return;
     }
     if (line.line === 'seal' || this.#proof !== null) {
@@ -152,7 +158,10 @@ class FileCheck {
     try {
       look();
     } catch (error) {
-      if (isKind(error, 'newer')) throw error;
+      if (isKind(error, 'newer')) {
+        this.#newer ??= error;
+        return;
+      }
       const why = messageOf(error);
       this.#findings.add(code, `this can't be written by verify: ${why}`);
     }
