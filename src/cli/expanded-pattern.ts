@@ -4,16 +4,25 @@ import { BatchctlError } from '../errors.ts';
 
 const JOB_FILE = /\.(ya?ml|json)$/i;
 
-/** The error for a pattern that the shell expanded after `--input`; null if the words read otherwise. */
+/**
+ * The error for a pattern that the shell expanded after `--input`, or for inputs without `--input` after a job file; null
+ * if the words read otherwise.
+ */
 export function expandedPattern(words: readonly string[], cwd: string): BatchctlError | null {
   const at = words.indexOf('--input');
-  if (at < 0) return null;
-  const after = words.slice(at + 1);
+  const [jobfile = ''] = words;
+  if (at < 0 && !JOB_FILE.test(jobfile)) return null;
+  const after = words.slice(at < 0 ? 1 : at + 1);
   const end = after.findIndex((word) => word.startsWith('-'));
   const files = after.slice(0, end < 0 ? undefined : end).filter((word) => !JOB_FILE.test(word));
   const [first, ...more] = files;
-  if (first === undefined || more.length === 0 || !files.every((file) => existsSync(join(cwd, file)))) return null;
-  return expandedPatternError(first, more);
+  if (first === undefined || !files.every((file) => existsSync(join(cwd, file)))) return null;
+  if (at < 0) {
+    return new BatchctlError('usage', `expected --input before an input, found ${shown(files)} after ${jobfile}`, {
+      hint: `batchctl takes inputs as: --input '${patternOf(files)}'`,
+    });
+  }
+  return more.length === 0 ? null : expandedPatternError(first, more);
 }
 
 /** The error for an input followed by a word that is no job file. */
@@ -25,11 +34,16 @@ export function inputAsJobFile(inputs: readonly string[], jobfile: string, cwd: 
 
 function expandedPatternError(first: string, more: readonly string[]): BatchctlError {
   const files = [first, ...more];
-  const same = files.every((file) => dirname(file) === dirname(first) && extname(file) === extname(first));
-  const pattern = same ? join(dirname(first), `*${extname(first)}`) : 'PATTERN';
   return new BatchctlError('usage', `expected one value after --input, found ${files.length}: ${shown(files)}`, {
-    hint: `a shell expands a pattern that is not quoted: --input '${pattern}'; or write --input before each file`,
+    hint: `a shell expands a pattern that is not quoted: --input '${patternOf(files)}'; or write --input before each file`,
   });
+}
+
+/** A pattern that matches all these files; the file's name if there is one; PATTERN if they have little in common. */
+function patternOf([first = '', ...more]: readonly string[]): string {
+  if (more.length === 0) return first;
+  const same = more.every((file) => dirname(file) === dirname(first) && extname(file) === extname(first));
+  return same ? join(dirname(first), `*${extname(first)}`) : 'PATTERN';
 }
 
 const SHOWN = 3;

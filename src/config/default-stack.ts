@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-
 /** As the schema's names, and not like a security group's id (EC2: CreateSecurityGroup). */
 const STACK_NAME = /^(?!sg-|sg$)[a-z][a-z0-9-]{0,39}$/;
 /** Characters kept of a name that must be changed, and of the hash that keeps it different from others. */
@@ -33,5 +31,7 @@ function stackOf(place: string): string {
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+/, '');
   const kept = (/^(?!sg-)[a-z]/.test(plain) ? plain : `b-${plain}`).slice(0, KEPT).replace(/-+$/, '');
+  // Loaded only for such a name: every command reads the configuration.
+  const { createHash } = process.getBuiltinModule('node:crypto');
   return `${kept}-${createHash('sha256').update(place).digest('hex').slice(0, HASH)}`;
 }

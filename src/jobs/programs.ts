@@ -67,7 +67,7 @@ function notAmongFiles(name: string, own: string, directory: string): ProgramPro
   if (!isFile(path)) {
     return {
       what: `${name} does not exist: there is no file ${path}`,
-      hint: 'correct its name; it is relative to that directory',
+      hint: `correct its name; it is relative to ${directory}`,
     };
   }
   if (own.startsWith('../')) {

@@ -50,6 +50,24 @@ describe('the words of run', () => {
       }
     });
 
+    it('say to write --input where it is missing after a job file', async () => {
+      for (const { words, found, pattern } of [
+        { words: IN, found: 'in/1.csv, in/2.csv, in/3.csv, ...', pattern: 'in/*.csv' },
+        { words: ['in/1.csv'], found: 'in/1.csv', pattern: 'in/1.csv' },
+      ]) {
+        expect(await refusalOf(['job.json', ...words, '-o', '-'])).to.deep.equal([
+          `error: expected --input before an input, found ${found} after job.json`,
+          `hint: batchctl takes inputs as: --input '${pattern}'`,
+        ]);
+      }
+    });
+
+    it('is not seen in words that are no files, nor in a second job file', async () => {
+      expect((await refusalOf(['--input', 'in/1.csv', 'in/9.csv', ...SPLIT]))[0]).not.to.include('expected one value');
+      expect((await refusalOf(['job.json', 'in/9.csv']))[0]).to.include('too many arguments');
+      expect((await refusalOf(['--input', 'in/1.csv', 'job.json', ...SPLIT]))[0]).not.to.include('expected one value');
+    });
+
     it('is not confused with a job file after an input', async () => {
       expectExit(await here.run(['run', '--input', 'in/1.csv', 'job.json', '--dry-run']));
     });
@@ -111,7 +129,7 @@ describe('the words of run', () => {
     const hintsFor = async (program: string): Promise<readonly string[]> => refusalOf([...INPUT, '--', program], 3);
     expect(await hintsFor('./nosuch.sh')).to.deep.equal([
       'error: step map: ./nosuch.sh does not exist: there is no file HERE/nosuch.sh',
-      'hint: correct its name; it is relative to that directory',
+      'hint: correct its name; it is relative to HERE',
     ]);
     here.write('sum.sh', '#!/bin/sh\ncat\n');
     expect(await hintsFor('./sum.sh')).to.deep.equal([
