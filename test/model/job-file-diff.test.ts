@@ -49,6 +49,12 @@ describe('a changed job file', () => {
     });
   });
 
+  it('gives the control totals that it corrects', () => {
+    const { overrides, refused } = diff(`${FILE}expect: [price.records == input.records]\n`);
+    expect(refused).to.deep.equal([]);
+    expect(overrides.expect).to.deep.equal(['price.records == input.records']);
+  });
+
   const REFUSED: Readonly<Record<string, (file: string) => string>> = {
     name: (file) => file.replace('name: claims', 'name: other'),
     'input.from': (file) => file.replace('a.csv', 'b.csv'),
@@ -59,7 +65,6 @@ describe('a changed job file', () => {
     steps: (file) => file.replace('name: price', 'name: prices'),
     'steps.price.output': (file) => file.replace('run: [cat], timeout', 'run: [cat], output: files, timeout'),
     'steps.price.group': (file) => file.replace('run: [cat], timeout', 'run: [cat], group: gpu, timeout'),
-    expect: (file) => `${file}expect: [price.records == input.records]\n`,
     onFailure: (file) => `${file}onFailure: stop\n`,
     halt: (file) => `${file}halt: 5%\n`,
     maxRunning: (file) => `${file}maxRunning: 2\n`,
