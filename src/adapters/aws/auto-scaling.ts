@@ -217,7 +217,7 @@ const LAUNCH_ERROR_PATTERNS: readonly (readonly [LaunchTrouble['code'], RegExp])
   ],
   [
     'capacity',
-    /Insufficient\w*Capacity|UnfulfillableCapacity|(sufficient|no Spot|not enough)[^.]* capacity|not supported in your requested Availability Zone/i,
+    /Insufficient\w*Capacity|UnfulfillableCapacity|(sufficient|no Spot|not enough)([^.]|[.]\w)* capacity|not supported in your requested Availability Zone/i,
   ],
   [
     'image',

@@ -108,6 +108,13 @@ interface AwsMachineOptions {
   readonly powerOff?: (() => Promise<unknown>) | null;
 }
 
+/** Where the metadata service says that the instance is interrupted, leaves its group, or is at risk. */
+const NOTICE_PATHS = [
+  'meta-data/spot/instance-action',
+  'meta-data/autoscaling/target-lifecycle-state',
+  'meta-data/events/recommendations/rebalance',
+] as const;
+
 export class AwsMachine implements Machine {
   readonly instance: string;
   readonly type: string;
@@ -121,6 +128,8 @@ export class AwsMachine implements Machine {
   readonly #group: string | null;
   readonly #now: () => number;
   #noticed: MachineNotice | null = null;
+  /** What each of `NOTICE_PATHS` last answered. */
+  #said: readonly (string | null)[] = NOTICE_PATHS.map(() => null);
   /** Null until asked: an instance may start protected or not, as the group is set. */
   #protected: boolean | null = null;
   #changing: Promise<unknown> = Promise.resolve();
@@ -149,16 +158,15 @@ export class AwsMachine implements Machine {
   }
 
   async notice(): Promise<MachineNotice | null> {
-    try {
-      const [action, target, rebalance] = await Promise.all([
-        this.#imds.get('meta-data/spot/instance-action'),
-        this.#imds.get('meta-data/autoscaling/target-lifecycle-state'),
-        this.#imds.get('meta-data/events/recommendations/rebalance'),
-      ]);
-      this.#noticed = noticeOf({ action, target, rebalance }, this.#now());
-    } catch {
-      // No answer tells nothing: the last one still counts.
-    }
+    const answers = await Promise.allSettled(NOTICE_PATHS.map((path) => this.#imds.get(path)));
+    // No answer tells nothing: the last one of the same path still counts.
+    if (answers.every(({ status }) => status === 'rejected')) return this.#noticed;
+    this.#said = this.#said.map((last, at) => {
+      const answer = answers[at];
+      return answer?.status === 'fulfilled' ? answer.value : last;
+    });
+    const [action = null, target = null, rebalance = null] = this.#said;
+    this.#noticed = noticeOf({ action, target, rebalance }, this.#now());
     return this.#noticed;
   }
 

@@ -1,4 +1,4 @@
-// Protects: a new worker keeps running while its Auto Scaling group does not list it yet, and leaves when the group terminates it.
+// Protects: an interruption is noticed whatever else fails; a new worker keeps running while its Auto Scaling group does not list it yet, and leaves when the group terminates it.
 
 import { expect } from 'chai';
 import { Imds } from '../../../src/adapters/aws/imds.ts';
@@ -57,5 +57,37 @@ describe('an instance that its group does not list yet', () => {
     const unlisted = machine(1);
     await failsWith('unavailable', unlisted.protect(true));
     await until('the time limit is over', async () => (await unlisted.protect(true).catch(() => null)) === false);
+  });
+});
+
+describe('the notices of an instance', () => {
+  let texts: Readonly<Record<string, string>>;
+  const server = forEachTest(() =>
+    serve((request, answer) => {
+      const url = request.url ?? '';
+      const found = Object.entries(texts).find(([end]) => url.endsWith(end))?.[1];
+      const isToken = url.endsWith('/token');
+      answer.writeHead(isToken ? 200 : found === undefined ? 404 : found === '' ? 500 : 200);
+      answer.end(isToken ? 'token' : found);
+    }),
+  );
+  const clients = forEachTest(() => openClients({}));
+
+  it('are those of each path that answers, and the last of one that does not', async () => {
+    const at = Date.parse('2026-12-01T10:00:00Z');
+    const stop = JSON.stringify({ action: 'stop', time: '2026-12-01T10:00:00Z' });
+    const facts = { instance: 'i', type: 't', zone: 'a', lifeCycle: 'spot', release: null, launchedAt: null } as const;
+    const imds = new Imds(server.url, { tries: 1 });
+    const machine = new AwsMachine({ clients, imds, facts, scalingGroup: 'g' });
+    texts = { 'instance-action': '', 'target-lifecycle-state': '', rebalance: '' };
+    expect(await machine.notice(), 'nothing answers').to.equal(null);
+    texts = { 'target-lifecycle-state': 'InService', rebalance: '{}' };
+    expect(await machine.notice()).to.include({ kind: 'rebalance' });
+    texts = { 'instance-action': stop, 'target-lifecycle-state': '', rebalance: '' };
+    expect(await machine.notice()).to.deep.equal({ kind: 'interruption', at });
+    texts = { 'instance-action': '', 'target-lifecycle-state': 'InService', rebalance: '' };
+    expect(await machine.notice()).to.deep.equal({ kind: 'interruption', at });
+    texts = { 'target-lifecycle-state': 'Terminated', rebalance: '' };
+    expect(await machine.notice()).to.include({ kind: 'terminating' });
   });
 });
