@@ -20,6 +20,21 @@ describe("the default name of a profile's stack", () => {
     expect(stackOf('a'.repeat(41))).to.match(/^a{32}-[0-9a-f]{7}$/);
   });
 
+  it('differs for places that differ only in characters that a stack may not have', () => {
+    const places = [
+      ['a.b-c'],
+      ['a-b.c'],
+      ['a.b.c'],
+      ['a', 'B-c/'],
+      ['a', 'b-c/'],
+      ['a', 'b/c/'],
+      ['a', '/b/c/'],
+    ] as const;
+    const names = places.map(([bucket, prefix]) => stackOf(bucket, prefix));
+    for (const name of names) expect(name).to.match(/^a-b-c-[0-9a-f]{7}$/);
+    expect(new Set(names).size).to.equal(places.length);
+  });
+
   it('names account and region with the bucket, if neither stack nor bucket is given', () => {
     const place = { account: '123456789012', region: 'eu-west-1' };
     const name = 'batchctl-123456789012-eu-west-1';

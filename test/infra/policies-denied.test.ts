@@ -365,6 +365,14 @@ describe('actions that the policies deny', () => {
     }
   });
 
+  it('an administrator looks at and deletes only queues named after the stack, with a hyphen', () => {
+    for (const action of ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ListQueueTags', 'sqs:DeleteQueue']) {
+      const queues = ['month-end-default', 'month-end-former-dead', 'month-end', 'month-ends-default', 'other-default'];
+      const found = queues.filter((name) => may('admin', action, of('sqs', name), OWN));
+      expect(found, action).to.deep.equal(['month-end-default', 'month-end-former-dead']);
+    }
+  });
+
   it("groups, queues and domains are the stack's own by their names", () => {
     const SELF = scaling('SetInstanceProtection', 'CompleteLifecycleAction', 'TerminateInstanceInAutoScalingGroup');
     const SEND = ['sqs:SendMessage', 'sqs:DeleteMessage'];

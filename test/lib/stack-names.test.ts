@@ -1,6 +1,36 @@
-// Protects: AWS resources are addressed correctly in every partition, such as China and GovCloud.
+// Protects: the next version finds what an earlier one made, by its name, and AWS resources are addressed correctly in every partition, such as China and GovCloud.
 import { expect } from 'chai';
-import { partitionOf } from '../../src/lib/stack-names.ts';
+import {
+  deadQueueName,
+  domainName,
+  gridName,
+  MANAGER_GROUP,
+  partitionOf,
+  queueName,
+  roleName,
+} from '../../src/lib/stack-names.ts';
+
+describe("the names of a stack's resources", () => {
+  it('are those that earlier versions gave', () => {
+    expect([
+      queueName('month-end', 'gpu'),
+      deadQueueName('month-end-gpu'),
+      gridName('month-end', 'gpu'),
+      gridName('month-end', MANAGER_GROUP),
+      domainName('month-end', 3),
+      roleName('month-end', 'worker'),
+      roleName('month-end', 'manager'),
+    ]).to.deep.equal([
+      'month-end-gpu',
+      'month-end-gpu-dead',
+      'month-end-gpu',
+      'month-end-manager',
+      'month-end-3',
+      'month-end-worker',
+      'month-end-manager',
+    ]);
+  });
+});
 
 describe('the partition of a region', () => {
   it('is the one that ARNs of that region need', () => {
