@@ -3,7 +3,9 @@ import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import type { SimpleDbClient } from '../../src/adapters/aws/simpledb-client.ts';
 import { simpleDb } from '../../src/infra/ledger.ts';
+import { HOME_TAG, STACK_TAG } from '../../src/lib/stack-names.ts';
 import { forSuite } from '../support/fixture.ts';
+import { accountClients } from '../support/grid/account-clients.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { startSimpleDb } from '../support/servers/simpledb-server.ts';
@@ -15,6 +17,7 @@ describe('domains of an earlier ledger of the profile', () => {
   const simpledb = forSuite(() => startSimpleDb());
   const proxy = forSuite(() => FaultProxy.start(simpledb.url));
   const cloud = forSuite(() => startCloud({ simpledb: proxy.url }));
+  const account = forSuite(() => accountClients(cloud));
   const workspace = forSuite(() => new StackWorkspace(cloud));
   let clients: AwsClients;
   let client: SimpleDbClient;
@@ -76,6 +79,21 @@ describe('domains of an earlier ledger of the profile', () => {
     expect(await leftOver()).to.deep.equal([]);
     await workspace.down('--delete-data');
     expect(await domainNames()).to.deep.equal([theirs]);
+  });
+
+  it('are kept, like those of the ledger, while another home has a stack of the same name', async () => {
+    const domains = await createThree();
+    workspace.configure({ ledger: { kind: 'simpledb', domains: 2 } }, workspace.stack);
+    const home = 'us-east-1/theirs/';
+    const tags = { [STACK_TAG]: workspace.stack, [HOME_TAG]: home };
+    const { QueueUrl } = await account.sqs.createQueue({ QueueName: `${workspace.stack}-theirs`, tags });
+    const kept = (await workspace.down('--delete-data')).filter(({ kind }) => kind === 'domain');
+    expect(kept.map(({ outcome }) => outcome)).to.deep.equal(['kept', 'kept']);
+    for (const { why } of kept) expect(why).to.equal(`the stack of the same name of ${home} may use it`);
+    expect(await domainNames()).to.deep.equal(domains);
+    await account.sqs.deleteQueue({ QueueUrl });
+    await workspace.down('--delete-data');
+    expect(await domainNames()).to.deep.equal([]);
   });
 
   it('do not break infra status if SimpleDB is missing, denies access or does not answer', async () => {
