@@ -25,6 +25,7 @@ const SELDOM = [
   's3:AbortMultipartUpload',
   's3:ListBucketMultipartUploads',
   'autoscaling:TerminateInstanceInAutoScalingGroup',
+  's3:GetObjectVersion',
 ];
 
 describe('a manager on AWS', function () {

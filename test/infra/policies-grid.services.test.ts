@@ -187,6 +187,7 @@ describe('the policies of a grid', () => {
  */
 const BY_THE_MANAGER = [
   'ec2:DescribeSpotPriceHistory',
+  's3:GetObjectVersion',
   's3:DeleteObject',
   's3:ListMultipartUploadParts',
   's3:AbortMultipartUpload',

@@ -47,9 +47,9 @@ export async function planRedrive(platform: Platform, options: RedriveOptions): 
   const retryAll = async (dryRun: boolean): Promise<RedriveAnswer> => {
     const bodies = [...back];
     const retried: { job: string; round: number | null; tasks: readonly string[] }[] = [];
-    const stay = left.map(({ job, tasks, why }) => ({ job, tasks: [...tasks], why }));
+    const stay = left.map(({ job, tasks, why }) => ({ job, tasks: inOrder(tasks), why }));
     for (const [job, { view, tasks, bodies: its }] of failed) {
-      const names = [...tasks.keys()];
+      const names = inOrder(tasks.keys());
       try {
         const asked = { tasks: [...tasks.values()], canaries: null, overrides: {}, dryRun };
         retried.push({ job, round: (await retry(platform, view, asked)).round, tasks: names });
@@ -66,6 +66,10 @@ export async function planRedrive(platform: Platform, options: RedriveOptions): 
   };
   return { planned: await retryAll(true), send: () => retryAll(false) };
 }
+
+/** Names of tasks in the order of steps' names and numbers: queues deliver letters in any order. */
+const inOrder = (tasks: Iterable<string>): string[] =>
+  [...tasks].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 
 function countByJob(bodies: readonly string[]): { job: string | null; letters: number }[] {
   const counts = new Map<string | null, number>();
