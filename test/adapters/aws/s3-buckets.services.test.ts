@@ -192,6 +192,18 @@ describe('buckets named by s3:// addresses', () => {
     expect(await readText(bucket, 'once/small')).to.equal('new');
   });
 
+  it('pin the source of a copy, and report it as changed where a copy would replace an object', async () => {
+    await bench.store.put('jobs/pinned', 'body');
+    const bucket = await openNew();
+    await bucket.put('to/pinned', 'standing');
+    const pinned = `"${(await bench.store.head('jobs/pinned'))?.etag}"`;
+    // S3's answer if the source was replaced since; the emulator compares no condition on a source.
+    const isPinned = (seen: SeenRequest) => isCopy(seen) && seen.headers['x-amz-copy-source-if-match'] === pinned;
+    proxy.fail(1, { kind: 'answer', status: 412, code: 'PreconditionFailed' }, isPinned);
+    await failsWith('changed', bucket.copyFromStore('jobs/pinned', 'to/pinned', { ...bytesOf('body'), metadata: {} }));
+    expect(await readText(bucket, 'to/pinned')).to.equal('standing');
+  });
+
   it('upload a stream in chunks, and resume an interrupted upload', async () => {
     const bucket = await openNew();
     const bytes = Buffer.alloc(40 * MIB);

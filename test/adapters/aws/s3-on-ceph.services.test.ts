@@ -2,14 +2,19 @@
 import { readFileSync } from 'node:fs';
 import { CreateBucketCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
+import { S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
 import { createQueues } from '../../../src/adapters/aws/sqs-queue.ts';
+import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import { objectStoreContract } from '../../contracts/object-store.ts';
-import { openClients } from '../../support/aws-clients.ts';
+import { clientsOptions, openClients } from '../../support/aws-clients.ts';
 import { KEYS } from '../../support/aws-keys.ts';
 import { AWS_LEASE_SECONDS, AwsWorkspace } from '../../support/aws-workspace.ts';
 import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
+import { readText } from '../../support/read-text.ts';
+import { failsWith } from '../../support/rejection.ts';
+import { FaultProxy, type SeenRequest } from '../../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import { sqsOptions } from '../../support/sqs.ts';
@@ -35,6 +40,30 @@ describe('S3 on Ceph', () => {
       reopen: () => storeOf(another, bucket, { prefix: PREFIX }),
       close: () => another.close(),
     };
+  });
+
+  it('copies nothing of a source that is replaced between reading and copying it', async () => {
+    const [from, to] = [await createBucket(), await createBucket()];
+    const store = await storeOf(clients, from);
+    const proxy = cleanup.use(await FaultProxy.start(ceph.url));
+    // The endpoint takes no checksums, so the source is read first.
+    cleanup.setEnv({ AWS_REQUEST_CHECKSUM_CALCULATION: 'WHEN_REQUIRED' });
+    const own = { name: from, owner: null, store };
+    const target = await cleanup.use(new S3Buckets({ clients: clientsOptions({ s3: proxy.url }), own })).open(to);
+    const as = { size: 8, checksum: bytesChecksum(Buffer.from('original')), metadata: {} };
+    const isCopy = ({ headers }: SeenRequest) => 'x-amz-copy-source' in headers;
+    const copyReplaced = async (ifAbsent: boolean): Promise<void> => {
+      await store.put('out', 'original');
+      proxy.fail(1, { kind: 'after', first: () => store.put('out', 'replaced') }, isCopy);
+      const before = proxy.count(isCopy);
+      await failsWith('changed', target.copyFromStore('out', 'to', { ...as, ifAbsent }));
+      expect(proxy.count(isCopy) - before, 'it was read, and found as stated').to.equal(1);
+    };
+    await copyReplaced(true);
+    expect(await target.head('to')).to.equal(null);
+    await target.put('to', 'standing');
+    await copyReplaced(false);
+    expect(await readText(target, 'to')).to.equal('standing');
   });
 
   it('uploads, splits, runs, delivers, proves, fetches and prunes a job', async () => {

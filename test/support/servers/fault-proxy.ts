@@ -44,7 +44,9 @@ export type Fault =
   /** There is never a response. */
   | { readonly kind: 'hang' }
   /** The request is forwarded after this many milliseconds. */
-  | { readonly kind: 'late'; readonly ms: number };
+  | { readonly kind: 'late'; readonly ms: number }
+  /** The request is forwarded once this is done. */
+  | { readonly kind: 'after'; readonly first: () => Promise<unknown> };
 
 interface Rule {
   left: number;
@@ -188,6 +190,12 @@ export class FaultProxy {
         break;
       case 'late':
         setTimeout(() => this.#forward(incoming, answer, seen, null), fault.ms);
+        break;
+      case 'after':
+        fault.first().then(
+          () => this.#forward(incoming, answer, seen, null),
+          () => answer.destroy(),
+        );
         break;
       default:
         this.#forward(incoming, answer, seen, fault);
