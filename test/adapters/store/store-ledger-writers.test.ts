@@ -21,6 +21,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { HeldTime } from '../../support/held-time.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { readText } from '../../support/read-text.ts';
 import { rejection } from '../../support/rejection.ts';
 import { keysBelow } from '../../support/stored.ts';
 import { beforeFirstPut, wrapStore } from '../../support/wrap-store.ts';
@@ -275,6 +276,26 @@ describe('reading the store ledger', () => {
       await open(memory, writer).recordExact('claims-1', 0, [exactCounts({ failed: 3, counters: { sum: '1.50' } })]);
     }
     expect(await keysBelow(memory, 'ledger/tasks/claims-1/sums/')).to.have.length(1);
+  });
+
+  it('takes the first by key of two exact totals of the same moment, whichever a reader knew before', async () => {
+    const recordSum = (store: ObjectStore, sum: string) =>
+      open(store, 'closer').recordExact('claims-1', 0, [exactCounts({ failed: 3, counters: { sum } })]);
+    const [early, late] = [open(memory, 'early'), open(memory, 'late')];
+    const other = beforeFirstPut(
+      memory,
+      () => true,
+      async () => {
+        await recordSum(memory, '1');
+        expect((await readCounts(early))?.counters).to.deep.equal({ sum: '1' });
+      },
+    );
+    await recordSum(other, '2');
+    const [first = '', ...more] = (await keysBelow(memory, 'ledger/tasks/claims-1/sums/')).toSorted();
+    expect(more).to.have.length(1);
+    const { order, steps } = JSON.parse(String(await readText(memory, first)));
+    expect(JSON.parse(String(await readText(memory, more[0] ?? '')))).to.include({ order });
+    for (const reader of [early, late]) expect((await readCounts(reader))?.counters).to.deep.equal(steps[0].counters);
   });
 
   it('lists the newest jobs without reading older ones, and jobs in one state without reading others', async () => {

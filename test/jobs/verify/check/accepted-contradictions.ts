@@ -125,6 +125,15 @@ export const ACCEPTED: readonly Row[] = [
       entry('close', (of) => (of.round = 3))(lines);
     },
   ],
+  [
+    'decisionRound',
+    'fixed',
+    'a retry in the round before it',
+    (lines) => {
+      entry('retry', (of) => (of.round = 0))(lines);
+      entry('close', (of) => (of.round = 0))(lines);
+    },
+  ],
   ['decisionRound', 'claims', 'a close of a later round', entry('close', (of) => (of.round = 1))],
   [
     'decisionOf',

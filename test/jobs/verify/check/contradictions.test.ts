@@ -17,7 +17,7 @@ import { openPlace } from '../../published-job.ts';
 import { runHere } from '../../run-here.ts';
 import { runJob, submitJob, work } from '../../submitted-job.ts';
 import { ACCEPTED } from './accepted-contradictions.ts';
-import { type Job, one } from './edits.ts';
+import { insertEnd, type Job, one, PRICE0, publishAgain } from './edits.ts';
 import { ENDED } from './ended-contradictions.ts';
 import { forgedEvidence, type Line, linesOf } from './forged-evidence.ts';
 
@@ -113,6 +113,24 @@ describe('verify --check of evidence that contradicts itself', () => {
     const lines = linesOfJob('fixed');
     Object.assign(one(lines, 'end', { n: 1 }), { round: 0, code: one(lines, 'end', { n: 0 }).code });
     expect(await codesOf(forgedEvidence(lines))).to.deep.equal([]);
+  });
+
+  it('accepts an output that came too late for its gather, which no total includes', async () => {
+    const lines = linesOfJob('claims');
+    const end = one(lines, 'end', { end: 'failed' });
+    publishAgain(lines, end, one(lines, 'end', PRICE0));
+    end.counters = {};
+    const like = structuredClone(one(lines, 'end', { step: 'convert' }));
+    insertEnd(lines, { ...like, n: 2, attempt: 'late', late: true, counters: { rows: '1' } });
+    const result = (of: Line): void => {
+      of.checked.outputs += 2;
+      for (const step of of.steps.slice(0, 2)) step.published += 1;
+      of.steps[0].failed = 0;
+      Object.assign(of.chains, { failed: 0, tolerated: 0 });
+      Object.assign(of, { failed: [], late: ['convert/2'] });
+    };
+    await codesOf(forgedEvidence(lines, { result }));
+    expect((await checkFile(join(place.directory, 'forged.ndjson'))).mismatches).to.deep.equal([]);
   });
 
   const [clocks, refused] = [true, false].map((isClock) =>

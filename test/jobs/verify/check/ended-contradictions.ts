@@ -134,6 +134,7 @@ export const ENDED: readonly Row[] = [
     },
   ],
   ['end', 'claims', 'a failure of another round', set('end', { end: 'failed' }, { round: 1 })],
+  ['end', 'claims', 'a failure of a task that was skipped', entry('skip', (of) => (of.tasks = { price: '2,4' }))],
   ['end', 'claims', 'a skip that no one decided', set('end', { end: 'failed' }, { end: 'skipped' })],
   ['end', 'claims', 'given up without a stop', set('end', { end: 'failed' }, { end: 'givenUp' })],
   ['failure', 'claims', 'an exit with 0', set('end', { end: 'failed' }, { exitCode: 0 })],
