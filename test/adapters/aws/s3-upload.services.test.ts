@@ -6,6 +6,7 @@ import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
+import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
 import { Scratch } from '../../support/scratch.ts';
@@ -26,6 +27,7 @@ const numberOf = ({ method, url }: SeenRequest): number =>
 const isChunk = (seen: SeenRequest): boolean => numberOf(seen) > 0 && numberOf(seen) < 10_000;
 const isCreate = ({ method, url }: SeenRequest): boolean => method === 'POST' && /[?&]uploads(=|&|$)/.test(url);
 const isPartsList = ({ method, url }: SeenRequest): boolean => method === 'GET' && /[?&]uploadId=/.test(url);
+const isUploadsList = ({ method, url }: SeenRequest): boolean => method === 'GET' && /[?&]uploads(=|&|$)/.test(url);
 const isComplete = ({ method, url }: SeenRequest): boolean => method === 'POST' && /[?&]uploadId=/.test(url);
 
 /** CRC-32 as S3 writes it. */
@@ -40,6 +42,7 @@ describe('uploading a large file to S3', () => {
   const proxy = forSuite(() => FaultProxy.start(moto.url));
   const bench = forEachTest(() => openBench(moto.url, proxy.url, { prefix: '', chunks: CHUNKS }));
   const scratch = forEachTest(() => new Scratch());
+  const cleanup = forEachTest(() => new Cleanup());
   let path: string;
   beforeEach(() => {
     path = scratch.path('file');
@@ -109,6 +112,26 @@ describe('uploading a large file to S3', () => {
     await interruptUpload(2);
     await bench.store.uploadFile(path, 'big');
     expect(sentChunks()).to.deep.equal([3, 4, 5]);
+    await expectStored(bytes);
+  });
+
+  it('resumes the newest of several unfinished uploads', async () => {
+    const bytes = writeBytes(4 * 5 * MIB + 17);
+    await interruptUpload(1);
+    // Denied to list, it begins another.
+    proxy.fail(1, s3Fault(403, 'AccessDenied'), isUploadsList);
+    await interruptUpload(3);
+    // The emulator lists them in the order in which they began, as S3 does, but with one time for all.
+    let year = 2020;
+    const body = (xml: string): string =>
+      xml.replaceAll(/<Initiated>\d+/g, () => {
+        year += 1;
+        return `<Initiated>${year}`;
+      });
+    proxy.fail(1, { kind: 'edit', body }, isUploadsList);
+    await bench.store.uploadFile(path, 'big');
+    expect(year, 'two were listed').to.equal(2022);
+    expect(sentChunks()).to.deep.equal([4, 5]);
     await expectStored(bytes);
   });
 
@@ -216,6 +239,25 @@ describe('uploading a large file to S3', () => {
     await bench.store.uploadFile(path, 'big');
     expect(sentChunks()).to.have.length(6);
     expect(proxy.seen.find(isChunk)?.headers).to.have.property('x-amz-checksum-crc32');
+    await expectStored(bytes);
+  });
+
+  it('sends a chunk eight times at most while S3 asks to slow down', async () => {
+    const bytes = writeBytes(5 * MIB);
+    const { random } = Math;
+    // The waits between are random, and would take seconds.
+    Math.random = () => 0;
+    cleanup.defer(() => {
+      Math.random = random;
+    });
+    proxy.fail(8, s3Fault(503, 'SlowDown'), isChunk);
+    await failsWith('unavailable', bench.store.uploadFile(path, 'big'));
+    expect(sentChunks()).to.have.length(8);
+    expect(await bench.store.head('big')).to.equal(null);
+    proxy.heal();
+    proxy.fail(7, s3Fault(503, 'SlowDown'), isChunk);
+    await bench.store.uploadFile(path, 'big');
+    expect(sentChunks()).to.have.length(8);
     await expectStored(bytes);
   });
 
