@@ -5,8 +5,9 @@ import { type Finding, requireValid } from '../../src/infra/finding.ts';
 import { gridFacts, subnetsFor } from '../../src/infra/grid.ts';
 import { policyFor } from '../../src/infra/policies.ts';
 import type { StackPart } from '../../src/infra/resource.ts';
+import { homeOf, toTagList } from '../../src/infra/tags.ts';
 import { validateStack } from '../../src/infra/validate.ts';
-import { STACK_TAG } from '../../src/lib/stack-names.ts';
+import { HOME_TAG, STACK_TAG } from '../../src/lib/stack-names.ts';
 import { forSuite } from '../support/fixture.ts';
 import { accountClients, createPolicy } from '../support/grid/account-clients.ts';
 import { startCloud } from '../support/grid/cloud.ts';
@@ -144,18 +145,19 @@ describe('validation of groups', () => {
     expect(some?.message).to.equal('groups.default.instances: m1.small is not offered in us-east-1f');
   });
 
-  it('warns if no Elastic IP is left, unless the stack has one by its own tag, whatever other tags say', async () => {
+  it('warns if no Elastic IP is left, unless the stack has one by its own tags, whatever other tags say', async () => {
     const stack = 'tagged';
-    const allocate = async (Key: string): Promise<string | undefined> => {
-      const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags: [{ Key, Value: stack }] }];
+    const allocate = async (tags: Readonly<Record<string, string>>): Promise<string | undefined> => {
+      const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags: toTagList(tags) }];
       return (await others.ec2.allocateAddress({ Domain: 'vpc', TagSpecifications })).AllocationId;
     };
-    const allocated = [];
-    for (let count = 0; count < 5; count += 1) allocated.push(await allocate('Name'));
+    const own = { [STACK_TAG]: stack, [HOME_TAG]: homeOf(resources.profile) };
+    const allocated = [await allocate({ ...own, [HOME_TAG]: 'us-east-1/other/' })];
+    for (let count = 0; count < 4; count += 1) allocated.push(await allocate({ Name: stack }));
     expect((await validated({ stack, manager: {} })).map(({ message }) => message)).to.deep.equal([
       'the region has 5 Elastic IPs already, and allows 5 unless a higher quota was requested',
     ]);
-    allocated.push(await allocate(STACK_TAG));
+    allocated.push(await allocate(own));
     expect(await validated({ stack, manager: {} })).to.deep.equal([]);
     for (const AllocationId of allocated) await others.ec2.releaseAddress({ AllocationId });
   });
