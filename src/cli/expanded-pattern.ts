@@ -19,7 +19,7 @@ export function expandedPattern(words: readonly string[], cwd: string): Batchctl
   if (first === undefined || !files.every((file) => existsSync(join(cwd, file)))) return null;
   if (at < 0) {
     return new BatchctlError('usage', `expected --input before an input, found ${shown(files)} after ${jobfile}`, {
-      hint: `batchctl takes inputs as: --input '${patternOf(files)}'`,
+      hint: `write --input '${patternOf(files)}'${more.length === 0 ? '' : ' for all such files, or --input before each file'}`,
     });
   }
   return more.length === 0 ? null : expandedPatternError(first, more);

@@ -164,7 +164,7 @@ function versioning(bucket: S3Bucket): Promise<Finding> {
   return settingFinding(bucket, 'versioning', 's3:GetBucketVersioning', async () => {
     const { Status } = await bucket.client.send(new bucket.sdk.GetBucketVersioningCommand(bucketParams(bucket)));
     if (Status === 'Enabled') {
-      // Who may not read the rules is told so by the check `lifecycle`.
+      // If the rules can't be read, the check `lifecycle` says so.
       const rules = await lifecycleRules(bucket).catch(() => null);
       return rules === null ? pass(`versioning is on: ${VERSIONS_KEPT}`) : judgeVersions(rules, bucket.prefix);
     }
@@ -175,7 +175,7 @@ function versioning(bucket: S3Bucket): Promise<Finding> {
 const VERSIONS_KEPT =
   'what prune deletes and what workers write again (heartbeats, counters) is kept, and charged for, until a rule expires older versions';
 
-/** Of a bucket with versions: whether older ones below the prefix expire. */
+/** Checks that older versions below the prefix expire, in a bucket that keeps versions. */
 export function judgeVersions(rules: readonly LifecycleRule[], prefix: string): Finding {
   const expiring = rules.find(
     (rule) =>

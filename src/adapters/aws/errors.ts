@@ -88,7 +88,7 @@ const BAD_TIME = /signature (not yet current|expired)/i;
 const EXPIRED = 'RequestExpired';
 /** Milliseconds. Most services refuse a request signed further from their own time (General Reference: signing). */
 const SKEW_REFUSED_MS = 300_000;
-/** What these say of a missing object may change at any time. */
+/** The object is missing: it may exist at the next try, so these are no refusal. */
 const GONE_STATUS = new Set([404, 410]);
 /** IAM's message may name another permission than the request's own: of a KMS key, or of the bucket. */
 const NOT_AUTHORIZED = /is not authorized to perform: ([\w-]+:\w+) on resource: "?(arn:[^\s"]+)/;

@@ -128,7 +128,7 @@ export class AwsMachine implements Machine {
   readonly #group: string | null;
   readonly #now: () => number;
   #noticed: MachineNotice | null = null;
-  /** What each of `NOTICE_PATHS` last answered. */
+  /** The last answer of each of `NOTICE_PATHS`. */
   #said: readonly (string | null)[] = NOTICE_PATHS.map(() => null);
   /** Null until asked: an instance may start protected or not, as the group is set. */
   #protected: boolean | null = null;

@@ -69,7 +69,7 @@ function isWritable(directory: string): boolean {
   }
 }
 
-/** What would make a run refuse a root that doesn't exist yet. */
+/** Checks the place of a root that doesn't exist yet, as a run would. */
 function locationCheck(root: string): Finding {
   return refusalOf(() => requireOwnRoot(root)) ?? pass(`no other user can replace ${root}`);
 }

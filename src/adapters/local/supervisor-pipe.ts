@@ -62,7 +62,7 @@ export function listenToSupervisor(
   return {
     report: (report) =>
       new Promise((resolve) => {
-        // Of a closed socket this is an error, never a write to whatever has its descriptor now.
+        // After close() this fails; it never writes to another file that has the same descriptor number by then.
         pipe.write(JSON.stringify(report), () => resolve());
       }),
     close: () => {

@@ -208,7 +208,7 @@ class WorkerPlace {
         const done = () => ended({ code, signal, error: null, report: report() });
         const pipe = child.stdio[PIPE_FD];
         if (pipe == null || pipe.destroyed) return done();
-        // What it sent last may still have to be read.
+        // The pipe may still hold the last bytes that the worker sent.
         pipe.once('close', done);
         this.#timers.push(setTimeout(() => pipe.destroy(), PIPE_MS));
       });
