@@ -3,7 +3,6 @@ import { BatchctlError, type ErrorKind, exitCodeOf, isBatchctlError } from '../e
 import { type TickResult, tick as tickOnce } from '../jobs/watch/tick.ts';
 import { isoOf } from '../lib/instant.ts';
 import type { TickAnswer } from '../model/answers/upkeep.ts';
-import { leftOutLines } from '../model/job.ts';
 import { type RaiseEvent, raiseResultsOf } from './raise.ts';
 import { changing, verb } from './verb.ts';
 
@@ -28,10 +27,8 @@ export const tick = verb<TickEvent>()({
     // Late jobs are already among the problems.
     const raised = done.raised.flatMap((each) => (each.outcome === 'raised' ? [{ ...each, late: null }] : []));
     if (raised.length > 0) context.report({ event: 'raised', groups: raiseResultsOf(raised) });
-    for (const fired of done.fired) {
-      if (fired.outcome !== 'fired') continue;
-      for (const text of leftOutLines(fired.view.record)) context.warn(`${fired.schedule}, ${fired.period}: ${text}`);
-    }
+    for (const { schedule, period, lines } of done.leftOut)
+      for (const text of lines) context.warn(`${schedule}, ${period}: ${text}`);
     const round = answerOf(done, dryRun);
     if (!signal.aborted) return round;
     context.report({ event: 'stopped', round });

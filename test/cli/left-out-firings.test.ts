@@ -1,5 +1,5 @@
 // Protects: what a scheduled firing's inputs leave out is told by tick, and stands in the job's record and evidence.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { createFsStore } from '../../src/adapters/local/fs-store.ts';
 import type { JobRecord } from '../../src/model/job.ts';
@@ -47,6 +47,35 @@ describe('what the inputs of a firing leave out', () => {
     const { leftOut: _, ...without } = await recordOf(job);
     await store.put(jobKey(job), JSON.stringify(without));
     expectExit(await workspace.run(['verify', job]), 9);
+  });
+
+  it('is not said again by tick, whose output cron mails, until it changes', async () => {
+    await addDaily('in/*.csv');
+    const said = async (day: string): Promise<string> => {
+      const ticked = await workspace.run(['tick', '--quiet'], movedClock(`2026-${day}T06:00:20Z`));
+      expect(ticked.code).to.equal(0);
+      return `${ticked.stdout}${ticked.stderr}`;
+    };
+    expect(await said('11-28')).to.equal(`warning: daily, 2026-11-28T06:00: ${HIDDEN}\n`);
+    expect(await said('11-29')).to.equal('');
+    workspace.write('in/.c.csv', '1\n');
+    expect(await said('11-30'), 'one more').to.include('daily, 2026-11-30T06:00: the input in/*.csv leaves out 2');
+    for (const name of ['in/.b.csv', 'in/.c.csv']) rmSync(workspace.path(name));
+    expect(await said('12-01'), 'none').to.equal('');
+    workspace.write('in/.b.csv', '1\n');
+    expect(await said('12-02'), 'again').to.include(HIDDEN);
+  });
+
+  it('is the same on another day although its path has the period', async () => {
+    for (const day of ['28', '29']) {
+      mkdirSync(workspace.path(`in/2026-11-${day}T06:00`));
+      for (const name of ['a.csv', '.b.csv']) workspace.write(`in/2026-11-${day}T06:00/${name}`, '1\n');
+    }
+    await addDaily('in/{period}/*.csv');
+    const warnings: string[] = [];
+    for (const day of ['28', '29'])
+      warnings.push((await workspace.run(['tick', '--quiet'], movedClock(`2026-11-${day}T06:00:20Z`))).stderr);
+    expect(warnings.map((text) => text.includes('leaves out 1'))).to.deep.equal([true, false]);
   });
 
   it('is a warning of schedule run, and of submit, whose record keeps it, too', async () => {

@@ -33,6 +33,8 @@ export interface KeeperMark {
   readonly late?: Readonly<Record<string, StoredSighting>>;
   /** What workers had done when metrics were last published, to compute how many tasks ended since. */
   readonly tallies?: WorkerTallies | null;
+  /** What each schedule's latest firing left out of its inputs, as a text without its period; absent: nothing. */
+  readonly leftOut?: Readonly<Record<string, string>>;
   /** Problems already reported, each with the time: repeated after an hour. */
   readonly told: Readonly<Record<string, string>>;
 }
@@ -70,7 +72,7 @@ function hostPart(host: string): string {
 
 export async function putKeeperMark(
   { store, who }: Pick<Platform, 'store' | 'who'>,
-  mark: Pick<KeeperMark, 'id' | 'kind' | 'at' | 'stood' | 'due' | 'short' | 'late' | 'tallies' | 'told'>,
+  mark: Pick<KeeperMark, 'id' | 'kind' | 'at' | 'stood' | 'due' | 'short' | 'late' | 'tallies' | 'leftOut' | 'told'>,
 ): Promise<void> {
   const body: KeeperMark = { format: 1, host: hostname(), who, version: VERSION, ...mark };
   await store.put(keeperKey(mark.id), JSON.stringify(body));

@@ -1,5 +1,6 @@
 import { isBatchctlError } from '../../errors.ts';
 import type { NextMove } from '../../model/decide.ts';
+import { leftOutLines } from '../../model/job.ts';
 import type { Schedule } from '../../model/schedule.ts';
 import type { Firing } from '../../model/schedule-times.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -37,6 +38,8 @@ export interface TickResult extends WatchRoundResult {
   readonly fired: readonly FireResult[];
   /** Each reported once. */
   readonly missed: readonly MissedFiring[];
+  /** What the inputs of firings left out, if it is not what the schedule's firing before left out. */
+  readonly leftOut: readonly LeftOutOfFiring[];
   readonly lowered: readonly GroupLowering[];
   /** The results of deliveries, in words. */
   readonly delivered: readonly string[];
@@ -60,7 +63,7 @@ export async function tick(platform: Platform, { dryRun, signal, passed }: TickO
   const schedules = await keeping.schedules(troubles);
   const { fired, raised } = await keeping.fire(schedules, troubles, { dryRun });
   const missed = await keeping.findMissed(schedules, began, { dryRun });
-  const done = { keeper: id, fired, missed };
+  const done = { keeper: id, fired, missed, leftOut: keeping.newsOfLeftOut(schedules, fired) };
   if (dryRun) return { ...done, moved: [], raised: [], lowered: [], delivered: [], troubles: troubles.all };
   const looked = await keeping.watchJobs(troubles);
   const lowered = await keeping.lowerGroups(troubles);
@@ -91,6 +94,12 @@ export interface MissedFiring {
   readonly firing: Firing;
 }
 
+export interface LeftOutOfFiring {
+  readonly schedule: string;
+  readonly period: string;
+  readonly lines: readonly string[];
+}
+
 export interface FireRoundResult {
   readonly fired: readonly FireResult[];
   readonly raised: readonly GroupRaise[];
@@ -119,6 +128,8 @@ export class KeeperDuties {
   /** Due periods that have run, by schedule: they need not be checked again. */
   readonly #ran = new Map<string, ReadonlySet<string>>();
   #short: ReturnType<typeof fromStoredSightings>;
+  /** What each schedule's latest firing left out, without its period. */
+  #leftOut: ReadonlyMap<string, string>;
   /** When firings were last checked, milliseconds since the epoch; null: never. */
   #missedUntil: number | null;
   #looking: { readonly troubles: Troubles; readonly raised: GroupRaise[] } | null = null;
@@ -141,6 +152,7 @@ export class KeeperDuties {
     this.#missedUntil = last;
     this.#schedules = new ScheduleReader(store);
     this.#short = fromStoredSightings(clock, mark?.short ?? {});
+    this.#leftOut = new Map(Object.entries(mark?.leftOut ?? {}));
     this.#watcher = new JobWatcher(
       platform,
       leaseSeconds,
@@ -208,6 +220,25 @@ export class KeeperDuties {
     const raised = await raiseGroups(this.#platform, views, { fresh: true });
     addRaiseTroubles(raised, troubles);
     return { fired, raised };
+  }
+
+  /**
+   * What these firings left out, where a schedule's firing before it left out nothing or something else: cron mails what a
+   * round prints, and the same dot file each night needs no person.
+   */
+  newsOfLeftOut(schedules: readonly Schedule[], fired: readonly FireResult[]): readonly LeftOutOfFiring[] {
+    const told = new Map(schedules.map(({ name }) => [name, this.#leftOut.get(name) ?? '']));
+    const news = fired.flatMap((each) => {
+      if (each.outcome !== 'fired') return [];
+      const { schedule, period, view } = each;
+      const lines = leftOutLines(view.record);
+      const text = lines.join('\n').replaceAll(period, '{period}');
+      if (told.get(schedule) === text) return [];
+      told.set(schedule, text);
+      return lines.length === 0 ? [] : [{ schedule, period, lines }];
+    });
+    this.#leftOut = new Map([...told].filter(([, text]) => text !== ''));
+    return news;
   }
 
   /** Firings missed since the last call (at first: since any keeper's last round); each is returned once. */
@@ -290,7 +321,9 @@ export class KeeperDuties {
     const short = toStoredSightings(clock, this.#short);
     const late = toStoredSightings(clock, this.#noticeSender.late());
     const at = new Date(began).toISOString();
-    await putKeeperMark(this.#platform, { id, kind, at, stood, due, short, late, tallies: this.#metrics.seen(), told });
+    const leftOut = Object.fromEntries(this.#leftOut);
+    const seen = { stood, due, short, late, tallies: this.#metrics.seen(), leftOut };
+    await putKeeperMark(this.#platform, { id, kind, at, ...seen, told });
     passed?.('kept');
   }
 }
