@@ -67,6 +67,12 @@ export function exitCodeOf(error: unknown): number {
   return isBatchctlError(error) ? EXIT_CODES[error.kind] : EXIT_CODES.unexpected;
 }
 
+/** The kind of error, or the first of several, with which a process of batchctl ends by this code; null: by a signal. */
+export function kindOfExitCode(code: number | null): ErrorKind {
+  const kinds = Object.keys(EXIT_CODES) as ErrorKind[];
+  return kinds.find((kind) => EXIT_CODES[kind] === code) ?? 'unexpected';
+}
+
 /** True when the error is of one of the kinds. */
 export function isKind(error: unknown, ...kinds: readonly ErrorKind[]): error is BatchctlError {
   return isBatchctlError(error) && kinds.includes(error.kind);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { StandbyWorker } from '../adapters/local/supervisor.ts';
 import type { WorkerReport } from '../adapters/local/supervisor-pipe.ts';
 import type { Config } from '../config/load-config.ts';
-import { BatchctlError, isKind, messageOf } from '../errors.ts';
+import { BatchctlError, isKind, kindOfExitCode, messageOf } from '../errors.ts';
 import type { Environment } from '../lib/environment.ts';
 import { readFileEnd } from '../lib/read-file.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -33,17 +33,23 @@ export interface OwnWorkersOptions {
 /** Workers that end by themselves, in a row and without a result, before no other is started. */
 const MAX_FRUITLESS_ENDS = 3;
 
-/** Decides when another worker would only end as the ones before. A worker that was killed or crashed doesn't count. */
+/** How a worker ended by itself: by an error that it reported, or before it could start. */
+interface FruitlessEnd extends WorkerReport {
+  readonly started: boolean;
+}
+
+/** Decides when another worker would only end as the ones before. One that was killed or crashed at work doesn't count. */
 export class FruitlessEnds {
   #inARow = 0;
 
   /** Counts an end. Returns the error to give up with, if it is time. */
-  note(report: WorkerReport | null): BatchctlError | null {
-    if (report === null) return null;
-    this.#inARow = report.written > 0 ? 0 : this.#inARow + 1;
+  note(end: FruitlessEnd | null): BatchctlError | null {
+    if (end === null) return null;
+    this.#inARow = end.written > 0 ? 0 : this.#inARow + 1;
     if (this.#inARow < MAX_FRUITLESS_ENDS) return null;
-    const { kind, message, hint } = report;
-    return new BatchctlError(kind, `${this.#inARow} workers in a row ended without a result: ${message}`, {
+    const { kind, message, hint, started } = end;
+    const how = started ? 'ended without a result' : 'could not start';
+    return new BatchctlError(kind, `${this.#inARow} workers in a row ${how}: ${message}`, {
       ...(hint !== null && { hint }),
     });
   }
@@ -70,13 +76,16 @@ export async function startStandbyWorker(
   return new StandbyWorker(programArgv(config, 'worker', '--held'), place);
 }
 
-/** Returns the deliveries of a dead worker at once, if the queue knows their holders, and updates the ledger. */
+/**
+ * Returns the deliveries of a dead worker at once, if the queue knows their holders, and updates the ledger. Returns
+ * whether the ledger knows it, which each worker's first heartbeat tells; null if the ledger doesn't answer.
+ */
 async function releaseDeadWorker(
   config: Config,
   platform: Platform,
   groups: readonly string[],
   worker: string,
-): Promise<void> {
+): Promise<boolean | null> {
   if (config.profile.backend === 'local') {
     const { SqliteQueue } = await import('../adapters/local/sqlite-queue.ts');
     for (const group of groups) {
@@ -87,12 +96,15 @@ async function releaseDeadWorker(
   try {
     const ledger = await platform.ledger();
     const known = (await ledger.workers({})).find((seen) => seen.worker === worker);
-    if (known === undefined || known.state === 'gone') return;
+    if (known === undefined) return false;
+    if (known.state === 'gone') return true;
     await ledger.heartbeat({ ...known, state: 'gone', busy: [], seenAt: Math.max(platform.clock.now(), known.seenAt) });
   } catch (error) {
     // The worker then counts as gone two leases later.
     if (!isKind(error, 'unavailable')) throw error;
+    return null;
   }
+  return true;
 }
 
 /** Milliseconds that a stopped worker may take to return its running tasks. */
@@ -120,18 +132,29 @@ export async function startOwnWorkers(
       const held = starts === 0 ? (options.held ?? undefined) : undefined;
       return { argv, cwd: options.cwd, env: options.env(starts++), log, held };
     },
-    onDeath: async ({ worker, code, signal, report }) => {
-      const reason = platform.remote === true ? null : fruitless.note(report);
-      if (reason !== null) {
+    onDeath: async ({ worker, code, signal, error, report }) => {
+      const noteEnd = (end: FruitlessEnd | null): void => {
+        const reason = platform.remote === true ? null : fruitless.note(end);
+        if (reason === null) return;
         supervisor.drain();
         options.onGiveUp(reason);
-      }
-      await releaseDeadWorker(config, platform, options.groups, worker);
+      };
+      // At once, because the disk may be full: what follows writes.
+      if (report !== null) noteEnd({ ...report, started: true });
+      const started = await releaseDeadWorker(config, platform, options.groups, worker);
       if (code === 0) return;
       keepsLog = true;
-      const why = report?.message ?? readLastError(log);
+      const why = report?.message ?? error?.message ?? readLastError(log);
+      if (report === null && signal === null && started === false)
+        noteEnd({
+          kind: kindOfExitCode(code),
+          message: why ?? `exit ${code}`,
+          hint: `remove the cause (${log} has all of its messages)`,
+          written: 0,
+          started: false,
+        });
       options.onTrouble(
-        `worker ${worker} ended (${signal ?? `exit ${code}`})${why === null ? '' : `: ${why}`}; its log: ${log}`,
+        `worker ${worker} ended (${signal ?? (code === null ? 'it was not started' : `exit ${code}`)})${why === null ? '' : `: ${why}`}; its log: ${log}`,
       );
     },
     onTrouble: (error) => options.onTrouble(messageOf(error)),
@@ -182,7 +205,9 @@ export async function superviseLocalGroup(
     store: platform.store,
     // Quiet, as their log is in the store. Any other output says why they could not start, or crashed.
     workerArgv: (slots) => [...workerArgv(config, [name], slots), '--quiet'],
-    release: (worker) => releaseDeadWorker(config, platform, [name], worker),
+    release: async (worker) => {
+      await releaseDeadWorker(config, platform, [name], worker);
+    },
   });
 }
 

@@ -1,12 +1,15 @@
-// Protects: batchctl run says why one of its own workers ended, and where its log is, and gives up when each ends so; a worker that was started before the
-// job was known leaves nothing behind.
+// Protects: batchctl run says why one of its own workers ended, and where its log is, and gives up when each ends so or none can
+// start; a worker that was started before the job was known leaves nothing behind.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { loadConfig } from '../../../src/config/load-config.ts';
+import type { BatchctlError } from '../../../src/errors.ts';
 import { FruitlessEnds, lastErrorIn, startOwnWorkers } from '../../../src/platform/own-workers.ts';
+import { errorOf, expectExit } from '../../support/expect-exit.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rangeJob } from '../../support/range-job.ts';
 import { until } from '../../support/until.ts';
@@ -18,26 +21,58 @@ const BIN = fileURLToPath(new URL('../../../bin/batchctl.js', import.meta.url));
 describe('the workers of a run', () => {
   const place = forEachTest(openPlace);
 
-  it('report why one of them ended, and keep the log that the report names', async () => {
+  /** Starts them with a module loaded first; collects what is reported. */
+  async function startWith(module: string) {
     const { directory, platform } = place;
     const config = await loadConfig({ cwd: directory, env: { HOME: directory }, flags: { profile: 'local' } });
     const troubles: string[] = [];
+    const gaveUp: BatchctlError[] = [];
     const workers = await startOwnWorkers(config, platform, {
       cwd: directory,
       groups: ['default'],
       slots: 1,
       onTrouble: (trouble) => troubles.push(trouble),
-      onGiveUp: (error) => troubles.push(error.message),
-      env: () => ({ PATH: process.env.PATH, NODE_OPTIONS: `--require ${directory}/none.cjs` }),
+      onGiveUp: (error) => gaveUp.push(error),
+      env: () => ({ PATH: process.env.PATH, NODE_OPTIONS: `--require ${directory}/${module}` }),
     });
+    return { workers, troubles, gaveUp };
+  }
+
+  it('report why one of them ended, keep the log that the report names, and are given up if none can start', async () => {
+    const { workers, troubles, gaveUp } = await startWith('none.cjs');
     try {
-      await until('a worker to end', () => troubles.length > 0);
+      await until('them to be given up', () => gaveUp.length > 0);
     } finally {
       await workers.drain();
     }
     const [message, log = ''] = troubles[0]?.split('; its log: ') ?? [];
     expect(message).to.match(/^worker w-\w+ ended \(exit 1\): Cannot find module .*none\.cjs'$/);
     expect(readFileSync(log, 'utf8')).to.include('none.cjs');
+    expect(troubles).to.have.lengthOf(3);
+    const [error] = gaveUp;
+    expect(error?.message).to.match(/^3 workers in a row could not start: Cannot find module .*none\.cjs'$/);
+    expect(error).to.include({ kind: 'unexpected', hint: `remove the cause (${log} has all of its messages)` });
+  });
+
+  it('are not given up if one of three in a row crashed after its start', async () => {
+    const { workers, troubles, gaveUp } = await startWith('crash.cjs');
+    const { directory, platform } = place;
+    try {
+      await until('two of them to end', () => troubles.length === 2);
+      const go = join(directory, 'go');
+      writeFileSync(
+        join(directory, 'crash.cjs'),
+        `setInterval(() => require('node:fs').existsSync(${JSON.stringify(go)}) && process.exit(1), 20).unref();`,
+      );
+      const ledger = await platform.ledger();
+      await until('one of them to start', async () => (await ledger.workers({})).length > 0);
+      writeFileSync(go, '');
+      await until('it to end', () => troubles.length === 3);
+      rmSync(go);
+    } finally {
+      await workers.drain();
+    }
+    expect(gaveUp).to.deep.equal([]);
   });
 
   it('are explained by their last error if they crashed', () => {
@@ -53,7 +88,7 @@ describe('the workers of a run', () => {
   });
 
   describe('that end by themselves', () => {
-    const FULL = { kind: 'full', message: 'no space', hint: 'free some', written: 0 } as const;
+    const FULL = { kind: 'full', message: 'no space', hint: 'free some', written: 0, started: true } as const;
     const noted = (...reports: Parameters<FruitlessEnds['note']>[0][]) => {
       const ends = new FruitlessEnds();
       return reports.map((report) => ends.note(report)?.message ?? null);
@@ -76,6 +111,26 @@ describe('the workers of a run', () => {
       expect(noted(null, null, null, null)).to.deep.equal([null, null, null, null]);
       expect(noted(FULL, null, FULL, null, FULL)).to.deep.equal([null, null, null, null, GIVES_UP]);
     });
+  });
+
+  it('end the run by the exit code of their reason, with the command that continues it', async () => {
+    const workspace = await Workspace.withLongLeases();
+    try {
+      const run = `test -e go || { printf '{' > batchctl.config.json; touch go; kill -9 $(ps -o ppid= -p $PPID); }; echo done`;
+      workspace.write('batchctl.config.json', { profiles: {} });
+      workspace.write('job.json', rangeJob('one', 1, { name: 'work', run: `cd "${workspace.dir}"; ${run}` }));
+      const ended = await workspace.start(['run', 'job.json', '--profile', 'local', '--json']).ended;
+      const { kind, message, hint } = errorOf(expectExit(ended, 3));
+      expect(kind).to.equal('config');
+      const [, job = ''] = /^job (one-\S+) is not finished: 3 workers in a row could not start: /.exec(message) ?? [];
+      expect(message).to.include('batchctl.config.json');
+      expect(hint).to.include(`; then batchctl run ${job}`);
+      rmSync(workspace.path('batchctl.config.json'));
+      expectExit(await workspace.start(['run', job, '--profile', 'local', '-o', 'out.txt']).ended);
+      expect(workspace.lines('out.txt')).to.deep.equal(['done']);
+    } finally {
+      await workspace.remove();
+    }
   });
 
   describe('started before the job is known', () => {
