@@ -22,7 +22,7 @@ const room = (names) => `^src/(${names.join('|')})(/|[.]ts$)`;
 
 const rooms = Object.entries(ROOMS).map(([name, others]) => ({
   name: `${name}-imports`,
-  comment: `${name} may import ${[...others, 'lib', 'errors'].join(', ')}`,
+  comment: `${name} may import ${[...others, ...(name === 'lib' ? [] : ['lib']), 'errors'].join(', ')}`,
   severity: 'error',
   from: { path: room([name]) },
   to: { path: '^src/', pathNot: room([name, ...others, 'lib', 'errors']) },
