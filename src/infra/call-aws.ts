@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type * as ec2 from '@aws-sdk/client-ec2';
 import { AwsClients } from '../adapters/aws/clients.ts';
 import { translateErrors } from '../adapters/aws/errors.ts';
 import { readIdentity, requireAccount } from '../adapters/aws/identity.ts';
@@ -61,6 +62,20 @@ export async function collectPages<Page, T>(
   const found: T[] = [];
   for await (const page of pages) found.push(...(of(page) ?? []));
   return found;
+}
+
+/** States of instances that AWS charges for, at least for their volumes (EC2: instance lifecycle). */
+const ALIVE = ['pending', 'running', 'stopping', 'stopped'];
+
+/** Instances that match and have not terminated. */
+export function describeAlive(
+  sdk: typeof ec2,
+  client: ec2.EC2Client,
+  filters: readonly ec2.Filter[],
+): Promise<readonly ec2.Instance[]> {
+  const Filters = [...filters, { Name: 'instance-state-name', Values: ALIVE }];
+  const pages = sdk.paginateDescribeInstances({ client }, { Filters });
+  return collectPages(pages, (page) => page.Reservations?.flatMap(({ Instances = [] }) => Instances));
 }
 
 /** How long the next call may not know a new resource, milliseconds. */

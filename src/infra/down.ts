@@ -8,7 +8,7 @@ import { pollUntil } from './call-aws.ts';
 import { drainGroups } from './drain-groups.ts';
 import { aliveInstances, type InventoryItem, takeCensus, takeInventory } from './inventory.ts';
 import { DomainsResource, domainsOf } from './ledger.ts';
-import type { KeptReason, RemovalOptions, Resource } from './resource.ts';
+import type { KeptReason, Outcome, RemovalOptions, Resource } from './resource.ts';
 import { type OpenStack, resourcesOf } from './stack.ts';
 
 export interface DownOptions {
@@ -27,8 +27,7 @@ export interface DownOptions {
 export interface RemovalOutcome {
   readonly kind: InventoryItem['kind'];
   readonly name: string;
-  /** `kept`: it holds data, or belongs to someone else. `left`: it should have been removed, and wasn't. */
-  readonly outcome: 'removed' | 'kept' | 'left';
+  readonly outcome: Outcome;
   readonly why: string | null;
 }
 
@@ -73,7 +72,7 @@ export async function planRemoval(
   const named = resourcesOf({ ...stack, profile }, null, 'inForce').filter(
     (each) => group === null || each.group === group,
   );
-  const resources = [...formerDomains(stack, items), ...named];
+  const resources = [...formerDomains(stack, items), ...named.flatMap((each) => splitDomains(each, stack))];
   return { profile, resources, items, others: census.others };
 }
 
@@ -92,14 +91,19 @@ export async function removeStack(options: DownOptions): Promise<RemovalResult> 
   // A job submitted in the meantime finds no worker, and keeps all that it needs.
   await options.requireIdle();
   const found = new Set(items.map(keyOf));
-  const how: RemovalOptions = { deleteData, force, note };
+  const gone: RemovalOutcome[] = [];
+  const how: RemovalOptions = {
+    deleteData,
+    force,
+    outcomeOf: (kind, name) => gone.find((each) => each.kind === kind && each.name === name)?.outcome ?? null,
+    note,
+  };
   // Roles last: their policies show whose resources of an earlier version are (owner.ts).
   const ordered = [...resources].reverse().sort((one, other) => Number(isIam(one)) - Number(isIam(other)));
   const isGroup = ({ kind }: Resource): boolean => kind === 'group';
   // All groups first: until they are gone, their instances hold what the rest consists of.
   await removeGroups(ordered.filter(isGroup), how, failures);
   await waitForInstances(options, failures);
-  const gone: RemovalOutcome[] = [];
   for (const resource of [...ordered.filter(isGroup), ...ordered.filter((each) => !isGroup(each))]) {
     const { kind, name } = resource;
     const outcome =
@@ -254,7 +258,7 @@ function leftOver(
   const isReported = (each: RemovalOutcome): boolean =>
     each.outcome === 'left'
       ? keyOf(each) === keyOf({ kind, name }) || (each.kind === 'bucket' && kind === 'objects')
-      : each.outcome === 'kept' && each.kind === kind && (each.name === name || kind === 'domain');
+      : each.outcome === 'kept' && each.kind === kind && each.name === name;
   if (gone.some(isReported)) return [];
   const isData = kind === 'objects' || kind === 'domain';
   if (isData && !deleteData) return [{ kind, name, outcome: 'kept', why: 'data: use --delete-data to remove it' }];
@@ -313,6 +317,10 @@ function formerDomains({ profile, clients }: OpenStack, items: readonly Inventor
   const former = items.filter(({ kind, name }) => kind === 'domain' && !own.includes(name));
   return former.map(({ name }) => new DomainsResource([name], clients));
 }
+
+/** One resource for each of the ledger's domains, as the inventory lists them. */
+const splitDomains = (each: Resource, { profile, clients }: OpenStack): readonly Resource[] =>
+  each.kind === 'domain' ? domainsOf(profile).map((name) => new DomainsResource([name], clients)) : [each];
 
 /**
  * The profile as it may once have been: with the groups that still have resources, a manager, and roles and security

@@ -4,10 +4,17 @@ import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName } from '../lib/stack-names.ts';
-import { retryUntilConsistent } from './call-aws.ts';
+import { type AwsContext, callEc2, collectPages, describeAlive, retryUntilConsistent } from './call-aws.ts';
 import { IamAccess } from './iam.ts';
 import { foreignOwner, unmarkedText } from './owner.ts';
-import { type KeptReason, type Resource, type ResourceState, stateFromDifferences } from './resource.ts';
+import {
+  inUse,
+  type KeptReason,
+  type RemovalOptions,
+  type Resource,
+  type ResourceState,
+  stateFromDifferences,
+} from './resource.ts';
 import { missingRoleActions, RoleAccess } from './role.ts';
 import { fromTagList, tagDifferences, tagsOf, toTagList } from './tags.ts';
 
@@ -74,12 +81,17 @@ export class InstanceProfileResource implements Resource {
     });
   }
 
-  async remove(): Promise<KeptReason | null> {
+  /** Kept while anything else of the region starts instances with it. */
+  async remove({ outcomeOf }: RemovalOptions): Promise<KeptReason | null> {
     return this.#iam.translated('remove', 'iam:DeleteInstanceProfile', async () => {
       const found = await readInstanceProfile(this.#iam, this.name);
       if (found === null) return null;
       const owner = await profileOwner(this.#who, this.#profile, this.#clients, found);
       if (owner !== null) return { why: owner };
+      const users = await profileUsers({ profile: this.#profile, clients: this.#clients }, found);
+      // One that was deleted just now may still be listed.
+      const others = users.filter(({ kind, name }) => kind === 'instance' || outcomeOf(kind, name) !== 'removed');
+      if (others.length > 0) return inUse(others.map(({ kind, name }) => `${WORDS[kind]} ${name}`));
       const [sdk, client] = await this.#iam.open();
       const at = { InstanceProfileName: this.name };
       for (const { RoleName } of found.Roles ?? []) {
@@ -163,6 +175,44 @@ export async function profileOwner(
   if (isUntagged(found) && holdsNamesake) return ofRole('was not made by batchctl');
   const isFormer = async () => (await ofRole(unmarkedText(profile))) === null;
   return foreignOwner({ profile, clients }, fromTagList(found.Tags), isFormer);
+}
+
+interface ProfileUser {
+  readonly kind: 'launchTemplate' | 'instance';
+  readonly name: string;
+}
+
+const WORDS: Readonly<Record<ProfileUser['kind'], string>> = {
+  launchTemplate: 'the launch template',
+  instance: 'the instance',
+};
+
+/**
+ * The launch templates whose newest or default version names an instance profile, and the instances that have it. IAM
+ * knows neither, and EC2 only those of its own region.
+ */
+async function profileUsers(place: AwsContext, { Arn = '', InstanceProfileName }: InstanceProfile) {
+  const ask = (action: string, what: string) => ({
+    what: `find ${what} with the instance profile ${InstanceProfileName}`,
+    action: `ec2:${action}`,
+    resource: '*',
+  });
+  const [templates, instances] = await Promise.all([
+    callEc2(place, ask('DescribeLaunchTemplateVersions', 'launch templates'), (sdk, client) => {
+      const Versions = ['$Latest', '$Default'];
+      const pages = sdk.paginateDescribeLaunchTemplateVersions({ client, pageSize: 200 }, { Versions });
+      return collectPages(pages, (page) => page.LaunchTemplateVersions);
+    }),
+    callEc2(place, ask('DescribeInstances', 'instances'), (sdk, client) =>
+      describeAlive(sdk, client, [{ Name: 'iam-instance-profile.arn', Values: [Arn] }]),
+    ),
+  ]);
+  const names = templates.flatMap(({ LaunchTemplateName = '', LaunchTemplateData = {} }) => {
+    const named = LaunchTemplateData.IamInstanceProfile;
+    return named?.Name === InstanceProfileName || named?.Arn === Arn ? LaunchTemplateName : [];
+  });
+  const users: ProfileUser[] = [...new Set(names)].sort().map((name) => ({ kind: 'launchTemplate', name }));
+  return [...users, ...instances.map(({ InstanceId = '' }): ProfileUser => ({ kind: 'instance', name: InstanceId }))];
 }
 
 const isUntagged = ({ Tags = [] }: InstanceProfile): boolean => Tags.length === 0;

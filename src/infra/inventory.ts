@@ -3,7 +3,7 @@ import { isBatchctlError } from '../errors.ts';
 import { GROUP_TAG, gridName, HOME_TAG, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { within } from '../lib/wait.ts';
 import { BucketResource } from './bucket.ts';
-import { type AwsContext, callAws, callEc2, collectPages, loadAutoScaling } from './call-aws.ts';
+import { type AwsContext, callAws, callEc2, collectPages, describeAlive, loadAutoScaling } from './call-aws.ts';
 import { IamAccess } from './iam.ts';
 import { profileOwner } from './instance-profile.ts';
 import { domainsOf, existingDomains } from './ledger.ts';
@@ -134,9 +134,6 @@ async function emptyIfUnanswered(names: Promise<readonly string[]>): Promise<rea
   }
 }
 
-/** States of instances that AWS charges for, at least for their volumes (EC2: instance lifecycle). */
-const ALIVE = ['pending', 'running', 'stopping', 'stopped'];
-
 type Tags = Parameters<typeof fromTagList>[0];
 
 async function gridInventory(place: AwsContext): Promise<readonly Found[]> {
@@ -180,9 +177,7 @@ export const aliveInstances = async (place: AwsContext): Promise<readonly Invent
 
 async function instances(place: AwsContext): Promise<readonly Found[]> {
   return callEc2(place, findCall('ec2:DescribeInstances', 'instances'), async (sdk, client) => {
-    const Filters = [stackFilter(place), { Name: 'instance-state-name', Values: ALIVE }];
-    const pages = sdk.paginateDescribeInstances({ client }, { Filters });
-    const all = await collectPages(pages, (page) => page.Reservations?.flatMap(({ Instances = [] }) => Instances));
+    const all = await describeAlive(sdk, client, [stackFilter(place)]);
     return all.map(({ InstanceId = '', Tags }) => itemOf(place, 'instance', InstanceId, Tags, true));
   });
 }

@@ -54,17 +54,21 @@ export async function requireOurs(place: Looker, what: string, tags: TagList, ot
 }
 
 /**
- * Whether a role's inline policy (percent-encoded JSON) is for this home: it names the region's queues, and exactly the
- * prefix in the bucket.
+ * Whether a role's inline policy (percent-encoded JSON) is for this home: it names a queue of the profile's groups in
+ * the region, and exactly the prefix in the bucket.
  */
 export function namesHome(document: string | undefined, who: 'worker' | 'manager', profile: AwsProfile): boolean {
   const named = statementsOf(document ?? '').flatMap(({ Resource = [] }) => Resource);
   const arns = new Arns(profile);
-  const queues = arns.queue(`${profile.stack}-`);
+  // The role is in this account, whether the profile named it then and does so now, or not.
+  const queues = new Set(arns.queues.map(withoutAccount));
   return (
-    named.some((arn) => arn.startsWith(queues)) && arns.objects(HOME_OBJECTS[who]).every((arn) => named.includes(arn))
+    named.some((arn) => queues.has(withoutAccount(arn))) &&
+    arns.objects(HOME_OBJECTS[who]).every((arn) => named.includes(arn))
   );
 }
+
+const withoutAccount = (arn: string): string => arn.replace(/^((?:[^:]*:){4})[^:]*/, '$1');
 
 /** Objects that the policy of a role has named in each version. */
 const HOME_OBJECTS = { worker: 'jobs/*/steps/*', manager: '*' } as const;

@@ -21,7 +21,9 @@ const LOOK_AT_ROLE = ['iam:GetRolePolicy', 'iam:ListRolePolicies', 'iam:ListAtta
 const MAKE_ROLE = ['iam:UpdateAssumeRolePolicy', 'iam:TagRole'];
 /** Actions that are allowed only with the permissions boundary (IAM: permissions boundaries, delegating). */
 const BOUNDED = ['iam:CreateRole', 'iam:PutRolePolicy'];
-const REMOVE_ROLE = ['iam:DetachRolePolicy', 'iam:DeleteRolePolicy', 'iam:DeleteRole'];
+const REMOVE_ROLE = [
+  ...['iam:ListInstanceProfilesForRole', 'iam:DetachRolePolicy', 'iam:DeleteRolePolicy', 'iam:DeleteRole'],
+];
 const MAKE_PROFILE = ['iam:CreateInstanceProfile', 'iam:TagInstanceProfile', 'iam:AddRoleToInstanceProfile'];
 const CLEAR_PROFILE = ['iam:RemoveRoleFromInstanceProfile', 'iam:DeleteInstanceProfile'];
 

@@ -35,11 +35,26 @@ export interface KeptReason {
   readonly why: string;
 }
 
+/** Names of users that a reason lists. */
+const USERS_SHOWN = 3;
+
+/** `users`: what uses the resource, with its article; at least one. */
+export function inUse(users: readonly string[]): KeptReason {
+  const more = users.length - USERS_SHOWN;
+  const shown = users.slice(0, USERS_SHOWN).join(', ');
+  return { why: `in use by ${shown}${more > 0 ? ` and ${more} more` : ''}` };
+}
+
+/** `kept`: it holds data, is in use, or belongs to someone else. `left`: it should have been removed, and wasn't. */
+export type Outcome = 'removed' | 'kept' | 'left';
+
 export interface RemovalOptions {
   /** True: also removes what holds data. */
   readonly deleteData: boolean;
   /** True: ends instances at once, whatever they run. */
   readonly force: boolean;
+  /** What became of another resource that was handled before this one; null if it didn't exist, or is still to come. */
+  readonly outcomeOf: (kind: Kind, name: string) => Outcome | null;
   /** Called with further information for the person: a sentence without its full stop. */
   readonly note: (text: string) => void;
 }

@@ -5,14 +5,16 @@ import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName } from '../lib/stack-names.ts';
-import { retryUntilConsistent } from './call-aws.ts';
+import { collectPages, retryUntilConsistent } from './call-aws.ts';
 import { IamAccess } from './iam.ts';
 import { foreignOwner, lastingTags, namesHome, ROLE_POLICY } from './owner.ts';
 import { policyFor } from './policies.ts';
 import { ec2Service, type PolicyDocument, type RoleStatement, statementsOf } from './policy.ts';
 import {
+  inUse,
   type KeptReason,
   type MissingItem,
+  type RemovalOptions,
   type Resource,
   type ResourceState,
   stateFromDifferences,
@@ -119,8 +121,11 @@ export class RoleResource implements Resource {
     });
   }
 
-  /** Also removes what others attached: IAM deletes only an empty role (IAM: DeleteRole). */
-  async remove(): Promise<KeptReason | null> {
+  /**
+   * Kept while an instance profile has it. Otherwise also removes what others attached: IAM deletes only an empty role
+   * (IAM: DeleteRole).
+   */
+  async remove({ outcomeOf }: RemovalOptions): Promise<KeptReason | null> {
     return this.#iam.translated('remove', 'iam:DeleteRole', async () => {
       const role = await this.#role();
       if (role === null) return null;
@@ -128,6 +133,13 @@ export class RoleResource implements Resource {
       if (owner !== null) return { why: owner };
       const [commands, client] = await this.#iam.open();
       const at = { RoleName: this.name };
+      const pages = commands.paginateListInstanceProfilesForRole({ client }, at);
+      const holders = await collectPages(pages, ({ InstanceProfiles = [] }) =>
+        InstanceProfiles.flatMap(({ InstanceProfileName = '' }) => InstanceProfileName),
+      );
+      // Its own profile was handled before, and may still be listed after it was deleted.
+      const kept = holders.filter((name) => name !== this.name || outcomeOf('profile', name) === 'kept');
+      if (kept.length > 0) return inUse(kept.sort().map((name) => `the instance profile ${name}`));
       const attached = commands.paginateListAttachedRolePolicies({ client }, at);
       for await (const { AttachedPolicies = [] } of attached) {
         for (const { PolicyArn } of AttachedPolicies) {

@@ -63,6 +63,17 @@ describe('domains of an earlier ledger of the profile', () => {
     expect(await domainNames()).to.deep.equal([]);
   });
 
+  it('of the ledger itself are named one by one, like those of an earlier one', async () => {
+    const domains = await createThree();
+    const outcomes = (lines: readonly Line[]) =>
+      lines.filter(({ kind }) => kind === 'domain').map(({ name, outcome }) => `${name} ${outcome}`);
+    expect(outcomes(await workspace.down()).sort()).to.deep.equal(domains.map((name) => `${name} kept`));
+    await client.deleteDomain(domains[1] ?? '');
+    const removed = outcomes(await workspace.down('--delete-data'));
+    expect(removed.sort()).to.deep.equal([`${domains[0]} removed`, `${domains[2]} removed`]);
+    expect(await domainNames()).to.deep.equal([]);
+  });
+
   it('are removed when the ledger now has fewer of them', async () => {
     const domains = await createThree();
     workspace.configure({ ledger: { kind: 'simpledb', domains: 2 } }, workspace.stack);
@@ -88,7 +99,9 @@ describe('domains of an earlier ledger of the profile', () => {
     const tags = { [STACK_TAG]: workspace.stack, [HOME_TAG]: home };
     const { QueueUrl } = await account.sqs.createQueue({ QueueName: `${workspace.stack}-theirs`, tags });
     const kept = (await workspace.down('--delete-data')).filter(({ kind }) => kind === 'domain');
-    expect(kept.map(({ outcome }) => outcome)).to.deep.equal(['kept', 'kept']);
+    expect(kept.map(({ name, outcome }) => `${name} ${outcome}`).sort()).to.deep.equal(
+      domains.map((name) => `${name} kept`),
+    );
     for (const { why } of kept) expect(why).to.equal(`the stack of the same name of ${home} may use it`);
     expect(await domainNames()).to.deep.equal(domains);
     await account.sqs.deleteQueue({ QueueUrl });

@@ -203,7 +203,7 @@ export async function up(resources: readonly Resource[]): Promise<readonly strin
 export async function down(resources: readonly Resource[], force = true): Promise<readonly string[]> {
   const left: string[] = [];
   for (const resource of [...resources].reverse()) {
-    const stays = await resource.remove({ deleteData: true, force, note: () => {} });
+    const stays = await resource.remove({ deleteData: true, force, outcomeOf: () => null, note: () => {} });
     if (stays !== null) left.push(`${resource.kind} ${resource.name}: ${stays.why}`);
   }
   return left;

@@ -74,6 +74,7 @@ describe('a resource with a name of the stack', () => {
       const kept = await new BucketResource(profile, clients).remove({
         deleteData: true,
         force: false,
+        outcomeOf: () => null,
         note: () => undefined,
       });
       expect(kept?.why).to.match(/^belongs to the stack |^was not made by batchctl$/);

@@ -23,6 +23,35 @@ describe('the policy of a role', () => {
       expect(await names({ bucket: { ...BUCKET, prefix: 'ours/too/' } }), 'longer prefix').to.equal(false);
     });
 
+  it('of a stack whose name begins like this one is not for this home', async () => {
+    const [longer, shorter] = await Promise.all([
+      awsProfile({ bucket: BUCKET, stack: 'month-end-eu', groups: { default: {} } }),
+      awsProfile({ bucket: BUCKET, stack: 'month-end', groups: { default: {} } }),
+    ]);
+    const names = (of: AwsProfile, home: AwsProfile): boolean =>
+      namesHome(encodeURIComponent(JSON.stringify(policyFor('worker', of))), 'worker', home);
+    expect(names(longer, shorter)).to.equal(false);
+    expect(names(shorter, longer)).to.equal(false);
+    const other = await awsProfile({ bucket: BUCKET, groups: { defaults: {} } });
+    expect(names(other, await awsProfile({ bucket: BUCKET, groups: { default: {} } })), 'no group in common').to.equal(
+      false,
+    );
+  });
+
+  it('is for the home whether the profile names its account, named it then, or not', async () => {
+    const [named, unnamed] = await Promise.all([
+      awsProfile({ bucket: BUCKET }),
+      awsProfile({ bucket: BUCKET, account: undefined }),
+    ]);
+    for (const [then, now] of [
+      [named, unnamed],
+      [unnamed, named],
+    ] as const) {
+      const document = encodeURIComponent(JSON.stringify(policyFor('worker', then)));
+      expect(namesHome(document, 'worker', now)).to.equal(true);
+    }
+  });
+
   it('is for no home if the role has none', async () => {
     expect(namesHome(undefined, 'worker', await awsProfile({ bucket: BUCKET }))).to.equal(false);
   });

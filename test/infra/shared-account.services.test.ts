@@ -92,6 +92,56 @@ describe('an account with other stacks of the same name', () => {
     for (const [name, text] of Object.entries(left)) expect(text, name).to.equal(before[name]);
   });
 
+  it('keeps a role while a launch template or an instance of others uses it, says which, and removes it after them', async () => {
+    await ours.up();
+    const { stack } = ours;
+    const [theirTemplate, role] = [`${stack}-x`, `${stack}-worker`];
+    const { ec2 } = here;
+    const LaunchTemplateData = { ImageId: 'ami-12c6146b', IamInstanceProfile: { Name: role } };
+    await ec2.createLaunchTemplate({ LaunchTemplateName: theirTemplate, LaunchTemplateData });
+    // Only its newest version names the role; and one names it in a version that nothing uses by default.
+    const LaunchTemplateName = `${stack}-y`;
+    await ec2.createLaunchTemplate({ LaunchTemplateName, LaunchTemplateData: { ImageId: 'ami-12c6146b' } });
+    await ec2.createLaunchTemplateVersion({ LaunchTemplateName, LaunchTemplateData });
+    const run = { ImageId: 'ami-12c6146b', MinCount: 1, MaxCount: 1 };
+    const { Instances: [instance] = [] } = await ec2.runInstances({ ...run, IamInstanceProfile: { Name: role } });
+    await ec2.runInstances(run);
+    const id = instance?.InstanceId ?? '';
+    const before = await state();
+
+    const kept = (await ours.down('--delete-data')).filter(({ outcome }) => outcome === 'kept');
+    const users = `the launch template ${theirTemplate}, the launch template ${LaunchTemplateName}, the instance ${id}`;
+    expect(kept.map(({ kind, name, why }) => `${kind} ${name}: ${why}`)).to.have.members([
+      `profile ${role}: in use by ${users}`,
+      `role ${role}: in use by the instance profile ${role}`,
+    ]);
+    const left = await state();
+    for (const name of [`role/${role}`, `profile/${role}`])
+      expect(left[name], name).to.be.a('string').and.equal(before[name]);
+
+    for (const name of [theirTemplate, LaunchTemplateName])
+      await ec2.deleteLaunchTemplate({ LaunchTemplateName: name });
+    await ec2.terminateInstances({ InstanceIds: [id] });
+    expect((await ours.down('--delete-data')).map(({ kind, outcome }) => `${kind} ${outcome}`)).to.have.members([
+      'role removed',
+      'profile removed',
+    ]);
+  });
+
+  it('keeps a role that someone else put into an instance profile, and says into which', async () => {
+    await ours.up();
+    const [role, InstanceProfileName] = [`${ours.stack}-worker`, `${ours.stack}-given`];
+    await here.iam.createInstanceProfile({ InstanceProfileName });
+    await here.iam.addRoleToInstanceProfile({ InstanceProfileName, RoleName: role });
+    const kept = (await ours.down('--delete-data')).filter(({ outcome }) => outcome === 'kept');
+    expect(kept.map(({ kind, why }) => `${kind}: ${why}`)).to.deep.equal([
+      `role: in use by the instance profile ${InstanceProfileName}`,
+    ]);
+    const { InstanceProfile } = await here.iam.getInstanceProfile({ InstanceProfileName });
+    expect(InstanceProfile?.Roles?.map(({ RoleName }) => RoleName)).to.deep.equal([role]);
+    expect((await here.iam.listRolePolicies({ RoleName: role })).PolicyNames).to.have.length(1);
+  });
+
   for (const [what, bucketOf] of [
     ['bucket', (name: string) => name],
     ['bucket that existed', (name: string) => ({ name, existing: true, prefix: 'ours/' })],

@@ -212,8 +212,17 @@ def page(self, items):
 
 
 def describe_launch_template_versions(self):
-    template = of_request(self)
     asked = self._get_multi_param("LaunchTemplateVersion")
+    if asked and not self._get_param("LaunchTemplateName") and not self._get_param("LaunchTemplateId"):
+        # Of all templates only $Latest and $Default (DescribeLaunchTemplateVersions: LaunchTemplateVersion.N).
+        if not set(asked) <= {"$Latest", "$Default"}:
+            raise EC2ClientError("InvalidParameterValue", "Versions of all templates are $Latest and $Default.")
+        all_templates = self.ec2_backend.launch_templates.values()
+        some, more = page(self, [template.get_version(which) for template in all_templates for which in asked])
+        return answer(
+            "DescribeLaunchTemplateVersions", {"launchTemplateVersionSet": [version_facts(one) for one in some], **more}
+        )
+    template = of_request(self)
     versions = [template.get_version(which) for which in asked] if asked else list(reversed(template.versions))
     low, high = self._get_int_param("MinVersion"), self._get_int_param("MaxVersion")
     versions = [one for one in versions if (not low or one.number >= low) and (not high or one.number <= high)]
@@ -309,6 +318,12 @@ def terminate_all(self):
 Instance.terminate = terminate_all
 # An instance's groups are those of its first interface (Instance: SecurityGroups).
 Instance.dynamic_group_list = property(lambda self: self.security_groups or self.nics[0].group_set)
+
+# --- Instances: moto has no filter for their instance profile (DescribeInstances).
+
+from moto.ec2 import utils  # noqa: E402
+
+utils.filter_dict_attribute_mapping["iam-instance-profile.arn"] = "iam_instance_profile.Arn"
 
 # --- A default VPC has an internet gateway, and a route to it in the main table (VPC guide: default VPC components).
 
