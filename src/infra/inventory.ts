@@ -1,5 +1,6 @@
 import { nullOnError } from '../adapters/aws/errors.ts';
 import { isBatchctlError } from '../errors.ts';
+import { homeOf } from '../lib/home.ts';
 import { GROUP_TAG, gridName, HOME_TAG, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { within } from '../lib/wait.ts';
 import { BucketResource } from './bucket.ts';
@@ -11,7 +12,7 @@ import { foreignOwner, formerHome } from './owner.ts';
 import { MISSING_QUEUE } from './queue.ts';
 import type { Kind, StackPart } from './resource.ts';
 import { RoleAccess } from './role.ts';
-import { fromTagList, homeOf } from './tags.ts';
+import { fromTagList } from './tags.ts';
 
 /** An existing resource of this home, by its tags, or by its name if it has none. */
 export interface InventoryItem {

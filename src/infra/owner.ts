@@ -2,11 +2,12 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
+import { homeOf } from '../lib/home.ts';
 import { once } from '../lib/once.ts';
 import { FORMER_TAG, HOME_TAG, roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
 import { statementsOf } from './policy.ts';
-import { fromTagList, homeOf, type TagList, tagsOf } from './tags.ts';
+import { fromTagList, type TagList, tagsOf } from './tags.ts';
 
 /** The profile in whose name resources are looked at, and the clients of its account. */
 interface Looker {

@@ -142,7 +142,13 @@ function queues(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
   return [
     grant(DATA, 'LookAtQueues', ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ListQueueTags'], all),
     grant(DATA, 'FindQueues', ['sqs:ListQueues'], ['*']),
-    grant(DATA, 'MakeQueues', ['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue'], arns.queues),
+    grant(
+      DATA,
+      'MakeQueues',
+      ['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue'],
+      arns.queues,
+      stackTagAbsentOrEquals(profile),
+    ),
     grant(DOWN, 'DeleteQueues', ['sqs:DeleteQueue'], all, stackTagEquals(profile)),
     grant(DATA, 'MakeDomains', ['sdb:CreateDomain'], arns.domains),
     // Also finds and inspects domains of a former ledger: SimpleDB has no tags.
@@ -166,20 +172,22 @@ function iam(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
   const profiles = (names: readonly string[]) => names.map((name) => arns.iam(`instance-profile/${name}`));
   // The role of a given profile has a name that the configuration doesn't contain.
   const any = given.length === 0 ? [] : [arns.iam('role/*')];
-  const kept = boundary === null ? undefined : equals('iam:PermissionsBoundary', boundary);
+  // IAM has no regions: a stack of another region may have the same names.
+  const ours = stackTagAbsentOrEquals(profile);
+  const kept = { ...ours, ...(boundary !== null && equals('iam:PermissionsBoundary', boundary)) };
   const bounded = boundary === null ? BOUNDED : [...BOUNDED, 'iam:PutRolePermissionsBoundary'];
   return [
     grant(IAM, 'FindRoles', ['iam:GetRole'], roles(known)),
     grant(IAM, 'LookAtRoles', LOOK_AT_ROLE, any.length === 0 ? roles(known) : any),
-    grant(IAM, 'MakeRoles', MAKE_ROLE, roles(made)),
+    grant(IAM, 'MakeRoles', MAKE_ROLE, roles(made), ours),
     grant(IAM, 'MakeRolesInBounds', bounded, roles(made), kept),
-    grant(DOWN, 'RemoveRoles', REMOVE_ROLE, roles(known)),
+    grant(DOWN, 'RemoveRoles', REMOVE_ROLE, roles(known), ours),
     grant(IAM, 'LookAtBoundary', ['iam:GetPolicy', 'iam:GetPolicyVersion'], boundary === null ? [] : [boundary]),
     // Reads any policy, to find out what the role of a given profile lacks.
     grant(IAM, 'LookAtPolicies', ['iam:GetPolicy', 'iam:GetPolicyVersion'], given.length === 0 ? [] : ['*']),
     grant(ALL_BUT_DATA, 'LookAtProfiles', ['iam:GetInstanceProfile'], profiles([...known, ...given])),
-    grant(IAM, 'MakeProfiles', MAKE_PROFILE, profiles(made)),
-    grant(DOWN, 'ClearProfiles', CLEAR_PROFILE, profiles(known)),
+    grant(IAM, 'MakeProfiles', MAKE_PROFILE, profiles(made), ours),
+    grant(DOWN, 'ClearProfiles', CLEAR_PROFILE, profiles(known), ours),
     grant(
       ALL_BUT_DATA,
       'PassRoles',

@@ -1,5 +1,6 @@
 import type { AwsProfile } from '../config/load-config.ts';
-import { STACK_TAG } from '../lib/stack-names.ts';
+import { homeOf } from '../lib/home.ts';
+import { HOME_TAG, STACK_TAG } from '../lib/stack-names.ts';
 import { type Arns, escapePattern, replaceNonLatin } from './arns.ts';
 
 export interface PolicyDocument {
@@ -87,13 +88,24 @@ const LEDGER = ['sdb:Select', 'sdb:GetAttributes', 'sdb:PutAttributes', 'sdb:Bat
 /** EC2's service principal: in China's regions with another suffix (IAM: service principals in China). */
 export const ec2Service = (region: string): string => `ec2.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
 
-export const stackTagEquals = ({ stack }: AwsProfile) => equals(`aws:ResourceTag/${STACK_TAG}`, stack);
-/** Not the resources of another stack. A resource that was just created and has no tag yet is included. */
-export const stackTagAbsentOrEquals = ({ stack }: AwsProfile) => ({
-  StringLikeIfExists: { [`aws:ResourceTag/${STACK_TAG}`]: [stack] },
+/** Of this home, or of an earlier version, which recorded none. A policy can't have all characters of a home. */
+const homeTag = (kind: 'Resource' | 'Request', profile: AwsProfile) => ({
+  [`aws:${kind}Tag/${HOME_TAG}`]: [replaceNonLatin(homeOf(profile))],
 });
-/** New resources must get the stack's tag. */
-export const requestTagEquals = ({ stack }: AwsProfile) => equals(`aws:RequestTag/${STACK_TAG}`, stack);
+
+export const stackTagEquals = (profile: AwsProfile) => ({
+  ...equals(`aws:ResourceTag/${STACK_TAG}`, profile.stack),
+  StringLikeIfExists: homeTag('Resource', profile),
+});
+/** Not the resources of another stack. A resource that was just created and has no tag yet is included. */
+export const stackTagAbsentOrEquals = (profile: AwsProfile) => ({
+  StringLikeIfExists: { [`aws:ResourceTag/${STACK_TAG}`]: [profile.stack], ...homeTag('Resource', profile) },
+});
+/** New resources must get the stack's tag, and no other home. */
+export const requestTagEquals = (profile: AwsProfile) => ({
+  ...equals(`aws:RequestTag/${STACK_TAG}`, profile.stack),
+  StringLikeIfExists: homeTag('Request', profile),
+});
 
 /** Every watcher enforces jobs' budgets, and spot has the market's price. */
 export const prices = ({ groups }: AwsProfile): Statement =>

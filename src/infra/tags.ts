@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { AwsProfile } from '../config/load-config.ts';
+import { homeOf } from '../lib/home.ts';
 import { GROUP_TAG, HOME_TAG, STACK_TAG } from '../lib/stack-names.ts';
 import { type Finding, failing } from './finding.ts';
 import type { StackPart } from './resource.ts';
@@ -17,16 +17,6 @@ export const groupTags = (profile: TaggedProfile, group: string): Readonly<Recor
   ...tagsOf(profile),
   [GROUP_TAG]: group,
 });
-
-/** Characters of a tag's value. */
-const VALUE_LENGTH = 256;
-
-/** A stack's home: region, bucket and prefix, as a value that all services accept. */
-export function homeOf({ region, bucket: { name, prefix } }: Pick<AwsProfile, 'region' | 'bucket'>): string {
-  const home = `${region}/${name}/${prefix}`;
-  if (PLAIN.test(home) && home.length <= VALUE_LENGTH) return home;
-  return `${region}/${name}/=${createHash('sha256').update(prefix).digest('hex').slice(0, 32)}`;
-}
 
 /** Each wanted tag that is missing or differs, for people. */
 export function tagDifferences(

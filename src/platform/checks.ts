@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile, LocalProfile } from '../config/load-config.ts';
 import { hasCode } from '../errors.ts';
+import { homeOf } from '../lib/home.ts';
 import { domainName, gridName, queueName } from '../lib/stack-names.ts';
 import { type Check, type Finding, pass } from '../ports/check.ts';
 import type { DiskSpace } from '../ports/insight.ts';
@@ -55,7 +56,7 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
       ...identity.identityChecks(clients, !hasNoAccounts(profile)),
       ...bucket.bucketChecks(probed, region),
       ...checks.queueChecks(clients, checked),
-      ...(isMissingFromEmulator(profile, 'autoscaling') ? [] : checks.groupChecks(clients, scaled)),
+      ...(isMissingFromEmulator(profile, 'autoscaling') ? [] : checks.groupChecks(clients, homeOf(profile), scaled)),
       ...(isMissingFromEmulator(profile, 'servicequotas') ? [] : [quotas.quotaCheck(clients, uses)]),
       { check: 'ledger', run: () => ledgerFinding(profile, clients) },
     ],

@@ -166,14 +166,16 @@ async function openGroup(
   const { instances, max, slots, spot, onDemandBase, onDemandMax } = groupOf(profile, group);
   const here = new UnmanagedGroup(group, max, platform);
   if (isMissingFromEmulator(profile, 'autoscaling')) return here;
-  const [{ ScalingGroup }, { processorsOf }] = await Promise.all([
+  const [{ ScalingGroup }, { processorsOf }, { homeOf }] = await Promise.all([
     import('../adapters/aws/scaling-group.ts'),
     import('../adapters/aws/prices.ts'),
+    import('../lib/home.ts'),
   ]);
   const processors = instances.map(processorsOf).filter((count) => count !== null);
   return new ScalingGroup({
     group,
     name: gridName(profile.stack, group),
+    home: homeOf(profile),
     clients,
     here,
     allowed,

@@ -2,7 +2,8 @@
 // as AWS has them: IAM has none, and tags are read back as they were set.
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { homeOf, toTagList } from '../../src/infra/tags.ts';
+import { toTagList } from '../../src/infra/tags.ts';
+import { homeOf } from '../../src/lib/home.ts';
 import { HOME_TAG } from '../../src/lib/stack-names.ts';
 import { departures, hasModels, readModel } from '../support/aws-model.mjs';
 import { forSuite } from '../support/fixture.ts';

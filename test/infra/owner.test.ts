@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { AwsProfile } from '../../src/config/profile.ts';
 import { lastingTags, namesHome } from '../../src/infra/owner.ts';
 import { policyFor } from '../../src/infra/policies.ts';
-import { homeOf } from '../../src/infra/tags.ts';
+import { homeOf } from '../../src/lib/home.ts';
 import { FORMER_TAG, HOME_TAG, STACK_TAG } from '../../src/lib/stack-names.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 

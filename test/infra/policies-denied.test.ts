@@ -56,14 +56,28 @@ const WORKERS_OBJECTS: Readonly<Record<string, string>> = {
 };
 
 type Context = Readonly<Record<string, string>>;
-const tagged = (kind: 'Resource' | 'Request', stack: string): Context => ({ [`aws:${kind}Tag/batchctl:stack`]: stack });
+const tagged = (kind: 'Resource' | 'Request', stack: string, home?: string): Context => ({
+  [`aws:${kind}Tag/batchctl:stack`]: stack,
+  ...(home !== undefined && { [`aws:${kind}Tag/batchctl:home`]: home }),
+});
+const HOME = 'eu-west-1/acme/batchctl/';
+/** Homes of other stacks of the same name. */
+const ELSEWHERE = ['us-east-1/acme/batchctl/', 'eu-west-1/acme-2/batchctl/', 'eu-west-1/acme/', `${HOME}2/`];
+const atHome = (kind: 'Resource' | 'Request'): Context => tagged(kind, 'month-end', HOME);
+const elsewhere = (kind: 'Resource' | 'Request') => ELSEWHERE.map((home) => tagged(kind, 'month-end', home));
 const NONE: Context = {};
-/** Resources of this stack; and of others, of another owner, and of a stack whose name begins the same. */
+/** Resources of this stack; and of others, of another owner, of a stack whose name begins the same, and of other homes. */
 const OWN = tagged('Resource', 'month-end');
-const FOREIGN = [NONE, tagged('Resource', 'other'), tagged('Resource', 'month-end-2'), tagged('Request', 'month-end')];
+const FOREIGN = [
+  ...[NONE, tagged('Resource', 'other'), tagged('Resource', 'month-end-2'), tagged('Request', 'month-end')],
+  ...elsewhere('Resource'),
+];
 /** The tag that is required on creation; and tags with which creation is denied. */
 const TAGGED = tagged('Request', 'month-end');
-const MISTAGGED = [NONE, tagged('Request', 'other'), tagged('Request', 'month-end-2'), OWN];
+const MISTAGGED = [
+  ...[NONE, tagged('Request', 'other'), tagged('Request', 'month-end-2'), OWN],
+  ...elsewhere('Request'),
+];
 const createdBy = (action: string): Context => ({ 'ec2:CreateAction': action });
 
 interface Bounds {
@@ -78,7 +92,7 @@ interface Bounds {
 const adminMay = (
   actions: readonly string[],
   resources: readonly string[],
-  allowed: readonly Context[] = [OWN],
+  allowed: readonly Context[] = [OWN, atHome('Resource')],
   denied: readonly Context[] = FOREIGN,
 ): Bounds => ({ role: 'admin', actions, resources, allowed, denied });
 
@@ -112,16 +126,23 @@ const INSTANCE = ['instance/i-1', 'volume/vol-1', 'network-interface/eni-1'].map
 const OWN_ROLE = `arn:aws:iam::${ACCOUNT}:role/month-end-worker`;
 const linkedRole = (service: string): string =>
   `arn:aws:iam::${ACCOUNT}:role/aws-service-role/${service}.amazonaws.com/AWSServiceRole`;
-const OTHERS_TAGS = [tagged('Resource', 'other'), tagged('Resource', 'month-end-2')];
+const OTHERS_TAGS = [tagged('Resource', 'other'), tagged('Resource', 'month-end-2'), ...elsewhere('Resource')];
+const OWN_PROFILE = `arn:aws:iam::${ACCOUNT}:instance-profile/month-end-worker`;
+const BOUNDED: Context = { 'iam:PermissionsBoundary': BOUNDARY };
 
 const BY_CONDITION: readonly Bounds[] = [
   adminMay(EC2_CHANGES, NAMED),
   adminMay(GROUP_CHANGES, [group('month-end-default')]),
-  adminMay(['ec2:CreateSecurityGroup'], [SECURITY_GROUP], [TAGGED], MISTAGGED),
-  adminMay(['ec2:CreateLaunchTemplate'], [TEMPLATE], [TAGGED], MISTAGGED),
-  adminMay(['ec2:AllocateAddress'], [ADDRESS], [TAGGED], MISTAGGED),
-  adminMay(['autoscaling:CreateAutoScalingGroup'], [group('month-end-default')], [TAGGED], MISTAGGED),
-  adminMay(['ec2:RunInstances'], INSTANCE, [TAGGED], MISTAGGED),
+  adminMay(['ec2:CreateSecurityGroup'], [SECURITY_GROUP], [TAGGED, atHome('Request')], MISTAGGED),
+  adminMay(['ec2:CreateLaunchTemplate'], [TEMPLATE], [TAGGED, atHome('Request')], MISTAGGED),
+  adminMay(['ec2:AllocateAddress'], [ADDRESS], [TAGGED, atHome('Request')], MISTAGGED),
+  adminMay(
+    ['autoscaling:CreateAutoScalingGroup'],
+    [group('month-end-default')],
+    [TAGGED, atHome('Request')],
+    MISTAGGED,
+  ),
+  adminMay(['ec2:RunInstances'], INSTANCE, [TAGGED, atHome('Request')], MISTAGGED),
   adminMay(
     ['ec2:CreateTags'],
     NAMED,
@@ -140,8 +161,33 @@ const BY_CONDITION: readonly Bounds[] = [
   adminMay(
     ['iam:CreateRole', 'iam:PutRolePolicy', 'iam:PutRolePermissionsBoundary'],
     [OWN_ROLE],
-    [{ 'iam:PermissionsBoundary': BOUNDARY }],
-    [NONE, { 'iam:PermissionsBoundary': `${BOUNDARY}-2` }],
+    [BOUNDED, { ...BOUNDED, ...atHome('Resource') }],
+    [NONE, { 'iam:PermissionsBoundary': `${BOUNDARY}-2` }, ...OTHERS_TAGS.map((tags) => ({ ...BOUNDED, ...tags }))],
+  ),
+  // What is created has no tags before.
+  adminMay(
+    [
+      ...['iam:UpdateAssumeRolePolicy', 'iam:TagRole', 'iam:ListInstanceProfilesForRole'],
+      ...['iam:DetachRolePolicy', 'iam:DeleteRolePolicy', 'iam:DeleteRole'],
+    ],
+    [OWN_ROLE],
+    [NONE, OWN, atHome('Resource')],
+    OTHERS_TAGS,
+  ),
+  adminMay(
+    [
+      ...['iam:CreateInstanceProfile', 'iam:TagInstanceProfile', 'iam:AddRoleToInstanceProfile'],
+      ...['iam:RemoveRoleFromInstanceProfile', 'iam:DeleteInstanceProfile'],
+    ],
+    [OWN_PROFILE],
+    [NONE, OWN, atHome('Resource')],
+    OTHERS_TAGS,
+  ),
+  adminMay(
+    ['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue'],
+    [of('sqs', 'month-end-default')],
+    [NONE, OWN, atHome('Resource')],
+    OTHERS_TAGS,
   ),
   adminMay(
     ['iam:PassRole'],

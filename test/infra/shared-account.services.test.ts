@@ -6,6 +6,7 @@ import { forEachTest, forSuite } from '../support/fixture.ts';
 import { type AccountClients, accountClients } from '../support/grid/account-clients.ts';
 import { accountState } from '../support/grid/account-state.ts';
 import { startCloud } from '../support/grid/cloud.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { StackWorkspace } from './stack-workspace.ts';
 
 const [HERE, THERE] = ['us-east-1', 'eu-west-1'];
@@ -68,6 +69,30 @@ describe('an account with other stacks of the same name', () => {
       expect(kept).to.include(`profile: belongs to the stack ${ours.stack} of ${home()}`);
       expect(kept.some((line) => line.startsWith('queue: belongs to'))).to.equal(region === HERE);
     });
+
+  it('lets no command of another home size its groups: they say whose they are', async () => {
+    await ours.up();
+    configureTheirs({ groups: { default: {}, gpu: {} } });
+    await here.s3.createBucket({ Bucket: `${ours.stack}-theirs` });
+    const before = await state();
+    const owner = `the Auto Scaling group ${ours.stack}-default belongs to the stack ${ours.stack} of ${home()}`;
+    for (const args of [['2'], ['--manual'], ['--max', '3']]) {
+      const { code, stderr } = await theirs.run(['scale', ...args, '--yes']);
+      expect(code, stderr).to.equal(7);
+      expect(stderr).to.include(owner).and.include('use another stack name in the profile');
+    }
+    theirs.write('job.json', rangeJob('echo', 2, { name: 'one', run: ['true'] }));
+    const { code, stderr } = await theirs.run(['submit', 'job.json']);
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.include(owner);
+    const doctor = await theirs.run(['doctor']);
+    expect(doctor.stdout).to.match(new RegExp(`^fail +group +${owner}`, 'm'));
+    const now = await state();
+    const groups = Object.keys(before).filter((name) => /^us-east-1\/(?!queue)/.test(name));
+    expect(groups).to.include(`${HERE}/group/${ours.stack}-default`);
+    for (const name of groups) expect(now[name], name).to.equal(before[name]);
+    await ours.runSuccessfully('scale', '1', '--yes');
+  });
 
   it('keeps groups of a home that shares only the name of the stack with one that has other groups', async () => {
     const shared = { iam: { workerProfile: 'given' }, network: { securityGroups: ['sg-given'] } };

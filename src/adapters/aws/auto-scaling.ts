@@ -6,7 +6,7 @@ import type {
   MixedInstancesPolicy,
 } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError } from '../../errors.ts';
-import { MODE_TAG, partitionOf, UNTIL_TAG } from '../../lib/stack-names.ts';
+import { HOME_TAG, MODE_TAG, partitionOf, STACK_TAG, UNTIL_TAG } from '../../lib/stack-names.ts';
 import type { GroupSize } from '../../model/group-size.ts';
 import type {
   GroupMachine,
@@ -21,18 +21,26 @@ import { hasName, translateAwsError } from './errors.ts';
 /** Activities that one page holds (Auto Scaling: DescribeScalingActivities, at most 100 a page). */
 const ACTIVITIES = 100;
 
+interface ScalingRequestsOptions {
+  readonly use?: ClientUse;
+  /** The home of the stack whose group this should be; absent: not compared. */
+  readonly home?: string;
+}
+
 export class ScalingRequests {
   readonly name: string;
   readonly #clients: AwsClients;
   readonly #use: ClientUse;
+  readonly #home: string | null;
 
-  constructor(clients: AwsClients, name: string, use: ClientUse = 'control') {
+  constructor(clients: AwsClients, name: string, { use = 'control', home }: ScalingRequestsOptions = {}) {
     this.#clients = clients;
     this.name = name;
     this.#use = use;
+    this.#home = home ?? null;
   }
 
-  /** Null if the group doesn't exist or is being deleted. */
+  /** Null if the group doesn't exist or is being deleted. Throws `refused` for the group of another home. */
   async read(): Promise<AutoScalingGroup | null> {
     const names = { AutoScalingGroupNames: [this.name] };
     const answer = await this.#ask('look at', 'DescribeAutoScalingGroups', (client, sdk) =>
@@ -40,7 +48,13 @@ export class ScalingRequests {
     );
     const found = answer.AutoScalingGroups?.find(({ AutoScalingGroupName }) => AutoScalingGroupName === this.name);
     // Status is set only while a group is being deleted (Auto Scaling: AutoScalingGroup).
-    return found === undefined || found.Status !== undefined ? null : found;
+    if (found === undefined || found.Status !== undefined) return null;
+    const home = tagOf(found, HOME_TAG);
+    if (this.#home === null || home === null || home === this.#home) return found;
+    const owner = `belongs to the stack ${tagOf(found, STACK_TAG)} of ${home}, not of ${this.#home}`;
+    throw new BatchctlError('refused', `the Auto Scaling group ${this.name} ${owner}`, {
+      hint: "use another stack name in the profile: with this one, messages also go to that stack's queues",
+    });
   }
 
   /** The latest activities, newest first. */

@@ -180,11 +180,11 @@ export interface CheckedGroup {
 }
 
 /** Whether each Auto Scaling group exists, may have instances, lets them drain, and can launch them. */
-export function groupChecks(clients: AwsClients, groups: readonly CheckedGroup[]): readonly Check[] {
+export function groupChecks(clients: AwsClients, home: string, groups: readonly CheckedGroup[]): readonly Check[] {
   return groups.map(({ group, name }) =>
     groupCheck('group', group, async () => {
       try {
-        return await checkGroup(new ScalingRequests(clients, name, 'probe'), group);
+        return await checkGroup(new ScalingRequests(clients, name, { use: 'probe', home }), group);
       } catch (error) {
         // A user who only submits jobs needs no right to look at groups.
         if (!isKind(error, 'credentials') || error.denied === undefined) throw error;

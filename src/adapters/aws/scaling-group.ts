@@ -37,6 +37,8 @@ const LAUNCHED_LATELY_MS = 15 * 60_000;
 export interface ScalingGroupOptions {
   readonly group: string;
   readonly name: string;
+  /** The stack's home: the group of another one is refused. Absent: not compared. */
+  readonly home?: string;
   readonly clients: AwsClients;
   /** Counts the workers and gives them orders; until the Auto Scaling group is made, the whole group. */
   readonly here: UnmanagedGroup;
@@ -66,7 +68,8 @@ export class ScalingGroup implements WorkerGroup {
   constructor(options: ScalingGroupOptions) {
     this.group = options.group;
     this.#options = options;
-    this.#requests = new ScalingRequests(options.clients, options.name);
+    const { clients, name, home } = options;
+    this.#requests = new ScalingRequests(clients, name, home === undefined ? {} : { home });
   }
 
   async describe({ counted = true }: { readonly counted?: boolean } = {}): Promise<GroupStatus> {
