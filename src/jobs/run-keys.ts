@@ -98,9 +98,11 @@ export async function runsOf(
 }> {
   const numbers: number[] = [];
   for await (const key of store.keys(runsPrefix(runKey))) {
-    const match = /\/(\d{4})\.json$/.exec(key);
+    const match = /\/(\d{4,})\.json$/.exec(key);
     if (match?.[1] !== undefined) numbers.push(Number(match[1]));
   }
+  // Keys are listed as text, in which 10000 is before 9999.
+  numbers.sort((one, other) => one - other);
   const next = (numbers.at(-1) ?? -1) + 1;
   for (const number of numbers.reverse()) {
     const claim = await readClaim(store, runKey, number);

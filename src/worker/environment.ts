@@ -66,7 +66,7 @@ export function environmentOf(
 ): Readonly<Record<string, string>> {
   const env: Record<string, string> = { ...facts.inherited, ...homeOf(directory) };
   for (const [name, value] of Object.entries(paramsOf(task, staged))) {
-    env[`BATCHCTL_PARAM_${name.toUpperCase().replaceAll('-', '_')}`] = value;
+    env[`BATCHCTL_PARAM_${name.toUpperCase()}`] = value;
   }
   const { message, number, step } = task;
   refuseShellNames(facts.secrets);

@@ -1,7 +1,10 @@
 // Protects: the runs of a key are its own, numbered in the order of their claims, whatever other keys begin like it.
 import { expect } from 'chai';
-import { claimRun, existingRun, runsOf } from '../../src/jobs/run-keys.ts';
+import { claimRun, decidingClaim, existingRun, keyedOf, runsOf } from '../../src/jobs/run-keys.ts';
+import { runClaimKey } from '../../src/model/keys.ts';
+import { viewOf } from '../model/job-of.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace } from './published-job.ts';
 
 /** Each begins with another one, or is what another one's claims are below. */
@@ -39,6 +42,49 @@ describe('the runs of a key', () => {
     const standing = await claimRun(store, keyed, { format: 1, job: 'slow', digest: 'd' });
     expect(standing).to.include({ job: '', discarded: 'slow' });
     expect((await runsOf(place.platform, 'k')).latest).to.equal(null);
+  });
+
+  it('are those of jobs that have both a key and a number', () => {
+    const job = { ...viewOf([]).record, runKey: 'k', runNumber: 0 };
+    expect(keyedOf(job)).to.deep.equal({ job: job.job, runKey: 'k', runNumber: 0 });
+    expect(keyedOf({ ...job, runNumber: null })).to.equal(null);
+    expect(keyedOf({ ...job, runKey: null })).to.equal(null);
+  });
+
+  it('belong to the job that claimed the number after one whose submission was discarded', async () => {
+    const { store } = place.platform;
+    const gone = { format: 1, job: '', digest: '', discarded: 'lost' } as const;
+    await claimRun(store, { job: 'lost', runKey: 'k', runNumber: 0 }, gone);
+    const keyed = { job: 'late', runKey: 'k', runNumber: 0 };
+    expect(await decidingClaim(store, keyed)).to.equal(null);
+    const claimed = await claimRun(store, keyed, { format: 1, job: 'late', digest: 'd' });
+    expect(claimed).to.deep.equal({ format: 1, job: 'late', digest: 'd', runKey: 'k', number: 1 });
+    expect(await decidingClaim(store, keyed)).to.deep.equal(claimed);
+    expect(await decidingClaim(store, { ...keyed, job: 'lost' })).to.include({ discarded: 'lost' });
+  });
+
+  it('keep their numbers if earlier claims are gone', async () => {
+    for (const number of [0, 1, 2]) await claim('k', number);
+    await place.platform.store.delete([runClaimKey('k', 0)]);
+    expect(await runsOf(place.platform, 'k')).to.deep.include({ next: 3 });
+  });
+
+  it('go on after ten thousand, whose numbers sort differently as text', async () => {
+    for (const number of [999, 1_000, 9_999, 10_000, 10_001]) await claim('k', number);
+    const { latest, next } = await runsOf(place.platform, 'k');
+    expect([latest?.number, latest?.claim.job, next]).to.deep.equal([10_001, 'job-of-k-10001', 10_002]);
+  });
+
+  it('are claimed again if a claim vanishes before it is read', async () => {
+    const { store } = place.platform;
+    await claim('k', 0);
+    const read: typeof store.read = async (key, options) => {
+      await store.delete([runClaimKey('k', 0)]);
+      return store.read(key, options);
+    };
+    const mine = { format: 1, job: 'mine', digest: 'd' } as const;
+    await claimRun(wrapStore(store, { read }), { job: 'mine', runKey: 'k', runNumber: 0 }, mine);
+    expect((await existingRun(place.platform, 'k'))?.claim.job).to.equal('mine');
   });
 
   it('go on after the latest, past numbers of discarded submissions', async () => {

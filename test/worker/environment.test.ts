@@ -1,7 +1,13 @@
 // Protects: each variable of a command has the value that the narrowest place gives it, and no secret a name that shows it.
 import { expect } from 'chai';
 import type { Overrides } from '../../src/model/journal.ts';
-import { commandOf, environmentOf, secretsOf, withOutputExtension } from '../../src/worker/environment.ts';
+import {
+  commandOf,
+  environmentOf,
+  inheritedFrom,
+  secretsOf,
+  withOutputExtension,
+} from '../../src/worker/environment.ts';
 import type { SlotDirectory } from '../../src/worker/slot-directory.ts';
 import type { StagedInput } from '../../src/worker/stage-in.ts';
 import { viewOf } from '../model/job-of.ts';
@@ -61,6 +67,41 @@ describe("a command's environment", () => {
     expect(envOf({ overrides }, { params: { region: 'FR' } }).BATCHCTL_PARAM_REGION).to.equal('FR');
   });
 
+  it('says exactly what runs: task, round, attempt, lease, deadline, records of the part', () => {
+    const view = viewOf([], job('run: [cat], output: file'));
+    const dated = { ...view, record: { ...view.record, period: '2026-11' } };
+    const task = makeTask(dated, { step: 'price', task: 7, round: 2 }, { number: 3 });
+    const staged = { ...STAGED, path: '/in/a.csv', inputName: 'in/a.csv', records: { first: 41, count: 20 } };
+    const deadline = Date.parse('2026-11-30T06:00:01.500Z');
+    const inherited = inheritedFrom({ PATH: '/bin', TZ: 'Asia/Tokyo', LANG: '', AWS_PROFILE: 'x' });
+    expect(environmentOf(task, staged, SLOT, { ...FACTS, deadline, inherited })).to.deep.equal({
+      PATH: '/bin',
+      TZ: 'Asia/Tokyo',
+      LANG: '',
+      BATCHCTL_PARAM_REGION: 'EU',
+      BATCHCTL_PARAM_SUB_REGION: 'north',
+      BATCHCTL_PARAM_PERIOD: '2026-11',
+      BATCHCTL_JOB: view.record.job,
+      BATCHCTL_STEP: 'price',
+      BATCHCTL_TASK: '7',
+      BATCHCTL_INDEX: '7',
+      BATCHCTL_ROUND: '2',
+      BATCHCTL_ATTEMPT: 'a',
+      BATCHCTL_ATTEMPT_NUMBER: '3',
+      BATCHCTL_WORKER_ID: 'w',
+      BATCHCTL_LEASE_SECONDS: '15',
+      BATCHCTL_DEADLINE: '2026-11-30T06:00:01.500Z',
+      BATCHCTL_COUNTERS: '/slot/counters',
+      BATCHCTL_INPUT_NAME: 'in/a.csv',
+      BATCHCTL_INPUT_BASENAME: 'a.csv',
+      BATCHCTL_INPUT_STEM: 'a',
+      BATCHCTL_FIRST_RECORD: '41',
+      BATCHCTL_RECORDS: '20',
+      BATCHCTL_INPUT: '/in/a.csv',
+      BATCHCTL_OUTPUT: '/slot/output',
+    });
+  });
+
   it("has the group's variables below the step's, and secrets above both", () => {
     const step = 'run: [cat], env: { A: step, B: step }';
     const env = envOf({ step }, {}, { groupEnv: { A: 'group', B: 'group', C: 'group' }, secrets: { B: 'secret' } });
@@ -117,11 +158,29 @@ describe("a command's environment", () => {
     });
   });
 
+  it('has the paths of its input and output as placeholders, and parameters of the job before these', () => {
+    const wordsOf = (step: string, staged: Partial<StagedInput> = {}) =>
+      commandOf(
+        taskOf({ step: `run: [x, "{input}", "{output}", "{region}", "{index}"], ${step}` }),
+        { ...STAGED, ...staged },
+        SLOT,
+      );
+    expect(wordsOf('output: file', { path: '/in' })).to.deep.equal(['x', '/in', '/slot/output', 'EU', '7']);
+    expect(wordsOf('output: files')).to.deep.equal(['x', '{input}', '/slot/outputs', 'EU', '7']);
+    expect(wordsOf('output: file', { params: { index: '41' } })[4]).to.equal('41');
+    const view = viewOf([], job('run: [x, "{output}"], output: file').replace('region: EU', 'output: own'));
+    expect(commandOf(makeTask(view), STAGED, SLOT)).to.deep.equal(['x', 'own']);
+  });
+
   it('refuses a path that the text of a shell would not read as one word', async () => {
     const task = taskOf({ step: 'run: [sh, -c, "cat {input}"]' });
     const at = (path: string) => Promise.resolve().then(() => commandOf(task, { ...STAGED, path }, SLOT));
     expect(await at('/slot/a.csv')).to.deep.equal(['sh', '-c', 'cat /slot/a.csv']);
     for (const path of ['/slot/a b.csv', '/slot/$(id)', "/slot/a'b"]) await failsWith('jobFile', at(path));
+    const writes = taskOf({ step: 'run: [sh, -c, "cat >{output}"], output: file' });
+    const to = (outputFile: string) => Promise.resolve().then(() => commandOf(writes, STAGED, { ...SLOT, outputFile }));
+    expect(await to('/slot/out.csv')).to.deep.equal(['sh', '-c', 'cat >/slot/out.csv']);
+    expect((await failsWith('jobFile', to('/slot/o t'))).message).to.include('use "$BATCHCTL_OUTPUT"');
   });
 
   it("gives an output file the step's extension, or that of its delivered name, or that of its input", () => {

@@ -1,9 +1,13 @@
 // Protects: results are named after their inputs, below the target, and two never share a name.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { pathsOf } from '../../../src/jobs/fetch/input-names.ts';
 import { checkNames } from '../../../src/jobs/fetch/names.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
+import { openPlace } from '../published-job.ts';
 
 /** A job with these inputs. */
 const jobOf = (from: readonly string[], names = from) => {
@@ -16,6 +20,7 @@ const jobOf = (from: readonly string[], names = from) => {
 };
 
 describe('the path of a result', () => {
+  const place = forEachTest(openPlace);
   const table: readonly (readonly [from: string, names: string, paths: string])[] = [
     ['videos/a.mp4', 'videos/a.mp4', 'a.mp4'],
     ['videos/*.mp4', 'videos/a.mp4 videos/b.mp4', 'a.mp4 b.mp4'],
@@ -58,6 +63,25 @@ describe('the path of a result', () => {
     await check(['x/a.mp4', 'y/a.mp4'], '{dir}/{stem}.json');
     await check(['x/a.mp4', 'y/a.mp4'], '{stem}-{index}.json');
     await check(['a.csv', 'b.csv'], '{job}');
+  });
+
+  it('is refused before the work if it is an input, here or in a bucket', async () => {
+    const path = join(place.directory, 'a.csv');
+    writeFileSync(path, 'x');
+    const { spec } = jobOf(['a.csv']);
+    const input = { name: 'a.csv', size: 1, checksum: null };
+    const local = { spec, inputs: [{ ...input, source: { kind: 'pipe' } as const, path }] };
+    const here = { kind: 'directory' as const, path: place.directory, text: './' };
+    expect((await failsWith('refused', checkNames(local, undefined, here))).message).to.include(path);
+    await checkNames(local, '{stem}.txt', here);
+    await checkNames(local, undefined, { ...here, path: join(place.directory, 'out') });
+
+    const s3 = { kind: 's3', bucket: 'b', key: 'in/a.csv', etag: 'e', version: null } as const;
+    const remote = { spec, inputs: [{ ...input, source: s3 }] };
+    const bucket = (prefix: string) => ({ kind: 'bucket' as const, bucket: 'b', prefix, text: `s3://b/${prefix}` });
+    const error = await failsWith('refused', checkNames(remote, undefined, bucket('in/')));
+    expect(error.message).to.equal("can't write s3://b/in/a.csv: it is an input of job n");
+    await checkNames(remote, undefined, bucket('out/'));
   });
 
   it('is refused before the work if the pattern cannot name the outputs', async () => {

@@ -153,6 +153,7 @@ const IN_SPLIT: readonly Mistake[] = [
 const IN_STEP: readonly Mistake[] = [
   ['a first step that gathers', 'gather: true', '4:13', 'gather', 'nothing to gather'],
   ['a map step that reads a directory', 'input: dir', '4:12', 'input', 'only for a gather'],
+  ['a map step that reads a list', 'input: list', '4:12', 'input', 'only for a gather'],
   ['header once without a gather', 'header: once', '4:5', 'header', 'only a gather'],
   ['a join without a gather', 'join: bytes', '4:5', 'join', 'only a gather'],
   ['header twice', 'header: twice', '4:13', 'header', 'allowed: once'],
@@ -186,6 +187,7 @@ const IN_STEP: readonly Mistake[] = [
 
 const IN_STEPS: readonly Mistake[] = [
   ['a duplicate step name', '{ name: t, run: x }\n{ name: t, run: y }', '4:13', '[1].name', 'also used by steps[0]'],
+  ['a step named input', '{ name: input, run: x }', '3:13', '[0].name', 'a special meaning in expect'],
   [
     'an explode of one output',
     '{ name: s, run: x, explode: true }\n{ name: t, run: y }',

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { JobInput, JobRecord } from '../../../src/model/job.ts';
 import { pieceKey } from '../../../src/model/keys.ts';
 import { type Part, type PiecePart, parsePart, type RangePart } from '../../../src/model/part.ts';
+import type { Rehearsal } from '../../../src/model/rehearsal.ts';
 import { Findings } from '../../../src/model/verify/findings.ts';
 import { PartsCheck } from '../../../src/model/verify/parts-check.ts';
 import { viewOf } from '../job-of.ts';
@@ -150,6 +151,142 @@ describe('the proof that parts contain every byte once', () => {
       codesOf(grid, [...cells.slice(0, 3), { n: 3, kind: 'params', params: { year: '2026', region: 'EU' } }]).codes,
     ).to.deep.equal(['partAltered']);
     expect(codesOf(grid, cells.slice(0, 3)).codes).to.deep.equal(['partMissing']);
+  });
+
+  /** One change to parts that are right: the codes of all findings; none: it is accepted. */
+  type Row = readonly [what: string, job: JobRecord, parts: readonly Part[], codes: readonly string[]];
+  const sha256 = `sha256:${'0'.repeat(64)}`;
+  const cell = (n: number, params: Readonly<Record<string, string>>): Part => ({ n, kind: 'params', params });
+  const cells = [cell(0, { a: 'x', b: 'z' }), cell(1, { a: 'y', b: 'z' })] as const;
+  const axes = '{ by: grid, axes: { a: [x, y], b: [z] } }';
+  const grid = record(axes, [], 2);
+  const fixed = '{ by: records, length: 4, every: 2 }';
+  const lines = '{ by: lines, every: 2 }';
+  const counted = (part: RangePart, records: number): RangePart => ({ ...part, records });
+  const whole = (n: number, at: number): Part => ({ n, kind: 'whole', input: at });
+  const item = (n: number): Part => ({ n, kind: 'item', input: 0, item: `name ${n}` });
+  const piece = (n: number, size: number, more: Partial<PiecePart> = {}): PiecePart => ({
+    ...{ n, kind: 'piece', input: 0, key: pieceKey(JOB, n), size, checksum: sha256, header: 5, records: 2 },
+    ...more,
+  });
+  const piped = (size: number, records: number) =>
+    record(CSV, [input('-', size, { source: { kind: 'pipe' }, records })], 2);
+  const oneInput = [input('a', 8)];
+  const [first, second] = [ranges(0, 0, [4])[0], ranges(0, 0, [4, 4])[1]] as [RangePart, RangePart];
+  const pair = [first, second];
+  const now = (job: JobRecord): JobRecord => ({ ...job, digestFormat: 2 });
+
+  const TABLE: readonly Row[] = [
+    ['all cells of a grid', grid, cells, []],
+    ['a cell of a grid twice', grid, [cells[0], ...cells], ['partTwice']],
+    ['a job that was accepted with one cell less', record(axes, [], 1), [cells[0]], ['partMissing']],
+    ['a job that was accepted with one cell more', record(axes, [], 3), cells, ['partMissing', 'partMissing']],
+    ['a surplus cell', grid, [...cells, cell(2, { a: 'y', b: 'z' })], ['partAltered', 'partExtra']],
+    ['a cell without one of its values', grid, [cells[0], cell(1, { a: 'y' })], ['partAltered']],
+    ['a cell with a value more', grid, [cells[0], cell(1, { a: 'y', b: 'z', c: '' })], ['partAltered']],
+    ['a file among cells', { ...grid, inputs: [input('a', 0)] }, [cells[0], whole(1, 0)], ['partKind']],
+
+    ['two ranges', record(lines, oneInput, 2), pair, []],
+    ['a last part that is missing', record(lines, oneInput, 2), [first], ['partMissing', 'byteGap']],
+    ['a surplus part', record(lines, oneInput, 1), pair, ['partExtra']],
+    ['a byte between two ranges', record(lines, [input('a', 9)], 2), [first, { ...second, offset: 5 }], ['byteGap']],
+    ['a byte in two ranges', record(lines, [input('a', 7)], 2), [first, { ...second, offset: 3 }], ['byteTwice']],
+    ['a last byte that is in no range', record(lines, [input('a', 9)], 2), pair, ['byteGap']],
+    ['a range that ends behind the input', record(lines, [input('a', 7)], 2), pair, ['byteTwice']],
+    ['a range without a byte', record(lines, [input('a', 4)], 2), [first, { ...second, length: 0 }], ['partEmpty']],
+    ['an input as a whole', record(lines, oneInput, 1), [whole(0, 0)], ['partKind', 'inputMissing']],
+    ['an item of an input of lines', record(lines, oneInput, 1), [item(0)], ['partKind', 'inputMissing']],
+    ['a piece after a range', record(lines, oneInput, 2), [first, piece(1, 4)], ['partKind', 'byteGap']],
+    [
+      'a range that belongs to an input before',
+      record(lines, [input('a', 8), input('b', 4)], 3),
+      [first, { ...first, n: 1, input: 1 }, { ...second, n: 2 }],
+      ['byteGap', 'inputTwice'],
+    ],
+    ['a part of no input', record(lines, oneInput, 3), [...pair, { ...first, n: 2, input: 1 }], ['partInput']],
+    ['parts of an input that has none', record(lines, [input('a', 8, { parts: 0 })], 2), pair, ['inputMissing']],
+
+    [
+      'as many records as were counted',
+      record(lines, [input('a', 8, { records: 3 })], 2),
+      [counted(first, 2), counted(second, 1)],
+      [],
+    ],
+    [
+      'a record more than were counted',
+      record(lines, [input('a', 8, { records: 3 })], 2),
+      [counted(first, 2), counted(second, 2)],
+      ['records'],
+    ],
+    ['more records than a part may have', record(lines, oneInput, 2), [counted(first, 3), second], ['partRecords']],
+    ['records of a fixed length', record(fixed, oneInput, 2), pair, []],
+    [
+      'a range that ends within a record',
+      record(fixed, [input('a', 8)], 2),
+      ranges(0, 0, [5, 3]),
+      ['partRecords', 'partRecords'],
+    ],
+    [
+      'an item more than were counted',
+      record('{ by: list }', [input('a', 9, { records: 1 })], 2),
+      [item(0), item(1)],
+      ['records'],
+    ],
+
+    [
+      'a header from another place',
+      record(CSV, [input('a', 12)], 2),
+      ranges(0, 4, [4, 4]).map((part) => ({ ...part, header: { offset: 1, length: 4 } })),
+      ['header', 'header'],
+    ],
+    [
+      'a header that only the first part has',
+      record(CSV, [input('a', 12)], 2),
+      ranges(0, 4, [4, 4]).map(({ header, ...part }) => (part.n === 0 ? { ...part, header } : part)) as RangePart[],
+      ['header'],
+    ],
+    ['pieces of a pipe', piped(25, 4), [piece(0, 15), piece(1, 15)], []],
+    ['a byte more than came through a pipe', piped(25, 4), [piece(0, 15), piece(1, 16)], ['byteGap']],
+    ['a piece without its header', piped(25, 4), [piece(0, 15), piece(1, 10, { header: 0 })], ['header']],
+    ['a piece shorter than its header', piped(14, 4), [piece(0, 15), piece(1, 4)], ['header']],
+    [
+      'a piece with no checksum',
+      piped(25, 4),
+      [piece(0, 15), piece(1, 15, { checksum: 'sha256:0' })],
+      ['pieceChecksum'],
+    ],
+
+    ['a file twice', record('{ by: file }', [input('a', 8)], 2), [whole(0, 0), whole(1, 0)], ['inputTwice']],
+    ['a range of a file', record('{ by: file }', [input('a', 4)], 1), [first], ['partKind', 'inputMissing']],
+    ['an empty file that no task gets', record('{ by: file }', [input('a', 0)], 0), [], ['inputMissing']],
+    ['an input that is only a header', record(CSV, [input('a', 1024 * 1024)], 0), [], []],
+    ['a header that is too long to be one', record(CSV, [input('a', 1024 * 1024 + 1)], 0), [], ['inputMissing']],
+    ['a compressed input without content', record(CSV, [input('a', 20, { compression: 'gzip' })], 0), [], []],
+    [
+      'a compressed input whose records are in no part',
+      record(CSV, [input('a', 20, { compression: 'gzip', records: 1 })], 0),
+      [],
+      ['inputMissing'],
+    ],
+    ['an empty input that was said to be', now(record(CSV, [input('a', 0, { parts: 0 })], 0)), [], []],
+    ['an empty input that was not said to be', now(record(CSV, [input('a', 0)], 0)), [], ['inputMissing']],
+  ];
+  for (const [what, job, parts, codes] of TABLE)
+    it(`${codes.length === 0 ? 'accepts' : 'finds'} ${what}`, () => {
+      expect(codesOf(job, parts).codes).to.deep.equal(codes);
+    });
+
+  it('counts the bytes of an input with its header once', () => {
+    expect(codesOf(piped(25, 4), [piece(0, 15), piece(1, 15)]).bytes).to.equal(25);
+  });
+
+  it('counts what a sample contains, and claims no more', () => {
+    const of = record(lines, [input('a', 80), input('b', 80), input('c', 80)], 2);
+    const findings = new Findings();
+    const check = new PartsCheck({ ...of, rehearsal: { of: { parts: 9 } } as Rehearsal }, findings);
+    for (const part of [first, { ...first, n: 1, input: 2 }]) check.add(part);
+    check.finish();
+    expect([check.inputs, check.bytes, findings.list()]).to.deep.equal([2, 8, []]);
   });
 
   it('accepts no part that lacks a field', () => {

@@ -56,8 +56,9 @@ export class FilesCheck {
     this.#next = n + 1;
     if (line.kind !== 'file' || !isChecksum(checksum))
       this.#say('files', `file ${n} of ${this.#step} is a ${line.kind} with the checksum ${checksum}`);
-    const maker = from.startsWith(`${this.#from}/`) ? Number(from.slice(this.#from.length + 1)) : Number.NaN;
-    if (!this.#published.has(maker) || this.#leftOut.has(maker) || maker < this.#maker) {
+    const maker = Number(from.slice(this.#from.length + 1));
+    const isTaken = this.#published.has(maker) && !this.#leftOut.has(maker);
+    if (from !== `${this.#from}/${maker}` || !isTaken || maker < this.#maker) {
       this.#say('files', `file ${n} of ${this.#step} is attributed to ${from}, which has no valid output`);
       return;
     }

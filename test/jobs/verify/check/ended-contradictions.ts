@@ -185,6 +185,40 @@ export const ENDED: readonly Row[] = [
   ],
   ['cancelled', 'claims', 'a cancel', addEntry({ what: 'cancel' })],
   ['files', 'boxes', 'a file less', remove('file', { n: 3 })],
+  ['files', 'boxes', 'a file less before others', remove('file', { n: 2 })],
+  ['files', 'boxes', 'no file', set('file', { n: 1 }, { kind: 'whole' })],
+  ['files', 'boxes', 'a file of another step', set('file', { n: 0 }, { from: 'pack/0' })],
+  ['files', 'boxes', 'a task whose number is written in another way', set('file', { n: 0 }, { from: 'open/00' })],
+  [
+    'files',
+    'boxes',
+    'a file of a task without an output',
+    (lines) => {
+      const file = one(lines, 'file', { n: 3 });
+      Object.assign(file, { from: 'open/9', key: file.key.replace('000000001', '000000009') });
+    },
+  ],
+  [
+    'files',
+    'boxes',
+    'a file of a task whose files had ended',
+    (lines) => {
+      const file = one(lines, 'file', { n: 3 });
+      const key = one(lines, 'file', { n: 0 }).key.replace(/[^/]+$/, '3');
+      Object.assign(file, { from: 'open/0', name: '3', key });
+    },
+  ],
+  [
+    'files',
+    'boxes',
+    'files in another order',
+    (lines) => {
+      const [first, second] = [0, 1].map((n) => one(lines, 'file', { n }));
+      const { n: _, ...moved } = { ...first };
+      Object.assign(first ?? {}, { ...second, n: 0 });
+      Object.assign(second ?? {}, moved);
+    },
+  ],
   ['files', 'boxes', 'a file of a task that did not stage it', set('file', { n: 1 }, { from: 'open/1' })],
   [
     'files',
@@ -207,6 +241,7 @@ export const ENDED: readonly Row[] = [
   ['files', 'boxes', 'no checksum', set('file', { n: 1 }, { checksum: 'sha256:0' })],
   ['fileSum', 'boxes', 'another size', set('file', { n: 1 }, { size: 4 })],
   ['fileSum', 'boxes', 'another checksum', set('file', { n: 1 }, { checksum: checksum('2') })],
+  ['fileSum', 'boxes', 'other bytes of the output', set('end', { step: 'open', n: 1 }, { bytesOut: 7 })],
   ['fileSum', 'boxes', 'another output', set('end', { step: 'open', n: 1 }, { checksum: checksum('2') })],
   ['stated', 'claims', 'another count', () => undefined, { result: (of) => (of.checked.outputs = 8) }],
   ['stated', 'claims', 'a skip less', () => undefined, { result: (of) => (of.skips = []) }],
