@@ -83,7 +83,7 @@ export const MISSING_SCHEMA: JsonSchema = {
 export const NOTES: JsonSchema = {
   type: 'array',
   items: { type: 'string' },
-  description: 'settings changed by hand, which batchctl keeps',
+  description: 'settings changed by hand, which batchctl keeps; how a ledger on a server is opened',
 };
 
 export const STEP_OUTPUT: JsonSchema = objectOf({

@@ -53,7 +53,7 @@ function checkAws({ value }: Merged): Problem[] {
   if (!named) problems.push(...checkDefaultBucketName(value));
   problems.push(...checkBucketName(value), ...checkBucketOwner(value));
   problems.push(...checkStackName(value.stack));
-  problems.push(...checkTags(value.tags));
+  problems.push(...checkTags(value.tags), ...checkLedger(value.ledger));
   const groups = isRecord(value.groups) ? value.groups : {};
   const stack = stackName(value);
   problems.push(...Object.keys(groups).flatMap((group) => checkGroupName(group, groups, stack)));
@@ -128,6 +128,25 @@ function checkGroupName(group: string, groups: Record<string, unknown>, stack: s
   const queue = `${stack}-${group}-dead`;
   if (queue.length <= QUEUE_NAME) return [];
   return [problem(`results in a queue name of ${queue.length} characters (${queue}), allowed: ${QUEUE_NAME}`)];
+}
+
+/** There is one way to sign in. `iam` with `passwordEnv` was allowed before: then `iam` counts. */
+function checkLedger(ledger: unknown): Problem[] {
+  if (!isRecord(ledger)) return [];
+  const { password, passwordKey, passwordEnv, iam, url } = ledger;
+  const at = (field: string, message: string): Problem => ({ path: ['ledger', field], message });
+  const others = [...(passwordEnv === undefined ? [] : ['passwordEnv']), ...(iam === true ? ['iam'] : [])];
+  return [
+    ...(password === undefined || others.length === 0
+      ? []
+      : [at('password', `found with ${others.join(' and ')}, allowed: one of them; null removes an inherited one`)]),
+    ...(passwordKey === undefined || password !== undefined
+      ? []
+      : [at('passwordKey', 'found without password, needed: the secret that the key encrypts')]),
+    ...(iam === true && typeof url === 'string' && /[?&]sslmode=disable/.test(url)
+      ? [at('iam', 'found with sslmode=disable, needed: TLS, without which RDS accepts no token')]
+      : []),
+  ];
 }
 
 /** The profile's tags are additional: batchctl recognizes its resources by its own tags. */

@@ -12,9 +12,12 @@ import type { Config } from './load-config.ts';
  * of the environment, and any address to send it to. So the user confirms each such pair once (`batchctl config trust`).
  */
 
+/** A secret in the account of the person who runs the command. */
+const isReference = (what: string): boolean => what.includes(':');
+
 /** What a profile sends to an address that it names. */
 export interface Sending {
-  /** A variable's name, or `CREDENTIALS`: requests signed with them. */
+  /** A variable's name, a secret's reference, or `CREDENTIALS`: requests signed with them. */
   readonly what: string;
   /** `https://198.51.100.7`, `postgres://db.example.com:5432` */
   readonly address: string;
@@ -30,7 +33,9 @@ const isOurs = (what: string): boolean => what === CREDENTIALS || what.startsWit
  * not confirmed. What goes to this machine needs none if the variable is batchctl's own.
  */
 export function requireKnownAddresses(config: Config, env: Environment): void {
-  const [unknown] = unconfirmedSendings(config, env).filter(({ what }) => what === CREDENTIALS || env[what]);
+  const [unknown] = unconfirmedSendings(config, env).filter(
+    ({ what }) => what === CREDENTIALS || isReference(what) || env[what],
+  );
   if (unknown === undefined) return;
   const { what, address } = unknown;
   const file = `--config ${shellWord(config.file ?? '')}`;
@@ -52,7 +57,7 @@ export function requireCertificateChecks(env: Environment): void {
 const shownWhat = (what: string): string => (what === CREDENTIALS ? 'requests signed with your AWS credentials' : what);
 
 const trustCommand = ({ profile }: Config, what: string): string =>
-  `batchctl config trust --profile ${profile.name}${isOurs(what) ? '' : ` --send ${what}`}`;
+  `batchctl config trust --profile ${profile.name}${isOurs(what) ? '' : ` --send ${shellWord(what)}`}`;
 
 /** What the profile sends to addresses that the user hasn't confirmed; nothing if the user named the file. */
 export function unconfirmedSendings(config: Config, env: Environment): readonly Sending[] {
@@ -72,7 +77,7 @@ function sendingsOf({ profile, values, file }: Config): readonly Sending[] {
     case 'aws': {
       const { ledger } = profile;
       const server = ledger.kind === 'postgres' || ledger.kind === 'mysql' ? ledger : null;
-      const password = server?.passwordEnv ?? null;
+      const password = server?.password ?? server?.passwordEnv ?? null;
       // Endpoints in variables are the user's own.
       const endpoints = values.filter(
         ({ path, origin }) => /^endpoints\./.test(path) && origin.startsWith(`${file} (`),
@@ -99,8 +104,8 @@ const hostOf = (address: string): string =>
   URL.canParse(address) ? new URL(address).hostname.replace(/^\[|\]$/g, '') : '';
 
 /**
- * Confirms what the profile sends, unless `dryRun`. Throws `usage` if it would send a variable that isn't batchctl's own
- * and that the user didn't name.
+ * Confirms what the profile sends, unless `dryRun`. Throws `usage` if it would send a variable that isn't batchctl's own,
+ * or a secret, that the user didn't name.
  */
 export function confirmSendings(
   config: Config,
@@ -112,8 +117,10 @@ export function confirmSendings(
     const { what, address } = foreign;
     throw new BatchctlError(
       'usage',
-      `the profile sends ${what} to ${address}; expected a variable named BATCHCTL_..., as others belong to other programs`,
-      { hint: `rename it, or, if ${address} may have it: ${trustCommand(config, what)}` },
+      isReference(what)
+        ? `the profile sends the secret ${what} to ${address}; expected it to be named, as it may belong to another program`
+        : `the profile sends ${what} to ${address}; expected a variable named BATCHCTL_..., as others belong to other programs`,
+      { hint: `${isReference(what) ? '' : 'rename it, or, '}if ${address} may have it: ${trustCommand(config, what)}` },
     );
   }
   if (asked.length === 0 || dryRun) return asked;

@@ -136,12 +136,16 @@ function normalizeLedger(ledger: NonNullable<AwsFile['ledger']>, dir: string): A
     case 'simpledb':
       return { kind: 'simpledb', domains: required(ledger.domains) };
     case 'mysql':
-    case 'postgres': {
-      const server = { url: ledger.url, passwordEnv: ledger.passwordEnv ?? null, ca: resolvePath(ledger.ca, dir) };
-      return ledger.kind === 'mysql'
-        ? { kind: 'mysql', ...server }
-        : { kind: 'postgres', ...server, iam: ledger.iam ?? false };
-    }
+    case 'postgres':
+      return {
+        kind: ledger.kind,
+        url: ledger.url,
+        password: ledger.password ?? null,
+        passwordKey: ledger.passwordKey ?? null,
+        passwordEnv: ledger.passwordEnv ?? null,
+        iam: ledger.iam ?? false,
+        ca: resolvePath(ledger.ca, dir),
+      };
     default:
       return ledger satisfies never;
   }

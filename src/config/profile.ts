@@ -72,12 +72,19 @@ export interface AwsProfile extends ProfileBase {
 export type AwsLedger =
   | { readonly kind: 'store' }
   | { readonly kind: 'simpledb'; readonly domains: number }
-  | ({ readonly kind: 'postgres'; readonly iam: boolean } & LedgerServer)
-  | ({ readonly kind: 'mysql' } & LedgerServer);
+  | LedgerServer;
 
-interface LedgerServer {
+export interface LedgerServer {
+  readonly kind: 'postgres' | 'mysql';
   readonly url: string;
+  /** The secret with the password: `ssm:NAME` or `secretsmanager:NAME#KEY`. */
+  readonly password: string | null;
+  /** The ARN of the customer's key that encrypts the secret; null: AWS's own, or `kmsKey`. */
+  readonly passwordKey: string | null;
+  /** The variable with the password, on this machine only. */
   readonly passwordEnv: string | null;
+  /** Whether a token of IAM replaces the password. */
+  readonly iam: boolean;
   readonly ca: string | null;
 }
 

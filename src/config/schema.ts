@@ -129,11 +129,20 @@ const group = {
 
 const url = (scheme: 'postgres' | 'mysql') =>
   text(
-    `${scheme}://USER@HOST/DATABASE, with the password in passwordEnv`,
+    `${scheme}://USER@HOST/DATABASE, with the password elsewhere`,
     new RegExp(`^${scheme}(ql)?://([^\\s:@/]+@)?[^\\s@/]+/\\S+$`),
   );
 
-const server = { passwordEnv: variable().optional(), ca: pathText('a PEM file').optional() };
+const server = {
+  password: text(
+    'ssm:NAME, secretsmanager:NAME or secretsmanager:NAME#KEY: where the password is, never the password',
+    /^(ssm|secretsmanager):[^\s\0]+$/,
+  ).optional(),
+  passwordKey: keyArn().optional(),
+  passwordEnv: variable().optional(),
+  iam: yesOrNo().optional(),
+  ca: pathText('a PEM file').optional(),
+};
 
 const LEDGER = 'a map with kind: store, simpledb, postgres or mysql';
 
@@ -142,7 +151,7 @@ const ledger = z.discriminatedUnion(
   [
     fields({ kind: z.literal('store') }, LEDGER),
     fields({ kind: z.literal('simpledb'), domains: whole('a whole number from 1 to 100', 1, 100).optional() }, LEDGER),
-    fields({ kind: z.literal('postgres'), url: url('postgres'), ...server, iam: yesOrNo().optional() }, LEDGER),
+    fields({ kind: z.literal('postgres'), url: url('postgres'), ...server }, LEDGER),
     fields({ kind: z.literal('mysql'), url: url('mysql'), ...server }, LEDGER),
   ],
   {

@@ -116,13 +116,25 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
     'postgres, mysql: server, user and database, without the password',
   ),
   aws(
+    'ledger.password',
+    'a reference',
+    null,
+    'postgres, mysql: where the password is: ssm:, secretsmanager:. Instances read it there, too',
+  ),
+  aws(
+    'ledger.passwordKey',
+    'a key ARN',
+    null,
+    "the customer's KMS key that encrypts that secret; none: kmsKey, or the service's own key",
+  ),
+  aws(
     'ledger.passwordEnv',
     'a variable name',
     null,
-    'postgres, mysql: the environment variable that holds the password',
+    'postgres, mysql: the environment variable that holds the password. Instances have none: infra plan refuses it',
   ),
   aws('ledger.ca', 'a file', null, "postgres, mysql: the server's certificate authority (PEM), relative to the file"),
-  aws('ledger.iam', 'true or false', false, 'postgres: use an IAM token instead of a password'),
+  aws('ledger.iam', 'true or false', false, 'postgres, mysql: use an IAM token instead of a password'),
   aws('groups', 'a map of groups', { default: {} }, 'the worker groups, each with its queue and Auto Scaling group'),
   aws('groups.*', 'a map', null, 'one group; jobs that name other groups are refused'),
   aws(

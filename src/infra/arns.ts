@@ -49,7 +49,7 @@ export class Arns {
   /** The database's user, if it uses IAM tokens. RDS's ARN names the instance by an id that no URL contains. */
   get databaseUsers(): readonly string[] {
     const { ledger } = this.#profile;
-    if (ledger.kind !== 'postgres' || !ledger.iam) return [];
+    if ((ledger.kind !== 'postgres' && ledger.kind !== 'mysql') || !ledger.iam) return [];
     return [this.#of('rds-db', `dbuser:*/${decodeURIComponent(new URL(ledger.url).username)}`)];
   }
 

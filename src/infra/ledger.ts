@@ -1,6 +1,6 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import { SimpleDbClient } from '../adapters/aws/simpledb-client.ts';
-import type { AwsProfile } from '../config/load-config.ts';
+import type { AwsProfile, LedgerServer } from '../config/load-config.ts';
 import { eachParallel } from '../lib/parallel.ts';
 import { domainName } from '../lib/stack-names.ts';
 import type { KeptReason, RemovalOptions, Resource, ResourceState } from './resource.ts';
@@ -94,15 +94,17 @@ export class TablesResource implements Resource {
   readonly part = 'data';
   readonly kind = 'tables';
   readonly name: string;
+  readonly #server: LedgerServer;
   readonly #tables: SqlTables;
 
-  constructor(url: string, tables: SqlTables) {
-    this.name = new URL(url).host;
+  constructor(server: LedgerServer, tables: SqlTables) {
+    this.name = new URL(server.url).host;
+    this.#server = server;
     this.#tables = tables;
   }
 
   look(): Promise<ResourceState> {
-    return Promise.resolve({ state: 'unknown' });
+    return Promise.resolve({ state: 'unknown', notes: [`signs in with ${signInOf(this.#server)}`] });
   }
 
   async apply(): Promise<void> {
@@ -112,6 +114,12 @@ export class TablesResource implements Resource {
   async remove({ deleteData }: RemovalOptions): Promise<KeptReason | null> {
     return deleteData ? await this.#tables.drop() : { why: 'they contain data, and the database is yours' };
   }
+}
+
+function signInOf({ password, passwordEnv, iam }: LedgerServer): string {
+  if (password !== null) return `the password in ${password}`;
+  if (iam) return 'a token of IAM';
+  return passwordEnv === null ? 'no password' : `the password in the variable ${passwordEnv}`;
 }
 
 /** `attempts`: tries of a request in all; the client's own number by default. */

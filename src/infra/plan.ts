@@ -66,7 +66,7 @@ function stepOf({ part, kind, name }: Resource, found: ResourceState): PlanStep 
     case 'lacks':
       return { ...same, action: 'keep', lacks: found.lacks };
     case 'unknown':
-      return { ...same, action: 'open' };
+      return { ...same, action: 'open', notes: found.notes };
     default:
       return found satisfies never;
   }

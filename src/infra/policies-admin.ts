@@ -6,10 +6,14 @@ import {
   ec2Service,
   encryption,
   equals,
+  parametersOf,
+  passwordOf,
+  passwordStatements,
   prefixCondition,
   quotas,
   requestTagEquals,
   type Statement,
+  secretsOf,
   stackTagAbsentOrEquals,
   stackTagEquals,
 } from './policy.ts';
@@ -156,6 +160,15 @@ function queues(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
     grant(DATA, 'Domains', ['sdb:ListDomains'], ['*']),
     // To create and drop its tables.
     grant(DATA, 'Database', ['rds-db:connect'], arns.databaseUsers),
+    // Whether the instances' roles may use the key that encrypts the password.
+    grant(MACHINES, 'LookAtLedgerSecret', ['secretsmanager:DescribeSecret'], secretsOf(passwordOf(profile), arns)),
+    grant(
+      MACHINES,
+      'LookAtLedgerParameter',
+      ['ssm:DescribeParameters'],
+      parametersOf(passwordOf(profile), arns).length === 0 ? [] : ['*'],
+    ),
+    ...passwordStatements(profile, arns, profile.kmsKey).map((statement) => ({ parts: DATA, statement })),
   ];
 }
 

@@ -85,8 +85,10 @@ const CONSUME = ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessag
 export const QUEUE = [...CONSUME, 'sqs:ChangeMessageVisibility', 'sqs:SendMessage'];
 const LEDGER = ['sdb:Select', 'sdb:GetAttributes', 'sdb:PutAttributes', 'sdb:BatchDeleteAttributes'];
 
-/** EC2's service principal: in China's regions with another suffix (IAM: service principals in China). */
-export const ec2Service = (region: string): string => `ec2.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
+/** In China's regions with another suffix (IAM: service principals in China; KMS: kms:ViaService). */
+const serviceDomain = (region: string): string => `amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
+/** EC2's service principal. */
+export const ec2Service = (region: string): string => `ec2.${serviceDomain(region)}`;
 
 /** Of this home, or of an earlier version, which recorded none. A policy can't have all characters of a home. */
 const homeTag = (kind: 'Resource' | 'Request', profile: AwsProfile) => ({
@@ -123,10 +125,28 @@ export function jobStatements(profile: AwsProfile, arns: Arns): readonly Stateme
     allow('Ledger', LEDGER, arns.domains),
     allow('Domains', ['sdb:ListDomains'], arns.domains.length === 0 ? [] : ['*']),
     allow('Database', ['rds-db:connect'], arns.databaseUsers),
+    ...passwordStatements(profile, arns),
     ...encryption(profile),
     ...notifyStatements(profile, arns),
   ];
 }
+
+/** To read the password of the ledger's server. `key`: the customer's key of its secret, unless another statement has it. */
+export function passwordStatements(profile: AwsProfile, arns: Arns, key: string | null = null): readonly Statement[] {
+  const { ledger, region } = profile;
+  const references = passwordOf(profile);
+  const keys = references.length === 0 ? [] : [('passwordKey' in ledger ? ledger.passwordKey : null) ?? key ?? []];
+  const services = references.map((reference) => `${reference.split(':')[0]}.${region}.${serviceDomain(region)}`);
+  return [
+    allow('LedgerParameter', ['ssm:GetParameter'], parametersOf(references, arns)),
+    allow('LedgerSecret', ['secretsmanager:GetSecretValue'], secretsOf(references, arns)),
+    allow('LedgerSecretKey', ['kms:Decrypt'], keys.flat(), equals('kms:ViaService', ...services)),
+  ];
+}
+
+/** The secret of the ledger's password, if it is in one. */
+export const passwordOf = ({ ledger }: AwsProfile): readonly string[] =>
+  'password' in ledger && ledger.password !== null ? [ledger.password] : [];
 
 /** To send the profile's notifications. The key of an encrypted topic is granted by its owner. */
 function notifyStatements({ notify }: AwsProfile, arns: Arns): readonly Statement[] {

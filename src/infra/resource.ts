@@ -10,8 +10,8 @@ export type ResourceState =
   | { readonly state: 'differs'; readonly differences: readonly string[]; readonly newer?: readonly string[] }
   /** It exists, and has another owner: what it lacks is reported with the fix, and never changed. */
   | { readonly state: 'lacks'; readonly lacks: readonly MissingItem[] }
-  /** Can't be known before it is opened. */
-  | { readonly state: 'unknown' };
+  /** Can't be known before it is opened. `notes`: how it is opened. */
+  | { readonly state: 'unknown'; readonly notes: readonly string[] };
 
 export const stateFromDifferences = (differences: readonly string[]): ResourceState =>
   differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };

@@ -54,7 +54,7 @@ function dataResources({ profile, clients, tables }: StackParts): readonly Resou
   function ledgerOf(): readonly Resource[] {
     if (ledger.kind === 'store') return [];
     if (ledger.kind === 'simpledb') return [new DomainsResource(domainsOf(profile), clients)];
-    return [new TablesResource(ledger.url, tables)];
+    return [new TablesResource(ledger, tables)];
   }
 }
 

@@ -50,6 +50,8 @@ async function readStatus(resource: Resource): Promise<ResourceStatus> {
       }
       case 'lacks':
         return { ...same, state: 'lacks', lacks: found.lacks };
+      case 'unknown':
+        return { ...same, state: 'unknown', notes: found.notes };
       default:
         return { ...same, state: found.state };
     }

@@ -224,11 +224,17 @@ function managerSettings({ metrics, manager }: AwsProfile): object {
   return { ...(metrics && { metrics }), ...(manager !== null && { manager }) };
 }
 
-/** The authority's certificate is next to the file. A password is never in it: the unit's environment has it. */
+/** The authority's certificate is next to the file. A password is never in it: the worker reads it where it is. */
 function ledgerOf({ ledger }: AwsProfile, ca: string | null): unknown {
   if (ledger.kind === 'store' || ledger.kind === 'simpledb') return ledger;
-  const { passwordEnv, ca: _path, ...rest } = ledger;
-  return { ...rest, ...(passwordEnv !== null && { passwordEnv }), ...(ca !== null && { ca: 'ca.pem' }) };
+  const { kind, url, password, iam } = ledger;
+  return {
+    kind,
+    url,
+    ...(password !== null && { password }),
+    ...(iam && { iam }),
+    ...(ca !== null && { ca: 'ca.pem' }),
+  };
 }
 
 /** An endpoint on this machine (a tunnel, an emulator) doesn't exist on an instance. */

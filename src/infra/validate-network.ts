@@ -6,6 +6,7 @@ import { roleName } from '../lib/stack-names.ts';
 import { type AwsContext, callEc2, collectPages } from './call-aws.ts';
 import { type Finding, failing, warning } from './finding.ts';
 import type { NetworkFacts, SubnetFacts } from './network.ts';
+import { passwordOf } from './policy.ts';
 
 interface SubnetRoute {
   readonly subnet: SubnetFacts;
@@ -225,10 +226,12 @@ class EndpointGroups {
 }
 
 /** Services that workers and the manager use. Amazon Linux's packages come from S3 too. */
-function servicesOf({ groups, manager, ledger, notify, metrics }: AwsProfile, market: SpotPriceUse): readonly string[] {
+function servicesOf(profile: AwsProfile, market: SpotPriceUse): readonly string[] {
+  const { groups, manager, ledger, notify, metrics } = profile;
   const references = [
     ...Object.values(groups).flatMap(({ secrets }) => Object.values(secrets)),
     ...notify.flatMap(({ secret }) => secret ?? []),
+    ...passwordOf(profile),
   ];
   const asks = (kind: string): boolean => references.some((text) => text.startsWith(kind));
   return [

@@ -7,18 +7,16 @@ import { formatMany } from '../lib/units.ts';
 import { type AwsContext, callAws, callEc2, collectPages, loadAutoScaling } from './call-aws.ts';
 import { collectFindings, type Finding, failing, warning } from './finding.ts';
 import { type GridFacts, type MachineGroup, machinesOf } from './grid.ts';
-import { simpleDb } from './ledger.ts';
 import { foreignOwner } from './owner.ts';
 import type { StackPart } from './resource.ts';
 import { missingActions } from './role.ts';
 import { fromTagList, validateTags } from './tags.ts';
 import { validateKey } from './validate-key.ts';
+import { validateLedger } from './validate-ledger.ts';
 import { validateRoutes, validateSecurityGroups } from './validate-network.ts';
 
 /** Elastic IPs per region by default (EC2: quotas). */
 const ADDRESSES = 5;
-/** In a region without SimpleDB the host doesn't exist, which shows quickly. */
-const SIMPLEDB_ATTEMPTS = 3;
 
 /**
  * What would not work, or might not, in the parts that are to be made. Changes nothing. Throws `unavailable`, and
@@ -35,7 +33,10 @@ export async function validateStack(
   const machines = machinesOf(profile).filter(({ part }) => makes(part));
   const hasManager = profile.manager !== null;
   const checks: readonly (readonly [isNeeded: boolean, check: () => Promise<readonly Finding[]>])[] = [
-    [makes('data'), () => validateSimpleDb(place)],
+    [
+      makes('data') || machines.length > 0,
+      () => validateLedger(place, { data: makes('data'), machines: machines.length > 0 }),
+    ],
     [makes('iam'), () => validateBoundary(place)],
     [makes('grid') || makesRole, () => validateFormerGroups(place, makes('iam'))],
     [machines.length > 0, () => validateNetwork(place, facts)],
@@ -127,21 +128,6 @@ const namesWithVerb = (names: readonly string[]): string => `${names.join(', ')}
 
 function zonesOf(types: readonly string[], zones: ReadonlyMap<string, ReadonlySet<string>>): string {
   return [...new Set(types.flatMap((type) => [...(zones.get(type) ?? [])]))].sort().join(', ');
-}
-
-/** It exists in few regions, and new accounts may have no access. */
-async function validateSimpleDb({ profile, clients }: AwsContext): Promise<readonly Finding[]> {
-  if (profile.ledger.kind !== 'simpledb') return [];
-  try {
-    await simpleDb(clients, SIMPLEDB_ATTEMPTS).listDomains().next();
-    return [];
-  } catch (error) {
-    // `refused`: the account has no access to it (OptInRequired).
-    if (!isKind(error, 'unavailable', 'unexpected', 'refused')) throw error;
-    const what = error.kind === 'refused' ? 'is not offered to this account' : 'does not respond';
-    const message = `SimpleDB ${what} in ${profile.region}: ${error.message}`;
-    return [failing(message, 'set ledger to { "kind": "store" }, which needs only the bucket')];
-  }
 }
 
 /** A boundary without a needed action denies it to the role, whatever the role's own policy says. */

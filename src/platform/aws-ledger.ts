@@ -1,13 +1,16 @@
 import type { AwsClients, ClientUse } from '../adapters/aws/clients.ts';
 import type { SimpleDbOptions } from '../adapters/aws/simpledb-http.ts';
 import type { PasswordSource, ServerOptions } from '../adapters/sql/server-options.ts';
-import type { AwsLedger, AwsProfile } from '../config/load-config.ts';
+import type { AwsProfile, LedgerServer } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { eachParallel } from '../lib/parallel.ts';
+import { jitter, wait } from '../lib/wait.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
+import type { SecretSource } from '../ports/secret-source.ts';
 import type { WriteGuard } from './account-guard.ts';
+import { awsSecrets } from './secrets.ts';
 
 interface AwsLedgerParts {
   readonly profile: AwsProfile;
@@ -64,9 +67,7 @@ export function simpleDbOptions(profile: AwsProfile, clients: AwsClients, use: C
   };
 }
 
-type ServerLedger = Extract<AwsLedger, { kind: 'postgres' | 'mysql' }>;
-
-async function openServer({ profile, clients, writer }: AwsLedgerParts, server: ServerLedger): Promise<Ledger> {
+async function openServer({ profile, clients, writer }: AwsLedgerParts, server: LedgerServer): Promise<Ledger> {
   const { openSqlLedger } = await import('../adapters/sql/sql-ledger.ts');
   const ledger = openSqlLedger({ ...(await serverOptions(profile, clients, server)), writer });
   await ledger.open();
@@ -77,7 +78,7 @@ async function openServer({ profile, clients, writer }: AwsLedgerParts, server: 
 export async function serverOptions(
   profile: AwsProfile,
   clients: AwsClients,
-  server: ServerLedger,
+  server: LedgerServer,
 ): Promise<{ readonly dialect: 'postgres' | 'mysql' } & ServerOptions> {
   const { kind: dialect, url, ca } = server;
   const password = await passwordOf(profile, clients, server);
@@ -87,9 +88,10 @@ export async function serverOptions(
 async function passwordOf(
   profile: AwsProfile,
   clients: AwsClients,
-  server: ServerLedger,
+  server: LedgerServer,
 ): Promise<PasswordSource | null> {
-  if (server.kind === 'postgres' && server.iam) {
+  if (server.password !== null) return secretPassword(server.password, awsSecrets(clients));
+  if (server.iam) {
     const { rdsTokens } = await import('../adapters/aws/rds-token.ts');
     const { region, aws } = profile;
     const get = rdsTokens({ region, credentials: clients.credentials, profile: aws.profile });
@@ -100,10 +102,47 @@ async function passwordOf(
   const password = process.env[name];
   if (password === undefined || password === '') {
     throw new BatchctlError('config', `expected the password of the ledger in ${name}, found no such variable`, {
-      hint: `export ${name}=..., or set another variable in ledger.passwordEnv`,
+      hint: `export ${name}=..., or name the secret with the password in ledger.password`,
     });
   }
   return { from: `the variable ${name}`, get: async () => password };
+}
+
+/**
+ * Waits before a refused password is read again, milliseconds. While Secrets Manager rotates it, the database has the new
+ * one a few seconds before the secret does (Secrets Manager: rotation, setSecret and finishSecret).
+ */
+const ROTATION_WAITS = [0, 1_000, 3_000, 6_000];
+
+/**
+ * Reads the password once, and again after the server refused it. It is in memory only: of the process, and of the
+ * connections that it opens.
+ */
+export function secretPassword(reference: string, secrets: SecretSource, waits = ROTATION_WAITS): PasswordSource {
+  let known: Promise<string> | null = null;
+  const read = (): Promise<string> => {
+    const reading = secrets.read(reference);
+    known = reading;
+    reading.catch(() => {
+      if (known === reading) known = null;
+    });
+    return reading;
+  };
+  return {
+    from: reference,
+    get: () => known ?? read(),
+    renew: async (refused) => {
+      for (const ms of waits) {
+        await wait(jitter(ms));
+        const before = known;
+        // Another connection may have read the new one already.
+        if ((await before) === refused && known === before) known = null;
+        const password = await (known ?? read());
+        if (password !== refused) return password;
+      }
+      return null;
+    },
+  };
 }
 
 const AT_ONCE = 16;

@@ -118,4 +118,23 @@ describe('what a configuration found upward sends', () => {
     expect(own.profile).to.have.nested.property('endpoints.s3', 'https://minio.example');
     requireKnownAddresses(own, env());
   });
+
+  it('includes the secret of a ledger, which the user must name, on this machine too', async () => {
+    const secret = 'secretsmanager:prod/db#password';
+    for (const host of ['db.example.com:5433', 'localhost:5433']) {
+      const ledger = { kind: 'postgres', url: `postgres://u@${host}/d`, password: secret };
+      const config = await load({ ...AWS, ledger });
+      const sending = { what: secret, address: `postgres://${host}` };
+      const error = await refusal(config);
+      expect(error.message).to.include(`sends ${secret} to postgres://${host}, which you have not confirmed`);
+      expect(error.hint).to.include(`batchctl config trust --profile p --send '${secret}'`);
+      const unnamed = await failsWith(
+        'usage',
+        Promise.resolve().then(() => confirm(config)),
+      );
+      expect(unnamed.message).to.include(`sends the secret ${secret} to postgres://${host}`);
+      expect(confirm(config, { named: [secret] })).to.deep.equal([sending]);
+      requireKnownAddresses(config, env());
+    }
+  });
 });

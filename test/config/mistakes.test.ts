@@ -103,6 +103,9 @@ const IN_BUCKET: readonly Mistake[] = [
   ],
 ];
 
+/** Fields of a ledger on a server. */
+const SERVER = '"kind": "mysql", "url": "mysql://u@h/d"';
+
 const IN_AWS: readonly Mistake[] = [
   ['an account as a number', '"account": 123456789012', '2:31', 'account', 'twelve digits, as text'],
   [
@@ -113,6 +116,41 @@ const IN_AWS: readonly Mistake[] = [
     "sqlite is the local profile's",
   ],
   ['a field of another ledger', '"ledger": {"kind": "store", "domains": 4}', '2:48', 'ledger.domains', 'unknown field'],
+  [
+    'a password in place of its reference',
+    `"ledger": {${SERVER}, "password": "hunter2"}`,
+    '2:84',
+    'ledger.password',
+    'found a hidden value, allowed: ssm:NAME, secretsmanager:NAME or secretsmanager:NAME#KEY',
+  ],
+  [
+    'a variable for the password, and a secret',
+    `"ledger": {${SERVER}, "password": "ssm:/db", "passwordEnv": "PW"}`,
+    '2:84',
+    'ledger.password',
+    'found with passwordEnv, allowed: one of them',
+  ],
+  [
+    'a token for the password, and a secret',
+    `"ledger": {${SERVER}, "password": "ssm:/db", "iam": true}`,
+    '2:84',
+    'ledger.password',
+    'found with iam, allowed: one of them',
+  ],
+  [
+    'a key of a secret that the ledger has not',
+    `"ledger": {${SERVER}, "passwordKey": "arn:aws:kms:eu-west-1:123456789012:key/1"}`,
+    '2:87',
+    'ledger.passwordKey',
+    'found without password',
+  ],
+  [
+    'a token that would not be encrypted',
+    '"ledger": {"kind": "mysql", "url": "mysql://u@h/d?sslmode=disable", "iam": true}',
+    '2:95',
+    'ledger.iam',
+    'found with sslmode=disable, needed: TLS',
+  ],
   ['an allowed secret of AWS', '"allowSecrets": ["ssm:/a"]', '2:37', 'allowSecrets[0]', 'env:NAME or file:/path'],
   ['an unknown endpoint', '"endpoints": {"s4": "http://x"}', '2:34', 'endpoints.s4', 'did you mean s3?'],
   ["an address that isn't a CIDR block", '"manager": {"allow": ["203.0.113.0"]}', '2:42', 'manager.allow[0]', 'CIDR'],

@@ -9,12 +9,58 @@ const ACCOUNT = '123456789012';
 
 describe('permissions that depend on the profile', () => {
   it('roles that open a ledger with IAM sign-in may connect as its user, and those that create roles or instances may not', async () => {
-    const ledger = { kind: 'postgres', url: 'postgres://me@db.example.com/batch', iam: true };
-    const profile = await awsProfile({ account: ACCOUNT, ledger, manager: {} });
-    const policies = [...POLICY_ROLES.map((role) => policyFor(role, profile)), adminPolicyFor('data', profile)];
-    const others = (['iam', 'grid', 'manager'] as const).map((part) => adminPolicyFor(part, profile));
-    const connects = (document: PolicyDocument): boolean => actionsOf(document).includes('rds-db:connect');
-    expect([...policies, ...others].map(connects)).to.deep.equal([true, true, true, true, true, false, false, false]);
+    for (const kind of ['postgres', 'mysql']) {
+      const ledger = { kind, url: `${kind}://me@db.example.com/batch`, iam: true };
+      const profile = await awsProfile({ account: ACCOUNT, ledger, manager: {} });
+      const policies = [...POLICY_ROLES.map((role) => policyFor(role, profile)), adminPolicyFor('data', profile)];
+      const others = (['iam', 'grid', 'manager'] as const).map((part) => adminPolicyFor(part, profile));
+      const connects = (document: PolicyDocument): boolean => actionsOf(document).includes('rds-db:connect');
+      expect([...policies, ...others].map(connects)).to.deep.equal([true, true, true, true, true, false, false, false]);
+    }
+  });
+
+  for (const kind of ['postgres', 'mysql'] as const) {
+    it(`roles that open a ${kind} ledger with a password may read that secret, and decrypt with its key only`, async () => {
+      const key = `arn:aws:kms:eu-west-1:${ACCOUNT}:key/0a`;
+      const ledger = {
+        kind,
+        url: `${kind}://me@db.example.com/batch`,
+        password: 'secretsmanager:month-end/db#password',
+        passwordKey: key,
+      };
+      const profile = await awsProfile({ account: ACCOUNT, ledger, manager: {} });
+      const openers = [...POLICY_ROLES.map((role) => policyFor(role, profile)), adminPolicyFor('data', profile)];
+      const others = (['iam', 'grid', 'manager'] as const).map((part) => adminPolicyFor(part, profile));
+      const arn = `arn:aws:secretsmanager:eu-west-1:${ACCOUNT}:secret:`;
+      const context = { 'kms:ViaService': 'secretsmanager.eu-west-1.amazonaws.com' };
+      const reads = { action: 'secretsmanager:GetSecretValue', resource: `${arn}month-end/db-a1b2c3`, context: {} };
+      const decrypts = { action: 'kms:Decrypt', resource: key, context };
+      for (const call of [reads, decrypts]) {
+        expect(openers.map((policy) => allows(policy, call))).to.deep.equal([true, true, true, true, true]);
+        expect(others.map((policy) => allows(policy, call))).to.deep.equal([false, false, false]);
+      }
+      for (const call of [
+        { ...reads, resource: `${arn}month-end/db2-a1b2c3` },
+        { ...reads, action: 'secretsmanager:PutSecretValue' },
+        { ...decrypts, context: { 'kms:ViaService': 's3.eu-west-1.amazonaws.com' } },
+        { ...decrypts, resource: `${key}b` },
+      ])
+        expect(openers.filter((policy) => allows(policy, call))).to.deep.equal([]);
+      expect(openers.flatMap(actionsOf)).not.to.include.oneOf(['ssm:GetParametersByPath', 'rds-db:connect']);
+    });
+  }
+
+  it('roles that open a ledger with a parameter may read that parameter', async () => {
+    const ledger = { kind: 'mysql', url: 'mysql://me@db.example.com/batch', password: 'ssm:/month-end/db:3' };
+    const kmsKey = `arn:aws:kms:eu-west-1:${ACCOUNT}:key/0a`;
+    const profile = await awsProfile({ account: ACCOUNT, ledger, kmsKey });
+    const resource = `arn:aws:ssm:eu-west-1:${ACCOUNT}:parameter/month-end/db`;
+    const context = { 'kms:ViaService': 'ssm.eu-west-1.amazonaws.com' };
+    for (const policy of [policyFor('worker', profile), adminPolicyFor('data', profile)]) {
+      expect(allows(policy, { action: 'ssm:GetParameter', resource, context: {} })).to.equal(true);
+      expect(allows(policy, { action: 'kms:Decrypt', resource: kmsKey, context })).to.equal(true);
+      expect(allows(policy, { action: 'ssm:GetParameter', resource: `${resource}2`, context: {} })).to.equal(false);
+    }
   });
 
   it("an administrator deletes all data of the stack's own bucket or below its prefix, and only release files elsewhere", async () => {

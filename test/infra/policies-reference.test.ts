@@ -13,6 +13,14 @@ const VARIANTS: readonly Readonly<Record<string, unknown>>[] = [
   {},
   { ledger: { kind: 'simpledb', domains: 2 } },
   { ledger: { kind: 'postgres', url: 'postgres://me@db.example.com/batch', iam: true } },
+  ...['ssm:/db', 'secretsmanager:db#password'].map((password) => ({
+    ledger: {
+      kind: 'mysql',
+      url: 'mysql://me@db.example.com/batch',
+      password,
+      passwordKey: 'arn:aws:kms:eu-west-1:123456789012:key/0a',
+    },
+  })),
   { bucket: { name: 'acme-data', existing: true, prefix: '' } },
   { iam: { workerProfile: 'given-worker', managerProfile: 'given-manager' } },
 ];

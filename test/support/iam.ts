@@ -151,13 +151,25 @@ function resourceOf(service: string, body: string, account: string): string {
     const domain = form.get('DomainName') ?? /from `([^`]+)`/.exec(form.get('SelectExpression') ?? '')?.[1];
     return domain === undefined ? '*' : `arn:aws:sdb:us-east-1:${account}:domain/${domain}`;
   }
-  const { KeyId = '', Name = '', ServiceCode, QuotaCode }: Readonly<Record<string, string>> = JSON.parse(body);
+  const {
+    KeyId = '',
+    Name = '',
+    SecretId = '',
+    ServiceCode,
+    QuotaCode,
+  }: Readonly<Record<string, string>> = JSON.parse(body);
   switch (service) {
     case 'kms':
       return KeyId.startsWith('arn:') ? KeyId : `arn:aws:kms:us-east-1:${account}:key/${KeyId}`;
     case 'servicequotas':
       return `arn:aws:servicequotas:us-east-1:${account}:${ServiceCode}/${QuotaCode}`;
+    case 'secretsmanager':
+      // A secret's ARN ends with six random characters.
+      return SecretId.startsWith('arn:')
+        ? SecretId
+        : `arn:aws:secretsmanager:us-east-1:${account}:secret:${SecretId}-a1b2c3`;
     case 'ssm':
+      if (Name === '') return '*';
       // AWS's own parameters belong to no account.
       return `arn:aws:ssm:us-east-1:${Name.startsWith('/aws/service/') ? '' : account}:parameter/${Name.replace(/^\//, '')}`;
     default:

@@ -16,6 +16,7 @@ import { NoAnswerError, openServerConnection, type ServerConnection, ServerDrive
 import { codeOf, networkTrouble, type ServerTrouble, translateTrouble } from './server-errors.ts';
 import {
   CONNECT_MS,
+  connectWithPassword,
   isAddress,
   parseServerUrl,
   readAuthority,
@@ -155,6 +156,7 @@ export function mysqlDialect(options: ServerOptions): SqlDialect {
   const names = { name, address, passwordFrom: options.password?.from };
   const { connections } = options;
   const isLost = (error: unknown): boolean => mysqlTrouble(error) === 'lost';
+  const isRefusal = (error: unknown): boolean => mysqlTrouble(error) === 'password';
   return {
     name,
     chunks: SERVER_CHUNKS,
@@ -163,7 +165,8 @@ export function mysqlDialect(options: ServerOptions): SqlDialect {
       createAdapter: () => new MysqlAdapter(),
       createDriver: () =>
         new ServerDriver({
-          connect: () => connect(options, address),
+          connect: () =>
+            connectWithPassword(options, address, isRefusal, (password) => connect(options, address, password)),
           connections,
           begin: 'start transaction',
           spoils: isLost,
@@ -211,9 +214,12 @@ function onConflict({ keys, adds }: UpsertPlan, columns: readonly string[]): Raw
   return sql`on duplicate key update ${sql.join(sets)}`;
 }
 
-async function connect(options: ServerOptions, address: ServerAddress): Promise<ServerConnection> {
+async function connect(
+  options: ServerOptions,
+  address: ServerAddress,
+  password: string | undefined,
+): Promise<ServerConnection> {
   const { host, port, user, database } = address;
-  const password = await options.password?.get(address);
   const connection = await createConnection({
     host,
     port,

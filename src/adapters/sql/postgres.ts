@@ -14,6 +14,7 @@ import { NoAnswerError, openServerConnection, type ServerConnection, ServerDrive
 import { codeOf, networkTrouble, type ServerTrouble, translateTrouble } from './server-errors.ts';
 import {
   CONNECT_MS,
+  connectWithPassword,
   parseServerUrl,
   readAuthority,
   SERVER_CHUNKS,
@@ -79,6 +80,7 @@ export function postgresDialect(options: ServerOptions): SqlDialect {
   const names = { name, address, passwordFrom: options.password?.from };
   const { connections } = options;
   const isLost = (error: unknown): boolean => postgresTrouble(error) === 'lost';
+  const isRefusal = (error: unknown): boolean => postgresTrouble(error) === 'password';
   return {
     name,
     chunks: SERVER_CHUNKS,
@@ -86,7 +88,13 @@ export function postgresDialect(options: ServerOptions): SqlDialect {
     connect: async () => ({
       createAdapter: () => new PostgresAdapter(),
       createDriver: () =>
-        new ServerDriver({ connect: () => connect(options, address), connections, begin: BEGIN, spoils: isLost }),
+        new ServerDriver({
+          connect: () =>
+            connectWithPassword(options, address, isRefusal, (password) => connect(options, address, password)),
+          connections,
+          begin: BEGIN,
+          spoils: isLost,
+        }),
       createIntrospector: (db) => new PostgresIntrospector(db),
       createQueryCompiler: () => new ByteOrderCompiler(),
     }),
@@ -122,8 +130,11 @@ function lookUp({ table, columns, size, locks }: LookUpPlan): RawBuilder<unknown
     from ${sql.table(table)} where task = wanted.number and job = ${''} and step = ${''} ${fence}) as found`;
 }
 
-async function connect(options: ServerOptions, address: ServerAddress): Promise<ServerConnection> {
-  const { host, port, user, database, tls } = address;
+async function connect(
+  options: ServerOptions,
+  { host, port, user, database, tls }: ServerAddress,
+  password: string | undefined,
+): Promise<ServerConnection> {
   const ca = await readAuthority(options.ca);
   const client = new Client({
     host,
@@ -133,7 +144,7 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
     application_name: 'batchctl',
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
-    password: await options.password?.get(address),
+    password,
     ssl: tls ? { rejectUnauthorized: true, ...(ca !== undefined && { ca }) } : false,
     types: {
       // Sums and instants are exact up to 2^53. As text they would be concatenated instead of added.

@@ -72,7 +72,7 @@ export function translateTrouble(names: ServerNames, trouble: ServerTrouble, err
         'credentials',
         `expected the ledger ${name} to accept ${address.user}, found: ${found}`,
         passwordFrom === undefined
-          ? 'name the variable that holds the password in ledger.passwordEnv, or set ledger.iam'
+          ? 'name the secret that holds the password in ledger.password, or set ledger.iam'
           : `the password came from ${passwordFrom}: check that it is ${address.user}'s current password`,
       );
     case 'rights':

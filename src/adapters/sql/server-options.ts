@@ -24,7 +24,7 @@ export function parseServerUrl(text: string, kind: keyof typeof PORTS, hasCa: bo
   const scheme = Object.entries(SCHEMES).find(([name]) => name === url?.protocol)?.[1];
   if (url === undefined || scheme !== kind) throw wrongUrlError(kind, 'another text');
   if (url.password !== '')
-    throw wrongUrlError(kind, 'a password in it', 'name the variable that holds it in ledger.passwordEnv');
+    throw wrongUrlError(kind, 'a password in it', 'name the secret that holds it in ledger.password');
   const user = decode(url.username);
   const database = decode(url.pathname.slice(1));
   const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -92,6 +92,29 @@ export interface PasswordSource {
   /** For messages: `the variable BATCHCTL_DB_PASSWORD`, `an IAM token`. */
   readonly from: string;
   readonly get: (address: ServerAddress) => Promise<string>;
+  /**
+   * The password that replaces one that the server refused, after a rotation; null if there is no other. Absent: the
+   * password can't change.
+   */
+  readonly renew?: (refused: string) => Promise<string | null>;
+}
+
+/** Connects; if the server refuses the password, once more with the one that replaced it, if there is one. */
+export async function connectWithPassword<T>(
+  { password: source }: Pick<ServerOptions, 'password'>,
+  address: ServerAddress,
+  isRefusal: (error: unknown) => boolean,
+  connect: (password: string | undefined) => Promise<T>,
+): Promise<T> {
+  const password = await source?.get(address);
+  try {
+    return await connect(password);
+  } catch (error) {
+    if (password === undefined || source?.renew === undefined || !isRefusal(error)) throw error;
+    const newer = await source.renew(password);
+    if (newer === null) throw error;
+    return await connect(newer);
+  }
 }
 
 /** Time limit to connect, milliseconds. */
