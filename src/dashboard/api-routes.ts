@@ -33,7 +33,12 @@ interface Call<Input, Answer> {
 
 interface List<Row> {
   readonly items: readonly Row[];
+  /** The `after` of the next page; null: the list is complete. */
+  readonly next: string | null;
 }
+
+/** The fields of a list in pages. */
+type Paged<More> = More & { readonly limit?: Typed; readonly after?: string };
 
 type OfJob<More = object> = { readonly job: string } & More;
 /** A value of a verb's field: what a person typed, or a number. */
@@ -65,9 +70,9 @@ export interface Calls {
     OfJob<{ step?: string; task?: string; state?: TaskState; cause?: string; after?: string; limit?: Typed }>,
     List<ListedTask>
   >;
-  readonly logs: Call<OfJob<{ task?: string }>, List<AttemptLog>>;
+  readonly logs: Call<Paged<OfJob<{ task?: string }>>, List<AttemptLog>>;
   readonly failures: Call<OfJob, List<FailureCause>>;
-  readonly history: Call<OfJob, List<HistoryLine>>;
+  readonly history: Call<Paged<OfJob>, List<HistoryLine>>;
   readonly report: Call<OfJob, ComparedReport>;
   readonly why: Call<OfJob, WhyAnswer>;
   readonly objectList: Call<{ prefix: string; after?: string; limit?: Typed }, ObjectPage>;

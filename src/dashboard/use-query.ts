@@ -109,21 +109,66 @@ export const changes = signal(0);
 export function useQuery<Name extends ApiName>(
   name: Name,
   input: ApiInput<Name> | null,
-  { when = '', everyMs }: QueryOptions = {},
+  options: QueryOptions = {},
 ): QueryResult<ApiAnswer<Name>> {
-  const found = useSignal<Found<ApiAnswer<Name>> | null>(null);
+  return useAnswer(
+    `${name} ${JSON.stringify(input)}`,
+    input === null ? null : async (signal) => (await call(name, input, signal)).document,
+    options,
+  );
+}
+
+export interface ListResult<T> extends QueryResult<T> {
+  /** Reads one page more; null: the list is complete. */
+  readonly more: (() => void) | null;
+}
+
+/** Calls the manager for a list, and for as many pages of it as a person asked for. */
+export function useList<Name extends 'history' | 'logs'>(
+  name: Name,
+  input: ApiInput<Name>,
+  options: QueryOptions = {},
+): ListResult<ApiAnswer<Name>> {
+  const key = `${name} ${JSON.stringify(input)}`;
+  const asked = useSignal({ key, pages: 1 });
+  const result = useAnswer(
+    key,
+    async (signal) => {
+      const { pages } = asked.peek().key === key ? asked.peek() : { pages: 1 };
+      let { document } = await call(name, input, signal);
+      for (let page = 1; page < pages && document.next !== null; page += 1) {
+        const { document: next } = await call(name, { ...input, after: document.next }, signal);
+        document = { ...next, items: [...document.items, ...next.items] } as ApiAnswer<Name>;
+      }
+      return document;
+    },
+    options,
+  );
+  const more = (): void => {
+    const { key: of, pages } = asked.peek();
+    asked.value = { key, pages: of === key ? pages + 1 : 2 };
+    result.again();
+  };
+  return { ...result, more: result.document?.next == null ? null : more };
+}
+
+/** `key` tells one input from another; `read` null: makes no call. */
+function useAnswer<T>(
+  key: string,
+  read: ((signal: AbortSignal) => Promise<T>) | null,
+  { when = '', everyMs }: QueryOptions,
+): QueryResult<T> {
+  const found = useSignal<Found<T> | null>(null);
   const error = useSignal<CallError | null>(null);
   const busy = useSignal(false);
   const turn = useSignal(0);
-  const key = `${name} ${JSON.stringify(input)}`;
   const poller = useRef<Poller | null>(null);
   useEffect(() => {
-    if (input === null) return undefined;
+    if (read === null) return undefined;
     const ask = async (signal: AbortSignal): Promise<void> => {
       busy.value = true;
       try {
-        const { document } = await call(name, input, signal);
-        found.value = { key, document, at: exactNow() };
+        found.value = { key, document: await read(signal), at: exactNow() };
         error.value = null;
       } catch (caught) {
         if (signal.aborted) return;

@@ -207,10 +207,16 @@ export async function requireView(store: ObjectStore, job: string): Promise<JobV
 /** The entries of a job's journal from the given number on, oldest first. */
 export async function readEntries(store: ObjectStore, job: string, from = 0): Promise<readonly JournalEntry[]> {
   const entries: JournalEntry[] = [];
+  for await (const entry of journalEntries(store, job, from)) entries.push(entry);
+  return entries;
+}
+
+/** The same, one at a time. */
+export async function* journalEntries(store: ObjectStore, job: string, from = 0): AsyncGenerator<JournalEntry> {
   for (let n = from; ; n += 1) {
     const entry = await readEntry(store, job, n);
-    if (entry === null) return entries;
-    entries.push(entry);
+    if (entry === null) return;
+    yield entry;
   }
 }
 

@@ -19,6 +19,8 @@ export interface StoredLog {
   readonly task: number;
   readonly attempt: string;
   readonly bytes: number;
+  /** Milliseconds since the epoch. */
+  readonly modified: number;
   /** The log itself, which the caller must consume. Null if it was removed meanwhile. */
   open(): Promise<Readable | null>;
 }
@@ -28,6 +30,15 @@ interface LogsFilter {
   readonly task: TaskName | undefined;
   /** Only tasks that failed for good. */
   readonly failed: boolean;
+  /** Only logs after this one. */
+  readonly after: LogPlace | undefined;
+}
+
+/** A log's place in a list by step, task and time. A log that grows moves on, so none is passed over. */
+export interface LogPlace {
+  readonly task: TaskName;
+  readonly modified: number;
+  readonly attempt: string;
 }
 
 /** The logs of a job's attempts, by step, task and time. Attempts that wrote nothing have none. */
@@ -37,9 +48,14 @@ export async function* listLogs(platform: Platform, view: JobView, filter: LogsF
   for (const [step, { name }] of spec.steps.entries()) {
     if (filter.task !== undefined && filter.task.step !== step) continue;
     const failed = filter.failed ? await failedTasks(platform.store, view, step) : null;
+    const { after } = filter;
+    if (after !== undefined && step < after.task.step) continue;
     const one = filter.task === undefined ? '' : `${taskNumber(filter.task.task)}.`;
-    let ofTask: readonly DatedLog[] = [];
-    for await (const { key, size, modified } of platform.store.list(`${logPrefix(job, name)}${one}`)) {
+    const from = after?.task.step === step ? logKey(job, name, after.task.task, '') : undefined;
+    const isAfter = (log: StoredLog): boolean => from === undefined || comesAfter(log, after);
+    let ofTask: readonly StoredLog[] = [];
+    const listing = platform.store.list(`${logPrefix(job, name)}${one}`, from === undefined ? {} : { from });
+    for await (const { key, size, modified } of listing) {
       const match = LOG_NAME.exec(key);
       if (match?.[1] === undefined || match[2] === undefined) continue;
       const task = Number(match[1]);
@@ -48,19 +64,22 @@ export async function* listLogs(platform: Platform, view: JobView, filter: LogsF
       const log = { step: name, task, attempt: match[2], bytes: size, open, modified };
       if (ofTask[0]?.task === task) ofTask = [...ofTask, log];
       else {
-        yield* byTime(ofTask);
+        yield* byTime(ofTask).filter(isAfter);
         ofTask = [log];
       }
     }
-    yield* byTime(ofTask);
+    yield* byTime(ofTask).filter(isAfter);
   }
 }
 
-type DatedLog = StoredLog & Pick<ObjectEntry, 'modified'>;
-
 /** The store lists a task's attempts by their random ids. */
-const byTime = (logs: readonly DatedLog[]): readonly DatedLog[] =>
-  logs.toSorted((one, other) => one.modified - other.modified);
+const byTime = (logs: readonly StoredLog[]): readonly StoredLog[] =>
+  logs.toSorted((one, other) => one.modified - other.modified || (one.attempt < other.attempt ? -1 : 1));
+
+function comesAfter(log: StoredLog, place: LogPlace | undefined): boolean {
+  if (place === undefined || log.task !== place.task.task) return true;
+  return log.modified > place.modified || (log.modified === place.modified && log.attempt > place.attempt);
+}
 
 /** What an attempt has written since the last look. */
 interface LogPiece {

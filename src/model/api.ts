@@ -50,7 +50,15 @@ export type ValueFrame =
   | { readonly alive: true }
   | FrameEnd;
 
-export type FrameEnd = { readonly exit: number; readonly error: ApiError | null };
+export interface FrameEnd {
+  readonly exit: number;
+  readonly error: ApiError | null;
+  /** The `after` of the page that follows in a list; absent: the answer is complete. */
+  readonly next?: string;
+}
+
+/** A page of a list: its rows unless the caller gives a `limit`, at most so many, and at most so many bytes and a row. */
+export const PAGE = { rows: 1_000, most: 10_000, bytes: 8 * 2 ** 20 } as const;
 
 /**
  * Whether a manager of version `own` serves a caller of version `other`: one of the same major version; before 1.0,

@@ -270,4 +270,7 @@ export function parseGroup(text: string): string {
   throw new RangeError(`expected a name like default or gpu-large, found "${text}"`);
 }
 
+/** The id of a job: its name, the minute in UTC, and a random end. */
+export const JOB_ID_PATTERN = /^[a-z][a-z0-9-]*-\d{8}-\d{4}-[a-z0-9]{5}$/;
+
 export const RUN_KEY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}$/;

@@ -181,6 +181,8 @@ export interface JobFilter {
   readonly createdBy?: string;
   /** Only jobs with this id prefix. */
   readonly prefix?: string;
+  /** The page begins after this job; none if the ledger doesn't know it. */
+  readonly after?: string;
   readonly limit?: number;
 }
 

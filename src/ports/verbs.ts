@@ -115,13 +115,15 @@ export interface VerbCall extends VerbRequest {
   report(event: unknown): void;
   warn(text: string): void;
   notice(text: string): void;
-  /** Receives a row of a list; the next is made once it resolves. */
-  row(row: unknown): Promise<void>;
+  /** Receives a row of a list; the next is made once it resolves, with the row's length in bytes. */
+  row(row: unknown): Promise<number>;
 }
 
 export interface VerbResponse extends VerbOutcome {
   /** Undefined for a list, and after an error. */
   readonly answer: unknown;
+  /** The `after` of the page that follows in a list; null or absent: the answer is complete. */
+  readonly next?: string | null;
 }
 
 export interface VerbOutcome {

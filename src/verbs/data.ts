@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { findRemovable, listData, removeData } from '../jobs/data/data.ts';
 import { formatCount, formatSize } from '../lib/units.ts';
 import type { ListedData, RemovedData } from '../model/answers/data.ts';
-import { changing, field, flag, listVerb, option, reading, text } from './verb.ts';
+import { changing, field, firstRows, flag, listVerb, option, PAGED, reading, text } from './verb.ts';
 
 export const ls = listVerb({
   name: 'ls',
@@ -15,11 +15,14 @@ export const ls = listVerb({
       flag,
       false,
     ),
+    ...PAGED,
   }),
+  cursorOf: ({ key }: ListedData) => key,
   answer: async () => (await import('../model/answers/data.ts')).LISTED_DATA,
-  async run(context, { prefix, checksums }) {
+  async run(context, { prefix, checksums, after, limit }) {
     const { store } = await context.platform();
-    return listedRows(listData(store, prefix, { checksums, signal: context.signal }));
+    const rows = listData(store, prefix, { checksums, after, signal: context.signal });
+    return firstRows(listedRows(rows), limit);
   },
 });
 

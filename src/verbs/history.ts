@@ -1,73 +1,85 @@
 import * as v from 'valibot';
-import { readEntries, readEntry } from '../jobs/journal.ts';
+import { BatchctlError } from '../errors.ts';
+import { journalEntries, readEntry } from '../jobs/journal.ts';
+import { wholeNumberParser } from '../lib/units.ts';
 import type { HistoryLine } from '../model/answers/jobs.ts';
 import { acceptedText, historyText } from '../model/history-text.ts';
-import type { JournalEntry, JournalGap } from '../model/journal.ts';
+import type { JournalGap } from '../model/journal.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { jobOrLatest, resolveJobToShow } from './job.ts';
-import { listVerb, reading } from './verb.ts';
+import { firstRows, listVerb, PAGED, reading } from './verb.ts';
 
 /** Lists the decisions about a job, oldest first. Throws `notFound`, `usage`. */
 export const history = listVerb({
   name: 'history',
   ...reading('/jobs/{job}/history'),
-  input: v.strictObject({ job: jobOrLatest }),
+  input: v.strictObject({ job: jobOrLatest, ...PAGED }),
+  cursorOf: ({ number }: HistoryLine) => (number === null ? ACCEPTED : String(number)),
   answer: async () => (await import('../model/answers/jobs.ts')).HISTORY_LINE,
-  async run(context, { job }) {
+  async run(context, { job, after, limit }) {
+    const from = after === undefined ? null : after === ACCEPTED ? 0 : parseNumber(after) + 1;
     const view = await resolveJobToShow(context, job);
-    return linesOf(await historyOf((await context.platform()).store, view));
+    return firstRows(historyLines((await context.platform()).store, view, from), limit);
   },
 });
 
-async function* linesOf(lines: Awaited<ReturnType<typeof historyOf>>): AsyncIterable<HistoryLine> {
-  for (const { entry, ...line } of lines) yield { ...line, ...entry };
-}
+/** In place of an entry's number. */
+const ACCEPTED = 'accepted';
 
-/** One decision about a job, and its journal entry: null for the acceptance, and for a missing entry. */
-interface Decision extends HistoryLine {
-  readonly entry: JournalEntry | null;
+function parseNumber(after: string): number {
+  try {
+    return wholeNumberParser(0)(after);
+  } catch {
+    throw new BatchctlError('usage', `after: expected the number of an entry, found "${after.slice(0, 100)}"`);
+  }
 }
 
 /**
- * The decisions about a job: its acceptance, then its journal, oldest first. A gap in the journal is a line, and later
- * entries are shown by kind. Throws `newer`, `corrupt`.
+ * The decisions about a job: its acceptance, unless it begins with an entry's number, then its journal, oldest first. A
+ * gap in the journal is a line, and later entries are shown by kind. Throws `newer`, `corrupt`.
  */
-export async function historyOf(store: ObjectStore, { record, hole }: JobView): Promise<readonly Decision[]> {
-  const accepted: Decision = {
-    number: null,
-    when: record.createdAt,
-    who: record.createdBy,
-    what: 'accepted',
-    entry: null,
-    text: acceptedText(record),
-  };
+export async function* historyLines(
+  store: ObjectStore,
+  { record, hole }: JobView,
+  from: number | null = null,
+): AsyncIterable<HistoryLine> {
+  const { job, createdAt, createdBy } = record;
+  const accepted = { number: null, when: createdAt, who: createdBy, what: 'accepted', text: acceptedText(record) };
+  if (from === null) yield accepted;
+  let last = createdAt;
+  let number = 0;
   let view = emptyView(record);
-  const lines = (await readEntries(store, record.job)).map((entry, number): Decision => {
-    const { when, who, what } = entry;
-    const text = historyText(entry, view);
+  for await (const entry of journalEntries(store, job)) {
+    // The text may depend on the entries before it.
+    const line: HistoryLine = {
+      number,
+      when: entry.when,
+      who: entry.who,
+      what: entry.what,
+      text: historyText(entry, view),
+    };
+    if (number >= (from ?? 0)) yield { ...line, ...entry };
     view = foldJournal(view, [entry]);
-    return { number, when, who, what, text, entry };
-  });
-  return [
-    accepted,
-    ...lines,
-    ...(hole === null ? [] : await linesAfterGap(store, record.job, hole, (lines.at(-1) ?? accepted).when)),
-  ];
+    last = entry.when;
+    number += 1;
+  }
+  if (hole !== null) yield* linesAfterGap(store, job, hole, last, from ?? 0);
 }
 
-async function linesAfterGap(
+async function* linesAfterGap(
   store: ObjectStore,
   job: string,
   { missing, last }: JournalGap,
   before: string,
-): Promise<readonly Decision[]> {
-  const lines: Decision[] = [];
+  from: number,
+): AsyncIterable<HistoryLine> {
+  let at = before;
   for (let number = missing; number <= last; number += 1) {
     const entry = await readEntry(store, job, number);
-    const { when = lines.at(-1)?.when ?? before, who = '', what = 'missing' } = entry ?? {};
+    const { when = at, who = '', what = 'missing' } = entry ?? {};
+    at = when;
     const text = entry === null ? 'this entry is missing' : `${what}: ignored, as an earlier entry is missing`;
-    lines.push({ number, when, who, what, text, entry });
+    if (number >= from) yield { ...{ number, when, who, what, text }, ...entry };
   }
-  return lines;
 }

@@ -1,13 +1,24 @@
 import * as v from 'valibot';
-import { isBatchctlError } from '../errors.ts';
+import { BatchctlError, isBatchctlError } from '../errors.ts';
 import { findGap } from '../jobs/journal.ts';
 import { mapAhead } from '../lib/parallel.ts';
 import { parseDuration, parsePairs } from '../lib/units.ts';
 import type { ListedJob } from '../model/answers/jobs.ts';
 import { isClosed, JOB_STATES } from '../model/job.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
-import type { JobFilter, LedgerJob } from '../ports/ledger.ts';
-import { flag, listVerb, oneOf, option, parsedText, reading, text, type VerbContext } from './verb.ts';
+import type { JobFilter, Ledger, LedgerJob } from '../ports/ledger.ts';
+import {
+  firstRows,
+  flag,
+  listVerb,
+  oneOf,
+  option,
+  PAGED,
+  parsedText,
+  reading,
+  text,
+  type VerbContext,
+} from './verb.ts';
 
 /** The journals of this many closed jobs are listed, newest first; those of open jobs always are. */
 const MAX_CLOSED_CHECKED = 100;
@@ -24,9 +35,11 @@ export const jobs = listVerb({
     label: option('--label <name=value>', 'only jobs with this label', v.array(text), []),
     since: option('--since <duration>', 'only jobs accepted within this time: 7d', parsedText(parseDuration)),
     mine: option('--mine', 'only jobs that I submitted from here', flag, false),
+    ...PAGED,
   }),
+  cursorOf: ({ job }: ListedJob) => job,
   answer: async () => (await import('../model/answers/jobs.ts')).LISTED_JOB,
-  async run(context, { state, name, label, since, mine }) {
+  async run(context, { state, name, label, since, mine, after, limit }) {
     const platform = await context.platform();
     const filter: JobFilter = {
       ...(state === undefined ? {} : { states: [state] }),
@@ -35,20 +48,36 @@ export const jobs = listVerb({
       ...(mine ? { createdBy: platform.who } : {}),
       labels: parsePairs('--label', label),
     };
-    return rowsOf(context, await (await platform.ledger()).jobs(filter));
+    const ledger = await platform.ledger();
+    if (after !== undefined && (await ledger.job(after)) === null)
+      throw new BatchctlError('notFound', `there is no job ${after} to continue after`, { hint: 'batchctl jobs' });
+    return rowsOf(context, firstRows(ledgerJobs(ledger, filter, after), limit));
   },
 });
+
+/** Rows read from the ledger at once. */
+const PAGE_ROWS = 1_000;
+
+/** The ledger's jobs, newest first. */
+async function* ledgerJobs(ledger: Ledger, filter: JobFilter, after: string | undefined): AsyncGenerator<LedgerJob> {
+  for (let last = after; ; ) {
+    const page = await ledger.jobs({ ...filter, limit: PAGE_ROWS, ...(last !== undefined && { after: last }) });
+    yield* page;
+    last = page.at(-1)?.job;
+    if (page.length < PAGE_ROWS) return;
+  }
+}
 
 /**
  * The rows, with any gap in their jobs' journals. If a journal can't be listed, no further journals are, but the rows
  * continue: they need only the ledger.
  */
-function rowsOf(context: VerbContext, rows: readonly LedgerJob[]): AsyncIterable<ListedJob> {
-  const closed = rows.filter(({ state }) => isClosed(state));
-  const unchecked = new Set(closed.slice(MAX_CLOSED_CHECKED));
+function rowsOf(context: VerbContext, rows: AsyncIterable<LedgerJob>): AsyncIterable<ListedJob> {
+  let closed = 0;
   let failed = false;
   return mapAhead(rows, AT_ONCE, async (row): Promise<ListedJob> => {
-    if (failed || unchecked.has(row)) return listed(row);
+    if (isClosed(row.state)) closed += 1;
+    if (failed || (isClosed(row.state) && closed > MAX_CLOSED_CHECKED)) return listed(row);
     try {
       const { store } = await context.platform();
       return { ...listed(row), journalHole: await findGap(store, row.job) };

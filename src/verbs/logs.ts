@@ -6,6 +6,7 @@ import {
   followLog,
   type JobLogPiece,
   type LogEnd,
+  type LogPlace,
   listLogs,
   NOTHING_SHOWN,
   type Shown,
@@ -18,7 +19,18 @@ import { parseTaskName, type TaskName } from '../jobs/tasks.ts';
 import type { AttemptLog } from '../model/answers/tasks.ts';
 import type { JobView } from '../model/view.ts';
 import { jobOrLatest, resolveJobToShow } from './job.ts';
-import { flag, listVerb, option, type Resumption, reading, text, type VerbContext } from './verb.ts';
+import {
+  firstRows,
+  flag,
+  type Given,
+  listVerb,
+  option,
+  PAGED,
+  type Resumption,
+  reading,
+  text,
+  type VerbContext,
+} from './verb.ts';
 
 /** The stderr of attempts; with `follow`, in pieces as it is written. Throws `notFound`, `usage`, `interrupted`. */
 export const logs = listVerb({
@@ -39,13 +51,18 @@ export const logs = listVerb({
       flag,
       false,
     ),
+    ...PAGED,
   }),
+  cursorOf: (row: AttemptLog, { follow }: Given) => (follow === true ? null : ReadLog.placeOf(row)),
   answer: async () => (await import('../model/answers/tasks.ts')).ATTEMPT_LOG,
-  async run(context, { job: said, task, failed, follow }): Promise<AsyncIterable<AttemptLog>> {
+  async run(context, { job: said, task, failed, follow, after, limit }): Promise<AsyncIterable<AttemptLog>> {
     const platform = await context.platform();
     const view = await resolveJobToShow(context, said);
     const named = task === undefined ? undefined : parseTaskName(view, task);
-    if (!follow) return wholeLogs(context, listLogs(platform, view, { task: named, failed }));
+    if (!follow) {
+      const from = after === undefined ? undefined : parsePlace(view, after);
+      return firstRows(wholeLogs(context, listLogs(platform, view, { task: named, failed, after: from })), limit);
+    }
     if (failed) {
       throw new BatchctlError('usage', '--follow and --failed are mutually exclusive', {
         hint: `batchctl logs ${view.record.job} --failed`,
@@ -59,13 +76,21 @@ async function* wholeLogs(
   { signal }: Pick<VerbContext, 'signal'>,
   found: AsyncIterable<StoredLog>,
 ): AsyncGenerator<AttemptLog, void> {
-  for await (const { step, task, attempt, open } of found) {
+  for await (const { step, task, attempt, modified, open } of found) {
     signal.throwIfAborted();
     const chunks: Uint8Array[] = [];
     for await (const chunk of (await open()) ?? []) chunks.push(chunk as Uint8Array);
     const bytes = Buffer.concat(chunks);
-    yield new ReadLog({ step, task, attempt, text: bytes.toString('utf8') }, bytes);
+    yield new ReadLog({ step, task, attempt, text: bytes.toString('utf8') }, bytes, modified);
   }
+}
+
+/** A log's place in the list, as `ReadLog.placeOf` writes it. Throws `usage`, `notFound`. */
+function parsePlace(view: JobView, text: string): LogPlace {
+  const [, task, modified, attempt] = /^([^/]+\/\d+)\/(\d+)\/([^/]+)$/.exec(text) ?? [];
+  if (task === undefined || modified === undefined || attempt === undefined)
+    throw new BatchctlError('usage', `after: expected the next of a page of logs, found "${text.slice(0, 100)}"`);
+  return { task: parseTaskName(view, task), modified: Number(modified), attempt };
 }
 
 const ENDS: Readonly<Record<Exclude<LogEnd, 'interrupted'>, string>> = {
@@ -130,13 +155,19 @@ class ReadLog implements AttemptLog {
   readonly attempt: string;
   readonly text: string;
   readonly #bytes: Uint8Array;
+  readonly #modified: number;
 
-  constructor({ step, task, attempt, text }: AttemptLog, bytes: Uint8Array) {
+  constructor({ step, task, attempt, text }: AttemptLog, bytes: Uint8Array, modified = 0) {
     this.step = step;
     this.task = task;
     this.attempt = attempt;
     this.text = text;
     this.#bytes = bytes;
+    this.#modified = modified;
+  }
+
+  static placeOf(log: AttemptLog): string | null {
+    return #modified in log ? `${log.step}/${log.task}/${log.#modified}/${log.attempt}` : null;
   }
 
   static bytesOf(log: AttemptLog): Uint8Array {

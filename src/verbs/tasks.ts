@@ -21,7 +21,19 @@ import type { AttemptEvent, LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { jobOrLatest, jobToChange, resolveJob, resolveJobToShow } from './job.ts';
-import { changing, flag, listVerb, oneOf, option, parsedText, reading, text, type VerbContext, verb } from './verb.ts';
+import {
+  changing,
+  flag,
+  type Given,
+  listVerb,
+  oneOf,
+  option,
+  parsedText,
+  reading,
+  text,
+  type VerbContext,
+  verb,
+} from './verb.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
 export const TASKS_LISTED = 1_000;
@@ -44,6 +56,7 @@ export const tasks = listVerb({
     input: option('--input <text>', 'only tasks whose input has this text in its name', text),
     after: option('--after <task>', 'start after this task: <step>/<n>', text),
   }),
+  cursorOf: ({ step, task }: ListedTask, given: Given) => (given.task == null ? `${step}/${task}` : null),
   answer: async () => (await import('../model/answers/tasks.ts')).LISTED_TASK,
   async run(context, { job: said, task, step, state, limit, after, cause, input }) {
     const platform = await context.platform();

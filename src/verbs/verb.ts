@@ -5,6 +5,7 @@ import type { CorrectedFile } from '../jobs/change/corrected-file.ts';
 import type { SubmissionRequest } from '../jobs/submit/prepare.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeFound } from '../lib/problems.ts';
+import { wholeNumberParser } from '../lib/units.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
 import type { Scope } from '../model/api.ts';
 import type { JobSpec } from '../model/job.ts';
@@ -119,6 +120,11 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   runsLocally?(given: Given): boolean;
   /** The error that Ctrl-C produces in such a call. `given`: as typed, with the job's id. */
   interruptedError?(given: Given): BatchctlError;
+  /**
+   * For a list with the fields `PAGED`, which a manager answers in pages: the `after` of the page that begins after a
+   * row. Null for a call that can't be continued.
+   */
+  cursorOf?(row: RowOf<Result>, given: Given): string | null;
   /** For a followed list: drops rows that the caller had received before it lost the connection. */
   createResumption?(): Resumption;
   /** Fields that its HTTP path doesn't accept: a call with them continues, which a single JSON answer can't express. */
@@ -132,6 +138,8 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   /** Returns the answer, or throws a BatchctlError. A list may also throw while its rows are read. */
   run(context: VerbContext<Event>, input: FieldValues<F>): Promise<Result> | Result;
 }
+
+type RowOf<Result> = Result extends AsyncIterable<infer Row> ? Row : never;
 
 /** An answer, or all rows of a list. */
 type Whole<Result> = Result extends AsyncIterable<infer Row> ? readonly Row[] : Result;
@@ -214,6 +222,16 @@ export function option<
   return v.optional(field(spec, text, schema), fallback as D);
 }
 
+/** The rows until there are `limit` of them. */
+export async function* firstRows<Row>(rows: AsyncIterable<Row>, limit: number | undefined): AsyncIterable<Row> {
+  let left = limit ?? Number.POSITIVE_INFINITY;
+  for await (const row of rows) {
+    yield row;
+    left -= 1;
+    if (left <= 0) return;
+  }
+}
+
 /** A field that names a file of the caller, read through `context.files`. */
 export function fileField(spec: string, text: string, file: FileKind) {
   return v.pipe(v.string(wrongText), v.description(text), v.metadata({ spec, file }));
@@ -260,6 +278,17 @@ export function parsedText<T>(parse: (text: string) => T) {
     }),
   );
 }
+
+/** The fields of a list in pages. They aren't typed: a command line asks for all pages. */
+export const PAGED = {
+  limit: v.optional(
+    v.pipe(
+      parsedText(wholeNumberParser(1)),
+      v.description('at most this many rows (1,000); a manager answers at most 10,000'),
+    ),
+  ),
+  after: v.optional(v.pipe(text, v.description('`next` of the page before'))),
+};
 
 export const flag = v.boolean((issue) => `expected true or false, found ${describeFound(issue.input)}`);
 

@@ -128,7 +128,7 @@ async function openVerifier(
       report: () => undefined,
       notice: () => undefined,
       warn: () => undefined,
-      row: async () => undefined,
+      row: async () => 0,
     });
     return { code: exitCode, stderr: error?.message ?? '' };
   };

@@ -45,7 +45,7 @@ describe('the signal that ends a command', () => {
       report: () => {},
       warn: () => {},
       notice: () => {},
-      row: async () => {},
+      row: async () => 0,
     });
     expect(signals).to.have.length(1);
     expect(await warningsFor(signals)).to.deep.equal([]);

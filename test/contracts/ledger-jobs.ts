@@ -70,6 +70,26 @@ export function ledgerJobsContract({ ledger }: LedgerFixture): void {
       expect(await listed({ labels: { team: "x' or 1=1 --" } })).to.equal('');
     });
 
+    it('lists jobs in pages, also those of one instant, and none after an unknown job', async () => {
+      const recorded = Array.from({ length: 9 }, (_, n) => ({ job: `p-${n}`, createdAt: T0 + Math.floor(n / 3) }));
+      for (const each of recorded)
+        await ledger.recordJob(job({ ...each, name: each.job === 'p-4' ? 'other' : 'claims' }));
+      const all = (await ledger.jobs({})).map((each) => each.job);
+      for (const limit of [1, 2, 4]) {
+        const found: string[] = [];
+        for (let last: string | undefined; ; last = found.at(-1)) {
+          const page = await ledger.jobs({ limit, ...(last !== undefined && { after: last }) });
+          found.push(...page.map((each) => each.job));
+          if (page.length < limit) break;
+        }
+        expect(found, String(limit)).to.deep.equal(all);
+      }
+      expect((await ledger.jobs({ name: 'other', after: all[1] ?? '' })).map((each) => each.job)).to.deep.equal([
+        'p-4',
+      ]);
+      expect(await ledger.jobs({ after: 'p-9' })).to.deep.equal([]);
+    });
+
     it('forgets tasks and attempts but neither the job nor its totals, and late events bring nothing back', async () => {
       await ledger.recordJob(job());
       await ledger.recordJob(job({ job: 'claims-2' }));

@@ -6,11 +6,12 @@ import { append, findGap, readView, readViewToShow, refreshView, requireView } f
 import { ledgerJob } from '../../src/jobs/record-view.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
+import type { HistoryLine } from '../../src/model/answers/jobs.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { journalKey, journalPrefix, outKey } from '../../src/model/keys.ts';
 import { emptyView, type JobView, stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { historyOf } from '../../src/verbs/history.ts';
+import { historyLines } from '../../src/verbs/history.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { recordRequests } from '../support/record-requests.ts';
 import { failsWith } from '../support/rejection.ts';
@@ -200,11 +201,18 @@ describe('a gap in a journal', () => {
     const { record } = await jobWithGap(2);
     const { store } = place.platform;
     const view = await readViewToShow(store, record.job);
-    const lines = await historyOf(store, view ?? emptyView(record));
+    const linesFrom = async (from: number | null): Promise<readonly HistoryLine[]> => {
+      const lines: HistoryLine[] = [];
+      for await (const line of historyLines(store, view ?? emptyView(record), from)) lines.push(line);
+      return lines;
+    };
+    const lines = await linesFrom(null);
     expect(lines.map(({ number, what }) => `${number} ${what}`).join()).to.equal(
       'null accepted,0 sent,1 pause,2 missing,3 pause,4 adjust',
     );
     expect(lines[4]?.text).to.equal('pause: ignored, as an earlier entry is missing');
+    for (const from of [0, 1, 2, 3, 4, 5])
+      expect(await linesFrom(from), String(from)).to.deep.equal(lines.slice(from + 1));
   });
 
   it('still allows fetching the existing outputs', async () => {

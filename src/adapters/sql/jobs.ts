@@ -29,7 +29,7 @@ export async function readJob(db: Kysely<Tables>, id: string): Promise<LedgerJob
 
 export async function readJobs(db: Kysely<Tables>, filter: JobFilter): Promise<readonly LedgerJob[]> {
   let query = db.selectFrom('jobs').selectAll();
-  const { states, name, since, createdBy, prefix, limit } = filter;
+  const { states, name, since, createdBy, prefix, after, limit } = filter;
   if (states !== undefined) {
     if (states.length === 0) return [];
     query = query.where('state', 'in', states);
@@ -47,6 +47,14 @@ export async function readJobs(db: Kysely<Tables>, filter: JobFilter): Promise<r
           .where('job_labels.name', '=', label)
           .where('job_labels.value', '=', value),
       ),
+    );
+  }
+  if (after !== undefined) {
+    const last = await readJob(db, after);
+    if (last === null) return [];
+    const { createdAt, job } = last;
+    query = query.where(({ and, eb, or }) =>
+      or([eb('created_at', '<', createdAt), and([eb('created_at', '=', createdAt), eb('job', '<', job)])]),
     );
   }
   query = query.orderBy('created_at', 'desc').orderBy('job', 'desc');

@@ -85,10 +85,15 @@ async function statementsOf(store: LedgerObjects, job: string): Promise<Statemen
 }
 
 async function* listStatements(store: LedgerObjects, filter: JobFilter): AsyncGenerator<Statements> {
-  const { states, prefix, since } = filter;
+  const { states, prefix, since, after } = filter;
+  const last = after === undefined ? null : await directoryOf(store, after);
+  if (after !== undefined && last === null) return;
   // Later jobs come first, so all jobs older than `since` come after this key.
   const to = since === undefined ? undefined : ledgerJobPrefix('', since - 1).replace(/\.\/$/, '');
-  for await (const known of groupStatements(store.keys(LEDGER_JOBS, to === undefined ? {} : { to }))) {
+  // '0' is the character after '/': it skips the statements about the last job.
+  const from = last?.replace(/\/$/, '0');
+  const range = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+  for await (const known of groupStatements(store.keys(LEDGER_JOBS, range))) {
     const state = STATEMENT.exec(known.names.at(-1) ?? '')?.[5];
     if (states !== undefined && !states.includes(state as JobState)) continue;
     if (prefix !== undefined && !known.job.startsWith(prefix)) continue;

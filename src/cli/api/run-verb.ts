@@ -13,6 +13,7 @@ import type { Io } from '../io.ts';
 import { exitOf, toBatchctlError } from '../report-error.ts';
 import { runInProcess } from '../verb-command.ts';
 import { answerSchema, inputSchema } from '../verb-schema.ts';
+import { pageOf } from './list-page.ts';
 
 /** Runs verbs for callers, with the manager's configuration and ports and each caller's name. */
 export async function openVerbRunner(
@@ -53,7 +54,8 @@ async function callVerb(verb: AnyVerb, call: VerbCall, config: Config, platform:
     const own = Object.create(await opened.platform(), { warn: { value: warn, enumerable: true } }) as Platform;
     ctx = { ...opened, platform: () => Promise.resolve(own), notice, warn };
     let verdict: BatchctlError | null = null;
-    const made = await runInProcess(ctx, verb, call.input, {
+    const page = await pageOf(verb, call, own);
+    const made = await runInProcess(ctx, verb, page.input, {
       report: (event) => call.report(event),
       shown: async () => {},
       conclude: (error) => {
@@ -61,10 +63,10 @@ async function callVerb(verb: AnyVerb, call: VerbCall, config: Config, platform:
       },
     });
     const { result, exitCode } = withExitCode(verb, made, call.input);
-    if (verb.list) for await (const row of result) await call.row(row);
+    const next = verb.list ? await page.send(result) : null;
     const answer = verb.list ? undefined : result;
-    if (verdict !== null) return { answer, ...endOf(verdict) };
-    return { answer, exitCode: exitCode(), error: null };
+    if (verdict !== null) return { answer, next, ...endOf(verdict) };
+    return { answer, next, exitCode: exitCode(), error: null };
   } catch (error) {
     return { answer: undefined, ...endOf(error) };
   } finally {

@@ -1,10 +1,12 @@
 import { PassThrough } from 'node:stream';
+import * as v from 'valibot';
 import type { BatchctlError } from '../../errors.ts';
 import { filesInArchive } from '../../jobs/code-archive.ts';
 import { requireEnded } from '../../jobs/job-exit.ts';
 import { requireView } from '../../jobs/journal.ts';
 import { parseDuration } from '../../lib/units.ts';
-import type { ValueFrame } from '../../model/api.ts';
+import { PAGE, type ValueFrame } from '../../model/api.ts';
+import { JOB_ID_PATTERN } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Manager } from '../../ports/manager.ts';
 import { type Attachments, scopeOf, type VerbRequest } from '../../ports/verbs.ts';
@@ -69,8 +71,12 @@ export async function callVerb<Result, Event>(
   };
   const rows = verb.list ? new PassThrough({ objectMode: true }) : null;
   const values = new AnswerReceiver<Event>(ctx, events, rows, verb.createResumption?.() ?? null);
-  const ending = callAndConfirm(retrying, verb.name, values, (yes, seconds) =>
-    manager.call({ ...asked, yes, input: { ...input, ...timeoutLeft(input, seconds) } }, ctx.signal),
+  const callPage = (page: RawInput): Promise<VerbResult> =>
+    callAndConfirm(retrying, verb.name, values, (yes, seconds) =>
+      manager.call({ ...asked, yes, input: { ...input, ...timeoutLeft(input, seconds), ...page } }, ctx.signal),
+    );
+  const ending = (verb.cursorOf === undefined ? callPage({}) : callPages(verb, input, values, callPage)).then(
+    () => values.answer,
   );
   if (rows === null) return (await ending) as Result;
   ending.then(
@@ -78,6 +84,26 @@ export async function callVerb<Result, Event>(
     (error: Error) => rows.destroy(error),
   );
   return shownRows(rows) as unknown as Result;
+}
+
+/** Asks for a list page by page, up to the limit of the call. Each page may be retried until a row of it is printed. */
+async function callPages<Result, Event>(
+  { input: { entries } }: VerbDeclaration<Fields, Result, Event>,
+  given: RawInput,
+  values: Pick<AnswerReceiver<Event>, 'rows' | 'restart'>,
+  callPage: (page: RawInput) => Promise<VerbResult>,
+): Promise<void> {
+  // The manager refuses a bad limit.
+  const limit = v.safeParse(entries.limit ?? v.undefined(), given.limit);
+  const most = limit.success ? Number(limit.output ?? Number.POSITIVE_INFINITY) : null;
+  const limitOf = (rows: number): RawInput =>
+    most === null ? {} : { limit: String(Math.min(most - rows, PAGE.most)) };
+  for (let page = limitOf(0); ; ) {
+    const { next } = await callPage(page);
+    if (next === null || (most !== null && values.rows >= most)) return;
+    values.restart('all');
+    page = { ...limitOf(values.rows), after: next };
+  }
 }
 
 /** Runs a verb in this process, on the manager's store. The manager resolves the job. */
@@ -124,20 +150,21 @@ async function callAndConfirm<Event>(
   name: string,
   values: AnswerReceiver<Event>,
   ask: (yes: boolean, seconds: number) => AsyncIterable<ValueFrame>,
-): Promise<unknown> {
+): Promise<VerbResult> {
   const { ctx } = retrying;
   const callOnce = (yes: boolean): Promise<VerbResult> =>
     callWithRetries(retrying, name, values, (seconds) => ask(yes, seconds));
-  let { error } = await callOnce(ctx.flags.yes);
+  let result = await callOnce(ctx.flags.yes);
   const { stdin, stderr } = ctx.io;
-  if (error?.question !== undefined && stdin.isTTY === true && stderr.isTTY === true) {
-    await confirm(ctx, error.question);
+  if (result.error?.question !== undefined && stdin.isTTY === true && stderr.isTTY === true) {
+    await confirm(ctx, result.error.question);
     values.restart('all');
-    ({ error } = await callOnce(true));
+    result = await callOnce(true);
   }
+  const { error } = result;
   if (error !== null && values.answer === undefined) throw errorOf(error);
   if (error !== null) values.conclude(errorOf(error));
-  return values.answer;
+  return result;
 }
 
 /** What a lost connection means for a call. */
@@ -179,20 +206,22 @@ async function attachJobFile(ctx: Context, manager: Manager, path: string): Prom
 class AnswerReceiver<Event> implements FrameReceiver {
   readonly #ctx: Context;
   readonly #events: CallEvents<Event>;
-  readonly #rows: PassThrough | null;
+  readonly #shownRows: PassThrough | null;
   readonly #resumption: Resumption | null;
   readonly #said: string[] = [];
   /** Notices that a person read before the question; they are not printed again. */
   #toSkip: string[] = [];
   frames = 0;
-  /** Rows were printed and can't be taken back. */
+  /** Rows received in all. */
+  rows = 0;
+  /** Rows were printed, of a list in pages rows of this page, and can't be taken back. */
   printed = false;
   answer: unknown;
 
   constructor(ctx: Context, events: CallEvents<Event>, rows: PassThrough | null, resumption: Resumption | null) {
     this.#ctx = ctx;
     this.#events = events;
-    this.#rows = rows;
+    this.#shownRows = rows;
     this.#resumption = resumption;
   }
 
@@ -202,10 +231,11 @@ class AnswerReceiver<Event> implements FrameReceiver {
     else if ('notice' in frame) this.#say(frame.notice, this.#ctx.notice);
     else if ('warning' in frame) this.#say(frame.warning, this.#ctx.warn);
     else if ('answer' in frame) this.answer = frame.answer;
-    else if ('row' in frame && this.#rows !== null) {
+    else if ('row' in frame && this.#shownRows !== null) {
       this.printed = true;
+      this.rows += 1;
       const row = this.#resumption === null ? frame.row : this.#resumption.newPart(frame.row);
-      if (row !== null) await writeRow(this.#rows, row);
+      if (row !== null) await writeRow(this.#shownRows, row);
     }
   }
 
@@ -226,6 +256,7 @@ class AnswerReceiver<Event> implements FrameReceiver {
   restart(what: 'all' | 'rows'): void {
     this.#toSkip = what === 'all' ? [...this.#said] : [];
     if (what === 'rows') this.#resumption?.restart();
+    this.printed = this.printed && what === 'rows';
   }
 }
 
@@ -244,11 +275,9 @@ export async function attachJob(
   return attachPlan(ctx, manager, job, input, find);
 }
 
-const ID = /^[a-z][a-z0-9-]*-\d{8}-\d{4}-[a-z0-9]{5}$/;
-
 /** The id of the job that `text` names (`last`, a prefix ...), from the manager. Throws as `findJob` does. */
 export async function jobIdFromManager(ctx: Context, manager: Manager, text: unknown): Promise<string> {
-  if (typeof text === 'string' && ID.test(text)) return text;
+  if (typeof text === 'string' && JOB_ID_PATTERN.test(text)) return text;
   const silent = { ...ctx, notice: () => {} };
   return (await callVerb(silent, manager, asCallable(status), { job: text }, NO_EVENTS)).job;
 }

@@ -24,6 +24,8 @@ export interface RetryContext {
 export interface VerbResult {
   readonly exitCode: number;
   readonly error: ApiError | null;
+  /** The `after` of the next page of a list; null: there is none. */
+  readonly next: string | null;
 }
 
 export function errorOf({ kind, message, hint }: ApiError): BatchctlError {
@@ -80,14 +82,14 @@ export async function callWithRetries(
     await wait(jitter(Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** retries)), ctx.signal);
     retries += 1;
     if (ctx.signal.aborted) throw interruptedError(sending, shown);
-    shown.restart('rows');
+    shown.restart(mode === 'follows' ? 'rows' : 'all');
     seconds = (ctx.clock.monotonic() - begun) / 1_000;
   }
 }
 
 async function readAnswer(frames: AsyncIterable<ValueFrame>, shown: FrameReceiver): Promise<VerbResult> {
   for await (const frame of frames) {
-    if ('exit' in frame) return { exitCode: frame.exit, error: frame.error };
+    if ('exit' in frame) return { exitCode: frame.exit, error: frame.error, next: frame.next ?? null };
     await shown.receive(frame);
   }
   throw new BatchctlError('unexpected', 'the manager ended its answer without a result');

@@ -3,7 +3,7 @@ import type { ComponentChildren, FunctionComponent, RefObject } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { fixSteps } from '../../model/why/cause.ts';
 import { CallError } from '../call.ts';
-import type { QueryResult } from '../use-query.ts';
+import type { ListResult, QueryResult } from '../use-query.ts';
 
 /** The line that screen readers announce; only for events that matter to a person. */
 export const announced = signal('');
@@ -125,6 +125,24 @@ export function Problem({ error, again }: { readonly error: CallError; readonly 
 export function QueryStatus({ query, what }: { readonly query: QueryResult<unknown>; readonly what: string }) {
   if (query.error !== null) return <Problem error={query.error} again={query.again} />;
   return query.document === null ? <Loading what={what} /> : null;
+}
+
+interface MorePagesProps {
+  readonly list: ListResult<unknown>;
+  /** What the button says. */
+  readonly children: string;
+}
+
+/** Reads the next page of a list; nothing once it is complete. */
+export function MorePages({ list: { more, busy }, children }: MorePagesProps) {
+  if (more === null) return null;
+  return (
+    <p class="buttons">
+      <button type="button" onClick={more} aria-disabled={busy}>
+        {busy ? 'Loading...' : children}
+      </button>
+    </p>
+  );
 }
 
 interface LogBoxProps {

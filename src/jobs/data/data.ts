@@ -23,6 +23,8 @@ export interface DataEntry {
 export interface ListDataOptions {
   /** Also look up each object's checksum, at one request per object. */
   readonly checksums: boolean;
+  /** Only keys after this one. */
+  readonly after?: string | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -30,9 +32,13 @@ export interface ListDataOptions {
 export async function* listData(
   store: ObjectStore,
   prefix: string,
-  { checksums, signal }: ListDataOptions,
+  { checksums, after, signal }: ListDataOptions,
 ): AsyncGenerator<DataEntry> {
-  const entries = store.list(dataKey(bareKey(prefix)), signal === undefined ? {} : { signal });
+  const entries = store.list(dataKey(bareKey(prefix)), {
+    // The first key that can follow another is the same with a zero byte.
+    ...(after !== undefined && { from: `${dataKey(bareKey(after))}\0` }),
+    ...(signal !== undefined && { signal }),
+  });
   if (checksums) {
     for await (const entry of mapAhead(entries, AHEAD, (found) => withChecksum(store, found))) yield entry;
   } else {

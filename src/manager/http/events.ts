@@ -382,7 +382,10 @@ async function askVerb(
     report: () => {},
     notice: () => {},
     warn: () => {},
-    row: async (row) => void rows.push(row),
+    row: async (row) => {
+      rows.push(row);
+      return 0;
+    },
   });
   if (error !== null)
     throw new BatchctlError(error.kind as ErrorKind, error.message, error.hint === null ? {} : { hint: error.hint });

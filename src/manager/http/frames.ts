@@ -96,12 +96,13 @@ function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply
       warn: (text) => frames.write({ warning: text }),
       row: (row) => frames.send({ row }),
     })
-    .then(async ({ answer, exitCode, error, cause }) => {
+    .then(async ({ answer, next, exitCode, error, cause }) => {
       if (answer !== undefined) await frames.send({ answer });
       request.audited = { verb: verb.name, input, exitCode };
       // A list that ends because its reader left is not an error.
       if (error?.kind === 'unexpected' && !gone.aborted) options.onHidden(cause ?? error, request.id);
-      return frames.end({ exit: exitCode, error: error === null ? null : publicVerbError(error, request.id) });
+      const shown = error === null ? null : publicVerbError(error, request.id);
+      return frames.end({ exit: exitCode, error: shown, ...(next != null && { next }) });
     })
     .catch((error: unknown) => {
       if (!gone.aborted) options.onHidden(error, request.id);
@@ -140,9 +141,11 @@ class FrameStream {
     if (!this.#gone.aborted) this.body.write(`${JSON.stringify(frame)}\n`);
   }
 
-  /** Resolves when the reader takes more. */
-  async send(frame: ValueFrame): Promise<void> {
+  /** Resolves with the frame's length in bytes when the reader takes more. */
+  async send(frame: ValueFrame): Promise<number> {
     this.#gone.throwIfAborted();
-    if (!this.body.write(`${JSON.stringify(frame)}\n`)) await once(this.body, 'drain', { signal: this.#gone });
+    const bytes = Buffer.from(`${JSON.stringify(frame)}\n`);
+    if (!this.body.write(bytes)) await once(this.body, 'drain', { signal: this.#gone });
+    return bytes.length;
   }
 }

@@ -2,6 +2,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../lib/clock.ts';
 import { isRecord, isText } from '../../lib/json.ts';
+import { PAGE } from '../../model/api.ts';
 import { Refusal, VERBS } from './error-answers.ts';
 
 /** A limit that a caller can meet: docs/security.md has the table, and a test compares them. */
@@ -66,6 +67,14 @@ export const LIMITS = {
   fields: bound("fields of a verb's input", 100, '', '400', 'no verb has half as many'),
   list: bound('values of a field that takes a list', 10_000, '', '400', 'more tasks than a person would list'),
   depth: bound('nested maps and lists in a JSON body', 64, '', '413', 'a job file has six levels'),
+  pageRows: bound('rows of a page of a list', PAGE.most, '', 'a next page', '1,000 unless the call has a `limit`'),
+  pageBytes: bound(
+    'bytes after which a page of a list ends',
+    PAGE.bytes,
+    'bytes',
+    'a next page',
+    'a row of a log may be large',
+  ),
   idle: bound('an idle connection between two calls', 30_000, 'ms', 'closed', "longer than the command line's pauses"),
   connections: bound('connections', 1_000, '', 'closed', 'about 100 MB of memory with TLS'),
   connectionsPerAddress: bound('connections per address', 250, '', 'closed', 'an office behind one address has room'),

@@ -3,7 +3,14 @@ import { PassThrough } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { asciiJson } from '../../lib/json.ts';
 import { API, ERROR_HEADER, EXIT_HEADER, WARNINGS_HEADER } from '../../model/api.ts';
-import { scopeOf, type Verb, type VerbCall, type VerbOutcome, type VerbRunner } from '../../ports/verbs.ts';
+import {
+  scopeOf,
+  type Verb,
+  type VerbCall,
+  type VerbOutcome,
+  type VerbResponse,
+  type VerbRunner,
+} from '../../ports/verbs.ts';
 import { callerOf } from './auth.ts';
 import { type OnHidden, publicVerbError, statusOfKind } from './error-answers.ts';
 import { goneSignal } from './limits.ts';
@@ -83,7 +90,7 @@ async function run(
     void running
       .then((late) => {
         logHidden(late);
-        if (late.error === null || isVerdict(late)) answer.end();
+        if (late.error === null || isVerdict(late)) answer.end(late.next ?? null);
         else answer.body.destroy(new Error(late.error.message));
       })
       .catch((error: unknown) => {
@@ -96,7 +103,7 @@ async function run(
   if (warnings.length > 0) reply.header(WARNINGS_HEADER, asciiJson(warnings));
   if (end.error === null || (isVerdict(end) && !answer.isEmpty)) {
     if (end.error !== null) reply.header(ERROR_HEADER, asciiJson(end.error));
-    answer.end();
+    answer.end(end.next ?? null);
     return reply.send(answer.body);
   }
   logHidden(end);
@@ -110,7 +117,7 @@ async function callVerb(
   asked: Omit<VerbCall, 'yes' | 'report' | 'notice' | 'warn' | 'row'>,
   answer: JsonAnswer,
   warnings: string[],
-): Promise<VerbOutcome> {
+): Promise<VerbResponse> {
   const end = await verbs.call({
     ...asked,
     // API callers don't get a confirmation prompt.
@@ -130,8 +137,8 @@ const isVerdict = ({ error }: VerbOutcome): boolean => error !== null && VERDICT
 const HELD = 256 * 1024;
 
 /**
- * A verb's answer as the body of a response: one document, or rows as `{"items":[...]}`. A body longer than the buffer
- * is sent while the verb runs, at the reader's pace.
+ * A verb's answer as the body of a response: one document, or a page of rows as `{"items":[...],"next":...}`. A body
+ * longer than the buffer is sent while the verb runs, at the reader's pace.
  */
 class JsonAnswer {
   /** Resolves when there is more than the buffer holds: from then on `body` must be read. */
@@ -157,19 +164,25 @@ class JsonAnswer {
     return this.#added === 0;
   }
 
-  /** Adds the answer, or a row of it; resolves when there is room for more. Throws when the reader has left. */
-  async add(value: unknown): Promise<void> {
+  /**
+   * Adds the answer, or a row of it; resolves with its length when there is room for more. Throws when the reader has
+   * left.
+   */
+  async add(value: unknown): Promise<number> {
     this.#gone.throwIfAborted();
     const comma = this.#list && this.#added > 0 ? ',' : '';
     this.#added += 1;
-    if (this.body.write(`${comma}${JSON.stringify(value)}`)) return;
-    this.#overflow();
-    await once(this.body, 'drain', { signal: this.#gone });
+    const bytes = Buffer.from(`${comma}${JSON.stringify(value)}`);
+    if (!this.body.write(bytes)) {
+      this.#overflow();
+      await once(this.body, 'drain', { signal: this.#gone });
+    }
+    return bytes.length;
   }
 
-  /** Ends the body: the answer is complete. */
-  end(): void {
-    if (this.#list) this.body.write(']}');
+  /** Ends the body: the answer is complete. `next`: the `after` of the next page of a list. */
+  end(next: string | null): void {
+    if (this.#list) this.body.write(`],"next":${JSON.stringify(next)}}`);
     else if (this.isEmpty) this.body.write('null');
     this.body.end();
   }

@@ -47,6 +47,43 @@ describe('a command that loses its manager', () => {
     expect(manager.calls).to.have.length(1);
   });
 
+  it('asks for the pages of a list until there is none, and prints them as one list', async () => {
+    const rows = [1, 2, 3].map((n) => ({ key: `${n}.csv`, size: n }));
+    const [one, two, three] = rows.map((row) => ({ row }));
+    const pages = [
+      frames({ warning: 'slow' }, one as { row: object }, { ...DONE, next: '1.csv' }),
+      brokenFrames(),
+      frames({ warning: 'slow' }, two as { row: object }, { ...DONE, next: '2.csv' }),
+      frames({ warning: 'slow' }, three as { row: object }, DONE),
+    ];
+    manager.answer(...pages);
+    const { code, stdout, stderr } = await run('ls', '--json', '--checksums');
+    expect({ code, stdout }).to.deep.equal({ code: 0, stdout: rows.map((row) => `${JSON.stringify(row)}\n`).join('') });
+    expect(stderr.match(/warning: slow/g)).to.have.length(1);
+    expect(manager.calls.map(({ input }) => input)).to.deep.equal([
+      { checksums: true, limit: '10000' },
+      { checksums: true, limit: '10000', after: '1.csv' },
+      { checksums: true, limit: '10000', after: '1.csv' },
+      { checksums: true, limit: '10000', after: '2.csv' },
+    ]);
+  });
+
+  it('asks for no more rows of a list than were asked for', async () => {
+    const row = { step: 'one', task: 1, state: 'done', round: 0, input: null, place: null, attempts: 1 };
+    manager.answer(frames({ row }, { row }, { ...DONE, next: 'one/1' }), frames({ row }, { ...DONE, next: 'one/2' }));
+    expect((await run('tasks', JOB, '--limit', '3', '--json')).stdout.split('\n')).to.have.length(4);
+    expect(manager.calls.map(({ input }) => [input.limit, input.after])).to.deep.equal([
+      ['3', undefined],
+      ['1', 'one/1'],
+    ]);
+    manager.answer(frames({ row }, { ...DONE, next: 'one/1' }));
+    await run('tasks', JOB, '--limit', '1', '--json');
+    expect(manager.calls).to.have.length(1);
+    manager.answer(frames({ row }, DONE));
+    await run('tasks', JOB, '--json');
+    expect(manager.calls.map(({ input }) => input.limit)).to.deep.equal(['1000']);
+  });
+
   for (const answer of [brokenFrames(), brokenFrames({ notice: 'on its way' })]) {
     it('never sends a change twice, and names the command that shows whether it was done', async () => {
       manager.answer(answer, frames(DONE));
@@ -238,7 +275,14 @@ describe('a command that loses its manager', () => {
       manager.answer(frames({ row: row('a') }, DONE));
       await run('jobs', '--since', '2d', '--tz', 'Asia/Tokyo', '--dry-run');
       const tz = 'Asia/Tokyo';
-      const call = { name: 'jobs', input: { since: '2d' }, dryRun: true, yes: false, tz, attachments: null };
+      const call = {
+        name: 'jobs',
+        input: { since: '2d', limit: '10000' },
+        dryRun: true,
+        yes: false,
+        tz,
+        attachments: null,
+      };
       expect(manager.calls).to.deep.equal([call]);
     });
 

@@ -104,7 +104,7 @@ describe("the API's verbs", () => {
   });
 
   it('return complete lists, including empty ones', async () => {
-    expect((await server.call('GET', '/jobs?name=nothing')).text).to.equal('{"items":[]}');
+    expect((await server.call('GET', '/jobs?name=nothing')).text).to.equal('{"items":[],"next":null}');
     const failures = (await server.call('GET', `/jobs/${job}/failures`)).json.items;
     expect(failures).to.have.length(1);
     expect(failures[0]).to.include({ count: 1, exitCode: 9 });

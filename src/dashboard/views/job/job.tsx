@@ -1,17 +1,17 @@
 import { useEffect } from 'preact/hooks';
 import { localizeInstants } from '../../../cli/format.ts';
-import { API } from '../../../model/api.ts';
+import { API, PAGE } from '../../../model/api.ts';
 import type { Status } from '../../api-routes.ts';
 import { zone } from '../../clock.ts';
 import { useFeed } from '../../feed/feed.ts';
 import { jobHash } from '../../hash.ts';
 import { When } from '../../parts/marks.tsx';
 import { NotLive } from '../../parts/page-header.tsx';
-import { announce, LazyPart, Loading, Problem, QueryStatus, Section } from '../../parts/section.tsx';
+import { announce, LazyPart, Loading, MorePages, Problem, QueryStatus, Section } from '../../parts/section.tsx';
 import { Table } from '../../parts/table.tsx';
 import { route } from '../../route.ts';
 import { shownJob } from '../../tab.ts';
-import { useQuery } from '../../use-query.ts';
+import { useList } from '../../use-query.ts';
 import { isOpen } from '../../words/job.ts';
 import { JobHead } from './job-head.tsx';
 import { JobOverview } from './job-overview.tsx';
@@ -95,11 +95,12 @@ const EVERY_MS = 10_000;
 
 function JobHistory({ status: { job, state, round } }: { readonly status: Status }) {
   const when = `${state} ${round}`;
-  const history = useQuery('history', { job }, { when, ...(isOpen(state) && { everyMs: EVERY_MS }) });
+  const history = useList('history', { job, limit: PAGE.most }, { when, ...(isOpen(state) && { everyMs: EVERY_MS }) });
   const entries = history.document?.items;
   return (
     <Section title="History" lead="The job's journal: who did what, and when. Latest first.">
       <QueryStatus query={history} what="history" />
+      <MorePages list={history}>Show later entries</MorePages>
       {entries !== undefined && (
         <Table
           caption={`History of ${job}`}

@@ -1,5 +1,6 @@
 import { formatMany } from '../../../cli/format.ts';
 import { formatDuration, formatSize } from '../../../lib/units.ts';
+import { PAGE } from '../../../model/api.ts';
 import { placeText } from '../../../model/part.ts';
 import { killChosen, oneTask, retryChosen, skipChosen, unskipChosen } from '../../actions/job-actions.ts';
 import type { Status, Task } from '../../api-routes.ts';
@@ -7,9 +8,9 @@ import { now } from '../../clock.ts';
 import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Mark, When, WithNote } from '../../parts/marks.tsx';
-import { Command, CopyButton, Empty, LogBox, QueryStatus, Section } from '../../parts/section.tsx';
+import { Command, CopyButton, Empty, LogBox, MorePages, QueryStatus, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
-import { useQuery } from '../../use-query.ts';
+import { useList, useQuery } from '../../use-query.ts';
 import { isOpen, progressOf } from '../../words/job.ts';
 import { historyOf, type TaskPhase } from '../../words/task.ts';
 
@@ -33,7 +34,7 @@ export function TaskPage({ status, step, number }: TaskProps) {
   const { done, failed, skipped } = progressOf(status);
   const when = `${state} ${round} ${done} ${failed} ${skipped}`;
   const attempts = useQuery('tasks', { job, task }, { when, ...(open && { everyMs: EVERY_MS }) });
-  const history = useQuery('history', { job }, { when });
+  const history = useQuery('history', { job, limit: PAGE.most }, { when });
   const rows = attempts.document?.items;
   const at = status.steps.findIndex(({ name }) => name === step);
   const before = status.steps[at - 1]?.name;
@@ -176,7 +177,7 @@ interface LogsProps {
 /** What the attempts wrote to stderr, the latest first; that of a running one grows. */
 function Logs({ job, task, when, running, open }: LogsProps) {
   const everyMs = running === null ? EVERY_MS : LIVE_MS;
-  const logs = useQuery('logs', { job, task }, { when, ...(open && { everyMs }) });
+  const logs = useList('logs', { job, task }, { when, ...(open && { everyMs }) });
   const texts = logs.document?.items;
   return (
     <Section
@@ -188,6 +189,7 @@ function Logs({ job, task, when, running, open }: LogsProps) {
       }
     >
       <QueryStatus query={logs} what="logs" />
+      <MorePages list={logs}>Show later logs</MorePages>
       {texts?.length === 0 && <Empty>No attempt has written to stderr.</Empty>}
       {[...(texts ?? [])].reverse().map(({ attempt, text }) => (
         <LogText key={attempt} attempt={attempt} text={text} live={attempt === running?.attempt} />

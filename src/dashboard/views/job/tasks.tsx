@@ -175,7 +175,7 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
     try {
       const { document } = await call('tasks', input, stop.peek().signal);
       tasks.value = [...tasks.peek(), ...document.items];
-      more.value = document.items.length === PAGE;
+      more.value = document.next !== null;
       error.value = null;
     } catch (caught) {
       if (stop.peek().signal.aborted) return;
@@ -191,12 +191,12 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
   const isFirst = tasks.value.length <= PAGE;
   const newest = useQuery('tasks', state === 'running' && isFirst ? inputOf({ job, step, state, cause }) : null, {
     everyMs: RUNNING_MS,
-  }).document?.items;
+  }).document;
   useEffect(() => {
-    if (newest === undefined || tasks.peek().length > PAGE) return;
-    tasks.value = newest;
-    more.value = newest.length === PAGE;
-    const running = new Set(newest.map(nameOf));
+    if (newest === null || tasks.peek().length > PAGE) return;
+    tasks.value = newest.items;
+    more.value = newest.next !== null;
+    const running = new Set(newest.items.map(nameOf));
     names.value = new Set([...names.peek()].filter((name) => running.has(name)));
   }, [newest]);
   if (tasks.value.length === 0 && busy.value) return <Loading what="tasks" />;

@@ -184,9 +184,10 @@ function requestBody(fields: readonly Field[]): Json {
 
 function response(verb: Verb): Json {
   const ref = { $ref: `#/components/schemas/${answerName(verb)}` };
-  const list = objectSchema({ items: { type: 'array', items: ref } });
+  const next = { type: ['string', 'null'], description: '`after` of the next page; null: the list is complete' };
+  const list = objectSchema({ items: { type: 'array', items: ref }, next });
   return {
-    description: verb.list ? 'the complete list' : 'the answer',
+    description: verb.list ? 'the list, or a page of it' : 'the answer',
     headers: VERB_HEADERS,
     content: { 'application/json': { schema: verb.list ? list : ref } },
   };

@@ -143,10 +143,14 @@ export const SERVICE_SCHEMAS = {
       objectSchema({ row: {} }),
       objectSchema({ answer: {} }),
       objectSchema({ alive: { const: true } }),
-      objectSchema({
-        exit: { type: 'integer', minimum: 0, maximum: 255 },
-        error: { oneOf: [{ type: 'null' }, ERROR] },
-      }),
+      objectSchema(
+        {
+          exit: { type: 'integer', minimum: 0, maximum: 255 },
+          error: { oneOf: [{ type: 'null' }, ERROR] },
+          next: { type: 'string', description: '`after` of the next page of a list; absent: it is complete' },
+        },
+        'next',
+      ),
     ],
   },
   Me: objectSchema({
