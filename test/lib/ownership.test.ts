@@ -1,7 +1,7 @@
 // Protects: files and directories that decide what runs are used only if no other user can have written them.
 
 import { expect } from 'chai';
-import { distrustReason, isOpenToAll, trustedUsers } from '../../src/lib/ownership.ts';
+import { distrustReason, isOpenToAll, isTrustedOwner, trustedUsers } from '../../src/lib/ownership.ts';
 
 const [OWN, OTHER, GROUP] = [1000, 1001, 1000];
 
@@ -35,7 +35,9 @@ describe('what decides what runs', () => {
   });
 
   it('is not asked of owners on systems that have none', () => {
-    expect(distrustReason({ uid: OTHER, gid: 9, mode: 0o777 }, { uid: null, gid: null, caller: null })).to.equal(null);
+    const none = { uid: null, gid: null, caller: null };
+    expect(distrustReason({ uid: OTHER, gid: 9, mode: 0o777 }, none)).to.equal(null);
+    expect(isTrustedOwner(OTHER, none)).to.equal(true);
   });
 
   it('can be replaced in a directory of all users without the sticky bit', () => {

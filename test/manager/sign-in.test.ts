@@ -29,6 +29,21 @@ describe('the code of a sign-in link', () => {
     expect(await names(), 'the expired token is removed').to.have.length(1);
   });
 
+  it('is valid for five minutes, and its token for twelve hours, which end no other session and remove no other token', async () => {
+    expect([CODE_SECONDS, SESSION_SECONDS]).to.deep.equal([300, 43_200]);
+    const session = async (): Promise<string> => {
+      const answer = (await (await signIn(server.signIn.createCode())).json()) as { readonly token: string };
+      return answer.token;
+    };
+    const statusOf = async (token: string) => (await server.call('/api/v1/me', token)).status;
+    await server.token('read', 'ended', 60);
+    const first = await session();
+    server.clock.pass(SESSION_SECONDS / 2);
+    const second = await session();
+    expect([await statusOf(first), await statusOf(second)]).to.deep.equal([200, 200]);
+    expect(await names(), 'an expired token with a name is still listed').to.include('ended');
+  });
+
   it('admits one of two browsers that open the link at once', async () => {
     const code = server.signIn.createCode();
     const answers = await Promise.all([1, 2, 3].map(() => signIn(code)));

@@ -15,6 +15,34 @@ describe('failed logins', () => {
     expect(tries.waitOf('192.0.2.1')).to.equal(0);
   });
 
+  it('are remembered longest for the addresses that go on: new ones displace those that have stopped', () => {
+    const tries = new FailedTries(new FakeClock());
+    const fail = (network: number, count: number): void => {
+      for (let n = 0; n < count; n += 1) tries.noteFailure(`10.${network}.${n >> 8}.${n & 255}`);
+    };
+    for (let n = 0; n < LIMITS.tries.value; n += 1) tries.noteFailure('192.0.2.1');
+    fail(1, LIMITS.addresses.value - 1);
+    tries.noteFailure('192.0.2.1');
+    fail(2, LIMITS.addresses.value - 1);
+    expect(tries.waitOf('192.0.2.1')).to.equal(2_000);
+  });
+
+  it('are forgotten after ten minutes without one, not before', () => {
+    const clock = new FakeClock();
+    const tries = new FailedTries(clock);
+    const count = (): number => {
+      tries.noteFailure('192.0.2.1');
+      return tries.waitOf('192.0.2.1');
+    };
+    for (let n = 0; n < 30; n += 1) count();
+    expect(tries.waitOf('192.0.2.1')).to.equal(60_000);
+    clock.pass(600);
+    expect(count()).to.equal(60_000);
+    clock.pass(600.001);
+    expect([count(), count(), count(), count()]).to.deep.equal([0, 0, 0, 0]);
+    expect(count()).to.equal(1_000);
+  });
+
   it('are counted per network for IPv6, where one caller may own all its addresses', () => {
     expect(networkOf('2001:db8::1')).to.equal('2001:db8:0:0::/64');
     expect(networkOf('2001:db8:0:0:ffff:1:2:3')).to.equal('2001:db8:0:0::/64');

@@ -189,6 +189,7 @@ describe('how much of the manager one caller can use', () => {
     const refused = await watch(token);
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('10');
+    expect((await server.call('/api/v1/me', token)).status, 'a call that is no stream').to.equal(200);
     const another = await watch(other);
     expect(another.status).to.equal(200);
     for (const { body } of [...streams, another]) await body?.cancel();
@@ -298,6 +299,20 @@ describe('how much of the manager one caller can use', () => {
     await until('it runs', () => release.length === 1);
     for (const each of release) each();
     expect((await after).status).to.equal(200);
+  });
+
+  it('is a number of plans in progress: those that ended beside an open stream are not counted', async () => {
+    const token = await server.token('operate');
+    server.run = runUntilStopped;
+    const open = await server.command('watch', { job: 'last' }, token);
+    server.run = async () => ({ answer: {}, exitCode: 0, error: null });
+    const plan = { spec: { name: 'a', steps: [{ name: 's', run: 'true' }] } };
+    for (let n = 0; n <= LIMITS.cutsPerToken.value; n += 1) {
+      const { status, body } = await server.post('/api/v1/plans', token, plan);
+      expect(status, `plan ${n}`).to.equal(200);
+      await body?.cancel();
+    }
+    await open.body?.cancel();
   });
 
   it('is a number of calls in progress in total: then the manager says that it is busy', async () => {
