@@ -1,9 +1,11 @@
 // Protects: fetched files are named by what they came from, whatever the job's split and steps are.
 import { expect } from 'chai';
-import { chooseStep, fileNamer } from '../../../src/jobs/fetch/names.ts';
+import { BatchctlError } from '../../../src/errors.ts';
+import { checkDistinct, chooseStep, fileNamer, publishedTasks } from '../../../src/jobs/fetch/names.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { viewOf } from '../../model/job-of.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { failsWith } from '../../support/rejection.ts';
 
 const yaml = (split: string, ...steps: readonly string[]): string =>
   `name: claims\ninput: { ${split} }\nsteps:\n${steps.map((step) => `  - { run: [cat], ${step} }\n`).join('')}`;
@@ -36,6 +38,27 @@ describe('the names of fetched files', () => {
     expect(patternOf(view, '{stem}.txt')[1]).to.equal(false);
     const two = { ...view, record: { ...view.record, parts: 2 } };
     expect(patternOf(two, '{stem}.txt')[1]).to.equal(false);
+  });
+
+  it('can not be those of inputs behind a gather', () => {
+    const view = viewOf([], yaml(FILES, 'name: one', 'name: two, gather: true'));
+    for (const pattern of ['{path}', '{dir}/x', '{input}', '{stem}.txt'])
+      expect(() => patternOf(view, pattern), pattern).to.throw(BatchctlError, "can't be used after a gather");
+  });
+
+  it('are refused if two are equal, also those of files below equal paths', async () => {
+    const equal = async () => 'x/_';
+    for (const pattern of ['{stem}.txt', '{path}/{name}'])
+      await failsWith('usage', checkDistinct(pattern, equal, [0, 1]));
+    for (const pattern of ['{task}', '{index}/{name}', '{name}']) await checkDistinct(pattern, equal, [0, 1]);
+  });
+
+  it('are none of a step that is not open yet', async () => {
+    const view = viewOf([], yaml(RANGE, 'name: one, output: files, explode: true', 'name: two'));
+    const chosen = chooseStep(view, undefined);
+    expect(chosen).to.include({ index: 1, total: 0 });
+    const error = await failsWith('notFound', publishedTasks(new MemoryStore(), view, chosen));
+    expect(error.message).to.include('step two has no output yet');
   });
 
   it("have a range's own number as index", async () => {

@@ -2,7 +2,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { fire, fireDue, missedFirings, requestOf } from '../../../src/jobs/schedules/fire.ts';
+import { findRanPeriods, fire, fireDue, missedFirings, requestOf } from '../../../src/jobs/schedules/fire.ts';
 import { addSchedule } from '../../../src/jobs/schedules/schedules.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { codeKey } from '../../../src/model/keys.ts';
@@ -10,6 +10,7 @@ import type { Schedule } from '../../../src/model/schedule.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { scheduleSpec } from '../../support/schedules.ts';
+import { keysBelow } from '../../support/stored.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 import { openPlace } from '../published-job.ts';
 
@@ -73,6 +74,91 @@ describe('a firing of a schedule', () => {
         new Date(DUE - 3 * 3_600_000 + (n + 1) * 60_000).toISOString().slice(11, 16),
       ),
     );
+  });
+
+  it('waits for the rest of its inputs, and fails once that took too long', async () => {
+    const spec = parseJobFile('name: claims\ninput: { from: "*.csv" }\nsteps: [{ name: price, run: [cat] }]\n', {
+      file: 'job.yaml',
+    });
+    const directory = place.directory;
+    const schedule = await add(scheduleSpec({ job: { spec, directory, awaitInput: 60, expectInputs: 2 } }));
+    writeFileSync(join(directory, 'a.csv'), 'one\n');
+    const outcomes = async (now: number) => (await fireDue(at(now), [schedule])).map(({ outcome }) => outcome);
+    expect(await outcomes(DUE)).to.deep.equal(['waiting']);
+    expect(await outcomes(DUE + 30_000)).to.deep.equal(['failed']);
+    writeFileSync(join(directory, 'b.csv'), 'two\n');
+    expect(await outcomes(DUE + 30_000)).to.deep.equal(['fired']);
+  });
+
+  it('is looked up once: those that ran are not due again, and need no listing', async () => {
+    const schedule = await add(scheduleSpec({ cadence: { kind: 'cron', pattern: '0 * * * *' }, catchUp: 3 * 3_600 }));
+    const firings = await fireDue(at(DUE), [schedule], { dryRun: true });
+    const [first, second, third] = firings;
+    if (first === undefined || second === undefined || third === undefined) throw new Error('too few are due');
+    for (const firing of [third, first]) await fire(at(DUE), schedule, firing, {});
+    const ran = await findRanPeriods(place.platform.store, schedule, firings);
+    expect([...ran].sort()).to.deep.equal([first.period, third.period]);
+    expect(await fireDue(at(DUE), [schedule], { dryRun: true })).to.deep.equal([second]);
+
+    let listings = 0;
+    const keys: typeof place.platform.store.keys = (...of) => {
+      listings += 1;
+      return place.platform.store.keys(...of);
+    };
+    const counting = { ...at(DUE), store: wrapStore(place.platform.store, { keys }) };
+    const known = new Map<string, ReadonlySet<string>>();
+    const round = async () => {
+      listings = 0;
+      const due = await fireDue(counting, [schedule], { ran: known, dryRun: true });
+      return [due.length, listings];
+    };
+    expect(await round()).to.deep.equal([1, 1]);
+    await fire(at(DUE), schedule, second, {});
+    const rounds = [await round(), await round(), await round()];
+    expect(rounds).to.deep.equal([
+      [0, 1],
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+
+  it('stops at a signal: what it began is no failure', async () => {
+    const spec = parseJobFile(
+      'name: claims\ninput: { from: a.csv, split: { by: lines, every: 1 } }\nsteps: [{ name: price, run: [cat] }]\n',
+      { file: 'job.yaml' },
+    );
+    writeFileSync(join(place.directory, 'a.csv'), 'one\n');
+    const schedule = await add(scheduleSpec({ job: { spec, directory: place.directory } }));
+    expect(await fireDue(at(DUE), [schedule], { dryRun: true, signal: AbortSignal.abort() })).to.deep.equal([]);
+    const stop = new AbortController();
+    expect(await fireDue(at(DUE), [schedule], { signal: stop.signal, passed: () => stop.abort() })).to.deep.equal([]);
+    expect(await keysBelow(place.platform.store, 'runs/')).to.deep.equal([]);
+  });
+
+  it('fails if its program is gone, and says how to store it again', async () => {
+    const schedule = await add(scheduleSpec({ job: { code: '1'.repeat(64) } }));
+    const [failed] = await fireDue(at(DUE), [schedule]);
+    expect(failed).to.have.nested.property('error.kind', 'corrupt');
+    expect(failed).to.have.nested.property(
+      'error.hint',
+      'store it again with batchctl schedule add month-end job.yaml ... --replace',
+    );
+  });
+
+  it("has the schedule's parameters, deadline and permissions", () => {
+    const spec = parseJobFile('name: claims\nparams: { region: EU, kind: a }\nsteps: [{ name: price, run: [cat] }]\n', {
+      file: 'job.yaml',
+    });
+    const finishBy = { kind: 'after', seconds: 3_600 } as const;
+    const inputs = ['{region}-{kind}.csv'];
+    const { job } = scheduleSpec({ job: { spec, inputs, params: { region: 'US' }, finishBy, allowIncomplete: true } });
+    const request = requestOf({ name: 's', job, zone: 'UTC' }, { period: '2026-11', at: DUE }, null);
+    expect(request).to.deep.include({
+      inputs: ['US-a.csv'],
+      finishBy: '2026-11-30T19:00:30.000Z',
+      allowIncomplete: true,
+      period: '2026-11',
+    });
   });
 
   it('has its period in the names of its inputs', async () => {

@@ -77,6 +77,14 @@ const IN_JOB: readonly Mistake[] = [
   ['files that are no list', 'files: a', '2:8', 'files', 'found "a", allowed: a list of paths or globs'],
   ['an invalid parameter name', 'params: { a-b: 1 }', '2:11', 'params.a-b', 'letters, digits and _'],
   ['a reserved parameter', 'params: { item: 1 }', '2:11', 'params.item', 'reserved'],
+  ['a parameter named as the period', 'params: { period: x }', '2:11', 'params.period', 'reserved'],
+  [
+    'an input of a grid',
+    'input: { from: a.csv, split: { by: grid, axes: { a: [1] } } }',
+    '2:10',
+    'input.from',
+    'split by grid needs none',
+  ],
   ['parameters that differ in case', 'params: { a: 1, A: 2 }', '2:17', 'params.A', 'BATCHCTL_PARAM_A'],
   ['a parameter without value', 'params: { a: }', '2:14', 'params.a', 'found nothing'],
   ['a parameter that is a list', 'params: { a: [1] }', '2:14', 'params.a', 'found a list'],
@@ -137,6 +145,10 @@ const IN_JOB: readonly Mistake[] = [
 const IN_SPLIT: readonly Mistake[] = [
   ['an unknown split', 'by: cvs, size: 1MB', '2:23', 'by', 'found "cvs", allowed: lines, csv'],
   ['a split without by', 'size: 1MB', '2:17', 'by', 'is missing'],
+  ['lines without every or size', 'by: lines', '2:17', '', 'input.split: requires every'],
+  ['jsonl without every or size', 'by: jsonl', '2:17', '', 'input.split: requires every'],
+  ['csv without every or size', 'by: csv, header: true', '2:17', '', 'input.split: requires every'],
+  ['records without every or size', 'by: records, length: 4', '2:17', '', 'input.split: requires every'],
   ['every and size', 'by: csv, every: 1, size: 1MB', '2:38', 'size', 'both every and size'],
   ['every 0', 'by: lines, every: 0', '2:37', 'every', 'found 0'],
   ['a size of 0', 'by: lines, size: 0MB', '2:36', 'size', 'a size over 0'],
@@ -147,6 +159,7 @@ const IN_SPLIT: readonly Mistake[] = [
   ['delimiter = quote', "by: csv, every: 1, delimiter: '\"'", '2:49', 'delimiter', 'two different'],
   ['a backward range', 'by: range, from: 5, to: 1', '2:43', 'to', 'allowed: from (5) or more'],
   ['an empty grid', 'by: grid, axes: {}', '2:35', 'axes', 'at least one'],
+  ['a number twice in an axis', 'by: grid, axes: { a: [1, "1"] }', '2:44', 'axes.a[1]', 'which is also a[0]'],
   ['an axis without values', 'by: grid, axes: { a: [] }', '2:40', 'axes.a', 'at least one value'],
 ];
 
@@ -175,6 +188,8 @@ const IN_STEP: readonly Mistake[] = [
   ['permanent 0', 'permanent: [0]', '4:17', 'permanent[0]', 'from 1 to 255'],
   ['permanent 256', 'permanent: [256]', '4:17', 'permanent[0]', 'from 1 to 255'],
   ['interruptions without fallback', 'interruptions: 3', '4:5', 'interruptions', 'needs fallback'],
+  ['a fallback to its own group', 'group: gpu\n    fallback: gpu', '5:15', 'fallback', 'another group'],
+  ['a group of rehearsals', 'group: rehearsal-abcde', '4:12', 'group', 'reserved for rehearsals'],
   ['a fallback to itself', 'fallback: default', '4:15', 'fallback', 'another group'],
   ['yes for true', 'gather: yes', '4:13', 'gather', 'found "yes", allowed: true or false'],
   ['an unknown output', 'output: nothing', '4:13', 'output', 'allowed: stdout, file, files, none'],
@@ -206,6 +221,13 @@ const IN_STEPS: readonly Mistake[] = [
     'a join of outputs that are staged as files',
     '{ name: s, run: x }\n{ name: t, run: y, gather: true, input: dir, join: lines }',
     '4:50',
+    '[1].join',
+    'only a gather that reads joined outputs',
+  ],
+  [
+    'a join of outputs that are listed',
+    '{ name: s, run: x }\n{ name: t, run: y, gather: true, input: list, join: lines }',
+    '4:51',
     '[1].join',
     'only a gather that reads joined outputs',
   ],
@@ -333,6 +355,8 @@ describe('a placeholder in a command', () => {
     expect(outputOf(job('[x, "{output}"]').replace('region: EU', 'output: here'))).to.equal('stdout');
     const grid = 'input: { split: { by: grid, axes: { output: [a] } } }\n';
     expect(outputOf(job('[x, "{output}"]', grid))).to.equal('stdout');
+    const own = job('[x, "{output}"]', '    output: none\n').replace('region: EU', 'output: here');
+    expect(outputOf(own)).to.equal('none');
   });
 
   for (const output of ['stdout', 'none'])
@@ -372,6 +396,13 @@ describe('a placeholder in a command', () => {
       '[sh, script.sh, "{item}"]',
     ])
       expect(outputOf(job(run)), run).to.equal('stdout');
+  });
+});
+
+describe('a range', () => {
+  it('may be of one number', () => {
+    const { input } = parseJobFile(split('by: range, from: 5, to: 5'), { file: 'job.yaml' });
+    expect(input?.split).to.deep.equal({ by: 'range', from: 5, to: 5 });
   });
 });
 

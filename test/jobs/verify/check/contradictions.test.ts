@@ -9,9 +9,11 @@ import { requireView } from '../../../../src/jobs/journal.ts';
 import { parseJobFile } from '../../../../src/jobs/spec/job-file.ts';
 import { checkFile } from '../../../../src/jobs/verify/check/check-file.ts';
 import { CLOCK_RULES, RULES } from '../../../../src/jobs/verify/check/rules.ts';
+import { bytesChecksum } from '../../../../src/lib/file-checksum.ts';
 import type { JobView } from '../../../../src/model/view.ts';
 import { sealedEvidence } from '../../../cli/sealed-evidence.ts';
 import { forSuite } from '../../../support/fixture.ts';
+import { failsWith } from '../../../support/rejection.ts';
 import { provenJob } from '../../proven-job.ts';
 import { openPlace } from '../../published-job.ts';
 import { runHere } from '../../run-here.ts';
@@ -162,6 +164,60 @@ describe('verify --check of evidence that contradicts itself', () => {
     expect(await codesOf(sealedEvidence([first, second, ...changed]))).to.include('shard');
     expect(await codesOf([first, second, ...rest, ''].join('\n'))).to.include('seal');
   });
+
+  it('refuses a seal of another number of lines, and one that says more', async () => {
+    const text = files.get('claims') ?? '';
+    const sealedAs = (change: (seal: Line) => Line): string => {
+      const lines = text.trimEnd().split('\n');
+      return `${[...lines.slice(0, -1), JSON.stringify(change(JSON.parse(lines.at(-1) ?? '') as Line))].join('\n')}\n`;
+    };
+    expect(await codesOf(sealedAs((seal) => seal))).to.deep.equal([]);
+    for (const by of [-1, 1])
+      expect(await codesOf(sealedAs((seal) => ({ ...seal, lines: seal.lines + by })))).to.deep.equal(['seal']);
+    expect(await codesOf(sealedAs((seal) => ({ ...seal, by: 'eve' })))).to.deep.equal(['seal']);
+    expect(await codesOf(text.trimEnd())).to.deep.equal(['seal']);
+  });
+
+  it('refuses a proof that is not the one that its line names, and lines after it', async () => {
+    const lines = (files.get('claims') ?? '').trimEnd().split('\n').slice(0, -1);
+    const [body, last = ''] = [lines.slice(0, -1), lines.at(-1)];
+    const line = JSON.parse(last) as Line;
+    const other = { ...line, checksum: `sha256:${'0'.repeat(64)}` };
+    expect(await codesOf(sealedEvidence([...body, JSON.stringify(other)]))).to.deep.equal(['proof']);
+    const proof = { ...line.proof, who: 'eve@there' };
+    const renamed = { ...line, proof, checksum: bytesChecksum(Buffer.from(JSON.stringify(proof))) };
+    expect(await codesOf(sealedEvidence([...body, JSON.stringify(renamed)]))).to.deep.equal(['proof']);
+    expect(await codesOf(sealedEvidence([...lines, lines[1] ?? '']))).to.deep.equal(['order']);
+    expect(await codesOf(sealedEvidence(body))).to.include('proof');
+  });
+
+  it('says of a later version only if nothing else is wrong: else a byte was changed', async () => {
+    const lines = (files.get('claims') ?? '').trimEnd().split('\n').slice(0, -1);
+    const later = lines.map((line, at) => (at === 0 ? line.replace('"format":1', '"format":9') : line));
+    const text = sealedEvidence(later);
+    expect(text).not.to.equal(sealedEvidence(lines));
+    const error = await failsWith('newer', codesOf(text));
+    expect(error.message).to.include('this file');
+    expect(await codesOf(text.replace('"sha256":"', '"sha256":"0'))).to.deep.equal(['seal']);
+    // Only the first line says which version wrote the file.
+    const second = lines.map((line, at) =>
+      at === 1 ? line.replace('{', '{"format":9,').replace('"n":0', '"n":"0"') : line,
+    );
+    expect(await codesOf(sealedEvidence(second))).to.include('line');
+  });
+
+  it('reports a line that no check can read, and reads lines that are longer than what is read at once', async () => {
+    const text = forgedEvidence(edited((of) => (of.host = 'h'.repeat(3_000_000))));
+    expect(text.length).to.be.above(3_000_000);
+    expect(await codesOf(text)).to.deep.equal([]);
+    expect(await codesOf(forgedEvidence(edited((of) => (of.spec.steps[0].attempts = null))))).not.to.deep.equal([]);
+  });
+
+  const edited = (change: (record: Line) => void): readonly Line[] => {
+    const lines = linesOfJob('claims');
+    change(one(lines, 'evidence').record);
+    return lines;
+  };
 
   it('has a row for each rule, and each rule is in the docs', () => {
     const tested = new Set<string>([...ROWS.map(([rule]) => rule), 'order', 'line', 'shard', 'seal']);

@@ -274,6 +274,26 @@ export const ENDED: readonly Row[] = [
     () => undefined,
     { proof: ({ proof }) => (proof.previous = checksum('3')) },
   ],
+  [
+    'proof',
+    'claims',
+    'no checksum of the proof before it',
+    () => undefined,
+    {
+      proof: (line) => {
+        line.key = line.key.replace('0000', '0001');
+        line.proof.previous = 'sha256:0';
+      },
+    },
+  ],
+  ['decisions', 'claims', 'an earlier entry', () => undefined, { proof: ({ proof }) => (proof.entry = 0) }],
+  [
+    'proof',
+    'claims',
+    'a key of a proof that failed',
+    () => undefined,
+    { result: (of) => Object.assign(of, { verdict: 'failed', problems: [{ code: 'x', message: 'y' }] }) },
+  ],
   ['proof', 'claims', 'no key', () => undefined, { proof: (line) => (line.key = null) }],
   ['proof', 'claims', 'another format', () => undefined, { proof: ({ proof }) => (proof.format = 2) }],
   [
@@ -282,6 +302,13 @@ export const ENDED: readonly Row[] = [
     'long before the last decision',
     () => undefined,
     { proof: ({ proof }) => (proof.when = '2020-01-01T00:00:00.000Z') },
+  ],
+  [
+    'proofTime',
+    'claims',
+    'two days before the last decision',
+    () => undefined,
+    { proof: ({ proof }) => (proof.when = new Date(Date.parse(proof.when) - 2 * 86_400_000).toISOString()) },
   ],
   ['proof', 'claims', 'no time', () => undefined, { proof: ({ proof }) => (proof.when = 'today') }],
   [
@@ -301,6 +328,13 @@ export const ENDED: readonly Row[] = [
   ['verdict', 'claims', 'failed, without a problem', () => undefined, { result: (of) => (of.verdict = 'failed') }],
   ['deep', 'claims', 'not deep, but an input was read', () => undefined, { result: (of) => (of.deep = false) }],
   ['deep', 'claims', 'deep, but an input was not read', set('input', {}, { checksum: null, checksumFrom: null })],
+  [
+    'deep',
+    'claims',
+    'deep, but an input was not read, and another warning',
+    set('input', {}, { checksum: null, checksumFrom: null }),
+    { result: (of) => (of.warnings = [{ code: 'inputEmpty', message: 'x' }]) },
+  ],
   [
     'notProven',
     'claims',
