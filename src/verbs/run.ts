@@ -152,7 +152,7 @@ export async function requireNames(
   target: FetchTarget | null,
   name: string | undefined,
 ): Promise<void> {
-  if (target?.kind !== 'directory' && target?.kind !== 'bucket') return;
+  if (target === null || target.kind === 'stream') return;
   const { checkNames } = await import('../jobs/fetch/names.ts');
   await checkNames(job, name, target);
 }

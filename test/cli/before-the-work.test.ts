@@ -63,6 +63,7 @@ describe('before any work', () => {
       [2, '--name is for files in a directory, but out.csv is not a directory', '-o', 'out.csv', '--name', '{stem}'],
       [2, '--name is for files in a directory, but there is no -o', '--name', '{stem}'],
       [7, 'in/a.csv: it is an input of job upper', '-o', 'in/'],
+      [7, 'in/a.csv: it is an input of job upper', '-o', 'in/a.csv'],
     ] as const) {
       const ended = await workspace.run(['run', 'job.json', ...args]);
       expect(ended.code, ended.stderr).to.equal(code);

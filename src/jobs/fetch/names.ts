@@ -92,8 +92,11 @@ function fillPattern(pattern: string, values: Values): string {
 export async function checkNames(
   { spec, inputs }: { readonly spec: JobSpec; readonly inputs: readonly OwnInput[] },
   given: string | undefined,
-  target: Extract<FetchTarget, { readonly kind: 'directory' | 'bucket' }>,
+  target: Exclude<FetchTarget, { readonly kind: 'stream' }>,
 ): Promise<void> {
+  const source = { job: spec.name, inputs: ownInputs(inputs, true) };
+  if (target.kind === 'file') return refuseInput(source, target.path);
+  if (target.kind === 'object') return refuseInput(source, target.text);
   const index = spec.steps.length - 1;
   const step = spec.steps[index];
   if (step === undefined) return;
@@ -103,7 +106,6 @@ export async function checkNames(
   checkNamePattern(pattern, { step, gathered });
   if (start > 0 || spec.input?.split.by !== 'file' || pattern.includes('{name}') || pattern.includes('{job}')) return;
   const taken = new NameRegistry();
-  const source = { job: spec.name, inputs: ownInputs(inputs, true) };
   const at = (name: string): string =>
     target.kind === 'directory' ? join(target.path, name) : `s3://${target.bucket}/${target.prefix}${name}`;
   for (const [task, path] of pathsOf({ spec, inputs }).entries()) {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream, existsSync, lstatSync, realpathSync } from 'node:fs';
+import { createWriteStream, existsSync, lstatSync, readlinkSync, realpathSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BatchctlError } from '../../errors.ts';
 import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
@@ -24,8 +24,8 @@ export interface OutputSource {
 }
 
 interface OwnInputs {
-  /** Paths of files on this machine. */
-  readonly files: readonly string[];
+  /** The files on this machine, and links to them: see `entriesOf`. Found when first needed. */
+  readonly entries: () => ReadonlySet<string>;
   /** `s3://BUCKET/KEY` */
   readonly objects: ReadonlySet<string>;
   /** Files that were uploaded: the original may be on this machine. */
@@ -43,10 +43,12 @@ export type OwnInput = Pick<JobInput, 'name' | 'size' | 'checksum' | 'source'> &
 /** `isHere`: paths of files are those of this machine. */
 export function ownInputs(inputs: readonly OwnInput[], isHere: boolean): OwnInputs {
   const isUpload = /^(?!store:|job:|s3:)/;
+  const files = inputs.flatMap(({ source, path = source.kind === 'file' ? source.path : undefined }) =>
+    path !== undefined && isHere ? [path] : [],
+  );
+  let entries: ReadonlySet<string> | null = null;
   return {
-    files: inputs.flatMap(({ source, path = source.kind === 'file' ? source.path : undefined }) =>
-      path !== undefined && isHere ? [path] : [],
-    ),
+    entries: () => (entries ??= entriesOf(files)),
     objects: new Set(inputs.flatMap(({ source: s }) => (s.kind === 's3' ? [`s3://${s.bucket}/${s.key}`] : []))),
     copies: inputs.flatMap(({ name, size, checksum, source }) =>
       source.kind === 'store' && checksum !== null && isUpload.test(name) ? [{ size, checksum }] : [],
@@ -67,18 +69,47 @@ export async function refuseInput({ job, inputs }: Pick<OutputSource, 'job' | 'i
   });
 }
 
-async function isOwnFile({ files, copies }: OwnInputs, path: string): Promise<boolean> {
+async function isOwnFile({ entries, copies }: OwnInputs, path: string): Promise<boolean> {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   // A path that doesn't exist can't be an input.
   if (stats === undefined) return false;
-  const name = basename(path);
-  const real = (file: string): string => join(realpathSync.native(dirname(file)), basename(file));
-  if (files.some((file) => basename(file) === name && existsSync(file) && real(file) === real(path))) return true;
+  if (entries().has(join(realpathSync.native(dirname(path)), basename(path)))) return true;
   if (!stats.isFile()) return false;
   const alike = copies.filter(({ size }) => size === stats.size);
   if (alike.length === 0) return false;
   const found = await fileChecksum(path);
   return alike.some(({ checksum }) => checksum === found);
+}
+
+/** As many links as the kernel follows in one path (path_resolution(7)). */
+const MOST_LINKS = 40;
+
+/**
+ * The entries of directories, by their real paths, that lead to files: each file, and for one that was named by a link the
+ * link, the one that it leads to, and the file at the end. To replace one of them replaces what the path leads to.
+ */
+function entriesOf(files: readonly string[]): ReadonlySet<string> {
+  const entries = new Set<string>();
+  const directories = new Map<string, string | null>();
+  const realDirectory = (path: string): string | null => {
+    const known = directories.get(path);
+    if (known !== undefined) return known;
+    const real = existsSync(path) ? realpathSync.native(path) : null;
+    directories.set(path, real);
+    return real;
+  };
+  for (const file of files) {
+    let at: string | null = file;
+    for (let links = 0; at !== null && links <= MOST_LINKS; links += 1) {
+      const directory = realDirectory(dirname(at));
+      if (directory === null) break;
+      const entry = join(directory, basename(at));
+      entries.add(entry);
+      const isLink = lstatSync(entry, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+      at = isLink ? resolve(directory, readlinkSync(entry)) : null;
+    }
+  }
+  return entries;
 }
 
 /**

@@ -1,5 +1,14 @@
 // Protects: fetch writes exactly the published bytes, in task order, and names files as requested.
-import { readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { expect } from 'chai';
 import { othersLine } from '../../../src/jobs/fetch/fetch.ts';
 import { parseTarget, requireRoom } from '../../../src/jobs/fetch/target.ts';
@@ -44,6 +53,32 @@ describe('fetching outputs', () => {
     expect(place.read('a.csv')).to.equal('id,v\n1,10\n');
     await place.fetch(view, 'b.csv');
     expect(await place.fetch(view, 'results/', { name: '{input}' })).to.include({ outputs: 1 });
+  });
+
+  it('never replaces a file that the job reads through links, or one of these links', async () => {
+    mkdirSync(place.path('data'));
+    writeFileSync(place.path('data/a.csv'), 'id,v\n1,10\n');
+    symlinkSync('data/a.csv', place.path('month.csv'));
+    symlinkSync('month.csv', place.path('last.csv'));
+    symlinkSync('data', place.path('here'));
+    const yaml = STEPS.replace('a.csv', 'last.csv');
+    const view = await publishAll(place.platform, await submitJob(place, yaml, {}));
+    for (const text of ['last.csv', 'month.csv', 'data/a.csv', 'here/a.csv']) {
+      const { message } = await failsWith('refused', place.fetch(view, text));
+      expect(message, text).to.contain(`it is an input of job ${view.record.job}`);
+    }
+    for (const [text, name] of [
+      ['.', '{input}'],
+      ['.', 'month.csv'],
+      ['data/', 'a.csv'],
+      ['here/', 'a.csv'],
+    ] as const)
+      await failsWith('refused', place.fetch(view, text, { name }));
+    expect(place.read('data/a.csv')).to.equal('id,v\n1,10\n');
+    expect(readlinkSync(place.path('last.csv'))).to.equal('month.csv');
+    expect(readlinkSync(place.path('month.csv'))).to.equal('data/a.csv');
+    await place.fetch(view, 'data/', { name: 'month.csv' });
+    await place.fetch(view, 'b.csv');
   });
 
   it('refuses a target that can not be written, before it fetches anything', () => {
