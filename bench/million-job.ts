@@ -156,7 +156,8 @@ async function outcomeOf(task: AdmittedTask, placed: Placed, attempt: string): P
   }
   const amount = ((message.task * 37) % 100_000) / 100;
   writeFileSync(directory.stdout, `${message.task},claim-${message.task},${amount.toFixed(2)},EUR\n`);
-  const to = { store, retrier: { run: <T>(act: () => Promise<T>) => act() }, refuseNoOutput: () => undefined };
+  const { signal } = new AbortController();
+  const to = { store, retrier: { run: <T>(act: () => Promise<T>) => act() }, signal, refuseNoOutput: () => undefined };
   const { meta } = await publish(to, task, directory, {
     attempt,
     number: placed.number,

@@ -1,6 +1,6 @@
-import { closeSync, lstatSync, mkdirSync, statfsSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, mkdirSync, openSync, statfsSync } from 'node:fs';
 import { Big } from 'big.js';
-import { BatchctlError, isRefusal, messageOf } from '../errors.ts';
+import { BatchctlError, hasCode, isRefusal, messageOf } from '../errors.ts';
 import { pauseForAccess } from '../jobs/watch/guards.ts';
 import { kindOfFile, openPlainFile } from '../lib/plain-file.ts';
 import { readRange } from '../lib/read-file.ts';
@@ -67,11 +67,15 @@ interface AttemptRun {
 
 const LONGEST_TAIL_MS = 30_000;
 
-/** Stages in, executes, judges, and publishes or writes the failure. Every end is an outcome; never throws. */
+/**
+ * Stages in, executes, judges, and publishes or writes the failure. Every end is an outcome; never throws. `keeps`: uses
+ * files of the slot again, as long as these can be written.
+ */
 export async function runAttempt(
   ctx: WorkerContext,
   task: AdmittedTask,
   options: AttemptOptions,
+  keeps = true,
 ): Promise<AttemptResult> {
   const { clock } = ctx.platform;
   let [startedAt, started] = [clock.now(), clock.monotonic()];
@@ -83,7 +87,7 @@ export async function runAttempt(
   try {
     if (task.delivery.receiveCount > MARK_AFTER_DELIVERIES)
       await ctx.platform.store.put(begunMark(task, options.attempt), '');
-    const prepared = slotDirectory(ctx, options.slot);
+    const prepared = slotDirectory(ctx, options.slot, keeps);
     secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
     // Waiting for a throttling service takes nothing off the command's time.
     [startedAt, started] = [clock.now(), clock.monotonic()];
@@ -100,6 +104,7 @@ export async function runAttempt(
     } else {
       const doomed = ctx.faults?.onStart() ?? null;
       end = await withStderrUpload(run, () => execute(run, input));
+      if (end.how === 'missing' && keeps) requireWritable(directory.stderr);
       if (doomed !== null) await doomed;
       // For a command that never started, the file is from the previous attempt.
       const ran = end.how !== 'aborted' || end.code !== null;
@@ -115,6 +120,8 @@ export async function runAttempt(
       outcome = await publishOrFail(run, end, input, retrier);
     }
   } catch (error) {
+    // A command of root can protect a file that the slot keeps, so that its next command can't start.
+    if (keeps && !hasResult && hasCode(error, 'EPERM', 'EACCES')) return runAttempt(ctx, task, options, false);
     outcome = outcomeOfError(ctx, task, error, { ...options, hasResult });
   }
   outcome = maskOutcome(outcome, secrets);
@@ -129,10 +136,16 @@ export async function runAttempt(
   return { outcome, startedAt, endedAt, end, bytesIn: staged?.bytes ?? null };
 }
 
-function slotDirectory({ scratch, executor, log }: WorkerContext, slot: number): SlotDirectory {
-  return prepareSlotDirectory(scratch, slot, executor.owner?.(slot) ?? null, (path, error) =>
-    log.warn(`slot ${slot} uses a new directory, because ${path} can't be emptied (${messageOf(error)}): remove it`),
-  );
+function slotDirectory({ scratch, executor, log }: WorkerContext, slot: number, keeps: boolean): SlotDirectory {
+  const owner = executor.owner?.(slot) ?? null;
+  const onLeft = (path: string, error: unknown): void =>
+    log.warn(`slot ${slot} uses a new directory, because ${path} can't be emptied (${messageOf(error)}): remove it`);
+  return prepareSlotDirectory(scratch, slot, { owner, onLeft, keeps });
+}
+
+/** Throws EPERM for a protected file. */
+function requireWritable(path: string): void {
+  if (existsSync(path)) closeSync(openSync(path, 'r+'));
 }
 
 /** Uploads stderr while the command runs; the whole log is stored only after the last such upload. */
@@ -252,7 +265,8 @@ async function publishOrFail(
   const isGiven = (path: string): boolean => code !== null && options.code.has(code, path);
   const places = { directory, isGiven, input: staged.path };
   const refuse = (): void => refuseNoOutput(task.step.output, places);
-  const outcome = await publish({ store: ctx.platform.store, retrier, refuseNoOutput: refuse }, task, directory, {
+  const target = { store: ctx.platform.store, retrier, signal: options.signal, refuseNoOutput: refuse };
+  const outcome = await publish(target, task, directory, {
     attempt: options.attempt,
     number: task.number,
     round: task.message.round,

@@ -34,19 +34,27 @@ export async function takeOutputFile(
   path: string,
   name: string,
   { own }: Pick<SlotDirectory, 'own'>,
+  signal: AbortSignal,
 ): Promise<LeftFile | null> {
   if (own === undefined) {
     const stats = lstatSync(path, { throwIfNoEntry: false });
-    return stats === undefined ? null : openLeft(path, name, stats);
+    return stats === undefined ? null : openLeft({ path, name, signal }, stats);
   }
   const taken = own.taken(0);
-  return moveIfThere(path, taken) ? openTaken(taken, name, own.owner.uid) : null;
+  return moveIfThere(path, taken) ? openTaken({ path: taken, name, signal }, own.owner.uid) : null;
 }
 
 /** A file below an output directory: its name there, and how to open it. */
 interface NamedFile {
   readonly name: string;
-  take(): Promise<LeftFile>;
+  take(signal: AbortSignal): Promise<LeftFile>;
+}
+
+/** A file to be read: `name` is how errors call it. Reading a large one takes minutes, and ends with the signal. */
+interface ReadFile {
+  readonly path: string;
+  readonly name: string;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -69,11 +77,11 @@ export function takeOutputFiles({
       if (!entry.isFile()) throw notPlainError(about, entry);
       if (own === undefined) {
         const path = `${outputDirectory}/${name}`;
-        files.push({ name, take: async () => openLeft(path, about, lstatSync(path)) });
+        files.push({ name, take: async (signal) => openLeft({ path, name: about, signal }, lstatSync(path)) });
       } else {
         const taken = own.taken(files.length);
         renameSync(directory.at(entry.name), taken);
-        files.push({ name, take: () => openTaken(taken, about, own.owner.uid) });
+        files.push({ name, take: (signal) => openTaken({ path: taken, name: about, signal }, own.owner.uid) });
       }
     }
   };
@@ -121,15 +129,17 @@ function nameOf({ name }: Entry, prefix: string): string {
   );
 }
 
-async function openLeft(path: string, name: string, stats: Stats): Promise<LeftFile> {
+async function openLeft(read: ReadFile, stats: Stats): Promise<LeftFile> {
+  const { path, name } = read;
   if (!stats.isFile()) throw notPlainError(name, stats);
   const { size } = stats;
   const upload = { consume: true };
   // The path of a file that is consumed has another meaning soon.
-  return { path, size, checksum: await checksumOf(path, name, size), upload, release: () => undefined };
+  return { path, size, checksum: await checksumOf(read, size), upload, release: () => undefined };
 }
 
-async function openTaken(path: string, name: string, uid: number): Promise<LeftFile> {
+async function openTaken(read: ReadFile, uid: number): Promise<LeftFile> {
+  const { path, name } = read;
   const found = lstatSync(path);
   const file = found.isFile() ? openPlainFile(path) : null;
   if (file === null) throw notPlainError(name, found);
@@ -142,7 +152,7 @@ async function openTaken(path: string, name: string, uid: number): Promise<LeftF
     // Otherwise it is a hard link to a file of someone else, which this process may read and the command may not.
     if (stats.uid !== uid) throw new BatchctlError('jobFailed', `${name} is not the command's own file`);
     const check = async (): Promise<void> => requireUnchanged(name, stats, fstatSync(fd));
-    return { path, size: stats.size, checksum: await checksumOf(path, name, stats.size), upload: { check }, release };
+    return { path, size: stats.size, checksum: await checksumOf(read, stats.size), upload: { check }, release };
   } catch (error) {
     release();
     throw error;
@@ -157,10 +167,10 @@ function requireUnchanged(name: string, before: Stats, now: Stats): void {
 const changedError = (name: string, cause?: unknown): BatchctlError =>
   new BatchctlError('jobFailed', `expected no process to change ${name} after its command, found a change`, { cause });
 
-async function checksumOf(path: string, name: string, size: number): Promise<string> {
+async function checksumOf({ path, name, signal }: ReadFile, size: number): Promise<string> {
   if (size === 0) return EMPTY_CHECKSUM;
   try {
-    if (size > DIRECT_LIMIT) return await fileChecksum(path, { length: size });
+    if (size > DIRECT_LIMIT) return await fileChecksum(path, { length: size, signal });
     const file = openPlainFile(path);
     if (file === null) throw changedError(name);
     try {

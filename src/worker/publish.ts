@@ -27,6 +27,8 @@ type MetaBase = Omit<OutputMeta, 'format' | keyof OutputTask | 'bytesOut' | 'che
 interface Target {
   readonly store: ObjectStore;
   readonly retrier: Pick<Retrier, 'run'>;
+  /** Ends the reading of a large output. */
+  readonly signal: AbortSignal;
   /** Called for an output without a byte and without a file of its own; throws if it can't be what the command meant. */
   readonly refuseNoOutput: () => void;
 }
@@ -49,7 +51,8 @@ export async function publish(
   if (output === 'files') return publishFiles(to, task, directory, base);
   const isFile = output === 'file';
   const path = isFile ? directory.outputFile : directory.stdout;
-  const left = output === 'none' ? null : await takeOutputFile(path, isFile ? '$BATCHCTL_OUTPUT' : 'stdout', directory);
+  const name = isFile ? '$BATCHCTL_OUTPUT' : 'stdout';
+  const left = output === 'none' ? null : await takeOutputFile(path, name, directory, to.signal);
   try {
     // An empty file that the command made itself is its output.
     if (left === null || (left.size === 0 && !isFile)) to.refuseNoOutput();
@@ -95,7 +98,7 @@ async function publishFiles(
   const left = takeOutputFiles(directory);
   if (left.length === 0) to.refuseNoOutput();
   for (const { name, take } of left) {
-    const file = await take();
+    const file = await take(to.signal);
     try {
       lines.update(`${file.checksum} ${file.size} ${name}\n`);
       files.push(await stage(to, task, base.attempt, name, file));

@@ -31,6 +31,15 @@ export interface SlotDirectory {
 /** A slot with more directories that can't be moved has another problem. */
 const MOST_NAMES = 100;
 
+interface PrepareOptions {
+  /** The user of the slot's commands; absent or null: the worker's own. */
+  readonly owner?: SlotOwner | null;
+  /** Called with the path of a directory that can't be emptied, and why. */
+  readonly onLeft?: (path: string, error: unknown) => void;
+  /** False: removes also what an attempt usually leaves, and the next one overwrites. */
+  readonly keeps?: boolean;
+}
+
 /**
  * Creates or empties a slot's directory. Nothing that the last attempt left is used again, under any name: a command may
  * have linked it, kept it open, or put something else in its place. If the directory can't be emptied, the slot gets a
@@ -39,12 +48,11 @@ const MOST_NAMES = 100;
 export function prepareSlotDirectory(
   scratch: string,
   slot: number,
-  owner: SlotOwner | null = null,
-  onLeft: (path: string, error: unknown) => void = () => undefined,
+  { owner = null, onLeft = () => undefined, keeps = true }: PrepareOptions = {},
 ): SlotDirectory {
   for (let names = 0; ; names += 1) {
     const base = join(scratch, names === 0 ? String(slot) : `${slot}-${names}`);
-    const error = emptied(scratch, base, owner);
+    const error = emptied(scratch, base, owner, keeps);
     if (error !== null) {
       const moved = moveAside(base);
       onLeft(moved ?? base, error);
@@ -56,8 +64,8 @@ export function prepareSlotDirectory(
 }
 
 /** Empties a slot's directory, if there is one; the error if that is impossible. */
-function emptied(scratch: string, base: string, owner: SlotOwner | null): Error | null {
-  const empty = owner === null ? emptyPlain : removeTree;
+function emptied(scratch: string, base: string, owner: SlotOwner | null, keeps: boolean): Error | null {
+  const empty = owner === null && keeps ? emptyPlain : removeTree;
   try {
     empty(base);
     return null;

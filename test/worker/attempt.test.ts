@@ -1,6 +1,6 @@
 // Protects: an attempt runs its job's code for the time that its step allows, reveals no secret, and uses up no attempt
 // for a missing permission.
-import { appendFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
@@ -21,6 +21,8 @@ import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { endOf, makeAttemptOptions, makeContext, makeTask } from './worker-context.ts';
 
+/** Bytes: a quarter of an hour to read. */
+const HUGE = 2 ** 40;
 const YAML = `
 name: claims
 files: [price.sh]
@@ -113,6 +115,20 @@ describe('an attempt', () => {
     });
     expect(outcome).to.deep.include(RETURNED);
     expect(await place.platform.store.read(tryKey(view.record.job, 'price', 0, 0, 'a'))).to.equal(null);
+  });
+
+  it('ends at once while a huge output is read', async () => {
+    const end = new AbortController();
+    const outcome = await runOnce(
+      ({ stdout }) => {
+        writeFileSync(stdout, '');
+        truncateSync(stdout, HUGE);
+        setImmediate(() => end.abort('lease' satisfies EndReason));
+        return EXIT;
+      },
+      { signal: end.signal },
+    );
+    expect(outcome).to.deep.equal({ kind: 'leaseLost' });
   });
 
   it("returns its task if its failure can't be written, or ends as it was ended from outside", async () => {

@@ -62,7 +62,9 @@ export class ExecutorBench {
 
   /** A slot's files, which are made at the first call as a worker makes them. */
   slot(slot: number): Pick<SlotDirectory, 'cwd' | 'stdin' | 'stdout' | 'stderr'> {
-    this.#directories[slot] ??= prepareSlotDirectory(this.directory, slot, this.executor.owner?.(slot) ?? null);
+    this.#directories[slot] ??= prepareSlotDirectory(this.directory, slot, {
+      owner: this.executor.owner?.(slot) ?? null,
+    });
     return this.#directories[slot];
   }
 

@@ -35,6 +35,14 @@ describe('a slot in which a command of root left', () => {
     expect(bench.warnings).to.deep.equal([]);
   });
 
+  for (const flag of ['+i', '+a'])
+    for (const name of ['in', 'err', 'run'])
+      it(`${name} protected by chattr ${flag} runs the next task as if it were new`, async () => {
+        requireProtection(bench.directory);
+        await bench.leave({ what: 'a file of its slot', script: `chattr ${flag} "$SLOT/${name}"` });
+        expect(bench.warnings).to.deep.equal([]);
+      });
+
   it('a mount runs the next task in a new directory, and the old one is named', async () => {
     await bench.leave({ what: 'a mount', script: 'mkdir m; mount -t tmpfs none m' });
     expect(bench.warnings).to.have.length(1);

@@ -1,9 +1,23 @@
-// Protects: an output is published only if the command's own user made it and no process changes it meanwhile.
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// Protects: an output is published only if the command's own user made it and no process changes it meanwhile; reading one
+// ends with its attempt.
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { type LeftFile, takeOutputFile, takeOutputFiles } from '../../src/worker/left-output.ts';
+
+const TEXT = 'mine\n';
+/** Bytes: a quarter of an hour to read. */
+const HUGE = 2 ** 40;
 
 describe('an output of a command of another user', () => {
   let directory: string;
@@ -28,14 +42,18 @@ describe('an output of a command of another user', () => {
       (error: unknown) => String(error),
     );
 
-  const FORMS: Readonly<Record<string, (uid: number) => Promise<LeftFile | null | undefined>>> = {
-    file: (uid) => {
-      writeFileSync(join(directory, 'output'), 'mine\n');
-      return takeOutputFile(join(directory, 'output'), '$BATCHCTL_OUTPUT', slot(uid));
+  const { signal: unended } = new AbortController();
+  type Take = (uid: number, signal?: AbortSignal, size?: number) => Promise<LeftFile | null | undefined>;
+  const FORMS: Readonly<Record<string, Take>> = {
+    file: (uid, signal = unended, size = TEXT.length) => {
+      writeFileSync(join(directory, 'output'), TEXT);
+      truncateSync(join(directory, 'output'), size);
+      return takeOutputFile(join(directory, 'output'), '$BATCHCTL_OUTPUT', slot(uid), signal);
     },
-    files: async (uid) => {
-      writeFileSync(join(directory, 'outputs/a'), 'mine\n');
-      return takeOutputFiles(slot(uid))[0]?.take();
+    files: async (uid, signal = unended, size = TEXT.length) => {
+      writeFileSync(join(directory, 'outputs/a'), TEXT);
+      truncateSync(join(directory, 'outputs/a'), size);
+      return takeOutputFiles(slot(uid))[0]?.take(signal);
     },
   };
   for (const [form, take] of Object.entries(FORMS)) {
@@ -54,6 +72,14 @@ describe('an output of a command of another user', () => {
 
     it(`is refused if it belongs to someone else: output: ${form}`, async () => {
       expect(await messageOf(() => take(self + 1))).to.include("is not the command's own file");
+      expect(existsSync(join(directory, 'taken-0'))).to.equal(false);
+    });
+
+    it(`is read no further once its attempt has ended: output: ${form}`, async () => {
+      const end = new AbortController();
+      const left = take(self, end.signal, HUGE);
+      end.abort(new Error('the lease is lost'));
+      expect(await messageOf(() => left)).to.include('the lease is lost');
       expect(existsSync(join(directory, 'taken-0'))).to.equal(false);
     });
 

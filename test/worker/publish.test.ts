@@ -49,7 +49,14 @@ describe('publishing an output', () => {
     if (output === 'files') mkdirSync(directory.outputDirectory, { recursive: true });
     const task = { ...TASK, step: { ...TASK.step, output } };
     const when = '2026-11-30T06:00:00.000Z';
-    return publish({ store, retrier: { run: (act) => act() }, refuseNoOutput: () => undefined }, task, directory, {
+    const { signal } = new AbortController();
+    const to = {
+      store,
+      retrier: { run: <T>(act: () => Promise<T>) => act() },
+      signal,
+      refuseNoOutput: () => undefined,
+    };
+    return publish(to, task, directory, {
       attempt,
       number: 1,
       round: 0,
