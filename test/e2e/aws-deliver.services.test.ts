@@ -81,6 +81,23 @@ describe('deliver on AWS', () => {
     expect(await deliveryOf(job)).to.include({ state: 'delivered', failed: null });
   });
 
+  it('is compared with the bucket: a marker with other content is named, and written again', async () => {
+    const bucket = await RawBucket.make(aws.s3);
+    const job = await submit(bucket.uri('out/'));
+    await work();
+    const verify = async (...flags: readonly string[]) =>
+      (await workspace.runSuccessfully('verify', job, ...flags)).stderr;
+    expect(await verify()).to.not.include('warning');
+    await bucket.put('out/_SUCCESS', 'done by hand');
+    await bucket.delete('out/upper-000000002');
+    const changes = '2 of 6 files were removed or altered (_SUCCESS, upper-000000002)';
+    expect(await verify()).to.include(`${changes} since; batchctl verify ${job} --repair`);
+    expect(await verify('--repair')).to.include(`delivering again to ${bucket.uri('out/')}: ${changes}`);
+    expect(await bucket.read('out/_SUCCESS')).to.equal('');
+    expect(await bucket.read('out/upper-000000002')).to.equal('n3\n');
+    expect(await verify()).to.not.include('warning');
+  });
+
   it('leaves a local directory to the machine that submitted the job, where wait delivers', async () => {
     const job = await submit('results');
     await work();

@@ -1,4 +1,5 @@
 // Protects: fetch to s3:// copies every output intact, resumes after a kill, and never mixes the outputs of two jobs.
+import { readdirSync } from 'node:fs';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
@@ -137,6 +138,37 @@ describe('fetch -o s3://', () => {
     expect(await bucket.read('all.txt')).to.equal('1\n2\n3\n');
   });
 
+  it("never replaces an input of the job, joined or by name, below the bucket's top or not", async () => {
+    await bucket.put('in/a.csv', 'mine');
+    const id = await runJob({
+      name: 'of-objects',
+      input: { from: bucket.uri('in/a.csv'), split: { by: 'file' } },
+      steps: [{ name: 'upper', run: 'tr a-z A-Z' }],
+    });
+    for (const target of [
+      ['-o', bucket.uri('in/a.csv')],
+      ['-o', bucket.uri('in/a.csv'), '--header', 'once'],
+      ['-o', bucket.uri('in/'), '--name', '{input}', '--yes'],
+      ['-o', bucket.uri(''), '--name', 'in/{input}', '--yes'],
+    ]) {
+      const refused = expectExit(await workspace.run(['fetch', id, ...target]), 7);
+      expect(refused.stderr, target.join(' ')).to.include(`${bucket.uri('in/a.csv')}: it is an input of job ${id}`);
+    }
+    expect(await bucket.keys()).to.deep.equal(['in/a.csv']);
+    expect(await bucket.read('in/a.csv')).to.equal('mine');
+    await fetchJob(id, '-o', bucket.uri('a.csv'));
+    await fetchJob(id, '-o', bucket.uri('out/'), '--name', '{input}');
+    expect(await bucket.read('out/a.csv')).to.equal('MINE');
+  });
+
+  it('replaces an object that was joined from other outputs of the same size', async () => {
+    const [one, other] = [await runJob(jobOf(2)), await runJob(jobOf(2, { name: 'upper', run: 'tr 12 34' }))];
+    const target = ['-o', bucket.uri('all.txt')];
+    await fetchJob(one, ...target);
+    expect(await fetchJob(other, ...target)).to.include({ outputs: 2, kept: 0 });
+    expect(await bucket.read('all.txt')).to.equal('3\n4\n');
+  });
+
   it('keeps only the first header line when joining with --header once', async () => {
     const id = await runJob(jobOf(3, { name: 'rows', run: 'echo head; cat' }));
     await fetchJob(id, '-o', bucket.uri('all.csv'), '--header', 'once');
@@ -144,6 +176,8 @@ describe('fetch -o s3://', () => {
     const bytes = ['-o', bucket.uri('all.csv'), '--header', 'once', '--join', 'bytes'];
     expect(await fetchJob(id, ...bytes), 'joined otherwise').to.include({ kept: 0 });
     expect(await fetchJob(id, ...bytes)).to.include({ kept: 3 });
+    // They were joined in a file first.
+    expect(readdirSync(workspace.path('tmp')).filter((name) => name.startsWith('batchctl-join'))).to.deep.equal([]);
   });
 
   it('adds a line end between records of text, in small and large outputs, and none with --join bytes', async () => {

@@ -1,5 +1,5 @@
 // Protects: outputs reach a local directory once and complete, even when the delivering command or worker is killed.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { outKey } from '../../src/model/keys.ts';
@@ -133,6 +133,29 @@ describe('delivery to a directory on its own machine', () => {
     expect(whole).to.have.nested.property('repair.redelivered', 'all of its files were removed');
     expect(whole).to.include({ verdict: 'proven' });
     expect(delivering.files()).to.deep.equal(ALL);
+  });
+
+  it('is called changed if its marker has other content, which is then written again', async () => {
+    expectExit(await workspace.run(RUN));
+    const marker = join(delivering.place, '_SUCCESS');
+    const changes = '1 of 4 files was removed or altered (_SUCCESS)';
+    for (const change of [
+      () => writeFileSync(marker, 'done by hand'),
+      () => {
+        rmSync(marker);
+        symlinkSync('n-000000000.txt', marker);
+      },
+    ]) {
+      change();
+      expect((await workspace.runSuccessfully('verify', 'last')).stderr).to.include(
+        `${changes} since; batchctl verify`,
+      );
+      const { stderr } = await workspace.runSuccessfully('verify', 'last', '--repair');
+      expect(stderr).to.include(`delivering again to ${delivering.place}: ${changes}`);
+      expect(delivering.text('_SUCCESS')).to.equal('');
+      expect(delivering.text('n-000000000.txt')).to.equal('n1\n');
+      expect((await workspace.runSuccessfully('verify', 'last')).stderr).to.not.include('warning');
+    }
   });
 
   it('is not repeated over a file that no delivery put there', async () => {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { bytesChecksum } from '../../lib/file-checksum.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { formatCount, formatMany } from '../../lib/units.ts';
 import { deliveryOf } from '../../model/delivery.ts';
@@ -12,6 +13,8 @@ import { isDeliverableHere, openPlace } from './deliver.ts';
 
 /** Files compared at a time. */
 const IN_FLIGHT = 16;
+/** What a marker contains. */
+const EMPTY = { size: 0, checksum: bytesChecksum(new Uint8Array()) };
 
 export interface DeliveryChanges {
   readonly to: string;
@@ -66,7 +69,7 @@ async function changedNames(place: Place, { files, marker }: PlaceManifest, sign
     },
     signal,
   );
-  if (marker !== undefined && (await place.read(marker)) === null) changed.push(marker);
+  if (marker !== undefined && !(await place.holds(marker, EMPTY, signal))) changed.push(marker);
   return changed.sort();
 }
 

@@ -206,9 +206,12 @@ export class BucketPlace implements Place {
   }
 }
 
-/** Metadata states what an object should hold. If S3 has computed the SHA-256 of its bytes, that must agree. */
+/**
+ * Metadata states what an object should hold, unless it is empty, as a marker is. If S3 has computed the SHA-256 of its
+ * bytes, that must agree.
+ */
 const isThis = (there: BucketObject | null, { size, checksum }: Pick<OutputFile, 'size' | 'checksum'>): boolean =>
   there !== null &&
   there.size === size &&
-  dataChecksum(there.metadata) === checksum &&
+  (size === 0 || dataChecksum(there.metadata) === checksum) &&
   (there.checksum ?? checksum) === checksum;

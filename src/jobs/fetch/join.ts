@@ -182,6 +182,7 @@ const JOINED = 'batchctl-joined';
  * object already joined from exactly these outputs is kept.
  */
 export async function joinIntoObject(joining: JoinOptions, bucket: Bucket, key: string): Promise<void> {
+  await refuseInput(joining.source, `${bucket.location}/${key}`);
   const recipe = await recipeOf(joining);
   const { tally, signal } = joining;
   const there = await bucket.head(key);

@@ -8,7 +8,7 @@ import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { joinOf } from '../../../src/model/job.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { failsWith } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import { STEPS } from '../published-job.ts';
 import { openFetchingPlace } from './fetching-place.ts';
 
@@ -211,6 +211,25 @@ describe('outputs joined as lines or bytes', () => {
     const rows = 'a row of it\n'.repeat(200_000);
     const large = Buffer.from(`${'h'.repeat(70_000)}\n${rows}`);
     expect(await join(await publish(STEPS, [large, large]), { header: 'once' })).to.equal(`${large}${rows}`);
+  });
+
+  it('keep only the first header up to a line of 1 MiB', async () => {
+    const outputs = [1, 2].map((row) => new Uint8Array(Buffer.from(`${'h'.repeat(2 ** 20)}\n${row}\n`)));
+    expect(await join(await publish(STEPS, outputs), { header: 'once' })).to.equal(`${'h'.repeat(2 ** 20)}\n1\n2\n`);
+  });
+
+  it('stop when they are interrupted, and leave the existing file', async () => {
+    const view = await publish(LINES, ['1\n', '2\n', '3\n']);
+    writeFileSync(place.path('all.csv'), 'before\n');
+    const stop = new AbortController();
+    const options = { signal: stop.signal, onProgress: () => stop.abort() };
+    expect(await rejection(place.fetch(view, 'all.csv', options))).to.have.property('name', 'AbortError');
+    expect(file()).to.equal('before\n');
+    expect(readdirSync(place.directory).sort()).to.deep.equal(['.batchctl', 'all.csv']);
+    await place.fetch(view, 'all.csv');
+    // Also while an earlier result is compared.
+    const again = place.fetch(view, 'all.csv', { signal: AbortSignal.abort() });
+    expect(await rejection(again)).to.have.property('name', 'AbortError');
   });
 
   const headerFilter = () => new HeaderFilter({ store: place.platform.store, job: 'claims-1', step: 'price' }, null);
