@@ -2,6 +2,7 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { BARE_GROUP } from '../config/profile.ts';
 import { randomId } from '../lib/id.ts';
 import { partitionOf, STACK_TAG } from '../lib/stack-names.ts';
+import { creditsPerHour } from '../model/cost/credits.ts';
 import { LIST_PRICES, MONTH_HOURS } from '../model/cost/list-prices.ts';
 
 /** Names of the stacks of `infra check --for-real`; nothing else has such a name. */
@@ -73,7 +74,8 @@ const ELSEWHERE = 2;
 /** `hour`: US dollars per hour of the instance, from the market or the profile; null if neither has a price. */
 export function checkCost(instance: string, hour: number | null): CheckCost {
   const listed: Readonly<Record<string, number>> = LIST_PRICES.instanceHour;
-  const known = hour ?? (listed[instance] === undefined ? null : listed[instance] * ELSEWHERE);
+  const price = hour ?? (listed[instance] === undefined ? null : listed[instance] * ELSEWHERE);
+  const known = price === null ? null : price + creditsPerHour(instance);
   const { volumeMonth, addressHour, thousandPuts, faultMinute } = LIST_PRICES;
   const anHour = ((DISK / 1e9) * volumeMonth) / MONTH_HOURS + addressHour;
   const besides = ELSEWHERE * (anHour * HOURS * INSTANCES + (REQUESTS / 1_000) * thousandPuts);

@@ -274,13 +274,13 @@ function machineEntries(
   profile: AwsProfile,
   release: BootRelease,
 ): readonly TemplateEntry[] {
-  const { part, group, disk, instanceProfile } = machines;
+  const { part, group } = machines;
   const who = part === 'grid' ? 'worker' : 'manager';
   const name = gridName(profile.stack, group);
   const tags = groupTags(profile, group);
   const [template, scaling] = [idOf(group, 'LaunchTemplate'), idOf(group, 'AutoScalingGroup')];
   const boot = part === 'grid' ? workerBoot(profile, group, release) : managerBoot(profile, release, ALLOCATION);
-  const data = templateData({ name, group, image, types, disk, instanceProfile, securityGroups: [], boot }, profile);
+  const data = templateData({ ...machines, name, image, types, securityGroups: [], boot }, profile);
   const own = profile.iam[`${who}Profile`] === null;
   const [interfaces] = data.NetworkInterfaces ?? [];
   const launch: TemplateEntry = {

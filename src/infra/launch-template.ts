@@ -10,6 +10,7 @@ import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { gridName, RELEASE_TAG } from '../lib/stack-names.ts';
+import { isBurstable } from '../model/cost/credits.ts';
 import { type AwsContext, callEc2, retryUntilConsistent, waitUntilVisible } from './call-aws.ts';
 import type { MachineGroup } from './grid.ts';
 import { type ImageFacts, type Images, type MachineTypes, type TypeFacts, volumeSize } from './machine-types.ts';
@@ -142,6 +143,7 @@ export class LaunchTemplateResource implements Resource {
       {
         name: this.name,
         group,
+        instances,
         image,
         types: facts,
         disk,
@@ -223,7 +225,7 @@ export interface Boot {
   readonly release: string;
 }
 
-interface LaunchSettings extends Pick<MachineGroup, 'group' | 'disk' | 'instanceProfile'> {
+interface LaunchSettings extends Pick<MachineGroup, 'group' | 'instances' | 'disk' | 'instanceProfile'> {
   /** The Auto Scaling group's name, which consoles show for its instances. */
   readonly name: string;
   readonly image: ImageFacts;
@@ -276,6 +278,9 @@ export function templateData(launch: LaunchSettings, profile: AwsProfile): Reque
       },
     ],
     ...(types.ebsOptimized && { EbsOptimized: true }),
+    // Otherwise T2 would slow busy workers down, and the others if the account's default says so. EC2 starts no instance of
+    // another type with it (EC2: CreditSpecificationRequest).
+    ...(launch.instances.every(isBurstable) && { CreditSpecification: { CpuCredits: 'unlimited' } }),
     // An instance that shuts itself down must not stay stopped, because its volume would be billed.
     InstanceInitiatedShutdownBehavior: 'terminate',
     TagSpecifications: (['instance', 'volume', 'network-interface'] as const).map((ResourceType) => ({
@@ -340,6 +345,7 @@ function settingsOf(data: ResponseLaunchTemplateData | RequestLaunchTemplateData
   put('public address', nic.AssociatePublicIpAddress);
   put('security groups', [...(nic.Groups ?? [])].sort().join(' ') || 'none');
   put('EBS optimized', data.EbsOptimized ?? false);
+  put('CPU credits', data.CreditSpecification?.CpuCredits);
   put('shutdown', data.InstanceInitiatedShutdownBehavior);
   for (const { ResourceType, Tags } of data.TagSpecifications ?? []) {
     if (ResourceType === 'launch-template') continue;

@@ -89,7 +89,8 @@ describe('the monthly costs in docs/aws.md', () => {
 
   it('include infra check, in cents, and FIS', () => {
     const { most, interruption } = checkCost('t4g.small', null);
-    expect(most).to.be.within(0.05, 0.2);
+    // An hour of two instances whose processors are busy.
+    expect(most).to.be.within(0.2, 0.3);
     expect(PAGE).to.include(`FIS costs about ${usd(interruption)}.`);
     expect(checkCost('x9.huge', null)).to.include({ instanceHour: null, most: null });
     expect(checkCost('t4g.small', 0.006).most).to.be.below(most ?? 0);

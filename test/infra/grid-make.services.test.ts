@@ -128,6 +128,18 @@ describe('the grid that up creates', () => {
     expect((await templateData()).MetadataOptions?.InstanceMetadataTags).to.equal('disabled');
   });
 
+  it('starts burstable instances so that EC2 never slows busy ones down, and says so of no other type', async () => {
+    const credits = async (instances: readonly string[]) => {
+      await lab.create({ groups: { default: { instances } } });
+      expect(await lab.resource('launchTemplate').look()).to.deep.equal(UP_TO_DATE);
+      return (await templateData()).CreditSpecification?.CpuCredits;
+    };
+    expect(await credits(['t4g.small', 't4g.medium'])).to.equal('unlimited');
+    // EC2 refuses the setting for the other type.
+    expect(await credits(['t4g.small', 'c7g.large'])).to.equal(undefined);
+    expect(await credits(['c7g.large', 'm7g.large'])).to.equal(undefined);
+  });
+
   it('makes the manager a group of one, reachable at its port from the allowed networks', async () => {
     await lab.open({ manager: { allow: ['203.0.113.7/24', '2001:DB8:0::1/32'] } });
     await up(lab.all);

@@ -38,6 +38,7 @@ for (const { region, partition, ec2 } of PARTITIONS) {
         const launch = {
           name: 'month-end-gpu',
           group: 'gpu',
+          instances: ['g5.xlarge'],
           instanceProfile: 'month-end-worker',
           securityGroups: ['sg-1'],
           boot,

@@ -2,6 +2,7 @@ import type { LedgerWorker, WorkerMachine } from '../../ports/ledger.ts';
 import type { GroupPrices, HourPrice } from '../../ports/worker-group.ts';
 import { USUAL_BOOT } from '../capacity.ts';
 import { instantsOf, wallTime } from '../wall-time.ts';
+import { creditsPerHour } from './credits.ts';
 
 /** US dollars per hour of a machine; null if unknown. */
 export type PriceAt = (machine: WorkerMachine) => number | null;
@@ -154,10 +155,15 @@ const sharedSeconds = (one: TimeSpan, other: TimeSpan): number =>
   Math.max(0, Math.min(one.to, other.to) - Math.max(one.from, other.from)) / 1_000;
 
 /**
- * US dollars per hour of a machine; null if unknown. For a spot instance: the market's price in its zone, else the mean
- * over its zones, else the profile's. For an on-demand instance: the profile's.
+ * US dollars per hour of a busy machine; null if unknown. For a spot instance: the market's price in its zone, else the
+ * mean over its zones, else the profile's. For an on-demand instance: the profile's. CPU credits are added.
  */
-export function priceOf(hours: readonly HourPrice[], { type, zone, lifeCycle }: WorkerMachine): number | null {
+export function priceOf(hours: readonly HourPrice[], machine: WorkerMachine): number | null {
+  const listed = listedPriceOf(hours, machine);
+  return listed === null ? null : listed + creditsPerHour(machine.type);
+}
+
+function listedPriceOf(hours: readonly HourPrice[], { type, zone, lifeCycle }: WorkerMachine): number | null {
   const ofType = hours.filter((hour) => hour.type === type);
   const configured = ofType.find(({ kind }) => kind === 'configured')?.usd ?? null;
   if (lifeCycle === 'on-demand') return configured;
