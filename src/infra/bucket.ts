@@ -144,7 +144,15 @@ export class BucketResource implements Resource {
         ? {}
         : { CreateBucketConfiguration: { LocationConstraint: region as BucketLocationConstraint } };
     // Another `up` may have been faster.
-    await nullOnError(client.send(new sdk.CreateBucketCommand({ Bucket, ...place })), 'BucketAlreadyOwnedByYou');
+    const create = () =>
+      nullOnError(client.send(new sdk.CreateBucketCommand({ Bucket, ...place })), 'BucketAlreadyOwnedByYou');
+    await retryUntilConsistent(create).catch((error: unknown) => {
+      if (!(error instanceof Error) || error.name !== 'OperationAborted') throw error;
+      throw new BatchctlError('unavailable', `S3 does not create the bucket ${Bucket} yet: ${error.message}`, {
+        cause: error,
+        hint: 'a bucket of that name was deleted lately, or is being created elsewhere; S3 frees a name after an hour or more. Run the same command again then, or choose another `bucket.name`',
+      });
+    });
   }
 
   /** Throws `refused` for a bucket with content that this stack did not create. */
