@@ -5,9 +5,12 @@ import { deadQueueName, domainName, gridName, partitionOf, queueName } from '../
 export class Arns {
   readonly #profile: AwsProfile;
   readonly #partition: string;
+  /** Whether patterns stand for lists of queues and groups, which many groups make long. */
+  readonly wide: boolean;
 
-  constructor(profile: AwsProfile) {
+  constructor(profile: AwsProfile, wide = false) {
     this.#profile = profile;
+    this.wide = wide;
     this.#partition = partitionOf(profile.region);
   }
 
@@ -27,6 +30,7 @@ export class Arns {
   /** Each group's queue and dead-letter queue. */
   get queues(): readonly string[] {
     const { stack, groups } = this.#profile;
+    if (this.wide) return [this.queue(`${stack}-*`)];
     const names = Object.keys(groups).map((group) => queueName(stack, group));
     return names.flatMap((name) => [name, deadQueueName(name)]).map((name) => this.queue(name));
   }
@@ -74,6 +78,7 @@ export class Arns {
   /** Each worker group's Auto Scaling group. The service's own id is part of the ARN. */
   get groups(): readonly string[] {
     const { stack, groups } = this.#profile;
+    if (this.wide) return [this.group(`${stack}-*`)];
     return Object.keys(groups).map((group) => this.group(gridName(stack, group)));
   }
 
@@ -84,6 +89,11 @@ export class Arns {
   /** A resource of EC2: `volume/*`. */
   ec2(resource: string): string {
     return this.#of('ec2', resource);
+  }
+
+  /** The account's keys. */
+  get keys(): string {
+    return this.#of('kms', 'key/*');
   }
 
   /** EC2's quotas (Service Quotas: resource types). */

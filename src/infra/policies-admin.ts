@@ -82,7 +82,8 @@ export function adminPolicy(profile: AwsProfile, arns: Arns, only: StackPart | n
       MACHINES,
       'LookAtKey',
       ['kms:DescribeKey', 'kms:GetKeyPolicy', 'kms:ListGrants'],
-      profile.kmsKey === null ? [] : [profile.kmsKey],
+      // Without a key of the profile, volumes have the account's default key, which only EC2 knows.
+      [profile.kmsKey ?? arns.keys],
     ),
   ];
   if (only === null) return all.map(({ statement }) => statement);
@@ -209,29 +210,43 @@ function iam(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
       equals('iam:PassedToService', ec2Service(profile.region)),
     ),
     // The first group, or spot request, of an account creates these (EC2 Auto Scaling, EC2 Spot: service-linked roles).
-    ...['autoscaling', 'spot'].map((service) =>
-      grant(
-        MACHINES,
-        `LinkedRole${service === 'spot' ? 'Spot' : 'AutoScaling'}`,
-        ['iam:CreateServiceLinkedRole'],
-        [arns.iam(`role/aws-service-role/${service}.amazonaws.com/*`)],
-        equals('iam:AWSServiceName', `${service}.amazonaws.com`),
-      ),
+    grant(
+      MACHINES,
+      'LinkedRoles',
+      ['iam:CreateServiceLinkedRole'],
+      LINKED.map((service) => arns.iam(`role/aws-service-role/${service}/*`)),
+      equals('iam:AWSServiceName', ...LINKED),
     ),
   ];
 }
 
+/** Services that act in the account by roles of their own. */
+const LINKED = ['autoscaling.amazonaws.com', 'spot.amazonaws.com'];
+
 /** EC2 and Auto Scaling define no resource for these actions (service authorization reference). */
 const LOOK_AT_EC2 = [
   ...['Subnets', 'Vpcs', 'SecurityGroups', 'LaunchTemplates', 'LaunchTemplateVersions', 'Images', 'InstanceTypes'],
-  ...['InstanceTypeOfferings', 'RouteTables', 'VpcEndpoints', 'Instances', 'Volumes', 'NetworkInterfaces', 'Addresses'],
+  ...[
+    'InstanceTypeOfferings',
+    'RouteTables',
+    'VpcEndpoints',
+    'VpcAttribute',
+    'Instances',
+    'Volumes',
+    'NetworkInterfaces',
+    'Addresses',
+  ],
 ].map((what) => `ec2:Describe${what}`);
 const LOOK_AT_SCALING = ['AutoScalingGroups', 'LifecycleHooks'].map((what) => `autoscaling:Describe${what}`);
-/** What is created with the stack's tag: the action, the resource, and the parts that have one. */
+/** What is created with the stack's tag: actions, their resources, and the parts that have one. */
 const TAGGED_RESOURCES = [
-  ['ec2:CreateSecurityGroup', 'security-group/*', MACHINES],
-  ['ec2:CreateLaunchTemplate', 'launch-template/*', MACHINES],
-  ['ec2:AllocateAddress', 'elastic-ip/*', ['manager']],
+  {
+    Sid: 'MakeTagged',
+    actions: ['CreateSecurityGroup', 'CreateLaunchTemplate'],
+    resources: ['security-group/*', 'launch-template/*'],
+    parts: MACHINES,
+  },
+  { Sid: 'AllocateAddress', actions: ['AllocateAddress'], resources: ['elastic-ip/*'], parts: ['manager'] },
 ] as const;
 const CHANGE = [
   ...['ec2:AuthorizeSecurityGroupIngress', 'ec2:AuthorizeSecurityGroupEgress', 'ec2:RevokeSecurityGroupIngress'],
@@ -246,18 +261,29 @@ const GROUP = [
 
 /** For the grid: only what the stack made, by its tag. */
 function gridPolicy(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
-  const made = [...new Set(TAGGED_RESOURCES.map(([, resource]) => arns.ec2(resource)))];
+  const made = TAGGED_RESOURCES.flatMap(({ resources }) => resources.map((resource) => arns.ec2(resource)));
   const groups = [arns.group(`${profile.stack}-*`)];
   return [
-    grant(ALL_BUT_DATA, 'LookAtGrid', [...LOOK_AT_EC2, ...LOOK_AT_SCALING], ['*']),
+    grant(
+      ALL_BUT_DATA,
+      'LookAtGrid',
+      [...LOOK_AT_EC2, ...(profile.kmsKey === null ? ['ec2:GetEbsDefaultKmsKeyId'] : []), ...LOOK_AT_SCALING],
+      ['*'],
+    ),
     { parts: MACHINES, statement: quotas(arns) },
-    ...TAGGED_RESOURCES.map(([action, resource, parts]) =>
-      grant(parts, action.slice('ec2:'.length), [action], [arns.ec2(resource)], requestTagEquals(profile)),
+    ...TAGGED_RESOURCES.map(({ Sid, actions, resources, parts }) =>
+      grant(
+        parts,
+        Sid,
+        actions.map((action) => `ec2:${action}`),
+        resources.map((resource) => arns.ec2(resource)),
+        requestTagEquals(profile),
+      ),
     ),
     // A security group is created in a VPC, which isn't the stack's.
     grant(MACHINES, 'MakeInVpc', ['ec2:CreateSecurityGroup'], [arns.ec2('vpc/*')]),
     grant(MACHINES, 'TagMade', ['ec2:CreateTags'], made, {
-      StringEquals: { 'ec2:CreateAction': TAGGED_RESOURCES.map(([action]) => action.slice('ec2:'.length)) },
+      StringEquals: { 'ec2:CreateAction': TAGGED_RESOURCES.flatMap(({ actions }) => actions) },
     }),
     grant(MACHINES, 'ChangeGrid', [...CHANGE, 'ec2:CreateTags'], made, stackTagEquals(profile)),
     // The address is the stack's own, by its tag; a person may have associated it with any interface.

@@ -1,5 +1,5 @@
 import type { AwsProfile } from '../config/load-config.ts';
-import { gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
+import { GROUP_TAG, gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
 import { adminPolicy } from './policies-admin.ts';
 import {
@@ -28,10 +28,29 @@ export type PolicyRole = (typeof POLICY_ROLES)[number];
 
 const POLICIES = { admin: adminPolicy, operator: operatorPolicy, manager: managerPolicy, worker: workerPolicy };
 
-/** The least privileges of a role, for exactly the profile's bucket and prefix, queues, ledger, groups and keys. */
+/** Characters of all inline policies of a role, without white space (IAM: quotas). */
+export const ROLE_LIMIT = 10_240;
+
+/**
+ * The least privileges of a role, for exactly the profile's bucket and prefix, queues, ledger, groups and keys. Where a
+ * list of many groups would not fit an instance's role, patterns with the stack's tag stand for it.
+ */
 export function policyFor(role: PolicyRole, profile: AwsProfile): PolicyDocument {
-  return policyOf(POLICIES[role](profile, new Arns(profile)));
+  const exact = policyOf(POLICIES[role](profile, new Arns(profile)));
+  const ofInstances = role === 'worker' || role === 'manager';
+  if (!ofInstances || JSON.stringify(exact).length <= ROLE_LIMIT) return exact;
+  return policyOf(POLICIES[role](profile, new Arns(profile, true)));
 }
+
+/**
+ * Queues by a pattern: other stacks' names may match it, too. The manager's group is no worker group, though its name
+ * matches.
+ */
+const ofStack = (profile: AwsProfile, { wide }: Arns) => (wide ? stackTagEquals(profile) : undefined);
+const ofWorkerGroups = (profile: AwsProfile, { wide }: Arns) =>
+  wide
+    ? { ...stackTagEquals(profile), StringNotEquals: { [`aws:ResourceTag/${GROUP_TAG}`]: [MANAGER_GROUP] } }
+    : undefined;
 
 /** The least privileges to make one part of a stack, with `infra plan`, `up`, `status`, each with `--only`. */
 export function adminPolicyFor(part: StackPart, profile: AwsProfile): PolicyDocument {
@@ -72,8 +91,8 @@ function managerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
     ...objects(arns),
     allow('Look', ['s3:ListBucketMultipartUploads'], [arns.bucket]),
-    allow('Queues', QUEUE, arns.queues),
-    allow('Scale', SCALE, arns.groups),
+    allow('Queues', QUEUE, arns.queues, ofStack(profile, arns)),
+    allow('Scale', SCALE, arns.groups, ofWorkerGroups(profile, arns)),
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
     prices(profile),
     // An instance that fails to set itself up ends itself.
@@ -127,11 +146,11 @@ function workerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('Read', ['s3:GetObject'], arns.objects(...WORKER_READS)),
     allow('Put', ['s3:PutObject'], arns.objects(...WORKER_PUTS)),
     allow('Delete', ['s3:DeleteObject'], arns.objects(...WORKER_DELETES)),
-    allow('Queues', QUEUE, arns.queues),
+    allow('Queues', QUEUE, arns.queues, ofStack(profile, arns)),
     allow('Parameters', ['ssm:GetParameter'], parametersOf(references, arns)),
     allow('Secrets', ['secretsmanager:GetSecretValue'], secretsOf(references, arns)),
     // Every watcher of a job raises the group that waiting work needs.
-    allow('Self', [...OWN_MACHINE, 'autoscaling:SetDesiredCapacity'], arns.groups),
+    allow('Self', [...OWN_MACHINE, 'autoscaling:SetDesiredCapacity'], arns.groups, ofWorkerGroups(profile, arns)),
     // Its tags show whether a person holds a group's size.
     allow('LookAtGroups', LOOK_AT_OWN_GROUP, ['*']),
     prices(profile),

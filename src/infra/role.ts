@@ -8,7 +8,7 @@ import { roleName } from '../lib/stack-names.ts';
 import { collectPages, retryUntilConsistent } from './call-aws.ts';
 import { IamAccess } from './iam.ts';
 import { foreignOwner, lastingTags, namesHome, ROLE_POLICY } from './owner.ts';
-import { policyFor } from './policies.ts';
+import { policyFor, ROLE_LIMIT } from './policies.ts';
 import { ec2Service, type PolicyDocument, type RoleStatement, statementsOf } from './policy.ts';
 import {
   inUse,
@@ -20,9 +20,6 @@ import {
   stateFromDifferences,
 } from './resource.ts';
 import { fromTagList, tagDifferences, tagsOf, toTagList } from './tags.ts';
-
-/** Characters of all inline policies of a role, without white space (IAM: quotas). */
-const POLICY_LIMIT = 10_240;
 
 interface RolePlan {
   readonly name: string;
@@ -51,10 +48,10 @@ export function rolePlan(who: 'worker' | 'manager', profile: AwsProfile): RolePl
 
 function requirePolicySize(role: string, policy: PolicyDocument): PolicyDocument {
   const { length } = JSON.stringify(policy);
-  if (length <= POLICY_LIMIT) return policy;
+  if (length <= ROLE_LIMIT) return policy;
   throw new BatchctlError(
     'config',
-    `the policy of ${role} has ${length} characters, but IAM allows ${POLICY_LIMIT} for a role`,
+    `the policy of ${role} has ${length} characters, but IAM allows ${ROLE_LIMIT} for a role`,
     {
       hint: 'use fewer entries in read, write and secrets of the groups, such as common prefixes; or split the groups between two stacks',
     },

@@ -1,7 +1,8 @@
 import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
+import { isBatchctlError } from '../errors.ts';
 import { partitionOf } from '../lib/stack-names.ts';
-import { type AwsContext, callAws } from './call-aws.ts';
+import { type AwsContext, callAws, callEc2 } from './call-aws.ts';
 import { type Finding, failing, warning } from './finding.ts';
 
 /** Auto Scaling's operations on the key of encrypted volumes (ASG: key-policy-requirements-EBS-encryption). */
@@ -11,28 +12,64 @@ const OPERATIONS = [
 ];
 
 /**
- * Checks that instances whose volumes the profile's key encrypts can start. Auto Scaling starts them with a role of its
- * own, which the key's policy or a grant must admit. Otherwise each ends at once, with Client.InternalError.
+ * Checks that instances can start whose volumes a customer's key encrypts: the profile's, or else the account's default
+ * for volumes. Auto Scaling starts them with a role of its own, which the key's policy or a grant must admit. Otherwise
+ * each ends at once, with Client.InternalError.
  */
 export async function validateKey(place: AwsContext): Promise<readonly Finding[]> {
-  const { kmsKey } = place.profile;
-  if (kmsKey === null) return [];
+  const { profile } = place;
+  const role = scalingRole(profile);
+  try {
+    const kmsKey = profile.kmsKey ?? (await readDefaultKey(place));
+    return kmsKey === DEFAULT_ALIAS ? [] : await validateCustomerKey(place, kmsKey, role);
+  } catch (error) {
+    if (profile.kmsKey !== null || !isBatchctlError(error) || error.denied === undefined) throw error;
+    const print = `aws ec2 get-ebs-default-kms-key-id --region ${profile.region}`;
+    const fix = `${print} prints it; if it is a key of yours, have its owner run: ${grantCommand(profile, 'KEY', role)}`;
+    return [warning(`it can't be checked which key encrypts volumes by default: ${error.message}`, fix)];
+  }
+}
+
+/** AWS's own key for volumes. */
+const DEFAULT_ALIAS = 'alias/aws/ebs';
+
+/** The launch templates encrypt each volume: without a key of the profile, with this one. */
+async function readDefaultKey(place: AwsContext): Promise<string> {
+  const doing = { what: "read the account's default key for volumes", action: 'ec2:GetEbsDefaultKmsKeyId' };
+  return callEc2(place, { ...doing, resource: '*' }, async (sdk, client) => {
+    const { KmsKeyId } = await client.send(new sdk.GetEbsDefaultKmsKeyIdCommand({}));
+    return KmsKeyId ?? DEFAULT_ALIAS;
+  });
+}
+
+async function validateCustomerKey(place: AwsContext, kmsKey: string, role: string): Promise<readonly Finding[]> {
+  const { profile } = place;
+  const isDefault = profile.kmsKey === null;
+  const shown = isDefault ? `${kmsKey}, the account's default for volumes in ${profile.region},` : kmsKey;
   const key = await readKey(place, kmsKey);
-  if (key === null) return [failing(`the key ${kmsKey} does not exist`, 'correct kmsKey of the profile')];
+  if (key === null) {
+    return [
+      failing(`the key ${shown} does not exist`, isDefault ? chooseCommand(profile) : 'correct kmsKey of the profile'),
+    ];
+  }
   // AWS's own keys admit everyone who may use the service.
   if (key.KeyManager === 'AWS') return [];
   if (key.KeyState !== 'Enabled') {
-    return [failing(`the key ${kmsKey} is ${key.KeyState}`, `aws kms enable-key --key-id ${kmsKey}`)];
+    return [failing(`the key ${shown} is ${key.KeyState}`, `aws kms enable-key --key-id ${kmsKey}`)];
   }
-  const role = scalingRole(place.profile);
-  const seen = await Promise.all([policyAdmits(place, kmsKey, role), grantAdmits(place, kmsKey, role)]);
+  // Its policy and its grants can't be read by an alias.
+  const id = key.Arn ?? kmsKey;
+  const seen = await Promise.all([policyAdmits(place, id, role), grantAdmits(place, id, role)]);
   if (seen.includes('yes')) return [];
-  const fix = grantCommand(place.profile, kmsKey, role);
+  const fix = grantCommand(profile, kmsKey, role);
   if (seen.includes('hidden')) {
-    return [warning(`it can't be checked whether ${kmsKey} allows Auto Scaling; otherwise no instance starts`, fix)];
+    return [warning(`it can't be checked whether ${shown} allows Auto Scaling; otherwise no instance starts`, fix)];
   }
-  return [failing(`the key ${kmsKey} does not allow Auto Scaling's role, so no instance would start`, fix)];
+  return [failing(`the key ${shown} does not allow Auto Scaling's role, so no instance would start`, fix)];
 }
+
+const chooseCommand = ({ region }: AwsProfile): string =>
+  `aws ec2 modify-ebs-default-kms-key-id --region ${region} --kms-key-id KEY chooses another; reset-ebs-default-kms-key-id, AWS's own`;
 
 type KeyAccess = 'yes' | 'no' | 'hidden';
 

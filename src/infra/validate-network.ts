@@ -4,7 +4,7 @@ import { BatchctlError } from '../errors.ts';
 import { cidrsOverlap } from '../lib/cidr.ts';
 import { roleName } from '../lib/stack-names.ts';
 import { type AwsContext, callEc2, collectPages } from './call-aws.ts';
-import { type Finding, failing, warning } from './finding.ts';
+import { collectFindings, type Finding, failing, warning } from './finding.ts';
 import type { NetworkFacts, SubnetFacts } from './network.ts';
 import { passwordOf } from './policy.ts';
 
@@ -27,9 +27,33 @@ export async function validateRoutes(place: AwsContext, network: NetworkFacts): 
   const endpoints = closed.length + paid.length === 0 ? [] : await readEndpoints(place, network.vpc);
   return [
     ...(closed.length === 0 ? [] : await unreachableServices(place, network, closed, endpoints)),
+    ...(closed.length === 0 ? [] : await collectFindings(() => validatePrivateNames(place, network))),
     ...natCostWarnings(place.profile, network, paid, endpoints),
     ...checkManagerAddress(place.profile, ways),
   ];
+}
+
+/** Attributes of a VPC without which the services' names don't lead to its endpoints (VPC: private DNS). */
+const NAME_ATTRIBUTES = ['enableDnsSupport', 'enableDnsHostnames'] as const;
+
+async function validatePrivateNames(place: AwsContext, { vpc }: NetworkFacts): Promise<readonly Finding[]> {
+  const doing = { what: `read the attributes of ${vpc}`, action: 'ec2:DescribeVpcAttribute', resource: `vpc/${vpc}` };
+  const isOn = (Attribute: (typeof NAME_ATTRIBUTES)[number]): Promise<boolean> =>
+    callEc2(place, doing, async (sdk, client) => {
+      const found = await client.send(new sdk.DescribeVpcAttributeCommand({ VpcId: vpc, Attribute }));
+      return (Attribute === 'enableDnsSupport' ? found.EnableDnsSupport : found.EnableDnsHostnames)?.Value === true;
+    });
+  const on = await Promise.all(NAME_ATTRIBUTES.map(isOn));
+  const off = NAME_ATTRIBUTES.filter((_, at) => !on[at]);
+  if (off.length === 0) return [];
+  const flags = { enableDnsSupport: '--enable-dns-support', enableDnsHostnames: '--enable-dns-hostnames' };
+  // A request changes one attribute (EC2: ModifyVpcAttribute).
+  const fixes = off.map(
+    (each) =>
+      `aws ec2 modify-vpc-attribute --region ${place.profile.region} --vpc-id ${vpc} ${flags[each]} '{"Value":true}'`,
+  );
+  const message = `${vpc}: ${off.join(' and ')} ${off.length === 1 ? 'is' : 'are'} off, so the names of services don't lead to endpoints in it`;
+  return [failing(message, fixes.join(' && '))];
 }
 
 /** An Elastic IP is reachable only through an internet gateway (EC2: Elastic IP addresses). */

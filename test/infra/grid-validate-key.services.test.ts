@@ -1,5 +1,6 @@
 // Protects: infra up rejects a KMS key that Auto Scaling can't use, before any instance fails to start.
-import { KMS } from '@aws-sdk/client-kms';
+import { EC2 } from '@aws-sdk/client-ec2';
+import { type GrantOperation, KMS } from '@aws-sdk/client-kms';
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { clientConfig } from '../support/grid/account-clients.ts';
@@ -68,5 +69,53 @@ describe("validation of a customer's key", () => {
     const [finding] = await findings(arn);
     expect(finding).to.include({ status: 'warn' });
     expect(finding?.mend).to.include('aws kms create-grant');
+  });
+
+  describe("without a key of the profile, of the account's default key for volumes", () => {
+    const ec2 = forSuite(() => new EC2(clientConfig(cloud)));
+    const choose = (KmsKeyId: string) => ec2.modifyEbsDefaultKmsKeyId({ KmsKeyId });
+    const found = async () => (await findings()).filter(({ message }) => /key/.test(message));
+
+    it("asks KMS nothing while that is AWS's own", async () => {
+      cloud.takeCalls();
+      expect(await found()).to.deep.equal([]);
+      const calls = cloud.takeCalls().map(({ service, action }) => `${service}:${action}`);
+      expect(calls.filter((call) => call.startsWith('kms:'))).to.deep.equal([]);
+      expect(calls.filter((call) => call === 'ec2:GetEbsDefaultKmsKeyId')).to.have.length(1);
+    });
+
+    it("fails if a customer's key does not allow Auto Scaling's role, and passes with a grant", async () => {
+      const { arn, KeyId } = await createKey();
+      await choose(KeyId);
+      const [finding] = await found();
+      expect(finding?.message).to.equal(
+        `the key ${arn}, the account's default for volumes in us-east-1, does not allow Auto Scaling's role, so no instance would start`,
+      );
+      expect(finding).to.include({ status: 'fail' });
+      expect(finding?.mend).to.include(`aws kms create-grant --region us-east-1 --key-id ${arn}`);
+      // A key of the profile replaces it.
+      const other = await createKey();
+      expect((await findings(other.arn))[0]?.message).to.include(`the key ${other.arn} does not allow`);
+      const Operations: GrantOperation[] = ['Decrypt', 'GenerateDataKeyWithoutPlaintext', 'CreateGrant'];
+      await kms.createGrant({ KeyId, GranteePrincipal: role(), Operations });
+      expect(await found()).to.deep.equal([]);
+    });
+
+    it('says which key to look up, and the grant that it needs, where it may not look', async () => {
+      const { KeyId } = await createKey();
+      await choose(KeyId);
+      for (const [action, status, code] of [
+        ['ec2:GetEbsDefaultKmsKeyId', 403, 'UnauthorizedOperation'],
+        ['kms:DescribeKey', 400, 'AccessDeniedException'],
+      ] as const) {
+        cloud.failNext(action, status, code);
+        const [finding] = await found();
+        expect(finding, action).to.include({ status: 'warn' });
+        expect(finding?.message).to.include("it can't be checked which key encrypts volumes by default");
+        expect(finding?.mend)
+          .to.include('aws ec2 get-ebs-default-kms-key-id --region us-east-1 prints it')
+          .and.include(`--key-id KEY --grantee-principal ${role()}`);
+      }
+    });
   });
 });

@@ -23,6 +23,7 @@ describe('validation of the network', () => {
   /** Creates a VPC with one subnet and no route out. */
   const closedSubnet = async (): Promise<Subnet> => {
     const VpcId = (await others.ec2.createVpc({ CidrBlock: '10.9.0.0/16' })).Vpc?.VpcId ?? '';
+    await others.ec2.modifyVpcAttribute({ VpcId, EnableDnsHostnames: { Value: true } });
     const RouteTableId = (await others.ec2.createRouteTable({ VpcId })).RouteTable?.RouteTableId ?? '';
     const SubnetId = await addSubnet({ VpcId, RouteTableId }, '10.9.1.0/24', 'us-east-1a');
     return { VpcId, SubnetId, RouteTableId };
@@ -112,6 +113,38 @@ describe('validation of the network', () => {
     expect(await lacking()).to.deep.equal(['sqs', 'autoscaling', 'sts', 'ssm']);
     await addEndpoints(subnet, GroupId, ['sqs', 'autoscaling', 'sts', 'ssm']);
     expect(await lacking()).to.deep.equal([]);
+  });
+
+  it("fails if the VPC's names don't lead to its endpoints, with the commands that change that", async () => {
+    const { SubnetId, VpcId } = await closedSubnet();
+    const found = async () =>
+      (await validated({ network: { subnets: [SubnetId], publicIp: false } })).filter(({ message }) =>
+        message.includes('enableDns'),
+      );
+    expect(await found()).to.deep.equal([]);
+    const change = `aws ec2 modify-vpc-attribute --region us-east-1 --vpc-id ${VpcId}`;
+    await others.ec2.modifyVpcAttribute({ VpcId, EnableDnsHostnames: { Value: false } });
+    expect(await found()).to.deep.equal([
+      {
+        status: 'fail',
+        message: `${VpcId}: enableDnsHostnames is off, so the names of services don't lead to endpoints in it`,
+        mend: `${change} --enable-dns-hostnames '{"Value":true}'`,
+      },
+    ]);
+    await others.ec2.modifyVpcAttribute({ VpcId, EnableDnsSupport: { Value: false } });
+    const [both] = await found();
+    expect(both?.message).to.include('enableDnsSupport and enableDnsHostnames are off');
+    expect(both?.mend).to.equal(
+      `${change} --enable-dns-support '{"Value":true}' && ${change} --enable-dns-hostnames '{"Value":true}'`,
+    );
+    cloud.failNext('ec2:DescribeVpcAttribute', 403, 'UnauthorizedOperation', 'no', 2);
+    const denied = await validated({ network: { subnets: [SubnetId], publicIp: false } });
+    expect(denied.map(({ message }) => message).join())
+      .to.include('no route to sqs')
+      .and.include('not validated: ');
+    // Instances that leave the VPC use the public names.
+    const routed = await validated({});
+    expect(routed.filter(({ message }) => message.includes('enableDns'))).to.deep.equal([]);
   });
 
   it('names one subnet per zone for an endpoint, as it accepts no more', async () => {

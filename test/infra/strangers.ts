@@ -1,8 +1,10 @@
+import { type GrantOperation, KMS } from '@aws-sdk/client-kms';
 import { DRAIN_HOOK, roleName } from '../../src/lib/stack-names.ts';
 import { forSuite } from '../support/fixture.ts';
 import {
   type AccountClients,
   accountClients,
+  clientConfig,
   createPolicy,
   findSecurityGroup,
 } from '../support/grid/account-clients.ts';
@@ -48,8 +50,20 @@ export class Strangers {
       iam: { permissionsBoundary: await createPolicy(this.clients, 'boundary') },
       manager: MANAGER,
     };
+    await this.#chooseDefaultKey();
     this.workspace.configure(profile);
     return profile;
+  }
+
+  /** Lets volumes of the account have a customer's key, which admits Auto Scaling. */
+  async #chooseDefaultKey(): Promise<void> {
+    const kms = new KMS(clientConfig(this.cloud, { accessKeyId: STRANGER }));
+    const { KeyMetadata: { KeyId } = {} } = await kms.createKey({});
+    const GranteePrincipal = `arn:aws:iam::${this.cloud.account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`;
+    const Operations: GrantOperation[] = ['Decrypt', 'GenerateDataKeyWithoutPlaintext', 'CreateGrant'];
+    await kms.createGrant({ KeyId, GranteePrincipal, Operations });
+    kms.destroy();
+    await this.clients.ec2.modifyEbsDefaultKmsKeyId({ KmsKeyId: KeyId });
   }
 
   /** Changes what `infra up` created: the workers' role, their security group, their group's hook. */

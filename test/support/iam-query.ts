@@ -27,8 +27,8 @@ export function queryCalls(
   known?: Known,
 ): Call[] {
   const action = form.get('Action') ?? '';
-  // EC2 and Auto Scaling have no resources for Describe actions.
-  if (service !== 'iam' && action.startsWith('Describe')) {
+  // EC2 and Auto Scaling have no resources for actions that read.
+  if (service !== 'iam' && /^(Describe|Get)/.test(action)) {
     return [{ action: `${service}:${action}`, resource: '*', context: {} }];
   }
   if (service === 'ec2') return ec2Calls(action, form, facts, known);

@@ -47,11 +47,13 @@ function matches(
     pattern === action || (pattern.includes('*') && isLike(pattern.toLowerCase(), action.toLowerCase()));
   if (!listOf(Action).some(isOf) || !listOf(Resource).some((pattern) => isLike(pattern, resource))) return false;
   return Object.entries(Condition).every(([operator, keys]) => {
-    if (operator !== 'StringLikeIfExists' && operator !== 'StringEquals') {
+    if (operator !== 'StringLikeIfExists' && operator !== 'StringEquals' && operator !== 'StringNotEquals') {
       throw new Error(`the operator ${operator} is not implemented`);
     }
     return Object.entries(keys).every(([key, values]) => {
       const value = context[key];
+      // A missing key doesn't equal (IAM: string condition operators).
+      if (operator === 'StringNotEquals') return value === undefined || !values.includes(value);
       if (value === undefined) return operator.endsWith('IfExists');
       return operator === 'StringEquals' ? values.includes(value) : values.some((pattern) => isLike(pattern, value));
     });

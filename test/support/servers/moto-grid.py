@@ -343,6 +343,29 @@ def with_internet(self, *args, **options):
 
 EC2Backend.__init__ = with_internet
 
+# --- EBS: the account's default key is AWS's own until someone chooses another (GetEbsDefaultKmsKeyId).
+
+from moto.ec2.responses import EC2Response  # noqa: E402
+
+choose_default_key = EC2Backend.modify_ebs_default_kms_key_id
+
+
+def choose_key(self, kms_key_id):
+    self.chosen_key = choose_default_key(self, kms_key_id)
+    return self.chosen_key
+
+
+def get_ebs_default_kms_key_id(self):
+    key = getattr(self.ec2_backend, "chosen_key", "alias/aws/ebs")
+    return (
+        '<GetEbsDefaultKmsKeyIdResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
+        f"<requestId>r</requestId><kmsKeyId>{key}</kmsKeyId></GetEbsDefaultKmsKeyIdResponse>"
+    )
+
+
+EC2Backend.modify_ebs_default_kms_key_id = choose_key
+EC2Response.get_ebs_default_kms_key_id = get_ebs_default_kms_key_id
+
 # --- Service Quotas: moto has none for EC2. Here each is large.
 
 from moto.servicequotas.models import ServiceQuotasBackend  # noqa: E402
