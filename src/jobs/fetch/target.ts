@@ -56,6 +56,7 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   const path = resolve(place.cwd, text);
   refuseForeignLinks(path, `-o ${text}`);
   const stats = requireWritable(path, text);
+  if (stats !== null) refuseForeignPipe(path, stats, `-o ${text}`);
   if (stats?.isDirectory()) return { kind: 'directory', path, text };
   if (text.endsWith('/')) {
     if (stats === null) return { kind: 'directory', path, text };
@@ -103,6 +104,14 @@ export function refuseForeignLinks(path: string, what: string): void {
 function foreignLinkError(link: string, uid: number, what: string): BatchctlError {
   return new BatchctlError('refused', `${what}: ${link} is a link that belongs to another user (id ${uid})`, {
     hint: 'name the place that it leads to, or choose one in a directory of your own',
+  });
+}
+
+/** Throws `refused` for a pipe or socket of another user: what is written there goes to that user, and no file is made. */
+function refuseForeignPipe(path: string, stats: Stats, what: string): void {
+  if (!(stats.isFIFO() || stats.isSocket()) || isTrustedOwner(stats.uid, trustedUsers())) return;
+  throw new BatchctlError('refused', `${what}: ${path} is a pipe that belongs to another user (id ${stats.uid})`, {
+    hint: 'choose a place in a directory of your own',
   });
 }
 

@@ -1,4 +1,5 @@
-// Protects: outputs go nowhere that another user's link leads to, at the end of their path or above.
+// Protects: outputs go nowhere that another user's link or pipe leads to, at the end of their path or above.
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -44,6 +45,24 @@ describe('a target that is a link', () => {
     }
     expect(readFileSync(scratch.path('mine'), 'utf8')).to.equal('mine');
     expect(readdirSync(scratch.path('home'))).to.deep.equal([]);
+  });
+});
+
+describe('a target that is a pipe', () => {
+  const scratch = forEachTest(() => new Scratch());
+  const parse = async (text: string) => parseTarget(text, { cwd: scratch.directory, write: async () => {} });
+
+  it('of this user is written, and one of another user is refused, also behind a link', async function () {
+    execFileSync('mkfifo', [scratch.path('pipe')]);
+    symlinkSync('pipe', scratch.path('link'));
+    for (const text of ['pipe', 'link']) expect(await parse(text)).to.include({ kind: 'file' });
+    if (process.getuid?.() !== 0) return this.skip();
+    chownSync(scratch.path('pipe'), 12_345, 12_345);
+    for (const text of ['pipe', 'link']) {
+      const error = await rejection(parse(text));
+      expect(error, text).to.include({ kind: 'refused' });
+      expect(error.message).to.include('a pipe that belongs to another user (id 12345)');
+    }
   });
 });
 
