@@ -181,6 +181,11 @@ class InputCheck {
   add(part: Exclude<Part, { kind: 'params' }>): void {
     const { name } = this.#input;
     this.#parts += 1;
+    if ('first' in part && part.first !== undefined && part.first !== this.#records + 1 && !Number.isNaN(this.#records))
+      this.#findings.add(
+        'partRecords',
+        `part ${part.n} begins with record ${part.first} of ${name}, but the parts before it have ${this.#records}`,
+      );
     this.#records += 'records' in part && part.records !== undefined ? part.records : Number.NaN;
     this.#kind ??= part.kind;
     this.#checkRecords(part);

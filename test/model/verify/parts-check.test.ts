@@ -218,6 +218,26 @@ describe('the proof that parts contain every byte once', () => {
       [counted(first, 2), counted(second, 2)],
       ['records'],
     ],
+    [
+      'parts that begin with the record after the last one',
+      record(lines, [input('a', 8), input('b', 4)], 3),
+      [
+        { ...counted(first, 2), first: 1 },
+        { ...counted(second, 1), first: 3 },
+        { ...counted(first, 1), n: 2, input: 1, first: 1 },
+      ],
+      [],
+    ],
+    [
+      'a part that begins with another record',
+      record(lines, oneInput, 2),
+      [
+        { ...counted(first, 2), first: 1 },
+        { ...counted(second, 1), first: 2 },
+      ],
+      ['partRecords'],
+    ],
+    ['parts of which only one counts its records', record(lines, oneInput, 2), [first, { ...second, first: 9 }], []],
     ['more records than a part may have', record(lines, oneInput, 2), [counted(first, 3), second], ['partRecords']],
     ['records of a fixed length', record(fixed, oneInput, 2), pair, []],
     [

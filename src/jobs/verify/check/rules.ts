@@ -31,7 +31,7 @@ export const RULES = {
   partKind: ['the kind of a part', 'the split, and the other parts of its input'],
   partInput: ["a part's input", 'the input lines'],
   partAltered: ['a piece, parameters', 'its place in the store; the split'],
-  partRecords: ['records, bytes in a part', '`every`, or the length of a record'],
+  partRecords: ['records, bytes in a part', '`every`, or the length of a record; the records of the parts before it'],
   pieceChecksum: ["a piece's checksum", 'the form of one'],
   byteGap: ['the bytes of an input', 'its parts: each byte is in one'],
   byteTwice: ['the bytes of an input', 'its parts: none is in two'],

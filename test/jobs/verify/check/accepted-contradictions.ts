@@ -174,6 +174,7 @@ export const ACCEPTED: readonly Row[] = [
   ['partAltered', 'grid', 'other parameters', set('part', { n: 1 }, { params: { a: 'q', b: 'z' } })],
   ['partRecords', 'packed', 'more records than the split makes', set('part', { n: 0 }, { records: 3 })],
   ['partRecords', 'records', 'half a record', set('part', { n: 0 }, { length: 6 })],
+  ['partRecords', 'packed', 'another first record', set('part', { n: 1 }, { first: 4 })],
   ['pieceChecksum', 'packed', 'no checksum', set('part', { n: 0 }, { checksum: 'sha256:x' })],
   ['byteGap', 'claims', 'a byte in no part', set('part', { n: 3 }, { offset: 7, length: 1 })],
   [
