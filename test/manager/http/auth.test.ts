@@ -1,5 +1,7 @@
 // Protects: no one calls the manager without a valid token, or does more than the token's scope allows.
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import Fastify from 'fastify';
@@ -8,7 +10,7 @@ import { FRESH_MS, findTokens, hashOf, revokeTokens, TokenReader } from '../../.
 import { addAuth } from '../../../src/manager/http/auth.ts';
 import { builtPage } from '../../../src/manager/http/server.ts';
 import { hasScope, SCOPES, type Scope } from '../../../src/model/api.ts';
-import { tokenKey } from '../../../src/model/keys.ts';
+import { TOKEN_USES_PREFIX, tokenKey } from '../../../src/model/keys.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { describedVerbs } from '../../support/manager/described-verbs.ts';
 import { errorOf, GuardedServer, runUntilStopped } from '../../support/manager/guarded-server.ts';
@@ -167,6 +169,60 @@ describe('access to the API', () => {
     server.clock.pass(FRESH_MS / 1_000 - 1);
     await until('the verb ended', () => ended);
     expect(await reading).to.equal('cut');
+  });
+
+  it('goes on for a caller whose connection a revoked token used before, as through a reverse proxy', async () => {
+    let ended = false;
+    server.run = (call) =>
+      runUntilStopped(call).finally(() => {
+        ended = true;
+      });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    /** A call on the agent's only connection. */
+    const callBy = async (token: string, method: string, path: string, body = ''): Promise<IncomingMessage> => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      const { port } = server;
+      const sent = request({ host: '127.0.0.1', port, path, method, headers, agent }).end(body);
+      const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+      return answer;
+    };
+    const [revoked, other] = [await server.token('read', 'revoked'), await server.token('read', 'other')];
+    const first = await callBy(revoked, 'GET', '/api/v1/me');
+    const port = first.socket.localPort;
+    first.resume();
+    await once(first, 'end');
+    const stream = await callBy(
+      other,
+      'POST',
+      '/api/v1/verbs',
+      JSON.stringify({ name: 'watch', input: { job: 'last' } }),
+    );
+    expect([stream.statusCode, stream.socket.localPort]).to.deep.equal([200, port]);
+    await revokeTokens(server, await findTokens(server, 'revoked'));
+    const read = server.store.read.bind(server.store);
+    let looks = 0;
+    server.store.read = (key, options) => {
+      if (key === tokenKey(hashOf(other))) looks += 1;
+      return read(key, options);
+    };
+    server.clock.pass(FRESH_MS / 1_000);
+    await until('the open calls were looked at', () => looks > 0);
+    expect([await statusOf(revoked), ended]).to.deep.equal([401, false]);
+    agent.destroy();
+  });
+
+  it('is recorded with its time for each token that was used, and for no other', async () => {
+    const used = await GuardedServer.open();
+    try {
+      const token = await used.token('read', 'used');
+      await used.token('read', 'unused');
+      expect((await used.call('/api/v1/me', token)).status).to.equal(200);
+    } finally {
+      await used.close();
+    }
+    const keys: string[] = [];
+    for await (const key of used.store.keys(TOKEN_USES_PREFIX)) keys.push(key);
+    expect(keys).to.have.lengthOf(1);
   });
 
   describe('on each route', () => {

@@ -1,4 +1,5 @@
 // Protects: no caller can block the manager for others by floods, slow requests or large bodies.
+import { createHash } from 'node:crypto';
 import { get, type IncomingMessage } from 'node:http';
 import { createConnection, type Socket } from 'node:net';
 import { expect } from 'chai';
@@ -34,6 +35,9 @@ describe('how much of the manager one caller can use', () => {
     server.clock.pass(1);
     expect(await statusOf(BAD)).to.equal(401);
     expect((await server.call('/api/v1/jobs', BAD)).headers.get('retry-after')).to.equal('2');
+    server.clock.pass(1.5);
+    const soon = await server.call('/api/v1/jobs', BAD);
+    expect([soon.status, soon.headers.get('retry-after')], 'half a second before').to.deep.equal([429, '1']);
     for (let n = 0; n < 20; n += 1) {
       server.clock.pass(60);
       expect(await statusOf(BAD)).to.equal(401);
@@ -102,18 +106,53 @@ describe('how much of the manager one caller can use', () => {
     const limited = await GuardedServer.open({ bodyMs: 300 });
     try {
       const token = await limited.token('operate');
-      for (const header of [`authorization: Bearer ${token}\r\n`, '']) {
+      const auth = `authorization: Bearer ${token}\r\n`;
+      for (const [header, length] of [
+        [auth, 'content-length: 1000\r\n'],
+        [auth, 'transfer-encoding: chunked\r\n'],
+        ['', 'content-length: 1000\r\n'],
+      ]) {
         const socket = await limited.connect();
-        const head = `POST /api/v1/prunings HTTP/1.1\r\nhost: x\r\n${header}content-type: application/json\r\n`;
+        const head = `POST /api/v1/prunings HTTP/1.1\r\nhost: x\r\n${header}content-type: application/json\r\n${length}`;
         const began = performance.now();
-        socket.write(`${head}content-length: 1000\r\n\r\n{`);
-        const sending = setInterval(() => socket.write(' '), 20);
+        const [first, more] = length?.startsWith('transfer') ? ['1\r\n{\r\n', '1\r\n \r\n'] : ['{', ' '];
+        socket.write(`${head}\r\n${first}`);
+        const sending = setInterval(() => socket.write(more), 20);
         const answer = await readUntilClosed(socket).finally(() => clearInterval(sending));
         if (header !== '') expect(performance.now() - began, answer).to.be.above(250);
-        expect(answer.includes('401'), answer).to.equal(header === '');
+        // With a token it is closed without an answer.
+        expect(answer.slice(0, 13)).to.equal(header === '' ? 'HTTP/1.1 401 ' : '');
       }
       expect(limited.calls).to.deep.equal([]);
       expect((await limited.call('/healthz')).status).to.equal(200);
+    } finally {
+      await limited.close();
+    }
+  });
+
+  it('is no time limit for an upload that progresses, and the same one for an upload that does not', async () => {
+    const limited = await GuardedServer.open({ bodyMs: 300 });
+    try {
+      const token = await limited.token('operate');
+      const bytes = 40;
+      const sha256 = createHash('sha256').update('x'.repeat(bytes)).digest('hex');
+      const query = `key=data/x&size=${bytes}&sha256=${sha256}&ifAbsent=false`;
+      const head = `PUT /api/v1/objects?${query} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer ${token}\r\n`;
+      const upload = async (sent: number): Promise<{ readonly answer: string; readonly ms: number }> => {
+        const socket = await limited.connect();
+        const began = performance.now();
+        socket.write(`${head}content-type: application/octet-stream\r\ncontent-length: ${bytes}\r\n\r\n`);
+        let left = sent;
+        const sending = setInterval(() => {
+          if (left > 0) socket.write('x');
+          left -= 1;
+        }, 25);
+        const answer = await readUntilClosed(socket).finally(() => clearInterval(sending));
+        return { answer, ms: performance.now() - began };
+      };
+      const whole = await upload(bytes);
+      expect([whole.answer.slice(0, 13), whole.ms > 900], whole.answer).to.deep.equal(['HTTP/1.1 200 ', true]);
+      expect((await upload(3)).answer).to.equal('');
     } finally {
       await limited.close();
     }

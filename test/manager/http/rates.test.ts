@@ -48,6 +48,16 @@ describe('how many calls a caller can make in ten seconds', () => {
     pass(RATE_WINDOW);
     expect(await server.status('/api/v1/jobs')).to.equal(401);
   });
+
+  it('is limited per network for IPv6 without a token, as one caller may own all its addresses', async () => {
+    holdWallTime();
+    let n = 0;
+    const call = async (remoteAddress: string): Promise<number> =>
+      (await server.app.inject({ url: '/api/v1/jobs', remoteAddress })).statusCode;
+    const found = await statuses(LIMITS.rateWithoutToken.value + 10, () => call(`2001:db8::${(++n).toString(16)}`));
+    expect(Object.fromEntries(found)).to.deep.equal({ 401: LIMITS.rateWithoutToken.value, 429: 10 });
+    expect(await call('2001:db8:0:1::1'), 'another network').to.equal(401);
+  });
 });
 
 /** Stops the limits' clock: a slow machine can't make that many calls in ten seconds. Returns how to advance it. */
