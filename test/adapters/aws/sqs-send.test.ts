@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { fitReason, SqsSender } from '../../../src/adapters/aws/sqs-send.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { serve } from '../../support/servers/listen.ts';
 import { sqsOptions } from '../../support/sqs.ts';
 
@@ -11,6 +12,7 @@ interface Entry {
   readonly Id: string;
   readonly MessageBody: string;
   readonly MessageGroupId?: string;
+  readonly DelaySeconds?: number;
 }
 
 describe('messages sent to SQS', () => {
@@ -20,6 +22,20 @@ describe('messages sent to SQS', () => {
       for await (const chunk of request) body += String(chunk);
       const { Entries }: { Entries: readonly Entry[] } = JSON.parse(body);
       batches.push(Entries);
+      if (refusedBody !== null) {
+        const Failed = Entries.filter(({ MessageBody, MessageGroupId: group }) =>
+          refuses === null ? MessageBody === refusedBody : group !== undefined || MessageBody === refusedBody,
+        ).map(({ Id, MessageGroupId: group }) => {
+          const Message = refuses !== null && group !== undefined ? 'MessageGroupId is invalid' : 'odd';
+          return { Id, SenderFault: true, Code: 'InvalidParameterValue', Message };
+        });
+        const ids = new Set(Failed.map(({ Id }) => Id));
+        const Successful = Entries.filter(({ Id }) => !ids.has(Id)).map(({ Id }) => ({ Id, MessageId: Id }));
+        answer
+          .writeHead(200, { 'content-type': 'application/x-amz-json-1.0' })
+          .end(JSON.stringify({ Successful, Failed }));
+        return;
+      }
       const isRefused = refuses !== null && Entries.some(({ MessageGroupId }) => MessageGroupId !== undefined);
       const message = 'Value job-a for parameter MessageGroupId is invalid.';
       const done = Entries.filter(({ MessageGroupId }) => !isRefused || MessageGroupId === undefined);
@@ -42,15 +58,33 @@ describe('messages sent to SQS', () => {
   let sender: SqsSender;
   /** What an endpoint without message groups refuses. */
   let refuses: 'call' | 'entries' | null;
+  /** A body that is refused for its content; null: none is. */
+  let refusedBody: string | null;
   let batches: (readonly Entry[])[];
 
   beforeEach(() => {
     refuses = null;
+    refusedBody = null;
     batches = [];
     const client = () => clients.sqs('control');
     const place = { client, url: `${server.url}/1/q`, arn: 'arn:aws:sqs:us-east-1:*:q', profile: null, patienceMs: 0 };
     sender = new SqsSender(place, 1_000);
   });
+
+  it('are hidden for at least their delay, in whole seconds, for 15 minutes at most', async () => {
+    await sender.send([0, 0.2, 899.5, 900].map((delay) => ({ body: 'a', tenant: null, delay })));
+    expect(batches[0]?.map(({ DelaySeconds }) => DelaySeconds)).to.deep.equal([0, 1, 900, 900]);
+    await failsWith('unexpected', sender.send([{ body: 'a', tenant: null, delay: 900.1 }]));
+  });
+
+  for (const how of [null, 'entries'] as const) {
+    it(`are never lost in silence: one that is refused is an error${how === null ? '' : ', also when sent again without a group'}`, async () => {
+      refuses = how;
+      refusedBody = 'bad';
+      const sent = ['good', 'bad'].map((body) => ({ body, tenant: 'job-a' }));
+      expect((await failsWith('unexpected', sender.send(sent))).message).to.include('odd');
+    });
+  }
 
   it('have their job as message group, unless SQS does not support it', async () => {
     const tenants = ['job-a', 'x'.repeat(129), 'mit Leerzeichen', null];
