@@ -137,5 +137,18 @@ describe('messages sent to SQS', () => {
     await sender.send(Array.from({ length: 12 }, () => ({ body: 'ä'.repeat(200), tenant: null })));
     await sender.send(Array.from({ length: 12 }, () => ({ body: 'a', tenant: null })));
     expect(batches.map((batch) => batch.length).sort()).to.deep.equal([10, 2, 2, 2, 2, 2, 2, 2].sort());
+    batches = [];
+    await sender.send(Array.from({ length: 12 }, () => ({ body: 'a', tenant: null, reason: 'x'.repeat(300) })));
+    expect(
+      batches.map((batch) => batch.length),
+      'with reasons',
+    ).to.deep.equal([3, 3, 3, 3]);
+  });
+
+  it('have one byte at least and as many as the queue accepts, and no character that SQS refuses', async () => {
+    await sender.send([{ body: 'a'.repeat(1_000), tenant: null }]);
+    for (const body of ['', 'a'.repeat(1_001), '\u0000a', 'a\u0000'])
+      await failsWith('unexpected', sender.send([{ body, tenant: null }]));
+    expect(batches).to.have.lengthOf(1);
   });
 });
