@@ -25,7 +25,7 @@ describeEachWay('the files that inputs leave out', (make) => {
     const { stdout, stderr } = await workspace.runSuccessfully('plan', 'job.json', '--json', ...flags);
     const warnings = (text: string) => text.split('\n').filter((line) => line.startsWith('warning:'));
     const submitted = await workspace.runSuccessfully('submit', 'job.json', ...flags);
-    expect(warnings(submitted.stderr)).to.deep.equal(warnings(stderr));
+    expect(warnings(submitted.stderr)).to.have.members(warnings(stderr));
     const { inputs: found } = JSON.parse(stdout) as { readonly inputs: readonly { readonly name: string }[] };
     return { names: found.map(({ name }) => name), warnings: warnings(stderr) };
   }
@@ -101,6 +101,21 @@ describeEachWay('the files that inputs leave out', (make) => {
     expect(await planned('in/**/*.csv')).to.deep.equal({ names: csv, warnings: [] });
     const named = ['in/sub/batchctl.config.json', 'in/sub/.batchctl/format'];
     expect(await planned(...named)).to.deep.equal({ names: named, warnings: [] });
+  });
+
+  it('are named if they are a link that `files:` passes over, by a plan and a submission', async () => {
+    mkdirSync(workspace.path('lib'));
+    workspace.write('lib/run.sh', 'cat');
+    symlinkSync('run.sh', workspace.path('lib/link.sh'));
+    const job = { name: 'claims', input: { split: { by: 'file' } }, steps: [{ name: 's', run: ['cat'] }] };
+    workspace.write('job.json', { ...job, files: ['lib'] });
+    const files = 'warning: files: lib leaves out 1 link (lib/link.sh); name a link to ship the file that it leads to';
+    expect((await planned('in/a.csv')).warnings).to.deep.equal([files]);
+    // Beside what the inputs leave out.
+    workspace.write('in/.c.csv', '');
+    expect((await planned('in/*.csv')).warnings)
+      .to.have.length(2)
+      .and.include(files);
   });
 
   const readConfig = (): string => {

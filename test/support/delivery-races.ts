@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { deliver } from '../../src/jobs/deliver/deliver.ts';
+import { deliver, deliverAgain } from '../../src/jobs/deliver/deliver.ts';
 import type { PlacePoint } from '../../src/jobs/fetch/fill-place.ts';
 import { append, readEntries } from '../../src/jobs/journal.ts';
 import { jobKey } from '../../src/model/keys.ts';
@@ -142,6 +142,9 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
         .map(({ what }) => what)
         .filter((what) => what !== 'close');
 
+    const deliveredIn = async (view: JobView) =>
+      (await readEntries(place.platform.store, view.record.job)).find(({ what }) => what === 'delivered');
+
     for (const at of POINTS) {
       const point = at.join(':');
 
@@ -199,6 +202,8 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
         await first.ended();
         await expectOnly(view);
         expect(await entries(view)).to.deep.equal(['delivered']);
+        const bytes = Array.from({ length: 20 }, (_, task) => textOf(view, task).length).reduce((sum, n) => sum + n, 0);
+        expect(await deliveredIn(view), 'each counts once').to.include({ outputs: 20, bytes });
       });
     }
 
@@ -230,6 +235,29 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
         'place-marker n-000000001 _manifest.json',
         'place-marked n-000000001 _manifest.json _SUCCESS',
       ]);
+    });
+
+    it('files that only an earlier job had are gone before the manifest is there that lacks them', async () => {
+      const [older, newer] = [await finished(6, 3), await finished(7, 2)];
+      await whole(older);
+      const there: string[] = [];
+      const passed = async (point: PlacePoint): Promise<void> => {
+        if (point === 'place-manifest') there.push(...(await target.files()).keys());
+      };
+      await deliver(target.platform(place.platform), newer, { passed });
+      expect(there).to.include('n-000000001').and.not.include('n-000000002').and.not.include('_SUCCESS');
+    });
+
+    it('a marker never stands while an altered file is replaced', async () => {
+      const done = await whole(await finished(6, 3));
+      await target.write('n-000000001', 'altered\n');
+      const there: string[] = [];
+      const passed = async (point: PlacePoint): Promise<void> => {
+        if (point === 'place-file') there.push(...(await target.files()).keys());
+      };
+      await deliverAgain(target.platform(place.platform), done, { passed });
+      expect(there).to.include('n-000000001').and.not.include('_SUCCESS');
+      await expectOnly(done);
     });
 
     it('an earlier close of the job changes nothing once a later one is delivered', async () => {

@@ -45,3 +45,61 @@ describe('a HEAD request with an expired session', () => {
     }
   });
 });
+
+describe('the facts of an object', () => {
+  let headers: Readonly<Record<string, string>> = {};
+  const server = forSuite(() =>
+    serve((_, answer) => {
+      answer.writeHead(200, { etag: '"e"', 'content-length': '5', ...headers }).end();
+    }),
+  );
+  const clients = forSuite(() => clientsOf(server.url));
+  const factsOf = async (of: Readonly<Record<string, string>>) => {
+    headers = of;
+    return (await storeOf(clients, 'bucket')).facts('2019.csv', null);
+  };
+  const stored = (storageClass: string, more: Readonly<Record<string, string>> = {}) => ({
+    'x-amz-storage-class': storageClass,
+    ...more,
+  });
+  const RESTORING = { 'x-amz-restore': 'ongoing-request="true"' };
+  const RESTORED = { 'x-amz-restore': 'ongoing-request="false", expiry-date="Fri, 25 Dec 2026 00:00:00 GMT"' };
+
+  for (const [what, of, request] of [
+    ['in GLACIER', stored('GLACIER'), 'Days=7'],
+    ['in DEEP_ARCHIVE', stored('DEEP_ARCHIVE'), 'Days=7'],
+    ['that is still being restored', stored('GLACIER', RESTORING), 'Days=7'],
+    [
+      'that Intelligent-Tiering has archived',
+      stored('INTELLIGENT_TIERING', { 'x-amz-archive-status': 'ARCHIVE_ACCESS' }),
+      '{}',
+    ],
+  ] as const) {
+    it(`refuse one ${what}, and name the request that restores it`, async () => {
+      const { hint } = await failsWith('refused', factsOf(of));
+      expect(hint).to.include(`--key '2019.csv' --restore-request ${request},`);
+    });
+  }
+
+  for (const [what, of] of [
+    ['in STANDARD', {}],
+    ['in GLACIER_IR', stored('GLACIER_IR')],
+    ['in a class of Intelligent-Tiering', stored('INTELLIGENT_TIERING')],
+    ['that was restored', stored('DEEP_ARCHIVE', RESTORED)],
+  ] as const) {
+    it(`tell of one ${what}, which can be read`, async () => {
+      expect(await factsOf(of)).to.include({ size: 5, etag: 'e' });
+    });
+  }
+
+  it('have its version and its SHA-256, unless the version is none or the checksum is one of chunks', async () => {
+    const sum = Buffer.alloc(32, 1);
+    for (const [of, version, checksum] of [
+      [{ 'x-amz-version-id': 'v1' }, 'v1', null],
+      [{ 'x-amz-version-id': 'null' }, null, null],
+      [{ 'x-amz-checksum-sha256': sum.toString('base64') }, null, `sha256:${sum.toString('hex')}`],
+      [{ 'x-amz-checksum-sha256': `${sum.toString('base64')}-5` }, null, null],
+    ] as const)
+      expect(await factsOf(of)).to.include({ version, checksum });
+  });
+});

@@ -42,6 +42,9 @@ describe('the mark of a due delivery', () => {
           expect(after?.begun).to.equal(true);
         }
       });
+      const last = await readDueMark(platform, key);
+      await time.pass(60_000);
+      expect(await readDueMark(platform, key), 'no longer').to.deep.equal(last);
     } finally {
       time.release();
     }

@@ -1,14 +1,15 @@
 // Protects: a watcher leaves a delivery to the process that makes it, and takes it over only once that process is dead.
-import { mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Deliveries, putDueMark } from '../../../src/jobs/deliver/deliver.ts';
-import { append } from '../../../src/jobs/journal.ts';
-import { jobKey } from '../../../src/model/keys.ts';
+import { Deliveries, deliver, putDueMark } from '../../../src/jobs/deliver/deliver.ts';
+import { append, readEntries } from '../../../src/jobs/journal.ts';
+import { dueMark, jobKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
 
 describe('a delivery that a watcher sees', () => {
@@ -25,6 +26,14 @@ describe('a delivery that a watcher sees', () => {
   };
   const delivered = (): boolean => readdirSync(to).includes('_SUCCESS');
   const mark = (begun: boolean) => putDueMark({ ...place.platform, clock }, view, view.delivery?.after ?? -1, begun);
+
+  const failures = async (): Promise<number> =>
+    (await readEntries(place.platform.store, view.record.job)).filter(({ what }) => what === 'undelivered').length;
+  /** As a process that closes the job does it: the mark comes before the entry. */
+  const putMarkAhead = async (): Promise<string> => {
+    await putDueMark({ ...place.platform, clock }, view, view.next, false);
+    return dueMark(view.record.job, view.next);
+  };
 
   beforeEach(async () => {
     const { platform } = place;
@@ -68,5 +77,60 @@ deliver: { to: ${to}, name: "n-{task}" }
     expect(delivered()).to.equal(false);
     await roundAfter(1);
     expect(delivered()).to.equal(true);
+  });
+
+  it('is looked for once a minute by a busy process', async () => {
+    await mark(false);
+    const look = async (seconds: number): Promise<void> => {
+      clock.pass(seconds);
+      await deliveries.look(true);
+      await deliveries.idle();
+    };
+    await look(0);
+    await look(59);
+    expect(delivered()).to.equal(false);
+    await look(1);
+    expect(delivered()).to.equal(true);
+  });
+
+  it('is left to the process that marked it and is about to close the job', async () => {
+    const { store } = place.platform;
+    const key = await putMarkAhead();
+    await roundAfter(0);
+    await roundAfter(1);
+    expect(await store.read(key)).to.not.equal(null);
+  });
+
+  it('is tried again after a failure, once the time for it has come', async () => {
+    rmSync(to, { recursive: true });
+    writeFileSync(to, 'a file is in the way');
+    await mark(false);
+    for (let n = 0; n < 4; n += 1) await roundAfter(1);
+    expect(await failures()).to.equal(1);
+    rmSync(to);
+    await roundAfter(50);
+    expect(existsSync(to)).to.equal(false);
+    for (let n = 0; n < 2; n += 1) await roundAfter(10);
+    expect(delivered()).to.equal(true);
+  });
+
+  it('records the same failure once in half a minute, however often it is tried', async () => {
+    rmSync(to, { recursive: true });
+    writeFileSync(to, 'a file is in the way');
+    const deliverNow = () => failsWith('refused', deliver({ ...place.platform, clock }, view));
+    for (let n = 0; n < 3; n += 1) await deliverNow();
+    expect(await failures()).to.equal(1);
+    clock.pass(31);
+    await deliverNow();
+    expect(await failures()).to.equal(2);
+  });
+
+  it('is not recorded as failed because its process was interrupted', async () => {
+    const stop = new AbortController();
+    const passed = () => stop.abort();
+    const error = await rejection(deliver(place.platform, view, { signal: stop.signal, passed }));
+    expect(error.name).to.equal('AbortError');
+    expect(await failures()).to.equal(0);
+    expect(delivered()).to.equal(false);
   });
 });

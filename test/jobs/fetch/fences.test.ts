@@ -1,8 +1,9 @@
 // Protects: fetch reads only what a task staged, and writes only into its directory, whatever manifests and links contain.
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { BatchctlError } from '../../../src/errors.ts';
 import { DirectoryPlace } from '../../../src/jobs/fetch/directory-place.ts';
-import { fillPlace } from '../../../src/jobs/fetch/fill-place.ts';
+import { type FillOptions, fillPlace } from '../../../src/jobs/fetch/fill-place.ts';
 import { Tally } from '../../../src/jobs/fetch/verified.ts';
 import { findJob } from '../../../src/jobs/find.ts';
 import { findOutputs } from '../../../src/jobs/submit/job-outputs.ts';
@@ -12,7 +13,7 @@ import { CERTIFICATE_KEY, dataKey, outKey, stagedPrefix } from '../../../src/mod
 import { META_KEY, type OutputFile } from '../../../src/model/output.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { failsWith } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import { publishManifest } from '../published-job.ts';
 import { MANY_FILES, openFetchingPlace } from './fetching-place.ts';
 
@@ -26,7 +27,7 @@ describe('the fences of fetch', () => {
     place.publish({ 'a.csv': { [name]: text } }, { yaml: MANY_FILES });
 
   /** Puts outputs as a delivery does: with a manifest that lists what an earlier delivery put. */
-  async function fillDirectory(view: JobView): Promise<void> {
+  async function fillDirectory(view: JobView, more: Partial<FillOptions> = {}): Promise<void> {
     const { job, spec, createdAt } = view.record;
     const source = { store: place.platform.store, job, step: 'price' };
     await fillPlace({
@@ -41,6 +42,7 @@ describe('the fences of fetch', () => {
       mayReplace: () => null,
       mayReplaceOthers: true,
       of: { job, name: spec.name, step: 'price', round: 0, close: 1, createdAt },
+      ...more,
     });
   }
 
@@ -79,6 +81,101 @@ describe('the fences of fetch', () => {
       expect(place.read('results/a.csv/eu/de.csv')).to.equal('de\n');
       expect(readFileSync(place.path('results', 'b.csv', 'real', 'fr.csv')).equals(LARGE)).to.equal(true);
       expect(place.read('own.txt')).to.equal('mine');
+    });
+  });
+
+  it('follows no link out of the directory to one whose name begins like it', async () => {
+    const view = await publishFile();
+    for (const name of ['results', 'results-other']) mkdirSync(place.path(name));
+    symlinkSync(place.path('results-other'), place.path('results', 'a.csv'));
+    for (const write of [() => place.fetch(view, 'results/'), () => fillDirectory(view)]) {
+      expect((await failsWith('refused', write())).message).to.include('results-other, outside of');
+    }
+    expect(readdirSync(place.path('results-other'))).to.deep.equal([]);
+  });
+
+  describe('as a delivery', () => {
+    for (const name of ['_SUCCESS', '_manifest.json', '_delivery', '_delivery/000000009/claim'])
+      it(`gives no output the name ${name}, which is its own`, async () => {
+        const nameOf = async () => name;
+        await failsWith('usage', fillDirectory(await publishFile(), { nameOf }));
+        expect(readdirSync(place.path('results'))).to.deep.equal([]);
+      });
+
+    it('gives no output the name of its marker, whatever that is', async () => {
+      const marker = 'a.csv/de.csv';
+      await failsWith('usage', fillDirectory(await publishFile(), { marker }));
+    });
+
+    it('never puts files of two tasks under one name', async () => {
+      const view = await place.publish({ a: { x: '1' }, b: { x: '2' } }, { yaml: MANY_FILES });
+      const nameOf = async (_: number, file: string) => file;
+      await failsWith('usage', fillDirectory(view, { tasks: [0, 1], distinct: false, nameOf }));
+      expect(readdirSync(place.path('results'))).to.deep.equal([]);
+    });
+
+    it('counts tasks, not their files: of many, of one and of none', async () => {
+      const view = await place.publish({ a: { x: '1', y: '23' }, b: {}, c: { x: '456' } }, { yaml: MANY_FILES });
+      const tally = new Tally(3);
+      const nameOf = async (task: number, file: string) => `${task}-${file}`;
+      await fillDirectory(view, { tasks: [0, 1, 2], nameOf, tally });
+      expect(tally.now).to.deep.equal({ outputs: 3, of: 3, bytes: 6, kept: 0 });
+      const manifest = JSON.parse(place.read('results/_manifest.json'));
+      expect(manifest).to.include({ outputs: 3, bytes: 6 });
+      expect(manifest.files.map(({ name }: { name: string }) => name)).to.deep.equal(['0-x', '0-y', '2-x']);
+    });
+
+    it('asks before it replaces the outputs of another step of the same job', async () => {
+      const view = await publishFile();
+      await fillDirectory(view);
+      const { job, spec, createdAt } = view.record;
+      const of = { job, name: spec.name, step: 'other', round: 0, close: 1, createdAt };
+      const mayReplace = () => new BatchctlError('refused', 'another step');
+      await failsWith('refused', fillDirectory(view, { of, mayReplace }));
+      expect(JSON.parse(place.read('results/_manifest.json'))).to.include({ step: 'price' });
+    });
+
+    it('ends when it is interrupted, without a marker, and leaves the rest to the next one', async () => {
+      const outputs = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`${n}.csv`, `${n}\n`]));
+      const view = await place.publish(outputs);
+      const stop = new AbortController();
+      const filling: Partial<FillOptions> = {
+        tasks: Array.from({ length: 40 }, (_, n) => n),
+        nameOf: async (task) => `${task}`,
+        signal: stop.signal,
+        passed: (point) => void (point === 'place-file' && stop.abort()),
+      };
+      expect(await rejection(fillDirectory(view, filling))).to.have.property('name', 'AbortError');
+      expect(readdirSync(place.path('results')))
+        .to.not.include('_SUCCESS')
+        .and.not.include('39');
+      await fillDirectory(view, { ...filling, signal: undefined, passed: undefined });
+      expect(readdirSync(place.path('results'))).to.have.length(42);
+    });
+
+    const age = (...names: readonly string[]): void => {
+      const old = new Date(Date.now() - 2 * 3_600_000);
+      utimesSync(place.path('results', '_delivery', ...names), old, old);
+    };
+
+    it('removes the files of one that was killed yesterday', async () => {
+      const view = await publishFile();
+      const passed = (point: string) => (point === 'place-file' ? Promise.reject(new Error('killed')) : undefined);
+      const killed = fillDirectory(view, { nameOf: async () => 'old.csv', passed });
+      expect((await rejection(killed)).message).to.include('killed');
+      age('000000001');
+      await fillDirectory(view, { nameOf: async () => 'new.csv' });
+      expect(readdirSync(place.path('results'))).to.deep.equal(['_SUCCESS', '_manifest.json', 'new.csv']);
+    });
+
+    it('removes half-made claims that are an hour old, and leaves those that others are making', async () => {
+      const view = await publishFile();
+      for (const name of ['new-old', 'gone-old', 'new-young'])
+        mkdirSync(place.path('results', '_delivery', name), { recursive: true });
+      age('new-old');
+      age('gone-old');
+      await fillDirectory(view);
+      expect(readdirSync(place.path('results', '_delivery'))).to.deep.equal(['new-young']);
     });
   });
 
