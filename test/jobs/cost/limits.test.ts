@@ -1,7 +1,7 @@
 // Protects: limits count what was spent, what still has to be paid and what another machine costs, neither more nor less.
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
-import { requireResumeAffordable, requireWithinBudget } from '../../../src/jobs/cost/affordable.ts';
+import { costOfForecast, requireResumeAffordable, requireWithinBudget } from '../../../src/jobs/cost/affordable.ts';
 import { CostGuard, guardCosts } from '../../../src/jobs/cost/cost-guard.ts';
 import { machineAllowance } from '../../../src/jobs/cost/machine-allowance.ts';
 import { readStandings } from '../../../src/jobs/cost/standings.ts';
@@ -87,6 +87,31 @@ describe('the machines that limits allow', () => {
     // An hour a task, two tasks, booting and idling: 123.50.
     expect(await allowed(PRICED, null, view)).to.equal(1);
     expect(await allowed(PRICED, 130, { ...view, maxCost: null }), 'the month does not count them').to.equal(9);
+  });
+});
+
+describe('the machines that limits allow beside jobs that are not given', () => {
+  const world = forEachTest(() => PricedGroups.open());
+
+  it('include those that the others can pay', async () => {
+    const [one] = [await world.job('one'), await world.job('two')];
+    expect(await machineAllowance(world.platform(PRICED, { job: 27 }), [one], false)('default')).to.equal(4);
+    expect(await machineAllowance(world.platform(PRICED, { job: 27 }), [one], true)('default')).to.equal(2);
+  });
+});
+
+describe('the expected cost of a job', () => {
+  const world = forEachTest(() => PricedGroups.open());
+
+  it('is that of its work, and of booting and idling a machine; null without a price', async () => {
+    const { record } = await world.job('one');
+    const known = (expected: number) => ({ low: expected, expected, high: expected });
+    const forecast = { steps: [{ name: 'price', tasks: known(6), taskSeconds: known(60), bytesOut: known(0) }] };
+    const cost = (of: Group) => costOfForecast(world.platform({ default: of }), record.spec, forecast);
+    expect(await cost({ usd: 60 })).to.equal(9.5);
+    expect(await cost({ usd: 60, slots: 2 })).to.equal(6.5);
+    expect(await cost({ usd: null })).to.equal(null);
+    expect(await cost({})).to.equal(null);
   });
 });
 
@@ -255,6 +280,26 @@ describe('the guard of costs', () => {
     expect(await pauses(world.platform(PRICED), [view])).to.have.length(1);
   });
 
+  for (const [what, steps, counts, isPaused] of [
+    ['the last tasks of chains of which one failed', 'MAP', [{ done: 3, failed: 1 }, { done: 3 }], false],
+    ['a task after one that failed', 'MAP', [{ done: 3, failed: 1 }, { done: 2 }], true],
+    ['a gather after tasks that failed', 'GATHER', [{ done: 3, failed: 1 }], true],
+    ['tasks whose number is not known yet', 'EXPLODE', [{ done: 4 }], true],
+  ] as const) {
+    it(`at its limit, ${isPaused ? 'pauses before' : 'does not pause after'} ${what}`, async () => {
+      const [a, b] = ['{ name: a, run: [cat]', '{ name: b, run: [cat]'];
+      const STEPS = {
+        MAP: `${a} }, ${b} }`,
+        GATHER: `${a} }, ${b}, gather: true }`,
+        EXPLODE: `${a}, output: files, explode: true }, ${b} }`,
+      };
+      const view = await world.job('one', { maxCost: 40, steps: STEPS[steps] });
+      await world.machine(50, view);
+      await world.counts(view, ...counts);
+      expect(await pauses(world.platform(PRICED), [view])).to.have.length(isPaused ? 1 : 0);
+    });
+  }
+
   it('pauses if the month pays for no further machine, however long the tasks are', async () => {
     const view = await world.job('one');
     await world.counts(view, { done: 1, seconds: 3_600 });
@@ -328,6 +373,12 @@ describe('the cost in a status', () => {
     const groups = { default: { usd: 60, slots: null }, gpu: { usd: 60 } };
     const { costProjected } = await new CostReader(world.platform(groups)).of(view, COUNTS, LEFT);
     expect(costProjected).to.equal(11.25);
+  });
+
+  it('is shared with the other jobs of a group whose machines have not worked yet', async () => {
+    const [one] = [await world.job('one'), await world.job('two')];
+    await world.machine(10, null, { state: 'idle' });
+    expect(await new CostReader(world.platform(PRICED)).of(one, COUNTS, LEFT)).to.include({ cost: 5 });
   });
 
   it('ends ten minutes after the job', async () => {
