@@ -10,6 +10,7 @@ import { expectExit, expectKilled, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
+import { keysBelow } from '../support/stored.ts';
 import { Workspace } from '../support/workspace.ts';
 import { emulatedWorkspace, emulators } from './emulated-aws.ts';
 import { submitJob } from './submit-job.ts';
@@ -250,5 +251,25 @@ describe('fetch -o s3://', () => {
       expectExit(await local.run(['fetch', 'last', '--json', '-o', bucket.uri('all')], env));
       expect((await bucket.read('all'))?.length).to.equal(20_000_004);
     });
+
+    for (const [what, bytes] of [
+      ['small', 3],
+      ['large', 12_000_000],
+    ] as const) {
+      it(`uploads no ${what} output that was altered after it was published, and names its task`, async () => {
+        const env = { AWS_ENDPOINT_URL_S3: aws.s3, ...KEYS };
+        local.write('job.json', jobOf(1, { name: 'make', run: `head -c ${bytes} /dev/zero` }));
+        expectExit(await local.run(['run', 'job.json', '--quiet'], env));
+        const { store } = await local.platform();
+        for (const key of await keysBelow(store, 'jobs/')) {
+          const info = await store.head(key);
+          if (info?.size === bytes) await store.put(key, Buffer.alloc(bytes, 'x'), { metadata: info.metadata });
+        }
+        const refused = expectExit(await local.run(['fetch', 'last', '-o', bucket.uri('out/')], env), 9);
+        expect(refused.stderr).to.include('the output of make/0 was altered after it was published');
+        for (const name of ['000000000', '_SUCCESS', '_manifest.json'])
+          expect(await bucket.keys(`out/${name}`)).to.deep.equal([]);
+      });
+    }
   });
 });
