@@ -117,8 +117,23 @@ describe('a hostile AWS', () => {
     await expectPauseThenDone(job, { detail: ['kms:GenerateDataKey', KEY], holds: true });
   });
 
-  for (const [status, code, message, detail] of [
+  /** Refusals that a person must end: the status, the code, the message of AWS, and what people are told. */
+  const REFUSALS = [
     [400, 'KMS.DisabledException', `${KEY} is disabled.`, [KEY, 'is disabled', 'enable-key']],
+    [
+      400,
+      'KMS.KMSInvalidStateException',
+      `${KEY} is pending deletion.`,
+      [KEY, 'pending deletion', 'cancel-key-deletion'],
+    ],
+    [400, 'KMS.NotFoundException', `Key '${KEY}' does not exist`, [KEY, 'does not exist', 'a deleted key is lost']],
+    [403, 'AccountProblem', 'There is a problem with your account.', ['has blocked this account', 'billing']],
+    [403, 'RequestTimeTooSkewed', 'The difference is too large.', ["machine's clock is wrong", 'timedatectl']],
+    [307, 'TemporaryRedirect', 'Please re-send this request to the specified endpoint.', ['is in another region']],
+  ] as const;
+
+  for (const [status, code, message, detail] of [
+    ...REFUSALS,
     [400, 'InvalidRequest', 'A cause of which nothing is known yet', ['InvalidRequest: A cause of which']],
   ] as const)
     it(`pauses a job whose outputs are refused (${code}), and runs each command once`, async () => {
@@ -127,10 +142,7 @@ describe('a hostile AWS', () => {
       await expectPauseThenDone(job, { detail: ['/out/', ...detail], holds: true });
     });
 
-  for (const [status, code, message, detail] of [
-    [400, 'KMS.DisabledException', `${KEY} is disabled.`, [KEY, 'is disabled', 'enable-key']],
-    [307, 'TemporaryRedirect', 'Please re-send this request to the specified endpoint.', ['is in another region']],
-  ] as const)
+  for (const [status, code, message, detail] of REFUSALS)
     it(`pauses a job whose input is refused (${code}), and spends no attempt`, async () => {
       const bucket = await makeInputs();
       const job = await submitWith(bucket);

@@ -276,6 +276,10 @@ function setupErrorOf(error: Error, doing: AwsOperation, ours: Translation): Bat
     const found = `${doing.resource} is in another region than the profile's (${name})`;
     return ours('config', found, 'set `region` of the profile to its region');
   }
+  // Ceph answers QuotaExceeded with 403, which is no missing permission (docs.csc.fi: Allas, error messages).
+  if (status === 507 || name === 'QuotaExceeded' || name === 'InsufficientStorage') {
+    return ours('full', `the store is full (${name})`, 'free space there, or raise its quota');
+  }
   const refused = REFUSED[name];
   if (refused !== undefined) return ours('refused', refused.found(doing), refused.hint);
   if (KEY_UNUSABLE.test(name) && !DENIED_CODES.has(name) && !isTransient(error)) {
@@ -300,9 +304,6 @@ function setupErrorOf(error: Error, doing: AwsOperation, ours: Translation): Bat
 
 function serviceErrorOf(error: Error, ours: Translation): BatchctlError | null {
   const status = statusOf(error);
-  if (status === 507 || error.name === 'QuotaExceeded' || error.name === 'InsufficientStorage') {
-    return ours('full', `the store is full (${error.name})`, 'free space there');
-  }
   if (/^Bad response: 407/.test(error.message)) {
     return ours('config', 'the proxy requires a user name and password', 'set them in HTTPS_PROXY');
   }

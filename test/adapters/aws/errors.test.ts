@@ -54,6 +54,8 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
   [failure('OptInRequired', 403), 'refused', /not signed up.*ledger\.kind/],
   [failure('AccountProblem', 403), 'refused', /billing/],
   [failure('BucketAlreadyExists', 409), 'refused', /belongs to another account.*bucket\.name/],
+  [failure('QuotaExceeded', 403), 'full', /the store is full \(QuotaExceeded\).*quota/],
+  [failure('InsufficientStorage', 507), 'full', /the store is full/],
   [failure('SlowDown', 503), 'unavailable', /limits the request rate/],
   [
     failure('InternalError', 500, { $metadata: { httpStatusCode: 500, attempts: 8 } }),
@@ -99,6 +101,7 @@ const REFUSALS: readonly (readonly [Error, boolean])[] = [
   [failure('KMS.KMSInternalException', 500), false],
   [failure('RequestTimeout', 400), false],
   [failure('QuotaExceeded', 507), false],
+  [failure('QuotaExceeded', 403), false],
 ];
 
 describe('an AWS error, as the operator sees it', () => {
