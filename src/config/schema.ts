@@ -4,9 +4,9 @@ import {
   fields,
   listOf,
   mapOf,
-  notifyList,
   oneOf,
   plainValue,
+  profileNotifyList,
   secretReference,
   size,
   text,
@@ -89,7 +89,7 @@ const local = {
   groups: mapOf(name('a group name'), fields(command, 'a group: a map').partial(), 'a map of groups'),
   allowSecrets: allowSecrets(),
   requesterPays: requesterPays(),
-  notify: notifyList(),
+  notify: profileNotifyList(),
 };
 
 const s3Prefixes = () => listOf(text('s3://BUCKET/PREFIX', /^s3:\/\/[^/\s]+(\/\S*)?$/), 'a list of s3:// prefixes');
@@ -220,7 +220,7 @@ const aws = {
   prices: mapOf(instanceType(), dollars(), 'a map of instance types and USD an hour'),
   endpoints: fields(Object.fromEntries(ENDPOINTS.map((service) => [service, httpUrl().optional()])), 'a map of URLs'),
   metrics: yesOrNo(),
-  notify: notifyList(),
+  notify: profileNotifyList(),
 };
 
 const manager = {

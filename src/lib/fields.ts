@@ -66,13 +66,15 @@ export const variableName = () =>
     /^(?!BATCHCTL_)[A-Za-z_][A-Za-z0-9_]*$/,
   );
 
+const JOB_EVENTS = ['succeeded', 'failed', 'late', 'paused', 'budget', 'no-start'] as const;
+/** Also events that are of no job. */
+const PROFILE_EVENTS = [...JOB_EVENTS, 'stays'] as const;
+
 /** One entry of `notify`: a receiver and its events. */
-export const notificationSchema = () =>
+export const notificationSchema = <E extends string>(events: readonly E[]) =>
   fields(
     {
-      on: listOf(oneOf('succeeded', 'failed', 'late', 'paused', 'budget', 'no-start'), 'a list of events').min(1, {
-        error: 'at least one of succeeded, failed, late, paused, budget, no-start',
-      }),
+      on: listOf(oneOf(...events), 'a list of events').min(1, { error: `at least one of ${events.join(', ')}` }),
       to: text(
         'sns:TOPIC, https://... or exec:./program',
         /^(sns:\S+|exec:[^\0]+|https:\/\/\S+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/\S*)?)$/,
@@ -83,4 +85,6 @@ export const notificationSchema = () =>
   );
 
 /** `notify`: at least one receiver with its events. */
-export const notifyList = () => listOf(notificationSchema(), 'a list of maps with on, to, secret');
+export const notifyList = () => listOf(notificationSchema(JOB_EVENTS), 'a list of maps with on, to, secret');
+/** `notify` of a profile. */
+export const profileNotifyList = () => listOf(notificationSchema(PROFILE_EVENTS), 'a list of maps with on, to, secret');

@@ -4,9 +4,10 @@ import type { JobView } from './view.ts';
 /**
  * Events that notifications are sent for. `succeeded` · `failed`: it closed otherwise, a cancel included · `late`: it
  * missed its deadline, or is projected to · `paused`: a guard paused it (not a person, who knows it) · `budget`: the
- * guard of a cost limit paused it · `no-start`: nothing of it had run a while after it was due.
+ * guard of a cost limit paused it · `no-start`: nothing of it had run a while after it was due · `stays`: idle workers
+ * of a group may not end their machines, whatever the jobs do.
  */
-export const EVENTS = ['succeeded', 'failed', 'late', 'paused', 'budget', 'no-start'] as const;
+export const EVENTS = ['succeeded', 'failed', 'late', 'paused', 'budget', 'no-start', 'stays'] as const;
 
 export type EventKind = (typeof EVENTS)[number];
 
@@ -121,6 +122,12 @@ export function missedEvent(schedule: string, period: string, at: number, why: s
     at: due,
     text: `schedule ${schedule} did not run ${period}, which was due at ${due}: ${why}`,
   };
+}
+
+/** The event that a group's idle machines run on: one a day of UTC. `found`: why, and what they cost. `now`: milliseconds. */
+export function stayEvent(group: string, now: number, found: string): NewsEvent {
+  const at = new Date(now).toISOString();
+  return { id: `${group}@${at.slice(0, 10)}.stays`, kind: 'stays', at, text: `group ${group}: ${found}` };
 }
 
 function factText(job: string, { state, reason, detail }: NewsFact): string {

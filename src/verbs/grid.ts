@@ -191,8 +191,8 @@ function listedWorker(row: WorkerRow): ListedWorker {
     protected: machine?.protected ?? null,
   };
   if (row.worker !== null) {
-    const { startedAt, seenAt, ...worker } = row.worker;
-    return { ...worker, seen: isoOf(seenAt), since: isoOf(startedAt), ...of };
+    const { startedAt, seenAt, machine: own, ...worker } = row.worker;
+    return { ...worker, seen: isoOf(seenAt), since: isoOf(startedAt), ...of, denied: own?.denied ?? null };
   }
   return {
     worker: null,
@@ -208,6 +208,7 @@ function listedWorker(row: WorkerRow): ListedWorker {
     seen: null,
     since: isoOf(row.machine.launchedAt),
     ...of,
+    denied: null,
   };
 }
 

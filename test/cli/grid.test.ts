@@ -103,6 +103,25 @@ describe('commands for groups', () => {
         .and.include('j/s/1');
     });
 
+    it('shows which idle workers may not end their instances, and the permission that they lack', async () => {
+      const denied = 'autoscaling:SetDesiredCapacity on arn:group';
+      const machine = { type: 'c7g.large', zone: 'a', lifeCycle: 'spot' } as const;
+      await sendHeartbeat('w-idle', { state: 'idle', machine: { ...machine, denied } });
+      await sendHeartbeat('w-busy', { state: 'busy', machine: { ...machine, denied } });
+      await sendHeartbeat('w-free', { state: 'idle', machine });
+      const { stdout } = await cli('workers', '--json');
+      const found = parseJsonLines<{ worker: string; denied: string | null }>(stdout);
+      expect(found.map((row) => `${row.worker} ${row.denied}`).sort()).to.deep.equal([
+        `w-busy ${denied}`,
+        'w-free null',
+        `w-idle ${denied}`,
+      ]);
+      const shown = await cli('workers');
+      expect(shown.stdout.split('\n').filter((line) => line.includes("can't leave"))).to.have.length(1);
+      expect(shown.stdout).to.match(/^w-idle .*idle, can't leave/m);
+      expect(shown.stderr).to.include(`idle workers can't end their instances: ${denied} is denied; batchctl doctor`);
+    });
+
     it('writes an order for a worker given by the beginning of its id', async () => {
       await sendHeartbeat('w-abc');
       expect((await cli('workers', 'stop', 'w-a')).code).to.equal(0);

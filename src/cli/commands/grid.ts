@@ -158,14 +158,21 @@ export function workersCommand(ctx: Context): CommandDefinition {
 
 async function show(ctx: Context, rows: AsyncIterable<ListedWorker>, empty: string): Promise<void> {
   const bareInstances: ListedWorker[] = [];
+  const staying: ListedWorker[] = [];
   await printList<ListedWorker>(ctx, {
     rows,
-    each: (row) => void (row.state === 'noWorker' && bareInstances.push(row)),
+    each: (row) => {
+      if (row.state === 'noWorker') bareInstances.push(row);
+      if (staysOn(row)) staying.push(row);
+    },
     columns: (all) => workerColumns(all, ctx.clock.now()),
     empty,
   });
   const [first] = bareInstances;
   if (first !== undefined) ctx.notice(`an instance without a worker: batchctl workers logs ${first.instance}`);
+  const [denied] = staying;
+  if (denied !== undefined)
+    ctx.notice(`idle workers can't end their instances: ${denied.denied} is denied; batchctl doctor`);
 }
 
 /** The columns of workers. Columns of instances appear only if there are any. */
@@ -199,12 +206,17 @@ function workerColumns(rows: readonly ListedWorker[], now: number): readonly Col
   ];
 }
 
-function stateText({ state }: ListedWorker): string {
+function stateText({ state, denied }: ListedWorker): string {
   if (state === 'noWorker') return 'no worker';
+  if (staysOn({ state, denied })) return "idle, can't leave";
   return state === 'lost' ? 'gone?' : state;
 }
 
-const isBad = ({ state }: ListedWorker): boolean => state === 'noWorker' || state === 'lost';
+/** Its instance is billed on, and nothing ends it. */
+const staysOn = ({ state, denied }: Pick<ListedWorker, 'state' | 'denied'>): boolean =>
+  state === 'idle' && denied !== null;
+
+const isBad = (row: ListedWorker): boolean => row.state === 'noWorker' || row.state === 'lost' || staysOn(row);
 
 function busyText({ busy }: ListedWorker): string {
   const [first] = busy;

@@ -101,7 +101,7 @@ function receiverFromFlags(ctx: Context, to: string, secret = ''): Receiver & { 
 
 /** Parses a field of a receiver as the configuration does. */
 const parserOf = (field: 'to' | 'secret') => (text: string) => {
-  const found = notificationSchema().shape[field].safeParse(text);
+  const found = notificationSchema(EVENTS).shape[field].safeParse(text);
   if (found.success) return text;
   throw new BatchctlError('usage', `--${field}: expected ${found.error.issues[0]?.message}, found ${text}`);
 };

@@ -205,11 +205,12 @@ const WORKER_COLUMNS: readonly Column<Worker>[] = [
   },
   {
     title: 'state',
-    cell: ({ state, group, lifecycle, version }) => (
+    cell: ({ state, group, lifecycle, version, denied }) => (
       <>
         <Mark tone={TONES[state] ?? 'doubtful'}>{WORDS[state] ?? state}</Mark>
         <small>group {group}</small>
         {lifecycle !== null && lifecycle !== 'InService' && <small>{lifecycle}</small>}
+        {state === 'idle' && denied !== null && <small class="alarm">can't end its instance: {denied} is denied</small>}
         {version !== null && version !== VERSION && <small class="doubtful">batchctl {version}</small>}
       </>
     ),

@@ -1,19 +1,23 @@
 import { messageOf } from '../../errors.ts';
 import { readStored } from '../../lib/json.ts';
+import { stayingFix, stayingText } from '../../model/cost/staying.ts';
 import { firingNewsMark, newsMark, noticesPrefix } from '../../model/keys.ts';
-import { missedEvent, type NewsEvent, NO_START_MS, type Notification } from '../../model/notify.ts';
+import { missedEvent, type NewsEvent, NO_START_MS, type Notification, stayEvent } from '../../model/notify.ts';
 import type { Schedule } from '../../model/schedule.ts';
 import type { Firing } from '../../model/schedule-times.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { readStaying } from '../cost/staying.ts';
+import { listWorkers } from '../grid/workers.ts';
 import { firingReceivers, jobReceivers } from './receivers.ts';
 
 /** A mark about a firing. It has all that the notification needs, because the schedule may be gone by then. */
 interface FiringNews {
   readonly format: 1;
   readonly event: NewsEvent;
-  readonly schedule: string;
-  readonly period: string;
+  /** Null for an event of a group. */
+  readonly schedule: string | null;
+  readonly period: string | null;
   readonly notify: readonly Notification[];
 }
 
@@ -59,9 +63,28 @@ async function putNotFired(
   { schedule, period, at, why }: Firing & { readonly schedule: string; readonly why: string },
 ): Promise<void> {
   const notify = schedules.find(({ name }) => name === schedule)?.job.spec.notify ?? [];
-  const event = missedEvent(schedule, period, at, why);
+  await putNews(platform, { format: 1, event: missedEvent(schedule, period, at, why), schedule, period, notify });
+}
+
+async function putNews(platform: Platform, news: FiringNews): Promise<void> {
+  const { event, notify } = news;
   if (!firingReceivers(platform, notify).some(({ on }) => on.has(event.kind))) return;
   for await (const _ of platform.store.keys(noticesPrefix(event.id))) return;
-  const news: FiringNews = { format: 1, event, schedule, period, notify };
   await platform.store.put(firingNewsMark(event.id), JSON.stringify(news));
+}
+
+/**
+ * Marks, once a day, each group whose idle workers may not end their machines. Reads the workers only if the profile
+ * notifies someone of it.
+ */
+export async function putStayingFleets(platform: Platform): Promise<void> {
+  if (platform.remote !== true || !firingReceivers(platform, []).some(({ on }) => on.has('stays'))) return;
+  const workers = await listWorkers(platform, { group: undefined, left: false });
+  for (const group of new Set(workers.flatMap((worker) => worker.group.split(',')))) {
+    const serving = workers.filter((worker) => worker.group.split(',').includes(group));
+    const staying = await readStaying(platform, group, serving);
+    if (staying === null) continue;
+    const event = stayEvent(group, platform.clock.now(), `${stayingText(staying)}; ${stayingFix(group)}`);
+    await putNews(platform, { format: 1, event, schedule: null, period: null, notify: [] });
+  }
 }

@@ -30,7 +30,13 @@ export async function jobNotice(platform: Platform, view: JobView, event: NewsEv
   return noticeOf(platform, event, { job, name: spec.name, runKey, period, schedule: null, status });
 }
 
-export function firingNotice(platform: Platform, event: NewsEvent, schedule: string, period: string): Notice {
+/** Of an event that is of no job: a firing's, or with nulls a group's. */
+export function firingNotice(
+  platform: Platform,
+  event: NewsEvent,
+  schedule: string | null,
+  period: string | null,
+): Notice {
   return noticeOf(platform, event, { ...NO_JOB, schedule, period });
 }
 

@@ -8,7 +8,7 @@ import { Deliveries } from '../deliver/deliver.ts';
 import { type GroupLowering, lowerIdle } from '../grid/lower.ts';
 import { MetricsPublisher } from '../grid/metrics.ts';
 import { addRaiseTroubles, type GroupRaise, raiseGroups } from '../grid/raise.ts';
-import { putFailedFiring, putMissedFirings } from '../notify/news-mark.ts';
+import { putFailedFiring, putMissedFirings, putStayingFleets } from '../notify/news-mark.ts';
 import { NoticeSender } from '../notify/notice-sender.ts';
 import type { NotifyPoint } from '../notify/send-notice.ts';
 import { type FireResult, fireDue, missedFirings } from '../schedules/fire.ts';
@@ -290,11 +290,15 @@ export class KeeperDuties {
   }
 
   /**
-   * Sends notifications that dead processes left, and due retries; also waits for those that `watchJobs` started.
-   * `troubles` receives unreachable receivers from now on.
+   * Sends notifications that dead processes left, of machines that run on, and due retries; also waits for those that
+   * `watchJobs` started. `troubles` receives unreachable receivers from now on.
    */
   async notify(troubles: Troubles): Promise<void> {
     this.#noticeTroubles = troubles;
+    await putStayingFleets(this.#platform).catch((error: unknown) => {
+      if (!isBatchctlError(error)) throw error;
+      troubles.add('workers', error);
+    });
     await this.#noticeSender.round();
     await this.waitForNotices();
   }

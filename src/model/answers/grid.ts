@@ -71,6 +71,10 @@ export const LISTED_WORKER = v.object({
   zone: instanceText,
   lifecycle: describe(textOrNull, 'the lifecycle state of its instance in the group: InService, Terminating:Wait'),
   protected: describe(v.nullable(v.boolean()), 'scaling in does not terminate its instance'),
+  denied: describe(
+    textOrNull,
+    'the permission without which the idle worker could not end its instance, which is billed on; null: none lacked',
+  ),
 });
 
 export type ListedWorker = Value<typeof LISTED_WORKER>;

@@ -78,6 +78,7 @@ export const workerOf = (changed: Partial<Worker> = {}): Worker => ({
   zone: 'eu-west-1a',
   lifecycle: 'InService',
   protected: true,
+  denied: null,
   ...changed,
 });
 
