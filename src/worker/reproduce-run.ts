@@ -8,7 +8,7 @@ import { causeText, type Failure, type FailureRecord } from '../model/failure.ts
 import { failedKey, outKey } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { type Runnable, readTries } from './admit.ts';
-import type { CommandEnd, Executor } from './executor.ts';
+import type { Command, CommandEnd, Executor } from './executor.ts';
 import { failureOf, failureOfError } from './outcome.ts';
 import { type ReproducedTask, refuseReproducedNoOutput } from './reproduce.ts';
 import { maskSecrets, type SecretReader, type Secrets } from './secrets.ts';
@@ -44,7 +44,9 @@ export async function runReproduced(
   const executor = createShellExecutor({ slots: 1, worker, directory: scratch });
   const stderr = join(directory, 'stderr');
   try {
-    const end = await execute(executor, reproduced, secrets, { stdout: join(scratch, 'said'), stderr, signal });
+    const files = { stdout: join(scratch, 'said'), stderr };
+    // Strays are found by the attempt's name: another run at the same time is none.
+    const end = await execute(executor, reproduced, secrets, { attempt: worker, ...files, signal });
     signal.throwIfAborted();
     const failed = end.how !== 'exit' || end.code !== 0;
     return {
@@ -62,7 +64,7 @@ function execute(
   executor: Executor,
   { directory, task: { step }, secrets: references }: ReproducedTask,
   secrets: Secrets,
-  { stdout, stderr, signal }: { readonly stdout: string; readonly stderr: string; readonly signal: AbortSignal },
+  { signal, ...run }: Pick<Command, 'attempt' | 'stdout' | 'stderr'> & { readonly signal: AbortSignal },
 ): Promise<CommandEnd> {
   const inherited = Object.entries(process.env).flatMap(([name, value]) =>
     value !== undefined && VARIABLE.test(name) && !name.startsWith('BATCHCTL_REPRODUCE') ? [[name, value]] : [],
@@ -70,12 +72,10 @@ function execute(
   // run.sh takes secrets of services from its own environment.
   const kept = Object.entries(secrets).filter(([name]) => !/^(env|file):/.test(references[name] ?? ''));
   const command = {
-    attempt: 'reproduce',
+    ...run,
     run: ['/bin/sh', join(directory, 'run.sh')],
     cwd: directory,
     stdin: null,
-    stdout,
-    stderr,
     env: Object.fromEntries([...inherited, ...kept]) as Record<string, string>,
     outputs: [join(directory, 'output')],
     timeoutMs: step.timeout * 1_000,

@@ -1,11 +1,24 @@
 // Protects: reproduce gives a developer the exact input, files and command of a task, and writes no secret to disk.
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { readCorrectedFile } from '../../src/jobs/change/corrected-file.ts';
 import { retry } from '../../src/jobs/change/retry.ts';
 import { requireView } from '../../src/jobs/journal.ts';
+import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { parseTaskName } from '../../src/jobs/tasks.ts';
+import type { Failure } from '../../src/model/failure.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { type ReproducedTask, reproduce } from '../../src/worker/reproduce.ts';
 import {
@@ -20,7 +33,8 @@ import { openPlace } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { rangeJob } from '../support/range-job.ts';
-import { failsWith } from '../support/rejection.ts';
+import { failsWith, rejection } from '../support/rejection.ts';
+import { until } from '../support/until.ts';
 
 const CSV = 'id,rate\n1,3\n2,x\n3,5\n';
 const PRICE = `import { appendFileSync, readFileSync } from 'node:fs';
@@ -182,6 +196,62 @@ describe('reproduce', () => {
     });
   });
 
+  it("includes a retry's corrected files", async () => {
+    const job = {
+      ...rangeJob('fixed', 1, { name: 'price', run: ['sh', 'price.sh'], attempts: 1 }),
+      files: ['price.sh'],
+    };
+    writeFileSync(at('price.sh'), 'exit 3\n');
+    const view = await workOn(job);
+    writeFileSync(at('price.sh'), 'cat\n');
+    const corrected = parseJobFile(JSON.stringify(job), { file: 'job.yaml' });
+    const correction = await readCorrectedFile(corrected, place.directory);
+    const retried = await retry(place.platform, view, { correction });
+    const reproduced = await reproduceTask(retried.view, 'price/0');
+    expect(text(reproduced, 'work/price.sh')).to.equal('cat\n');
+    expect((await runTask(reproduced)).failure).to.equal(null);
+  });
+
+  it("has the variables and secrets of its group in the profile, also those that it would inherit from a worker's", async () => {
+    const step = { name: 'show', run: 'echo "$TEAM $TZ $LANG $TOKEN"', env: { TZ: 'Asia/Tokyo' } };
+    const view = await workOn(rangeJob('group', 1, step));
+    writeFileSync(at('key'), 'hunter2\n');
+    const own = { env: { TEAM: 'ours', LANG: 'C.UTF-8' }, secrets: { TOKEN: `file:${at('key')}` } };
+    const commandSettings = (group: string) => (group === 'default' ? own : { env: {}, secrets: {} });
+    const task = parseTaskName(view, 'show/0');
+    const options = { task, directory: at('here'), signal: NEVER };
+    const reproduced = await reproduce({ ...place.platform, commandSettings }, view, options);
+    expect(reproduced.secrets).to.deep.equal(own.secrets);
+    expect((await runTask(reproduced)).failure).to.equal(null);
+    expect(text(reproduced, 'output')).to.equal('ours Asia/Tokyo C.UTF-8 hunter2\n');
+  });
+
+  it("has a deadline after the step's timeout, and a name and counters of this run alone", async () => {
+    const run =
+      'echo n 1 >> $BATCHCTL_COUNTERS; echo $(($(date -d $BATCHCTL_DEADLINE +%s) - $(date +%s))) $BATCHCTL_REPRODUCE';
+    const step = { name: 'show', run, timeout: '100s' };
+    const reproduced = await reproduceTask(await workOn(rangeJob('late', 1, step)), 'show/0');
+    expect(text(reproduced, 'env')).not.to.match(/BATCHCTL_(WORKER_ID|ATTEMPT|DEADLINE)=/);
+    for (const _ of [1, 2]) {
+      expect((await runTask(reproduced)).failure).to.equal(null);
+      expect(Number(text(reproduced, 'output'))).to.be.within(90, 100);
+      expect(text(reproduced, 'counters')).to.equal('n 1\n');
+    }
+  });
+
+  it('is for its owner alone: inputs may be confidential', async () => {
+    const { directory } = await reproduceTask(await claims(), 'price/0');
+    expect(statSync(directory).mode & 0o077).to.equal(0);
+  });
+
+  it('accepts an empty file that the command wrote, as a worker does', async () => {
+    const step = { name: 'map', run: 'echo x > left; : > "$BATCHCTL_OUTPUT"', output: 'file' };
+    expect(await runTask(await reproduceTask(await workOn(rangeJob('empty', 1, step)), 'map/0'))).to.include({
+      failure: null,
+      same: true,
+    });
+  });
+
   it('passes any argument and variable unchanged, and nothing of the surrounding shell', async () => {
     const show = `import { writeFileSync } from 'node:fs';
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(ODD|SECONDS|PWD|MY_OWN)/.test(name)));
@@ -194,6 +264,9 @@ writeFileSync(process.env.BATCHCTL_OUTPUT, JSON.stringify({ argv: process.argv.s
       await workOn({ ...rangeJob('odd', 1, step), files: ['show.mjs'] }),
       'show/0',
     );
+    expect(text(reproduced, 'env'))
+      .to.match(/^ODD=/m)
+      .and.not.to.match(/^SECONDS=/m);
     const { status } = spawnSync(join(reproduced.directory, 'run.sh'), {
       env: { ...process.env, MY_OWN: 'x', ODD: 'y' },
     });
@@ -227,6 +300,49 @@ writeFileSync(process.env.BATCHCTL_OUTPUT, JSON.stringify({ argv: process.argv.s
     }
   });
 
+  it("takes a service's secret from its environment, or reads it for a run", async () => {
+    const step = { name: 'show', run: 'echo "$TOKEN"', secrets: { TOKEN: 'ssm:/token' } };
+    const view = await submitJob(place, JSON.stringify(rangeJob('service', 1, step)), {});
+    const reproduced = await reproduceTask(view, 'show/0');
+    const reader = new SecretReader({ source: { read: async () => 'hunter2' } });
+    expect((await runReproduced(reproduced, reader, NEVER)).failure).to.equal(null);
+    expect(text(reproduced, 'output')).to.equal('hunter2\n');
+    const byHand = (env: NodeJS.ProcessEnv) => {
+      const { status, stderr } = spawnSync(join(reproduced.directory, 'run.sh'), { env, encoding: 'utf8' });
+      return [status, stderr];
+    };
+    expect(byHand({ ...process.env, TOKEN: 'other' })).to.deep.equal([0, '']);
+    expect(text(reproduced, 'output')).to.equal('other\n');
+    const told = 'secret TOKEN: export TOKEN first, with the value of ssm:/token, or use batchctl reproduce --run\n';
+    expect(byHand(process.env)).to.deep.equal([3, told]);
+  });
+
+  it('gives a command only its own names of secrets, and names a file that is gone', async () => {
+    const secrets = { TOKEN: 'env:REPRODUCE_TOKEN', KEY: `file:${at('gone')}` };
+    const step = { name: 'show', run: 'env | grep -c REPRODUCE', secrets };
+    const reproduced = await reproduceTask(
+      await submitJob(place, JSON.stringify(rangeJob('own', 1, step)), {}),
+      'show/0',
+    );
+    const env = { ...process.env, REPRODUCE_TOKEN: 'hunter2' };
+    const run = () => spawnSync(join(reproduced.directory, 'run.sh'), { env, encoding: 'utf8' });
+    const without = run();
+    expect([without.status, without.stderr]).to.satisfy(
+      ([status, said]: [number, string]) => status === 3 && said.includes(`can't be read from file:${at('gone')}`),
+    );
+    writeFileSync(at('gone'), 'x\n');
+    expect(run().stdout).to.equal('exit code 1\n');
+    expect(text(reproduced, 'output')).to.equal('0\n');
+  });
+
+  it('has an empty stdin if its input is a file', async () => {
+    const step = { name: 'map', input: 'file', run: 'cat; cat "$BATCHCTL_INPUT"' };
+    const view = await workOn({ name: 'file', input: { from: 'a.csv' }, steps: [step] }, { 'a.csv': CSV });
+    const reproduced = await reproduceTask(view, 'map/0');
+    expect(await runTask(reproduced)).to.include({ failure: null, same: true });
+    expect(text(reproduced, 'output')).to.equal(CSV);
+  });
+
   it('gives many files a directory, and starts each run with an empty one', async () => {
     const run = 'ls "$BATCHCTL_OUTPUT_DIR"; echo a > "$BATCHCTL_OUTPUT_DIR/a.txt"';
     const reproduced = await reproduceTask(
@@ -239,6 +355,24 @@ writeFileSync(process.env.BATCHCTL_OUTPUT, JSON.stringify({ argv: process.argv.s
     }
   });
 
+  it('leaves another run at the same time alone when it ends what its own command left', async () => {
+    const waits = `echo > ${at('begun')}; until [ -e ${at('go')} ]; do sleep 0.05; done; echo done`;
+    const leaves = 'sleep 600 >/dev/null 2>&1 & echo done';
+    writeFileSync(at('go'), '');
+    const one = await reproduceTask(await workOn(rangeJob('one', 1, { name: 'wait', run: waits })), 'wait/0', at('1'));
+    const two = await reproduceTask(
+      await workOn(rangeJob('two', 1, { name: 'leave', run: leaves })),
+      'leave/0',
+      at('2'),
+    );
+    for (const name of ['go', 'begun']) rmSync(at(name));
+    const waiting = runTask(one);
+    await until('the first run began', () => existsSync(at('begun')));
+    expect((await runTask(two)).end.strays).to.be.above(0);
+    writeFileSync(at('go'), '');
+    expect(await waiting).to.include({ failure: null, same: true });
+  });
+
   it("ends a command that runs longer than the step's timeout", async () => {
     const step = { name: 'wait', run: ['sleep', '600'], timeout: '1s', attempts: 1 };
     const { failure, same } = await runTask(await reproduceTask(await workOn(rangeJob('slow', 1, step)), 'wait/0'));
@@ -246,11 +380,58 @@ writeFileSync(process.env.BATCHCTL_OUTPUT, JSON.stringify({ argv: process.argv.s
     expect(same).to.equal(true);
   });
 
+  it("ends a command that stalls for longer than the step's limit", async () => {
+    const step = { name: 'wait', run: ['sleep', '600'], stall: '1s', attempts: 1 };
+    const { failure, same } = await runTask(await reproduceTask(await workOn(rangeJob('still', 1, step)), 'wait/0'));
+    expect([failure?.reason, same]).to.deep.equal(['stall', true]);
+  });
+
+  it('is no failure if the person ends it', async () => {
+    const reproduced = await reproduceTask(await claims(), 'price/0');
+    const run = runReproduced(reproduced, new SecretReader({ source: null }), AbortSignal.abort());
+    expect(await rejection(run)).to.have.property('name', 'AbortError');
+  });
+
+  const failed = (reason: Failure['reason'], exitCode: number | null, error = 'x'): Failure => ({
+    reason,
+    exitCode,
+    error,
+  });
+  const SAME: readonly (readonly [recorded: Failure | 'done' | null, here: Failure | null, same: boolean | null])[] = [
+    [null, null, null],
+    [null, failed('exit', 1), null],
+    ['done', null, true],
+    ['done', failed('exit', 1), false],
+    [failed('exit', 1), null, false],
+    [failed('exit', 3, 'row 2 has no rate'), failed('exit', 3, 'row 7 has no rate'), true],
+    [failed('exit', 3, 'row 2 has no rate'), failed('exit', 3, 'no such file'), false],
+    [failed('exit', 3), failed('exit', 4), false],
+    [failed('timeout', 143), failed('timeout', 0, 'y'), true],
+    [failed('timeout', 143), failed('exit', 143), false],
+    [failed('stall', 143), failed('stall', 1, 'y'), true],
+    [failed('stall', 143), failed('timeout', 143), false],
+    [failed('signal', 139), failed('exit', 139, 'y'), true],
+    [failed('memory', 137), failed('exit', 137, 'y'), true],
+    [failed('memory', 137), failed('exit', 1, 'y'), false],
+  ];
+  it('compares its end with what is recorded: a shell shows a signal only as its exit code', () => {
+    for (const [recorded, here, same] of SAME) {
+      const record: TaskRecord =
+        recorded === null
+          ? { state: 'none' }
+          : recorded === 'done'
+            ? { state: 'done' }
+            : { state: 'failed', failure: recorded };
+      expect(matchesRecord('price', record, here), JSON.stringify([recorded, here])).to.equal(same);
+    }
+  });
+
   it('refuses a directory in use, and leaves nothing half made if an input has changed', async () => {
     const view = await claims();
     mkdirSync(at('here'));
     await reproduceTask(view, 'price/0');
     await failsWith('refused', reproduceTask(view, 'price/0'));
+    await failsWith('refused', reproduceTask(view, 'price/0', at('a.csv')));
     appendFileSync(at('a.csv'), '4,5\n');
     const before = files(place.directory);
     await failsWith('changed', reproduceTask(view, 'price/2', at('other')));

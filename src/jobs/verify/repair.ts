@@ -2,7 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import type { VerifyAnswer } from '../../model/answers/verify.ts';
 import { type JobStanding, standingOf } from '../../model/decide.ts';
 import { hasBarrier, type JobRecord, sectionStart } from '../../model/job.ts';
-import { failedPrefix, isBegunKey, outKey, taskOfFailed, triesPrefix } from '../../model/keys.ts';
+import { failedPrefix, outKey, taskOfFailed, triesPrefix } from '../../model/keys.ts';
 import type { OutputMeta } from '../../model/output.ts';
 import { formatTaskSet, type TaskBits, tasksIn } from '../../model/task-set.ts';
 import { type Finding, Findings } from '../../model/verify/findings.ts';
@@ -188,7 +188,7 @@ interface RebuildResult {
 /** Events per group commit. */
 const GROUP = 500;
 
-/** tries/<task>.<round>.<attempt> */
+/** tries/<task>.<round>.<attempt>, and no mark of an attempt that began. */
 const TRY = /\/tries\/(\d{9})\.(\d+)\.([a-z0-9]+)$/;
 
 /**
@@ -258,7 +258,7 @@ async function* failures(
   const ledger = await platform.ledger();
   for await (const key of store.keys(triesPrefix(job, step))) {
     const [, task, round, attempt] = TRY.exec(key) ?? [];
-    if (attempt === undefined || isBegunKey(key)) continue;
+    if (attempt === undefined) continue;
     const of = { job, step, task: Number(task), round: Number(round), attempt };
     const event = await failureEvent(store, key, of, damaged);
     if (event !== null) yield { ...event, outcome: 'failedAttempt' };

@@ -407,6 +407,14 @@ describe('a range', () => {
 });
 
 describe('a job given as a value', () => {
+  it('has no value twice in an axis, as a number and as text', () => {
+    const input = { split: { by: 'grid', axes: { a: [1, '1'] } } };
+    expect(() => specOfValue({ name: 'a', input, steps: [{ name: 's', run: 'x' }] }, { file: 'job.json' })).to.throw(
+      BatchctlError,
+      'which is also a[0]',
+    );
+  });
+
   it('has its mistakes reported without lines', () => {
     expect(() =>
       specOfValue({ name: 'a', steps: [{ name: 's', run: 'x', colour: 1 }] }, { file: 'job.json' }),

@@ -1,20 +1,25 @@
 // Protects: each output is bound to what it was made from; verify follows the chain, and a repair makes the whole chain agree.
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
+import { GatherDigest } from '../../../src/jobs/gather-digest.ts';
 import { append, requireView } from '../../../src/jobs/journal.ts';
 import { readOutput } from '../../../src/jobs/output.ts';
+import { InputLinks } from '../../../src/jobs/verify/input-links.ts';
 import { storeProof } from '../../../src/jobs/verify/proof.ts';
 import { repairJob } from '../../../src/jobs/verify/repair.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
+import type { OpenedGather } from '../../../src/model/decide.ts';
+import type { EntryKind } from '../../../src/model/journal.ts';
 import { outKey, outPrefix } from '../../../src/model/keys.ts';
 import { META_KEY } from '../../../src/model/output.ts';
 import type { JobView } from '../../../src/model/view.ts';
+import { viewOf } from '../../model/job-of.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 import { openPlace } from '../published-job.ts';
 import { readText } from '../stored-text.ts';
-import { runJob, work } from '../submitted-job.ts';
+import { publishAll, runJob, submitJob, work } from '../submitted-job.ts';
 
 /** The first step prints something else each time. */
 const RANDOM = `
@@ -179,6 +184,46 @@ steps: [{ name: draw, run: [cat] }, { name: all, gather: true, input: ${input}, 
     expect(await textOf(view, 'copy', 1)).to.equal(before);
   });
 
+  const JOURNALS: readonly (readonly [what: string, entry: EntryKind])[] = [
+    ['cancelled', { what: 'cancel' }],
+    ['stopped', { what: 'stop', cause: 'x' }],
+    ['open', { what: 'retry', round: 1, tasks: { draw: '0' }, canaries: null, overrides: {} }],
+  ];
+  for (const [what, entry] of JOURNALS)
+    it(`is not replaced in a job that is ${what}: workers may be reading it`, async () => {
+      const view = await runJob(place, CHAIN);
+      await changeMeta(view, 'copy', 1, (meta) => ({ ...meta, inputChecksum: sha256('x') }));
+      await append(place.platform, view, () => entry);
+      for (const dryRun of [true, false])
+        expect((await repairJob(place.platform, await read(view), { dryRun })).replaced).to.deep.equal({});
+      expect(await metaOf(view, 'copy', 1)).not.to.equal(undefined);
+    });
+
+  it('is removed from the last step on, so that a crash in between leaves outputs that show it', async () => {
+    const { platform } = place;
+    const view = await runJob(place, RANDOM);
+    await changeMeta(view, 'copy', 1, (meta) => ({ ...meta, inputChecksum: sha256('x') }));
+    const removed: string[] = [];
+    const remove: typeof platform.store.delete = (keys) => {
+      removed.push(...keys);
+      return platform.store.delete(keys);
+    };
+    await repairJob({ ...platform, store: wrapStore(platform.store, { delete: remove }) }, view);
+    const { job } = view.record;
+    expect(removed.filter((key) => key.includes('/out/'))).to.deep.equal([
+      ...[outKey(job, 'end', 0), outKey(job, 'all', 0), outKey(job, 'again', 1), outKey(job, 'copy', 1)],
+    ]);
+  });
+
+  it('is removed and made again also if there are more than fit in one request', async () => {
+    const view = await submitJob(place, CHAIN.replace('to: 3', 'to: 501'), {});
+    const closed = await publishAll(place.platform, view);
+    for (let n = 0; n < 501; n += 1)
+      await changeMeta(closed, 'copy', n, (meta) => ({ ...meta, inputChecksum: sha256('x') }));
+    const { missing, replaced } = await repairJob(place.platform, closed);
+    expect([replaced, missing]).to.deep.equal([{ copy: '0-500', again: '0-500' }, { copy: '0-500' }]);
+  });
+
   it('of an exploded file is the file; if its task can not be replaced, a repair refuses and says what to type', async () => {
     const view = await runJob(place, EXPLODING);
     const files = (await readOutput(place.platform.store, view.record.job, 'cut', 1))?.files;
@@ -195,5 +240,58 @@ steps: [{ name: draw, run: [cat] }, { name: all, gather: true, input: ${input}, 
     const error = await failsWith('refused', repair(view));
     expect(error.hint).to.include('submit JOBFILE --again');
     expect((await metaOf(view, 'cut', 0))?.attempt).to.be.a('string');
+  });
+});
+
+describe('links between outputs', () => {
+  const STEPS = viewOf([], RANDOM).record.spec.steps;
+  const sum = (digit: string): string => `sha256:${digit.repeat(64)}`;
+  const gather = (leftOut: string, count: number): OpenedGather => ({ format: 1, id: 'a', count, leftOut });
+
+  it('compare nothing with the output of an earlier step if the one between is gone', () => {
+    const links = new InputLinks(STEPS, [], [3, 3, 3, 1, 1]);
+    expect(links.add(0, 0, { checksum: sum('a') })).to.equal(null);
+    expect(links.add(2, 0, { checksum: sum('c'), inputChecksum: sum('b') })).to.equal(null);
+    expect(links.add(4, 0, { checksum: sum('e'), inputChecksum: sum('c') })).to.equal(null);
+    expect(links.stale()?.map(({ count }) => count)).to.deep.equal([0, 0, 0, 0, 0]);
+  });
+
+  it('leave late outputs out of what a gather read, and count the others', () => {
+    for (const [leftOut, count, of, isOther] of [
+      ['1', 1, ['a'], false],
+      ['1', 1, ['a', 'b'], true],
+      ['', 2, ['a', 'b'], false],
+      ['', 2, ['a'], true],
+      // One is gone, which is a finding of its own.
+      ['', 3, ['a'], false],
+    ] as const) {
+      const links = new InputLinks(STEPS, [null, null, null, gather(leftOut, count)], [2, 2, 2, 1, 1]);
+      for (const step of [0, 1, 2])
+        for (const [task, digit] of ['a', 'b'].entries()) links.add(step, task, { checksum: sum(digit) });
+      const digest = new GatherDigest();
+      for (const digit of of) digest.add(sum(digit));
+      const found = links.add(3, 0, { checksum: sum('f'), inputChecksum: digest.finish() });
+      expect(found !== null, `${leftOut} ${of}`).to.equal(isOther);
+      expect(links.stale()?.map((tasks) => [...tasks])).to.deep.equal([
+        [],
+        [],
+        [],
+        isOther ? [0] : [],
+        isOther ? [0] : [],
+      ]);
+    }
+  });
+
+  it('make an output stale that was made from another file', () => {
+    const steps = viewOf([], EXPLODING).record.spec.steps;
+    const links = new InputLinks(steps, [null, null, gather('', 2)], [2, 2, 2]);
+    for (const task of [0, 1]) links.add(2, task, { checksum: sum('a'), inputChecksum: sum(`${task}`) });
+    expect(links.addFile(2, 0, { checksum: sum('0'), input: 'x' })).to.equal(null);
+    expect(links.addFile(2, 1, { checksum: sum('0'), input: 'y' })).to.include({
+      task: 1,
+      input: 'y',
+      found: sum('0'),
+    });
+    expect(links.stale()?.map((tasks) => [...tasks])).to.deep.equal([[], [], [1]]);
   });
 });

@@ -5,15 +5,17 @@ import { expect } from 'chai';
 import { retry } from '../../../src/jobs/change/retry.ts';
 import { skip } from '../../../src/jobs/change/skip.ts';
 import { append, readEntries, requireView } from '../../../src/jobs/journal.ts';
+import { readOutput } from '../../../src/jobs/output.ts';
 import { repairJob } from '../../../src/jobs/verify/repair.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
-import { failedPrefix, OPEN_PREFIX, openedKey, outKey } from '../../../src/model/keys.ts';
+import { failedKey, failedPrefix, OPEN_PREFIX, openedKey, outKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { event } from '../../contracts/ledger-events.ts';
 import { claimsJob, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { entryKinds, keysBelow } from '../../support/stored.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
@@ -91,6 +93,38 @@ describe('repairing a job', () => {
     expect((await verify(view)).verdict).to.equal('proven');
   });
 
+  it('sends them once if two processes repair at the same time', async () => {
+    const view = await submitJob(place, YAML, {});
+    const queue = await place.platform.queue('default');
+    await queue.purge({});
+    const both = await Promise.all([repair(view), repair(view)]);
+    expect(both.map(({ sent }) => sent).sort()).to.deep.equal([0, 6]);
+    expect((await queue.backlog()).visible).to.equal(6);
+  });
+
+  it('shows a reopened job as running, and sends no gather before what it reads', async () => {
+    const view = await runJob(place, YAML);
+    const ledger = await place.platform.ledger();
+    expect((await ledger.job(view.record.job))?.state).to.equal('succeeded');
+    await remove(view, ['price', 2], ['convert', 2], ['totals', 0]);
+    const { missing, sent } = await repair(view);
+    expect([missing, sent]).to.deep.equal([{ price: '2', totals: '0' }, 1]);
+    expect((await ledger.job(view.record.job))?.state).to.equal('running');
+  });
+
+  it('refuses a pruned job, also with dryRun', async () => {
+    const { platform } = place;
+    const view = await runJob(place, YAML);
+    await append(platform, view, () => ({ what: 'prune' }));
+    for (const dryRun of [true, false]) await failsWith('notFound', repairJob(platform, await read(view), { dryRun }));
+  });
+
+  it('withholds nothing of a cancelled job that lacks nothing', async () => {
+    const view = await runJob(place, YAML);
+    await append(place.platform, view, () => ({ what: 'cancel' }));
+    expect(await repair(await read(view))).to.include({ sent: 0, withheld: null });
+  });
+
   it('happens only once if two processes repair at the same time', async () => {
     const view = await runJob(place, YAML);
     await remove(view, ['convert', 1]);
@@ -159,6 +193,35 @@ describe('repairing a job', () => {
     const { closed: again, round } = await read(view);
     expect([again?.state, round]).to.deep.equal(['failed', 1]);
     expect((await facts(platform, job)).counts[0]).to.include({ step: 'price', done: 2, failed: 1, exact: true });
+  });
+
+  it('writes to a lost ledger in which round, and when, each attempt ran', async () => {
+    const { platform, directory } = place;
+    const view = await runJob(place, YAML);
+    await remove(view, ['convert', 3]);
+    await repair(view);
+    await work(platform);
+    const { job } = view.record;
+    const meta = (await readOutput(platform.store, job, 'convert', 3))?.meta;
+    const key = failedKey(job, 'price', 5, 12).replace('/failed/', '/tries/');
+    const failure = { format: 1, reason: 'exit', exitCode: 3, attempt: 'b', number: 1, worker: 'w' };
+    await platform.store.put(`${key}.b`, JSON.stringify(failure));
+    for (const end of ['', '-wal', '-shm']) rmSync(join(directory, '.batchctl', `ledger.db${end}`), { force: true });
+    const again = await openAgain(directory);
+    try {
+      await repairJob(again, await read(view));
+      const ledger = await again.ledger();
+      const [attempt] = await ledger.attempts(job, 'convert', 3);
+      expect(attempt).to.deep.include({
+        round: 1,
+        startedAt: Date.parse(meta?.startedAt ?? ''),
+        endedAt: Date.parse(meta?.endedAt ?? ''),
+      });
+      const tries = await ledger.attempts(job, 'price', 5);
+      expect(tries.map(({ round, outcome }) => [round, outcome])).to.deep.include([12, 'failedAttempt']);
+    } finally {
+      await again.close();
+    }
   });
 
   it('rebuilds a lost ledger with the same counts, totals and tasks from the store alone', async () => {

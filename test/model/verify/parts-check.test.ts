@@ -3,10 +3,10 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { JobInput, JobRecord } from '../../../src/model/job.ts';
 import { pieceKey } from '../../../src/model/keys.ts';
-import { type Part, type PiecePart, parsePart, type RangePart } from '../../../src/model/part.ts';
+import { type FilePart, type Part, type PiecePart, parsePart, type RangePart } from '../../../src/model/part.ts';
 import type { Rehearsal } from '../../../src/model/rehearsal.ts';
 import { Findings } from '../../../src/model/verify/findings.ts';
-import { PartsCheck } from '../../../src/model/verify/parts-check.ts';
+import { FilePartsCheck, PartsCheck } from '../../../src/model/verify/parts-check.ts';
 import { viewOf } from '../job-of.ts';
 
 const JOB = 'claims-20261130-0600-abcde';
@@ -281,7 +281,7 @@ describe('the proof that parts contain every byte once', () => {
     ['an empty file that no task gets', record('{ by: file }', [input('a', 0)], 0), [], ['inputMissing']],
     ['an input that is only a header', record(CSV, [input('a', 1024 * 1024)], 0), [], []],
     ['a header that is too long to be one', record(CSV, [input('a', 1024 * 1024 + 1)], 0), [], ['inputMissing']],
-    ['a compressed input without content', record(CSV, [input('a', 20, { compression: 'gzip' })], 0), [], []],
+    ['a compressed input without content', record(lines, [input('a', 20, { compression: 'gzip' })], 0), [], []],
     [
       'a compressed input whose records are in no part',
       record(CSV, [input('a', 20, { compression: 'gzip', records: 1 })], 0),
@@ -327,5 +327,33 @@ describe('the proof that parts contain every byte once', () => {
     for (let n = 0; n < 25; n += 1) findings.add('missing', `part ${n} is missing`);
     expect(findings.list()).to.have.length(11);
     expect(findings.list().at(-1)).to.deep.equal({ code: 'missing', message: 'and 15 more like these' });
+  });
+});
+
+describe('the proof that each file of an explode is one part', () => {
+  const expected: FilePart = {
+    ...{ n: 1, kind: 'file', key: 'k', size: 3, checksum: `sha256:${'a'.repeat(64)}`, from: 'cut/0', name: 'x.txt' },
+  };
+  const compare = (found: object) => {
+    const findings = new Findings();
+    const next = new FilePartsCheck('use', findings).compare(JSON.stringify(found), 'line 1', expected);
+    return [next, ...findings.list().map(({ code }) => code)];
+  };
+  const OTHERS: Partial<Record<keyof FilePart, unknown>> = {
+    ...{ kind: 'whole', key: 'l', size: 2, checksum: `sha256:${'b'.repeat(64)}`, from: 'cut/1', name: 'y.txt' },
+  };
+
+  it('accepts the part of a file', () => {
+    expect(compare(expected)).to.deep.equal(['both']);
+  });
+
+  for (const [field, value] of Object.entries(OTHERS))
+    it(`finds another ${field}`, () => {
+      expect(compare({ ...expected, [field]: value })).to.deep.equal(['both', 'partAltered']);
+    });
+
+  it('finds a part twice, and the one before a later one missing', () => {
+    expect(compare({ ...expected, n: 0 })).to.deep.equal(['line', 'partTwice']);
+    expect(compare({ ...expected, n: 2 })).to.deep.equal(['part', 'partMissing']);
   });
 });
