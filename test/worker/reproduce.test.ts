@@ -151,10 +151,11 @@ describe('reproduce', () => {
     const none = {
       name: 'none',
       input: { from: 'a.csv' },
-      steps: [{ name: 'map', run: 'cat >result', output: 'none' }],
+      steps: [{ name: 'map', run: 'tee result', output: 'none' }],
     };
     const reproduced = await reproduceTask(await workOn(none, { 'a.csv': CSV }), 'map/0', at('none'));
     expect(await runTask(reproduced)).to.include({ failure: null, same: true });
+    expect(spawnSync(join(reproduced.directory, 'run.sh'), { encoding: 'utf8' }).stdout).to.equal('exit code 0\n');
   });
 
   it("uses the previous step's output, and a gather's joined ones", async () => {
@@ -318,21 +319,25 @@ writeFileSync(process.env.BATCHCTL_OUTPUT, JSON.stringify({ argv: process.argv.s
   });
 
   it('gives a command only its own names of secrets, and names a file that is gone', async () => {
-    const secrets = { TOKEN: 'env:REPRODUCE_TOKEN', KEY: `file:${at('gone')}` };
-    const step = { name: 'show', run: 'env | grep -c REPRODUCE', secrets };
+    const secrets = {
+      TOKEN: 'env:REPRODUCE_TOKEN',
+      REPRODUCE_SAME: 'env:REPRODUCE_SAME',
+      KEY: `file:${at('gone')}`,
+    };
+    const step = { name: 'show', run: 'env | grep REPRODUCE', secrets };
     const reproduced = await reproduceTask(
       await submitJob(place, JSON.stringify(rangeJob('own', 1, step)), {}),
       'show/0',
     );
-    const env = { ...process.env, REPRODUCE_TOKEN: 'hunter2' };
+    const env = { ...process.env, REPRODUCE_TOKEN: 'hunter2', REPRODUCE_SAME: 'x' };
     const run = () => spawnSync(join(reproduced.directory, 'run.sh'), { env, encoding: 'utf8' });
     const without = run();
     expect([without.status, without.stderr]).to.satisfy(
       ([status, said]: [number, string]) => status === 3 && said.includes(`can't be read from file:${at('gone')}`),
     );
     writeFileSync(at('gone'), 'x\n');
-    expect(run().stdout).to.equal('exit code 1\n');
-    expect(text(reproduced, 'output')).to.equal('0\n');
+    expect(run().stdout).to.equal('exit code 0\n');
+    expect(text(reproduced, 'output')).to.equal('REPRODUCE_SAME=x\n');
   });
 
   it('has an empty stdin if its input is a file', async () => {

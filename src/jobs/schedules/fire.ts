@@ -112,7 +112,11 @@ interface FireDueOptions {
   readonly ran?: Map<string, ReadonlySet<string>>;
 }
 
-/** Maximum firings of one schedule per round: a host that was down for a day has a backlog. */
+/**
+ * Maximum firings of one schedule per round: a host that was down for a day has a backlog. Those that wait or fail don't
+ * count, but no more than this are reported: a hundred missing inputs would hold up all later periods until their
+ * catch-up ends.
+ */
 const MOST_A_ROUND = 100;
 /** An awaited input must be unchanged for this long. */
 const STILL_MS = 1_000;
@@ -128,14 +132,17 @@ export async function fireDue(
 ): Promise<readonly FireResult[]> {
   const fired: FireResult[] = [];
   for (const schedule of schedules) {
-    for (const firing of (await unfiredFirings(platform, schedule, options.ran)).slice(0, MOST_A_ROUND)) {
+    let [left, leftToReport] = [MOST_A_ROUND, MOST_A_ROUND];
+    for (const firing of await unfiredFirings(platform, schedule, options.ran)) {
       if (options.signal?.aborted === true) return fired;
+      if (left === 0) break;
       const what = { schedule: schedule.name, period: firing.period, at: firing.at };
-      if (options.dryRun === true) fired.push({ ...what, outcome: 'due' });
-      else {
-        const outcome = await fireOne(platform, schedule, firing, options);
-        if (outcome !== null) fired.push({ ...what, ...outcome });
-      }
+      const outcome =
+        options.dryRun === true ? ({ outcome: 'due' } as const) : await fireOne(platform, schedule, firing, options);
+      const isHeldUp = outcome?.outcome === 'waiting' || outcome?.outcome === 'failed';
+      if (isHeldUp) leftToReport -= 1;
+      else left -= 1;
+      if (outcome !== null && (!isHeldUp || leftToReport >= 0)) fired.push({ ...what, ...outcome });
     }
   }
   return fired;

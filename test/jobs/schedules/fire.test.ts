@@ -76,6 +76,18 @@ describe('a firing of a schedule', () => {
     );
   });
 
+  it('is not held up by more than a hundred earlier ones whose inputs are missing', async () => {
+    const spec = parseJobFile('name: claims\ninput: { from: "{period}.csv" }\nsteps: [{ name: price, run: [cat] }]\n', {
+      file: 'job.yaml',
+    });
+    const cadence = { kind: 'cron', pattern: '* * * * *' } as const;
+    const schedule = await add(scheduleSpec({ cadence, catchUp: 7_200, job: { spec, directory: place.directory } }));
+    writeFileSync(join(place.directory, '2026-11-30T18:00.csv'), 'one\n');
+    const results = await fireDue(at(DUE), [schedule]);
+    const fired = results.filter(({ outcome }) => outcome === 'fired');
+    expect([results.length, fired.map(({ period }) => period)]).to.deep.equal([101, ['2026-11-30T18:00']]);
+  });
+
   it('waits for the rest of its inputs, and fails once that took too long', async () => {
     const spec = parseJobFile('name: claims\ninput: { from: "*.csv" }\nsteps: [{ name: price, run: [cat] }]\n', {
       file: 'job.yaml',

@@ -185,6 +185,16 @@ export const ENDED: readonly Row[] = [
   ],
   ['cancelled', 'claims', 'a cancel', addEntry({ what: 'cancel' })],
   ['files', 'boxes', 'a file less', remove('file', { n: 3 })],
+  ['files', 'boxes', 'more files than the step was opened with', set('opened', {}, { count: 3 })],
+  [
+    'files',
+    'boxes',
+    'a file that another task staged',
+    (lines) => {
+      const file = one(lines, 'file', { n: 1 });
+      file.key = file.key.replace('/000000000/', '/000000001/');
+    },
+  ],
   ['files', 'boxes', 'a file less before others', remove('file', { n: 2 })],
   ['files', 'boxes', 'no file', set('file', { n: 1 }, { kind: 'whole' })],
   ['files', 'boxes', 'a file of another step', set('file', { n: 0 }, { from: 'pack/0' })],
