@@ -187,7 +187,8 @@ describe('verify --check of evidence that contradicts itself', () => {
     const proof = { ...line.proof, who: 'eve@there' };
     const renamed = { ...line, proof, checksum: bytesChecksum(Buffer.from(JSON.stringify(proof))) };
     expect(await codesOf(sealedEvidence([...body, JSON.stringify(renamed)]))).to.deep.equal(['proof']);
-    expect(await codesOf(sealedEvidence([...lines, lines[1] ?? '']))).to.deep.equal(['order']);
+    for (const after of [lines[1] ?? '', last])
+      expect(await codesOf(sealedEvidence([...lines, after]))).to.deep.equal(['order']);
     expect(await codesOf(sealedEvidence(body))).to.include('proof');
   });
 
@@ -210,7 +211,7 @@ describe('verify --check of evidence that contradicts itself', () => {
     const text = forgedEvidence(edited((of) => (of.host = 'h'.repeat(3_000_000))));
     expect(text.length).to.be.above(3_000_000);
     expect(await codesOf(text)).to.deep.equal([]);
-    expect(await codesOf(forgedEvidence(edited((of) => (of.spec.steps[0].attempts = null))))).not.to.deep.equal([]);
+    expect(await codesOf(forgedEvidence(edited((of) => (of.spec.expect = ['((']))))).to.deep.equal(['proof']);
   });
 
   const edited = (change: (record: Line) => void): readonly Line[] => {
