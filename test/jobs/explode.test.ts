@@ -1,6 +1,7 @@
 // Protects: each file that a step produces becomes one task, in order, within tolerance and maxTasks.
 import { expect } from 'chai';
 import { retry } from '../../src/jobs/change/retry.ts';
+import { openExploded } from '../../src/jobs/explode.ts';
 import { refreshView } from '../../src/jobs/journal.ts';
 import { readOutput } from '../../src/jobs/output.ts';
 import { statusOf } from '../../src/jobs/status.ts';
@@ -116,6 +117,31 @@ describe('explode', () => {
     const { did, view: after } = await look(place.platform, retried.view);
     expect(did).to.deep.equal(['open']);
     expect(after.exploded.get(1)).to.equal(5);
+  });
+
+  it('opens nothing if the task that it would leave out was asked for again since it was decided', async () => {
+    await setUp();
+    await publishFiles(place, view, [0, 2]);
+    await failForGood(place.platform, view.record.job, 'split', 1);
+    await addEntry(place.platform, view, {
+      what: 'retry',
+      round: 1,
+      tasks: { split: '1' },
+      canaries: null,
+      overrides: {},
+    });
+    const move = { move: 'open', step: 1, count: 0, leftOut: '1' } as const;
+    expect(await openExploded(place.platform, view, move)).to.include({ round: 1, next: view.next + 1 });
+    expect(await place.platform.store.head(openedKey(view.record.job, 'count'))).to.equal(null);
+    expect(await parts()).to.deep.equal([]);
+  });
+
+  it('makes a task of a single file', async () => {
+    await setUp(EXPLODING.replace('tolerate: 1', 'tolerate: 2'));
+    await publishFiles(place, view, [1]);
+    for (const task of [0, 2]) await failForGood(place.platform, view.record.job, 'split', task);
+    await look(place.platform, view);
+    expect(await names()).to.deep.equal(['split/1 empty.txt']);
   });
 
   it('leaves out tasks that a person skipped', async () => {

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { readCorrectedFile } from '../../src/jobs/change/corrected-file.ts';
 import { retry } from '../../src/jobs/change/retry.ts';
-import { requireView } from '../../src/jobs/journal.ts';
+import { append, requireView } from '../../src/jobs/journal.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { parseTaskName } from '../../src/jobs/tasks.ts';
 import type { Failure } from '../../src/model/failure.ts';
@@ -175,6 +175,8 @@ describe('reproduce', () => {
     expect((await failsWith('notFound', reproduceTask(view, 'check/1'))).message).to.contain("price/1 isn't done");
     const fresh = await submitJob(place, JOB.replace('claims', 'again'), {});
     await failsWith('notFound', reproduceTask(fresh, 'totals/0'));
+    const { view: pruned } = await append(place.platform, view, () => ({ what: 'prune' }));
+    expect((await failsWith('notFound', reproduceTask(pruned, 'price/0'))).message).to.include('was pruned');
     expect(existsSync(at('here'))).to.equal(false);
   });
 
@@ -217,14 +219,14 @@ describe('reproduce', () => {
     const step = { name: 'show', run: 'echo "$TEAM $TZ $LANG $TOKEN"', env: { TZ: 'Asia/Tokyo' } };
     const view = await workOn(rangeJob('group', 1, step));
     writeFileSync(at('key'), 'hunter2\n');
-    const own = { env: { TEAM: 'ours', LANG: 'C.UTF-8' }, secrets: { TOKEN: `file:${at('key')}` } };
+    const own = { env: { TEAM: 'ours', LANG: 'xx' }, secrets: { TOKEN: `file:${at('key')}` } };
     const commandSettings = (group: string) => (group === 'default' ? own : { env: {}, secrets: {} });
     const task = parseTaskName(view, 'show/0');
     const options = { task, directory: at('here'), signal: NEVER };
     const reproduced = await reproduce({ ...place.platform, commandSettings }, view, options);
     expect(reproduced.secrets).to.deep.equal(own.secrets);
     expect((await runTask(reproduced)).failure).to.equal(null);
-    expect(text(reproduced, 'output')).to.equal('ours Asia/Tokyo C.UTF-8 hunter2\n');
+    expect(text(reproduced, 'output')).to.equal('ours Asia/Tokyo xx hunter2\n');
   });
 
   it("has a deadline after the step's timeout, and a name and counters of this run alone", async () => {
