@@ -195,6 +195,21 @@ describe('repairing a job', () => {
     expect((await facts(platform, job)).counts[0]).to.include({ step: 'price', done: 2, failed: 1, exact: true });
   });
 
+  it('records a failure that can not be read, although one of an earlier round is known', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, claimsJob(0), {});
+    const { job } = view.record;
+    await failForGood(platform, job, 'price', 3);
+    await repair(view);
+    await platform.store.put(failedKey(job, 'price', 3, 1), 'no JSON');
+    await repair(await read(view));
+    const attempts = await (await platform.ledger()).attempts(job, 'price', 3);
+    expect(attempts.map(({ round, attempt }) => [round, attempt])).to.have.deep.members([
+      [0, 'a'],
+      [1, 'none'],
+    ]);
+  });
+
   it('writes to a lost ledger in which round, and when, each attempt ran', async () => {
     const { platform, directory } = place;
     const view = await runJob(place, YAML);
@@ -252,6 +267,7 @@ describe('repairing a job', () => {
     const tasks = (await ledger.tasks(job, { limit: 100 })).map(({ step, task, state, attempts, exitCode }) => {
       return { step, task, state, attempts, exitCode };
     });
-    return { state: (await ledger.job(job))?.state, counts, tasks };
+    const attempts = (await ledger.attempts(job, 'price', 1)).map(({ attempt, outcome }) => `${attempt} ${outcome}`);
+    return { state: (await ledger.job(job))?.state, counts, tasks, attempts: attempts.sort() };
   }
 });
