@@ -131,6 +131,23 @@ describe('an attempt', () => {
     expect(outcome).to.deep.equal({ kind: 'leaseLost' });
   });
 
+  it('never runs its command again because the store refuses what it made', async () => {
+    let ran = 0;
+    const store = wrapStore(place.platform.store, {
+      uploadFile: () => Promise.reject(Object.assign(new Error('EPERM: operation not permitted'), { code: 'EPERM' })),
+    });
+    const outcome = await runOnce(
+      ({ stdout }) => {
+        ran += 1;
+        writeFileSync(stdout, 'x\n');
+        return EXIT;
+      },
+      { store },
+    );
+    expect(outcome).to.deep.include(RETURNED);
+    expect(ran).to.equal(1);
+  });
+
   it("returns its task if its failure can't be written, or ends as it was ended from outside", async () => {
     const store = wrapStore(place.platform.store, {
       put: (key, body, options) =>

@@ -1,6 +1,6 @@
 // Protects: of two attempts at a task one output stays, in any form, and the other attempt leaves nothing; an unusual
 // output name fails the attempt, not the worker.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { requireView } from '../../src/jobs/journal.ts';
@@ -15,6 +15,7 @@ import { submitJob, work } from '../jobs/submitted-job.ts';
 import { viewOf } from '../model/job-of.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { rangeJob } from '../support/range-job.ts';
+import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { makeTask } from './worker-context.ts';
 
@@ -38,18 +39,23 @@ const FORMS = {
 describe('publishing an output', () => {
   const place = forEachTest(openPlace);
 
-  function publishForm(store: ObjectStore, form: keyof typeof FORMS, attempt: string): Promise<PublishResult> {
+  function publishForm(
+    store: ObjectStore,
+    form: keyof typeof FORMS,
+    attempt: string,
+    { signal, size }: { signal: AbortSignal; size?: number } = { signal: new AbortController().signal },
+  ): Promise<PublishResult> {
     const { files, counters = {}, output = 'stdout' }: Form = FORMS[form];
     const directory = prepareSlotDirectory(join(place.directory, '.batchctl', 'tmp', attempt), 0);
     for (const [name, text] of Object.entries(files)) {
       const path = name === '' ? directory.stdout : join(directory.outputDirectory, name);
       mkdirSync(join(path, '..'), { recursive: true });
       writeFileSync(path, text);
+      if (size !== undefined) truncateSync(path, size);
     }
     if (output === 'files') mkdirSync(directory.outputDirectory, { recursive: true });
     const task = { ...TASK, step: { ...TASK.step, output } };
     const when = '2026-11-30T06:00:00.000Z';
-    const { signal } = new AbortController();
     const to = {
       store,
       retrier: { run: <T>(act: () => Promise<T>) => act() },
@@ -71,6 +77,14 @@ describe('publishing an output', () => {
       code: null,
     });
   }
+  for (const form of ['small', 'of many files'] as const)
+    it(`ends with its attempt while it reads a huge output: ${form}`, async () => {
+      const end = new AbortController();
+      const publishing = publishForm(place.platform.store, form, 'a', { signal: end.signal, size: 2 ** 40 });
+      end.abort(new Error('the lease is lost'));
+      expect((await rejection(publishing)).message).to.equal('the lease is lost');
+    });
+
   const published = (): Promise<Output | null> => readOutput(place.platform.store, JOB, 'price', 0);
   /** The attempts that have staged files. */
   const stagingAttempts = async (): Promise<readonly (string | undefined)[]> => {

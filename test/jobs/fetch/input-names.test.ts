@@ -109,6 +109,9 @@ describe('the path of a result', () => {
     const error = await failsWith('refused', checkNames(remote, undefined, bucket('in/')));
     expect(error.message).to.equal("can't write s3://b/in/a.csv: it is an input of job n");
     await checkNames(remote, undefined, bucket('out/'));
+    const object = (key: string) => ({ kind: 'object', bucket: 'b', key, text: `s3://b/${key}` }) as const;
+    await failsWith('refused', checkNames(remote, undefined, object('in/a.csv')));
+    await checkNames(remote, undefined, object('in/b.csv'));
   });
 
   it('is refused before the work if the pattern cannot name the outputs', async () => {
