@@ -1,4 +1,4 @@
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, nullIfUnreadable } from '../errors.ts';
 import { type JobRecord, orderOf } from '../model/job.ts';
 import { JOBS_PREFIX, jobKey, NAME_PATTERN, RUN_KEY_PATTERN } from '../model/keys.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
@@ -64,10 +64,16 @@ async function byPrefix(platform: Platform, prefix: string): Promise<JobView> {
 async function jobsBeginning(platform: Platform, prefix: string): Promise<readonly string[]> {
   const found: string[] = [];
   for await (const job of storedJobs(platform, prefix)) {
-    if ((await readJob(platform.store, job)) !== null) found.push(job);
+    // One that can't be read is a job, too: another with that prefix is not the only one.
+    if (await readJob(platform.store, job).then(Boolean, trueIfUnreadable)) found.push(job);
     if (found.length > NAMED) break;
   }
   return found;
+}
+
+function trueIfUnreadable(error: unknown): true {
+  nullIfUnreadable(error);
+  return true;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, nullIfUnreadable } from '../errors.ts';
 import { isoOf } from '../lib/instant.ts';
 import type { Report, StepReport, TotalsReport } from '../model/answers/report.ts';
 import type { JobStatus, StepStatus } from '../model/answers/status.ts';
@@ -378,7 +378,7 @@ async function lastBefore(platform: Platform, { record }: JobView): Promise<JobV
   const before = Date.parse(orderOf(record));
   for (const { job, createdAt, steps } of await ledger.jobs({ name, states: ['succeeded', 'failed'], limit: LATEST })) {
     if (job === record.job || createdAt > before || isRehearsal(steps)) continue;
-    const view = await readView(platform.store, job);
+    const view = await readView(platform.store, job).catch(nullIfUnreadable);
     if (view !== null && view.pruned === null) return view;
   }
   throw new BatchctlError('notFound', `there is no finished job named "${name}" before ${record.job}`, {

@@ -233,10 +233,13 @@ export async function readOpenJobs({ store }: Platform): Promise<OpenJobs> {
 }
 
 export function versionsCheck({ views, unreadable }: OpenJobs): Finding {
-  const newer = [...unreadable.values()].find((job) => job.newer);
-  if (newer !== undefined) return fail(newer.why, `install the version of batchctl that wrote it; this is ${VERSION}`);
-  const [damaged] = unreadable;
-  if (damaged !== undefined) return fail(`job ${damaged[0]} can't be read: ${damaged[1].why}`, damaged[1].fix);
+  const [first] = [...unreadable].sort(([, one], [, other]) => Number(other.newer) - Number(one.newer));
+  if (first !== undefined) {
+    const [job, { newer, why, fix }] = first;
+    const others = unreadable.size === 1 ? '' : `; ${formatMany(unreadable.size - 1, 'more job')} can't be read either`;
+    const install = `install the version of batchctl that wrote it; this is ${VERSION}`;
+    return fail(`job ${job} can't be read: ${why}${others}`, newer ? install : fix);
+  }
   const others = new Set(
     [...views.values()].map(({ record }) => record.version).filter((version) => version !== VERSION),
   );
@@ -332,8 +335,9 @@ export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
 }
 
 /** Dead letters of open jobs, and unreadable ones. Those of a closed job are its failures, reported already. */
-async function deadLettersCheck(platform: Platform, { views }: OpenJobs): Promise<Finding> {
+async function deadLettersCheck(platform: Platform, { views, unreadable: jobs }: OpenJobs): Promise<Finding> {
   let closed = 0;
+  let unread = 0;
   const open = new Map<string, number>();
   let unreadable = 0;
   for (const group of await knownGroups(platform)) {
@@ -342,6 +346,7 @@ async function deadLettersCheck(platform: Platform, { views }: OpenJobs): Promis
       if (parsed.kind === 'bad') unreadable += 1;
       else if (parsed.kind === 'task' && views.has(parsed.message.job))
         open.set(parsed.message.job, (open.get(parsed.message.job) ?? 0) + 1);
+      else if (parsed.kind === 'task' && jobs.has(parsed.message.job)) unread += 1;
       else closed += 1;
     }
   }
@@ -356,6 +361,7 @@ async function deadLettersCheck(platform: Platform, { views }: OpenJobs): Promis
       `${unreadable} dead ${unreadable === 1 ? 'letter is not a message' : 'letters are not messages'} of batchctl`,
       'find out who sends to this queue; batchctl queue shows how many there are',
     );
+  if (unread > 0) return pass(`${unread} of jobs that can't be read, ${closed} of closed jobs`);
   return pass(closed === 0 ? 'none' : `${closed}, all of closed jobs`);
 }
 

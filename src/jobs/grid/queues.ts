@@ -1,3 +1,4 @@
+import { nullIfUnreadable } from '../../errors.ts';
 import { groupsOf } from '../../model/job.ts';
 import { GROUPS_PREFIX, groupOf, OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { jobOfMessage } from '../../model/message.ts';
@@ -19,7 +20,9 @@ export async function knownGroups({ store, groups: own }: Platform): Promise<rea
     if (mark !== null) jobs.add(mark.job);
   }
   for (const job of jobs) {
-    for (const group of groupsOf((await readJob(store, job))?.spec ?? { steps: [] })) groups.add(group);
+    // One that can't be read hides no group of another.
+    const record = await readJob(store, job).catch(nullIfUnreadable);
+    for (const group of groupsOf(record?.spec ?? { steps: [] })) groups.add(group);
   }
   return [...groups].sort();
 }

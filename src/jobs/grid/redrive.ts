@@ -107,7 +107,7 @@ async function selectLetters(platform: Platform, queue: TaskQueue, options: Redr
     const message = taskOf(body);
     if (!isWanted(message, options)) continue;
     const task = message === null ? null : await jobs.find(message);
-    const why = task === null || options.job !== null ? null : stayReason(task);
+    const why = reasonToStay(task, options);
     if (task !== null && why !== null) {
       const { job, step, task: n } = task.message;
       const known = left.get(`${job} ${why}`) ?? { job, tasks: new Set<string>(), why };
@@ -115,7 +115,7 @@ async function selectLetters(platform: Platform, queue: TaskQueue, options: Redr
       left.set(`${job} ${why}`, known);
       continue;
     }
-    if (task === null || !(await jobs.hasFailed(task))) back.push(body);
+    if (task === null || 'unreadable' in task || !(await jobs.hasFailed(task))) back.push(body);
     else {
       const { job, step, task: n } = task.message;
       const first: FailedTasks = { view: task.view, tasks: new Map(), bodies: [] };
@@ -140,6 +140,18 @@ function taskOf(body: string): TaskMessage | null {
   return parsed.kind === 'task' ? parsed.message : null;
 }
 
+/** A letter of a job that can't be read, with the reason. */
+interface UnreadableTask {
+  readonly unreadable: string;
+  readonly message: TaskMessage;
+}
+
+function reasonToStay(task: FoundTask | UnreadableTask | null, { job }: RedriveOptions): string | null {
+  if (task === null) return null;
+  if ('unreadable' in task) return task.unreadable;
+  return job === null ? stayReason(task) : null;
+}
+
 /** A letter's task in a job that exists. */
 interface FoundTask {
   readonly view: JobView;
@@ -150,7 +162,7 @@ interface FoundTask {
 /** The jobs of dead letters: reads each job, and lists each step, once. */
 class LetterJobs {
   readonly #platform: Platform;
-  readonly #views = new Map<string, JobView | null>();
+  readonly #views = new Map<string, JobView | string | null>();
   readonly #steps = new Map<string, TaskBits>();
 
   constructor(platform: Platform) {
@@ -158,13 +170,24 @@ class LetterJobs {
   }
 
   /** Null if there is no such job or step. */
-  async find(message: TaskMessage): Promise<FoundTask | null> {
+  async find(message: TaskMessage): Promise<FoundTask | UnreadableTask | null> {
     const { job, step } = message;
     const known = this.#views.get(job);
-    const view = known === undefined ? await readView(this.#platform.store, job) : known;
+    const view = known === undefined ? await this.#read(job) : known;
     this.#views.set(job, view);
+    if (typeof view === 'string') return { unreadable: view, message };
     const index = view === null ? -1 : stepIndex(view.record.spec, step);
     return view === null || index < 0 ? null : { view, index, message };
+  }
+
+  /** Why it can't be read, for a job that another version made or that is damaged. */
+  async #read(job: string): Promise<JobView | string | null> {
+    try {
+      return await readView(this.#platform.store, job);
+    } catch (error) {
+      if (!isKind(error, 'newer', 'corrupt')) throw error;
+      return `the job can't be read: ${error.message}`;
+    }
   }
 
   /** Whether the task failed for good in the message's round, and was not skipped. */

@@ -1,8 +1,9 @@
-import { BatchctlError, isKind } from '../../errors.ts';
+import { BatchctlError, isKind, nullIfUnreadable } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
+import { isRecord, isText, parseObject } from '../../lib/json.ts';
 import { groupBy } from '../../model/group-by.ts';
-import { groupsOf, type JobRecord } from '../../model/job.ts';
-import { OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
+import { groupsOf, type JobInput, type JobRecord } from '../../model/job.ts';
+import { jobKey, OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { emptyView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -28,9 +29,14 @@ export async function findOpenReaders(
 ): Promise<ReadonlyMap<string, string>> {
   const readers = new Map<string, string>();
   for (const [job, its] of await openMarks(store)) {
-    const record = await (uncommitted ? readRecord(store, job) : readJob(store, job));
-    const read = keysRead(record, store.location).flatMap(({ key, checksum }) => (wanted(key, checksum) ? [key] : []));
-    if (record === null || read.length === 0 || !(await isOpenByMarks(store, record, its, now))) continue;
+    const of = await inputsOf(store, job, uncommitted);
+    const read = keysRead(of.inputs, store.location).flatMap(({ key, checksum }) =>
+      wanted(key, checksum) ? [key] : [],
+    );
+    if (read.length === 0) continue;
+    // A job that can't be read may be open.
+    if (of.record !== null && (await isOpenByMarks(store, of.record, its, now).catch(nullIfUnreadable)) === false)
+      continue;
     for (const key of read) readers.set(key, job);
   }
   return readers;
@@ -46,12 +52,47 @@ async function openMarks(store: ObjectStore): Promise<ReadonlyMap<string, readon
   return groupBy(marks, ({ job }) => job);
 }
 
+type ReadInput = Pick<JobInput, 'source' | 'checksum'>;
+
+/**
+ * What a job reads; null for the record of a job that this version can't read. Its inputs are looked up all the same, so
+ * that it protects them and blocks nothing else. Throws `newer` if they are not listed as this version knows; a job.json
+ * that is no JSON is no job that any version runs.
+ */
+async function inputsOf(
+  store: ObjectStore,
+  job: string,
+  uncommitted: boolean,
+): Promise<{ readonly record: JobRecord | null; readonly inputs: readonly ReadInput[] }> {
+  try {
+    const record = await (uncommitted ? readRecord(store, job) : readJob(store, job));
+    return { record, inputs: record?.inputs ?? [] };
+  } catch (error) {
+    if (!isKind(error, 'newer', 'corrupt')) throw error;
+    const bytes = await store.read(jobKey(job));
+    const found = bytes === null ? null : parseObject(new TextDecoder().decode(bytes));
+    const inputs = Array.isArray(found?.inputs) ? found.inputs.map(readableInput) : null;
+    if (inputs?.every((input) => input !== null) === true) return { record: null, inputs };
+    if (error.kind === 'newer') throw error;
+    return { record: null, inputs: [] };
+  }
+}
+
+/** Null for an input of a kind that this version doesn't know. */
+function readableInput(input: unknown): ReadInput | null {
+  if (!isRecord(input) || !isRecord(input.source)) return null;
+  const { kind, key, bucket } = input.source;
+  const known = kind === 'store' ? isText(key) : kind === 's3' ? isText(key) && isText(bucket) : isText(kind);
+  const checksum = isText(input.checksum) ? input.checksum : null;
+  return known ? { source: input.source as unknown as JobInput['source'], checksum } : null;
+}
+
 /** An input given as a full URL may be in this very store, whose location is `location`. */
 function keysRead(
-  record: JobRecord | null,
+  inputs: readonly ReadInput[],
   location: string,
 ): readonly { readonly key: string; readonly checksum: string | null }[] {
-  return (record?.inputs ?? []).flatMap(({ source, checksum }) => {
+  return inputs.flatMap(({ source, checksum }) => {
     if (source.kind === 'store') return [{ key: source.key, checksum }];
     // Such an input can't be restored: workers read the very version that was accepted.
     const whole = source.kind === 's3' ? `s3://${source.bucket}/${source.key}` : '';

@@ -1,3 +1,4 @@
+import { nullIfUnreadable } from '../../errors.ts';
 import type { JobState } from '../../model/job.ts';
 import { dueFirings, isWithinPause, runKeyOf, type Schedule } from '../../model/schedule.ts';
 import { type Firing, firingsAfter, firingsBefore } from '../../model/schedule-times.ts';
@@ -50,7 +51,7 @@ async function jobOf(
   firing: Firing,
 ): Promise<Pick<Period, 'state' | 'job'>> {
   const run = await existingRun({ store }, runKeyOf(schedule, firing));
-  const view = run === null ? null : await readView(store, run.claim.job);
+  const view = run === null ? null : await readView(store, run.claim.job).catch(nullIfUnreadable);
   return { state: view === null ? 'submitted' : stateOf(view), job: run?.claim.job ?? null };
 }
 

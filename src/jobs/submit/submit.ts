@@ -282,7 +282,8 @@ async function refuseEqual(platform: Platform, digest: string): Promise<void> {
     // Another job that can't be read must not block this one.
     const record = await readJob(platform.store, job).catch(nullIfUnreadable);
     if (record === null || record.digest !== digest) continue;
-    if (stateOf(await requireView(platform.store, job)) !== 'submitted') continue;
+    const view = await requireView(platform.store, job).catch(nullIfUnreadable);
+    if (view === null || stateOf(view) !== 'submitted') continue;
     throw new BatchctlError('refused', `job ${job} is the same submission, and is incomplete`, {
       hint: `complete it with batchctl resume ${job}; use --run-key to make repeated submissions safe`,
     });

@@ -138,7 +138,7 @@ class Overview {
     };
     const ask = (name: string, input = {}) => tryOr(() => askVerb(this.#options.verbs, name, input, signal), []);
     const [jobs, workers, groups, queues, firings, keeper] = await Promise.all([
-      tryOr(() => this.#jobs(signal), { documents: [], more: false }),
+      tryOr(() => this.#jobs(signal, troubles), { documents: [], more: false }),
       ask('workers'),
       ask('scale'),
       ask('queue'),
@@ -161,7 +161,10 @@ class Overview {
     return { json: `{"now":${JSON.stringify(this.#now)},${parts.join(',')}}`, last: false };
   }
 
-  async #jobs(signal: AbortSignal): Promise<{ readonly documents: readonly string[]; readonly more: boolean }> {
+  async #jobs(
+    signal: AbortSignal,
+    troubles: ApiError[],
+  ): Promise<{ readonly documents: readonly string[]; readonly more: boolean }> {
     const { platform, verbs } = this.#options;
     const shown = await shownJobs(platform);
     const jobs = shown.slice(0, MOST);
@@ -174,7 +177,8 @@ class Overview {
         const cacheKey =
           job.closedAt === null ? null : `${job.job} ${job.round} ${job.state} ${job.closedAt} ${job.pruned}`;
         const known = cacheKey === null ? undefined : this.#ended.get(cacheKey);
-        const status = known === undefined ? await statusIfThere(verbs, job.job, ends) : null;
+        const addTrouble = (error: unknown): void => void troubles.push(this.#options.asError(error));
+        const status = known === undefined ? await statusIfReadable(verbs, job.job, ends, addTrouble) : null;
         const document = known ?? (status === null ? '' : JSON.stringify(status));
         const settled = known !== undefined || (status !== null && isSettled(status));
         if (cacheKey !== null && settled) ended.set(cacheKey, document);
@@ -200,13 +204,19 @@ async function shownJobs(platform: Platform): Promise<readonly LedgerJob[]> {
   return [...open, ...newest];
 }
 
-/** None of a job that is being removed. */
-async function statusIfThere(verbs: VerbRunner, job: string, signal: AbortSignal): Promise<JobStatus | null> {
+/** None of a job that is being removed, or can't be read, which is reported and hides no other job. */
+async function statusIfReadable(
+  verbs: VerbRunner,
+  job: string,
+  signal: AbortSignal,
+  onUnreadable: (error: unknown) => void,
+): Promise<JobStatus | null> {
   try {
     return await askStatus(verbs, job, signal);
   } catch (error) {
-    if (isKind(error, 'notFound')) return null;
-    throw error;
+    if (isKind(error, 'newer', 'corrupt')) onUnreadable(error);
+    else if (!isKind(error, 'notFound')) throw error;
+    return null;
   }
 }
 

@@ -1,6 +1,7 @@
 // Protects: watchers of the API see each change of a job at once, and its end.
 
 import { expect } from 'chai';
+import { jobKey } from '../../../src/model/keys.ts';
 import type { VerbCall, VerbResponse, VerbRunner } from '../../../src/ports/verbs.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
@@ -153,6 +154,20 @@ describe("the API's events", () => {
     isBroken = false;
     await until('no trouble', () => events.last('overview').troubles.length === 0);
     await until('the status', () => one.last('status'));
+  });
+
+  it('show the other jobs where one can not be read, and say which', async () => {
+    const [unread, open] = [await submit('unread'), await submit('open')];
+    const { store } = server.platform;
+    const record = JSON.parse(new TextDecoder().decode((await store.read(jobKey(unread))) ?? new Uint8Array()));
+    await store.put(jobKey(unread), JSON.stringify({ ...record, format: 99 }));
+    const events = await Events.open(server, '/events');
+    await until('the overview', () => events.last('overview'));
+    const { jobs, troubles } = events.last('overview');
+    expect(jobs.map(({ job }: { job: string }) => job)).to.deep.equal([open]);
+    expect(troubles).to.have.length(1);
+    expect(troubles[0].message).to.include(`${unread}/job.json has format 99`);
+    events.leave();
   });
 
   it('end with the message that the manager is leaving', async () => {
