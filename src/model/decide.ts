@@ -47,9 +47,9 @@ export interface StepStanding {
 export const TOO_MANY_FILES_REASON = 'maxTasks';
 
 /** The reason of a job that failed because more tasks failed for good than it tolerates. */
-const FAILURES_REASON = 'failures';
+export const FAILURES_REASON = 'failures';
 /** The same, and `onFailure: stop` gave up the other tasks. */
-const STOPPED_REASON = 'stopped';
+export const STOPPED_REASON = 'stopped';
 
 export type NextMove =
   | { readonly move: 'wait' }

@@ -1,4 +1,5 @@
 import { BatchctlError } from '../errors.ts';
+import { FAILURES_REASON, STOPPED_REASON } from './decide.ts';
 import { isClosed, type JobState, OPEN_STATES } from './job.ts';
 import type { EntryWhat } from './journal.ts';
 import { type JobView, stateOf } from './view.ts';
@@ -8,8 +9,8 @@ interface Refusal {
   readonly state: JobState;
   /** Completes a sentence that begins with the job: `is closed (succeeded)`. */
   readonly reason: string;
-  /** The command that fixes it, with the job's id; null if none does. */
-  readonly hint: string | null;
+  /** The command that fixes or shows it, with the job's id. */
+  readonly hint: string;
 }
 
 /** Entries that a person may ask for; the code that makes watchers' own entries checks those. */
@@ -45,7 +46,7 @@ export function refusalOf(view: JobView, what: RequestedEntry): Refusal | null {
     };
   }
   if (LEGAL_STATES[what].includes(state)) return null;
-  return { state, reason: reasonFor(state, what), hint: hintFor(view.record.job, state, what) };
+  return { state, reason: reasonFor(state, what), hint: hintFor(view, state, what) };
 }
 
 /** True if the job is already in the state that the entry would give it: the verb says so, and appends nothing. */
@@ -71,12 +72,15 @@ function reasonFor(state: JobState, what: RequestedEntry): string {
   return `is ${state}: only a paused job can be resumed`;
 }
 
-function hintFor(job: string, state: JobState, what: RequestedEntry): string | null {
+/** Only what the job's state allows: a retry where tasks failed, nothing that reopens a job without failures. */
+function hintFor({ record: { job }, closed }: JobView, state: JobState, what: RequestedEntry): string {
   if (state === 'cancelled') return `batchctl fetch ${job} gets its published outputs; submit it again for the rest`;
-  if (what === 'accept') return `batchctl status ${job}`;
-  if (isClosed(state) && what === 'adjust') return `batchctl retry ${job}, or batchctl skip ${job}, reopens it`;
-  if (isClosed(state)) return what === 'cancel' ? `batchctl status ${job}` : `batchctl retry ${job}`;
-  if (state === 'paused') return `batchctl resume ${job}`;
+  if (state === 'failed' && what !== 'cancel') {
+    if (closed?.reason === FAILURES_REASON || closed?.reason === STOPPED_REASON)
+      return `batchctl retry ${job} runs its failed tasks again`;
+    return `batchctl why ${job} shows why it failed, and what helps`;
+  }
+  if (state === 'paused' && what !== 'accept') return `batchctl resume ${job}`;
   return `batchctl status ${job}`;
 }
 
@@ -85,6 +89,6 @@ export function requireLegal(view: JobView, what: RequestedEntry): void {
   const illegal = refusalOf(view, what);
   if (illegal === null) return;
   throw new BatchctlError('refused', `can't ${what}: job ${view.record.job} ${illegal.reason}`, {
-    ...(illegal.hint === null ? {} : { hint: illegal.hint }),
+    hint: illegal.hint,
   });
 }

@@ -29,6 +29,24 @@ describe('the table of legal entries', () => {
     });
   }
 
+  it('offers a retry only where tasks failed, and nothing that would reopen any other closed job', () => {
+    const hintOf = (reason: string | null, state: 'succeeded' | 'failed', what: RequestedEntry): string | undefined =>
+      refusalOf(viewOf([SENT, closeOf(state, 0, reason)]), what)
+        ?.hint.replace(/claims-\S+/, 'JOB')
+        .replace(/\bJOB\b.*/, 'JOB');
+    const refused = ['pause', 'resume', 'kill', 'adjust'] as const;
+    for (const what of refused) {
+      for (const reason of ['failures', 'stopped'])
+        expect(hintOf(reason, 'failed', what), what).to.equal('batchctl retry JOB');
+      for (const reason of ['expect', 'maxTasks', 'another'])
+        expect(hintOf(reason, 'failed', what), what).to.equal('batchctl why JOB');
+      expect(hintOf(null, 'succeeded', what), what).to.equal('batchctl status JOB');
+    }
+    for (const state of ['succeeded', 'failed'] as const)
+      expect(hintOf(state === 'failed' ? 'failures' : null, state, 'cancel')).to.equal('batchctl status JOB');
+    expect(hintOf(null, 'succeeded', 'accept')).to.equal('batchctl status JOB');
+  });
+
   it('recognises a request that changes nothing', () => {
     expect(isAlreadyDone(inState('cancelled'), 'cancel')).to.equal(true);
     expect(isAlreadyDone(inState('running'), 'resume')).to.equal(true);
