@@ -1,6 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
+import { originFinder } from '../jobs/fetch/input-names.ts';
 import {
   followJobLogs,
   followLog,
@@ -17,7 +18,9 @@ import {
 } from '../jobs/logs.ts';
 import { parseTaskName, type TaskName } from '../jobs/tasks.ts';
 import type { AttemptLog } from '../model/answers/tasks.ts';
+import { stepIndex } from '../model/job.ts';
 import type { JobView } from '../model/view.ts';
+import type { Platform } from '../ports/platform.ts';
 import { jobOrLatest, resolveJobToShow } from './job.ts';
 import {
   firstRows,
@@ -61,7 +64,7 @@ export const logs = listVerb({
     const named = task === undefined ? undefined : parseTaskName(view, task);
     if (!follow) {
       const from = after === undefined ? undefined : parsePlace(view, after);
-      return firstRows(wholeLogs(context, listLogs(platform, view, { task: named, failed, after: from })), limit);
+      return firstRows(wholeLogs(context, view, listLogs(platform, view, { task: named, failed, after: from })), limit);
     }
     if (failed) {
       throw new BatchctlError('usage', '--follow and --failed are mutually exclusive', {
@@ -72,16 +75,26 @@ export const logs = listVerb({
   },
 });
 
+type OfTask = Pick<AttemptLog, 'step' | 'task' | 'input' | 'place'>;
+
+/** Adds what a task's part is to its step and number. */
+function withOrigin({ store }: Platform, view: JobView): (of: Pick<OfTask, 'step' | 'task'>) => Promise<OfTask> {
+  const originOf = originFinder(store, view);
+  return async ({ step, task }) => ({ step, task, ...(await originOf(stepIndex(view.record.spec, step), task)) });
+}
+
 async function* wholeLogs(
-  { signal }: Pick<VerbContext, 'signal'>,
+  { platform, signal }: Pick<VerbContext, 'platform' | 'signal'>,
+  view: JobView,
   found: AsyncIterable<StoredLog>,
 ): AsyncGenerator<AttemptLog, void> {
+  const describe = withOrigin(await platform(), view);
   for await (const { step, task, attempt, modified, open } of found) {
     signal.throwIfAborted();
     const chunks: Uint8Array[] = [];
     for await (const chunk of (await open()) ?? []) chunks.push(chunk as Uint8Array);
     const bytes = Buffer.concat(chunks);
-    yield new ReadLog({ step, task, attempt, text: bytes.toString('utf8') }, bytes, modified);
+    yield new ReadLog({ ...(await describe({ step, task })), attempt, text: bytes.toString('utf8') }, bytes, modified);
   }
 }
 
@@ -104,8 +117,9 @@ const ENDS: Readonly<Record<Exclude<LogEnd, 'interrupted'>, string>> = {
 type FollowContext = Pick<VerbContext, 'platform' | 'signal' | 'notice'>;
 
 async function* followTask(context: FollowContext, view: JobView, task: TaskName): AsyncGenerator<AttemptLog, void> {
-  const pieces = followLog(await context.platform(), view, task, context.signal);
-  const end = yield* rowsOf(pieces, () => ({ step: task.name, task: task.task }));
+  const platform = await context.platform();
+  const of = await withOrigin(platform, view)({ step: task.name, task: task.task });
+  const end = yield* rowsOf(followLog(platform, view, task, context.signal), async () => of);
   const name = `${task.name}/${task.task}`;
   if (end === 'interrupted') throw stoppedError(view.record.job, name);
   context.notice(`${name} ${ENDS[end]}`);
@@ -113,8 +127,8 @@ async function* followTask(context: FollowContext, view: JobView, task: TaskName
 
 async function* followJob(context: FollowContext, view: JobView): AsyncGenerator<AttemptLog, void> {
   const { job } = view.record;
-  const pieces = followJobLogs(await context.platform(), view, context.signal);
-  const end = yield* rowsOf(pieces, ({ step, task }) => ({ step, task }));
+  const platform = await context.platform();
+  const end = yield* rowsOf(followJobLogs(platform, view, context.signal), withOrigin(platform, view));
   if (end === 'interrupted') throw stoppedError(job, undefined);
   context.notice(`job ${job} ${end === 'cancelled' ? 'was cancelled' : end}`);
 }
@@ -125,7 +139,7 @@ const MOST_ATTEMPTS = 10_000;
 /** A piece may end inside a character, so the pieces of an attempt are decoded as one text. */
 async function* rowsOf<Piece extends Pick<JobLogPiece, 'attempt' | 'bytes'>, End>(
   pieces: AsyncGenerator<Piece, End>,
-  taskOf: (piece: Piece) => Pick<AttemptLog, 'step' | 'task'>,
+  taskOf: (piece: Piece) => Promise<OfTask>,
 ): AsyncGenerator<AttemptLog, End> {
   const decoders = new Map<string, StringDecoder>();
   for (;;) {
@@ -137,7 +151,7 @@ async function* rowsOf<Piece extends Pick<JobLogPiece, 'attempt' | 'bytes'>, End
     decoders.delete(attempt);
     decoders.set(attempt, decoder);
     if (decoders.size > MOST_ATTEMPTS) decoders.delete(decoders.keys().next().value ?? '');
-    yield new ReadLog({ ...taskOf(next.value), attempt, text: decoder.write(bytes) }, bytes);
+    yield new ReadLog({ ...(await taskOf(next.value)), attempt, text: decoder.write(bytes) }, bytes);
   }
 }
 
@@ -153,14 +167,18 @@ class ReadLog implements AttemptLog {
   readonly step: string;
   readonly task: number;
   readonly attempt: string;
+  readonly input: AttemptLog['input'];
+  readonly place: AttemptLog['place'];
   readonly text: string;
   readonly #bytes: Uint8Array;
   readonly #modified: number;
 
-  constructor({ step, task, attempt, text }: AttemptLog, bytes: Uint8Array, modified = 0) {
+  constructor({ step, task, attempt, input, place, text }: AttemptLog, bytes: Uint8Array, modified = 0) {
     this.step = step;
     this.task = task;
     this.attempt = attempt;
+    this.input = input;
+    this.place = place;
     this.text = text;
     this.#bytes = bytes;
     this.#modified = modified;

@@ -1,4 +1,4 @@
-// Protects: a task says which records of which file it has, in its command's variables, `tasks` and `failures`.
+// Protects: a task says which records of which file it has, in its command's variables, `tasks`, `failures` and `logs`.
 import { expect } from 'chai';
 import { expectExit, jsonLinesOf } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
@@ -42,8 +42,8 @@ describe('where the part of a task lies', () => {
     expect(workspace.lines('out.txt').filter((line) => line !== 'unset')).to.deep.equal(['a.csv  ', 'b.csv  ']);
   });
 
-  it('is said by tasks and failures', async () => {
-    expectExit(await run('csv:2,header', 'grep -q 22 && exit 3; echo fine'), 5);
+  it('is said by tasks, failures and logs', async () => {
+    expectExit(await run('csv:2,header', 'grep -q 22 && { echo bad >&2; exit 3; }; echo fine'), 5);
     const places = jsonLinesOf(await workspace.run(['tasks', 'last', '--json'])).map(({ place }) => place);
     const records = [
       [1, 2],
@@ -59,5 +59,11 @@ describe('where the part of a task lies', () => {
     expect(example).to.deep.include({ task: 4, input: 'b.csv', place: { unit: 'records', from: 3, to: 4 } });
     const { stdout: detail } = await workspace.run(['failures', 'last', '--cause', cause]);
     expect(detail).to.match(/^example +map\/4 of b\.csv, records 3-4, attempt /m);
+    for (const flags of [['--failed'], ['map/4', '--follow']]) {
+      const log = await workspace.run(['logs', 'last', ...flags]);
+      expect(log.stderr).to.match(/^==> map\/4 \S+, b\.csv, records 3-4 <==$/m);
+      const rows = jsonLinesOf(await workspace.run(['logs', 'last', ...flags, '--json']));
+      expect(rows[0]).to.deep.include({ input: 'b.csv', place: { unit: 'records', from: 3, to: 4 }, text: 'bad\n' });
+    }
   });
 });

@@ -349,7 +349,8 @@ async function showLogs(
     const bytes = logBytes(log);
     if (!follow || log.attempt !== last) {
       shown = new ControlEscaper();
-      ctx.notice(`==> ${log.step}/${log.task} ${log.attempt} <==`);
+      const of = originText(log);
+      ctx.notice(`==> ${log.step}/${log.task} ${log.attempt}${of === null ? '' : `, ${of}`} <==`);
     }
     await print(ctx, passes ? bytes : shown.write(bytes));
     last = log.attempt;

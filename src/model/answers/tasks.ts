@@ -106,6 +106,8 @@ export const ATTEMPT_LOG = v.object({
   step: text,
   task: count,
   attempt: text,
+  input: describe(textOrNull, 'the input that its part belongs to; as in tasks'),
+  place: describe(PLACE, 'where its part lies in the input; as in tasks'),
   text: describe(text, 'what the attempt wrote to stderr'),
 });
 

@@ -229,7 +229,9 @@ describe('a command that loses its manager', () => {
     });
 
     it('resumes a followed log where it stopped, also past Unicode line separators', async () => {
-      const piece = (text: string) => ({ row: { step: 'one', task: 0, attempt: 'aaaa', text } });
+      const piece = (text: string) => ({
+        row: { step: 'one', task: 0, attempt: 'aaaa', input: 'a.csv', place: null, text },
+      });
       manager.answer(
         brokenFrames(piece('one\u2028'), piece('two é\n')),
         brokenFrames(piece('one\u2028two é\nthree\n')),
@@ -237,7 +239,7 @@ describe('a command that loses its manager', () => {
       );
       const { code, stdout, stderr } = await run('logs', JOB, 'one/0', '--follow');
       expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'one\u2028two é\nthree\nfour\n' });
-      expect(stderr.match(/==> one\/0 aaaa <==/g)).to.have.length(1);
+      expect(stderr.match(/==> one\/0 aaaa, a\.csv <==/g)).to.have.length(1);
       expect(stderr).to.match(/one\/0 is done\n$/);
     });
 
