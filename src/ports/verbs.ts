@@ -50,6 +50,8 @@ export interface Attachments {
   readonly jobFile: { readonly path: string; readonly spec: unknown; readonly code: string | null } | null;
   /** Local inputs that were put into the store before: the requested name, and the location. */
   readonly inputs: readonly AttachedInput[];
+  /** What the local inputs and files leave out, in a line each; the command line has warned of it. */
+  readonly leftOut?: readonly string[];
   /** The content of small text files that options name (`--holidays`), by their paths as given. */
   readonly texts?: Readonly<Record<string, string>>;
   /** For a plan only, for which nothing was put: the result of the caller's own splitting. */

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { expect } from 'chai';
+import { requireView } from '../../src/jobs/journal.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { describeEachWay } from '../support/manager/each-way.ts';
 
@@ -26,6 +27,9 @@ describeEachWay('the files that inputs leave out', (make) => {
     const warnings = (text: string) => text.split('\n').filter((line) => line.startsWith('warning:'));
     const submitted = await workspace.runSuccessfully('submit', 'job.json', ...flags);
     expect(warnings(submitted.stderr)).to.have.members(warnings(stderr));
+    const { store } = await workspace.platform();
+    const { leftOut = [] } = (await requireView(store, submitted.stdout.trim())).record;
+    expect(leftOut.map((text) => `warning: ${text}`)).to.have.members(warnings(stderr));
     const { inputs: found } = JSON.parse(stdout) as { readonly inputs: readonly { readonly name: string }[] };
     return { names: found.map(({ name }) => name), warnings: warnings(stderr) };
   }

@@ -248,6 +248,8 @@ function listOf<T extends z.ZodType>(item: T, most: number) {
 
 /** Far more than fit into a call. */
 const MOST_INPUTS = 100_000;
+/** Lines about what inputs leave out: a few for each name of an input. */
+const MOST_LEFT_OUT = 10_000;
 /** Maximum number of files that options may name. */
 const MOST_TEXTS = 100;
 
@@ -284,6 +286,7 @@ const planned = z.object({
 const attachments = z.object({
   jobFile: z.object({ path: text, spec: z.unknown(), code: text.nullable() }).nullable(),
   inputs: listOf(input, MOST_INPUTS),
+  leftOut: listOf(text, MOST_LEFT_OUT).optional(),
   texts: z
     .unknown()
     .refine((texts) => Object.keys(texts ?? {}).length <= MOST_TEXTS, `expected at most ${MOST_TEXTS} texts`)

@@ -87,7 +87,7 @@ export async function attachSubmission(
       onWait: (why) => ctx.notice(`waiting: ${why}`),
     });
     warnOfLeftOut(ctx, found);
-    const { attachments } = await attachCode(ctx, manager, job);
+    const { attachments, code } = await attachCode(ctx, manager, job);
     const put = await withSubmitter(ctx, (submitter) =>
       withSubmitProgress(submitter, (onProgress) =>
         uploadInputs(manager.store, found.inputs, {
@@ -96,7 +96,8 @@ export async function attachSubmission(
         }),
       ),
     ).finally(() => closeInputs(found.inputs));
-    return { ...attachments, inputs: put.map((each, at) => attachedInput(found.inputs[at]?.asked ?? '', each)) };
+    const inputs = put.map((each, at) => attachedInput(found.inputs[at]?.asked ?? '', each));
+    return { ...attachments, inputs, leftOut: [...(code?.leftOut ?? []), ...found.leftOut] };
   } finally {
     stdin.remove();
   }

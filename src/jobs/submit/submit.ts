@@ -127,6 +127,7 @@ async function write(
   }
   const sampled = await options.sample?.(job, parts);
   const needs = jobNeeds(spec, parts.assumed);
+  const leftOut = [...(request.attachments?.leftOut ?? []), ...(prepared.leftOut ?? [])];
   const record: JobRecord = {
     format: needs.format,
     ...(needs.version !== null && { needs: needs.version }),
@@ -158,7 +159,7 @@ async function write(
     // A sample's outputs are not delivered.
     deliverTo: sampled === undefined ? recordedPlace(prepared.deliverPlace, job, hostname()) : null,
     ...((prepared.incomplete ?? []).length > 0 && { incomplete: prepared.incomplete }),
-    ...((prepared.leftOut ?? []).length > 0 && { leftOut: prepared.leftOut }),
+    ...(leftOut.length > 0 && { leftOut }),
     rehearsal: sampled?.rehearsal ?? null,
   };
   await store.put(openMark(job, 0), '{"format":1}');
