@@ -83,6 +83,7 @@ describe('lists of the API', () => {
     const jobs = await all('/jobs', 999);
     expect(jobs.sizes).to.deep.equal([999, 999, 103]);
     expect(new Set(jobs.rows.map(({ job }) => job)).size).to.equal(2_101);
+    expect((await all('/jobs', 2_000)).sizes).to.deep.equal([2_000, 101]);
     const times = jobs.rows.map(({ createdAt }) => String(createdAt));
     expect(times).to.deep.equal(times.toSorted().toReversed());
     const history = await all(`/jobs/${job}/history`);
@@ -92,6 +93,9 @@ describe('lists of the API', () => {
     ]);
     const small = await all(`/jobs/${job}/history`, 1_200);
     expect(small.rows).to.deep.equal(history.rows);
+    const [first, second] = history.rows;
+    expect(await page(`/jobs/${job}/history`, null, 1)).to.deep.equal({ items: [first], next: 'accepted' });
+    expect((await page(`/jobs/${job}/history`, 'accepted', 1)).items).to.deep.equal([second]);
   });
 
   it('end without another page where the last row fills one', async () => {
