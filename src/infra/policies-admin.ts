@@ -156,8 +156,14 @@ function queues(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
     ),
     grant(DOWN, 'DeleteQueues', ['sqs:DeleteQueue'], all, stackTagEquals(profile)),
     grant(DATA, 'MakeDomains', ['sdb:CreateDomain'], arns.domains),
-    // Also finds and inspects domains of a former ledger: SimpleDB has no tags.
-    grant(DATA, 'FormerDomains', ['sdb:Select', 'sdb:DeleteDomain'], [arns.domain(`${profile.stack}-*`)]),
+    // Also finds and inspects domains of a former ledger: SimpleDB has no tags. There are at most a hundred, so the patterns
+    // match none of a stack whose name begins with this one's.
+    grant(
+      DATA,
+      'FormerDomains',
+      ['sdb:Select', 'sdb:DeleteDomain'],
+      ['?', '??'].map((number) => arns.domain(`${profile.stack}-${number}`)),
+    ),
     grant(DATA, 'Domains', ['sdb:ListDomains'], ['*']),
     // To create and drop its tables.
     grant(DATA, 'Database', ['rds-db:connect'], arns.databaseUsers),

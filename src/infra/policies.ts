@@ -15,6 +15,7 @@ import {
   RESUME,
   type Statement,
   secretsOf,
+  stackTagAbsentOrEquals,
   stackTagEquals,
 } from './policy.ts';
 import type { StackPart } from './resource.ts';
@@ -43,14 +44,15 @@ export function policyFor(role: PolicyRole, profile: AwsProfile): PolicyDocument
 }
 
 /**
- * Queues by a pattern: other stacks' names may match it, too. The manager's group is no worker group, though its name
- * matches.
+ * Queues of exact names may lack tags; a pattern matches names of other stacks, too. The manager's group is no worker group,
+ * though its name matches.
  */
-const ofStack = (profile: AwsProfile, { wide }: Arns) => (wide ? stackTagEquals(profile) : undefined);
+const ofStack = (profile: AwsProfile, { wide }: Arns) =>
+  wide ? stackTagEquals(profile) : stackTagAbsentOrEquals(profile);
 const ofWorkerGroups = (profile: AwsProfile, { wide }: Arns) =>
   wide
     ? { ...stackTagEquals(profile), StringNotEquals: { [`aws:ResourceTag/${GROUP_TAG}`]: [MANAGER_GROUP] } }
-    : undefined;
+    : stackTagAbsentOrEquals(profile);
 
 /** The least privileges to make one part of a stack, with `infra plan`, `up`, `status`, each with `--only`. */
 export function adminPolicyFor(part: StackPart, profile: AwsProfile): PolicyDocument {
@@ -74,9 +76,9 @@ function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
     ...objects(arns),
     allow('Look', LOOK, [arns.bucket]),
-    allow('Queues', [...QUEUE, 'sqs:PurgeQueue'], arns.queues),
+    allow('Queues', [...QUEUE, 'sqs:PurgeQueue'], arns.queues, stackTagAbsentOrEquals(profile)),
     // Rolling out a release ends instances without a worker.
-    allow('Scale', [...SCALE, END_INSTANCE], arns.groups),
+    allow('Scale', [...SCALE, END_INSTANCE], arns.groups, stackTagAbsentOrEquals(profile)),
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
     allow('LookAtTypes', ['ec2:DescribeInstanceTypes'], ['*']),
     quotas(arns),
@@ -96,7 +98,12 @@ function managerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
     prices(profile),
     // An instance that fails to set itself up ends itself.
-    allow('Self', [END_INSTANCE], [arns.group(gridName(profile.stack, MANAGER_GROUP))]),
+    allow(
+      'Self',
+      [END_INSTANCE],
+      [arns.group(gridName(profile.stack, MANAGER_GROUP))],
+      stackTagAbsentOrEquals(profile),
+    ),
     allow('LookAtAddress', ['ec2:DescribeAddresses'], ['*']),
     allow(
       'TakeAddress',

@@ -4,6 +4,7 @@ import type { AwsProfile } from '../../src/config/profile.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { allows } from '../support/iam.ts';
+import { allowedOn, OTHERS } from './other-stacks.ts';
 
 const ACCOUNT = '123456789012';
 const BOUNDARY = `arn:aws:iam::${ACCOUNT}:policy/edge`;
@@ -332,14 +333,20 @@ describe('actions that the policies deny', () => {
     }
   }
 
-  it('the cases above would notice if any statement lost its condition', () => {
+  it('the cases above, and those of other stacks, would notice if any statement lost its condition', () => {
+    const places = Object.values(OTHERS);
     const unnoticed = POLICY_ROLES.flatMap((role) => {
       const policy = policyFor(role, profile);
+      const usual = places.map((stack) => allowedOn(policy, stack));
       return policy.Statement.filter((one) => one.Condition !== undefined).flatMap((one) => {
         const { Condition: _, ...bare } = one;
         const wider = { ...policy, Statement: policy.Statement.map((each) => (each === one ? bare : each)) };
+        const seen = places.flatMap((stack, at) =>
+          allowedOn(wider, stack).filter((each) => !usual[at]?.includes(each)),
+        );
         const dropped = one.Action.filter(
           (action) =>
+            !seen.some((each) => each.startsWith(`${action} `)) &&
             !BY_CONDITION.some(
               (bounds) =>
                 bounds.role === role &&

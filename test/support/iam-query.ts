@@ -4,17 +4,17 @@ import type { Call } from './iam.ts';
 /** The facts about a request that the recorder can't see. */
 export interface RequestFacts {
   readonly account: string;
+  /** The region of the request. */
+  readonly region: string;
   /** The stack whose tag the named resources have, unless `CloudCall.known` says otherwise. */
   readonly stack: string;
   /** The boundary of the stack's roles. */
   readonly boundary?: string;
-  /** The KMS key that encrypts a bucket's objects; absent: none does. */
-  readonly keyOf?: (bucket: string) => string | null;
+  /** The KMS key that encrypts an object, `BUCKET/KEY`; absent: none does. */
+  readonly keyOf?: (object: string) => string | null;
   /** The Auto Scaling group that holds an instance. */
   readonly groupOf?: (instance: string) => string;
 }
-
-const REGION = 'us-east-1';
 
 /**
  * The permissions that a request to EC2, Auto Scaling or IAM needs (service authorization reference). It is judged by
@@ -37,12 +37,14 @@ export function queryCalls(
 
 /** The tags of an existing resource, as context keys. */
 export const resourceTags = (name: string, stack: string, known?: Known): Record<string, string> => {
-  const tags = known === undefined ? { 'batchctl:stack': stack } : (known.tags?.[name] ?? {});
-  return Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:ResourceTag/${key}`, value]));
+  return asResource(known === undefined ? { 'batchctl:stack': stack } : known.tags?.[name]);
 };
 
-const ec2Arn = ({ account }: RequestFacts, resource: string): string =>
-  resource.startsWith('image/') ? `arn:aws:ec2:${REGION}::${resource}` : `arn:aws:ec2:${REGION}:${account}:${resource}`;
+const asResource = (tags: Readonly<Record<string, string>> = {}): Record<string, string> =>
+  Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:ResourceTag/${key}`, value]));
+
+const ec2Arn = ({ account, region }: RequestFacts, resource: string): string =>
+  `arn:aws:ec2:${region}:${resource.startsWith('image/') ? '' : account}:${resource}`;
 
 /** The kinds of resources, by the actions that create them. */
 const CREATED: Readonly<Record<string, string>> = {
@@ -90,11 +92,11 @@ function requestTags(form: URLSearchParams): Record<string, string> {
 }
 
 function scalingCalls(action: string, form: URLSearchParams, facts: RequestFacts, known?: Known): Call[] {
-  const { account, stack, groupOf } = facts;
+  const { account, stack, groupOf, region } = facts;
   const instance = form.get('InstanceId') ?? '';
   const named = form.get('AutoScalingGroupName') ?? form.get('Tags.member.1.ResourceId');
   const group = known?.group ?? named ?? groupOf?.(instance) ?? `${stack}-default`;
-  const resource = `arn:aws:autoscaling:${REGION}:${account}:autoScalingGroup:1-2:autoScalingGroupName/${group}`;
+  const resource = `arn:aws:autoscaling:${region}:${account}:autoScalingGroup:1-2:autoScalingGroupName/${group}`;
   const isNew = action === 'CreateAutoScalingGroup';
   const context = isNew ? requestTags(form) : resourceTags(group, stack, known);
   const own: Call = { action: `autoscaling:${action}`, resource, context };
@@ -111,21 +113,23 @@ function launchCalls(group: string, facts: RequestFacts, known?: Known): Call[] 
   const run = (resource: string, context = {}): Call => {
     return { action: 'ec2:RunInstances', resource: ec2Arn(facts, resource), context };
   };
+  const ofStack = { 'batchctl:stack': facts.stack };
   const role = group === `${facts.stack}-manager` ? 'manager' : 'worker';
   const launched = ['instance', 'volume', 'network-interface'].map((kind) => {
-    const tags = known === undefined ? { 'batchctl:stack': facts.stack } : (known.launches?.[kind] ?? {});
+    const tags = known === undefined ? ofStack : (known.launches?.[kind] ?? {});
     const context = Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:RequestTag/${key}`, value]));
     return { resource: `${kind}/*`, context };
   });
   return [
     ...launched.map(({ resource, context }) => run(resource, context)),
-    ...['launch-template/lt-1', 'image/ami-1', 'subnet/subnet-1', 'security-group/sg-1'].map((each) => run(each)),
+    run('launch-template/lt-1', asResource(known === undefined ? ofStack : known.launches?.template)),
+    ...['image/ami-1', 'subnet/subnet-1', 'security-group/sg-1'].map((each) => run(each)),
     ...launched.map(({ resource, context }) => ({
       action: 'ec2:CreateTags',
       resource: ec2Arn(facts, resource),
       context: { ...context, 'ec2:CreateAction': 'RunInstances' },
     })),
-    passRole(`${facts.stack}-${role}`, facts),
+    passRole(known?.role ?? `${facts.stack}-${role}`, facts),
   ];
 }
 
@@ -152,7 +156,11 @@ function iamCalls(action: string, form: URLSearchParams, facts: RequestFacts, kn
   const isOfPolicy = /^Get(Policy|PolicyVersion)$/.test(action);
   const resource = isOfPolicy ? (policy ?? '') : `arn:aws:iam::${account}:${path}`;
   const set = form.get('PermissionsBoundary') ?? (action === 'CreateRole' ? undefined : boundary);
-  const context = set === undefined ? {} : { 'iam:PermissionsBoundary': set };
+  const context = {
+    // Reading needs no tags, and passing a role ignores them (IAM: id_roles_use_passrole).
+    ...(known !== undefined && resourceTags(path, facts.stack, known)),
+    ...(set !== undefined && { 'iam:PermissionsBoundary': set }),
+  };
   const own: Call = { action: `iam:${action}`, resource, context };
   const isTagged = form.has('Tags.member.1.Key');
   const tagging = { CreateRole: 'iam:TagRole', CreateInstanceProfile: 'iam:TagInstanceProfile' }[action];

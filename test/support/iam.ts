@@ -47,15 +47,14 @@ function matches(
     pattern === action || (pattern.includes('*') && isLike(pattern.toLowerCase(), action.toLowerCase()));
   if (!listOf(Action).some(isOf) || !listOf(Resource).some((pattern) => isLike(pattern, resource))) return false;
   return Object.entries(Condition).every(([operator, keys]) => {
-    if (operator !== 'StringLikeIfExists' && operator !== 'StringEquals' && operator !== 'StringNotEquals') {
-      throw new Error(`the operator ${operator} is not implemented`);
-    }
+    const [, kind, ifExists] = /^String(Equals|NotEquals|Like)(IfExists)?$/.exec(operator) ?? [];
+    if (kind === undefined) throw new Error(`the operator ${operator} is not implemented`);
     return Object.entries(keys).every(([key, values]) => {
       const value = context[key];
       // A missing key doesn't equal (IAM: string condition operators).
-      if (operator === 'StringNotEquals') return value === undefined || !values.includes(value);
-      if (value === undefined) return operator.endsWith('IfExists');
-      return operator === 'StringEquals' ? values.includes(value) : values.some((pattern) => isLike(pattern, value));
+      if (kind === 'NotEquals') return value === undefined || !values.includes(value);
+      if (value === undefined) return ifExists !== undefined;
+      return kind === 'Equals' ? values.includes(value) : values.some((pattern) => isLike(pattern, value));
     });
   });
 }
@@ -118,7 +117,7 @@ type Recording = Pick<Cloud, 'account' | 'takeCalls'>;
 /** The permissions that the requests since the last call need, of those that `isWanted`. */
 export const takePermissions = (
   { account, takeCalls }: Recording,
-  facts: Omit<RequestFacts, 'account'>,
+  facts: Omit<RequestFacts, 'account' | 'region'>,
   isWanted: (call: CloudCall) => boolean = () => true,
 ): readonly Call[] =>
   takeCalls()
@@ -126,9 +125,9 @@ export const takePermissions = (
     .flatMap((call) => callsOf(call, { account, ...facts }));
 
 /** The permissions that a request needs. */
-export function callsOf(asked: CloudCall, facts: RequestFacts): readonly Call[] {
-  const { service, action, body, known } = asked;
-  const { account } = facts;
+export function callsOf(asked: Request, given: Omit<RequestFacts, 'region'>): readonly Call[] {
+  const { service, action, body, known, region } = asked;
+  const facts = { ...given, region };
   switch (service) {
     case 's3':
       return [...s3Calls(asked), ...keyCallsOfS3(asked, facts)];
@@ -142,16 +141,16 @@ export function callsOf(asked: CloudCall, facts: RequestFacts): readonly Call[] 
       // It needs no permission (STS: GetCallerIdentity).
       return action === 'GetCallerIdentity' ? [] : [{ action: `sts:${action}`, resource: '*', context: {} }];
     default:
-      return [{ action: `${service}:${action}`, resource: resourceOf(service, body, account), context: {} }];
+      return [{ action: `${service}:${action}`, resource: resourceOf(service, body, facts), context: {} }];
   }
 }
 
 /** The resource of a request to a service whose policies have no conditions. */
-function resourceOf(service: string, body: string, account: string): string {
+function resourceOf(service: string, body: string, { account, region }: RequestFacts): string {
   if (service === 'sdb') {
     const form = new URLSearchParams(body);
     const domain = form.get('DomainName') ?? /from `([^`]+)`/.exec(form.get('SelectExpression') ?? '')?.[1];
-    return domain === undefined ? '*' : `arn:aws:sdb:us-east-1:${account}:domain/${domain}`;
+    return domain === undefined ? '*' : `arn:aws:sdb:${region}:${account}:domain/${domain}`;
   }
   const {
     KeyId = '',
@@ -162,37 +161,43 @@ function resourceOf(service: string, body: string, account: string): string {
   }: Readonly<Record<string, string>> = JSON.parse(body);
   switch (service) {
     case 'kms':
-      return KeyId.startsWith('arn:') ? KeyId : `arn:aws:kms:us-east-1:${account}:key/${KeyId}`;
+      return KeyId.startsWith('arn:') ? KeyId : `arn:aws:kms:${region}:${account}:key/${KeyId}`;
     case 'servicequotas':
-      return `arn:aws:servicequotas:us-east-1:${account}:${ServiceCode}/${QuotaCode}`;
+      return `arn:aws:servicequotas:${region}:${account}:${ServiceCode}/${QuotaCode}`;
     case 'secretsmanager':
       // A secret's ARN ends with six random characters.
       return SecretId.startsWith('arn:')
         ? SecretId
-        : `arn:aws:secretsmanager:us-east-1:${account}:secret:${SecretId}-a1b2c3`;
+        : `arn:aws:secretsmanager:${region}:${account}:secret:${SecretId}-a1b2c3`;
     case 'ssm':
       if (Name === '') return '*';
       // AWS's own parameters belong to no account.
-      return `arn:aws:ssm:us-east-1:${Name.startsWith('/aws/service/') ? '' : account}:parameter/${Name.replace(/^\//, '')}`;
+      return `arn:aws:ssm:${region}:${Name.startsWith('/aws/service/') ? '' : account}:parameter/${Name.replace(/^\//, '')}`;
     default:
       throw new Error(`the service ${service} is not implemented`);
   }
 }
 
+/** A request, before or after its answer. */
+type Request = Omit<CloudCall, 'status'> & Partial<Pick<CloudCall, 'status'>>;
+
 /**
  * The requests to KMS that S3 makes for the caller if a KMS key encrypts the objects (S3UG/UsingKMSEncryption,
  * S3UG/mpuoverview: a multipart upload needs both). There are none for missing objects, and for a HEAD without checksums.
  */
-function keyCallsOfS3({ method, url, headers, status }: CloudCall, { keyOf }: RequestFacts): readonly Call[] {
+function keyCallsOfS3(
+  { method, url, headers, status = 200 }: Request,
+  { keyOf, region }: RequestFacts,
+): readonly Call[] {
   const [, bucket = '', ...key] = decodeURIComponent(url.pathname).split('/');
   if (keyOf === undefined || key.join('') === '' || status >= 400) return [];
   const source = headers['x-amz-copy-source'];
   const from = typeof source === 'string' ? decodeURIComponent(source).replace(/^\//, '') : null;
   const isPart = url.searchParams.has('uploadId');
   const keyCall = (action: string, object: string): readonly Call[] => {
-    const resource = keyOf(object.split('/')[0] ?? '');
+    const resource = keyOf(object);
     const context = {
-      'kms:ViaService': 's3.us-east-1.amazonaws.com',
+      'kms:ViaService': `s3.${region}.amazonaws.com`,
       'kms:EncryptionContext:aws:s3:arn': `arn:aws:s3:::${object}`,
     };
     return resource === null ? [] : [{ action, resource, context }];
@@ -210,10 +215,10 @@ function keyCallsOfS3({ method, url, headers, status }: CloudCall, { keyOf }: Re
  * SQS judges a batch as one message, and the creation of a queue with tags also as tagging (SQS: API permissions
  * reference).
  */
-function sqsCalls({ action, body, known }: CloudCall, { account, stack }: RequestFacts): readonly Call[] {
+function sqsCalls({ action, body, known }: Request, { account, stack, region }: RequestFacts): readonly Call[] {
   const { QueueUrl = '', QueueName, tags }: { QueueUrl?: string; QueueName?: string; tags?: object } = JSON.parse(body);
   const name = QueueName ?? QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1);
-  const resource = name === '' ? '*' : `arn:aws:sqs:us-east-1:${account}:${name}`;
+  const resource = name === '' ? '*' : `arn:aws:sqs:${region}:${account}:${name}`;
   const context = resourceTags(name, stack, known);
   const actions = [action.replace(/Batch$/, ''), ...(tags === undefined ? [] : ['TagQueue'])];
   return actions.map((each) => ({ action: `sqs:${each}`, resource, context }));
@@ -231,7 +236,7 @@ const OF_BUCKET: Readonly<Record<string, string>> = {
   tagging: 'BucketTagging',
 };
 
-function s3Calls({ method, url, body, headers }: CloudCall): readonly Call[] {
+function s3Calls({ method, url, body, headers }: Request): readonly Call[] {
   const [, bucket = '', ...rest] = decodeURIComponent(url.pathname).split('/');
   const key = rest.join('/');
   const query = url.searchParams;

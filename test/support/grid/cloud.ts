@@ -3,6 +3,7 @@ import { type Fauxqs, sharedFauxqs, startFauxqs } from '../servers/fauxqs.ts';
 import { sharedForks } from '../servers/forks.ts';
 import { startMotoScript } from '../servers/moto.ts';
 import { AccountFacts } from './account-facts.ts';
+import type { Authorizer } from './authorizer.ts';
 import { type Cut, type CutKind, Faults, type Match } from './faults.ts';
 import { type CloudCall, isChange, startFront } from './front.ts';
 import { Grid } from './grid.ts';
@@ -12,7 +13,7 @@ import { Scaling } from './scaling/scaling.ts';
 export interface CloudOptions {
   /**
    * What answers for SQS. `shared` (the default): the run's fauxqs, which emulates leases correctly and is fast. `own`: a
-   * fauxqs of this account, for tests that list all queues or use fixed names. `moto`: moto.
+   * fauxqs for each region of this account, for tests that list all queues or use fixed names. `moto`: moto.
    */
   readonly sqs?: 'shared' | 'own' | 'moto';
   /** How fast Auto Scaling works. By default, the seconds of a hook's timeout are real ones. */
@@ -21,6 +22,8 @@ export interface CloudOptions {
   readonly isNewProfile?: (name: string) => boolean;
   /** The URL of a SimpleDB in place of moto's, which lacks most operations. */
   readonly simpledb?: string;
+  /** Decides on every request, by the policies of its caller. */
+  readonly authorizer?: Authorizer;
   /** Records the tags and boundaries of what calls name (`CloudCall.known`), which costs another request per change. */
   readonly facts?: boolean;
 }
@@ -60,9 +63,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   installed('python3-moto');
   const aws = installed('awscli');
-  const [moto, sqs] = await Promise.all([
+  const [moto] = await Promise.all([
     startMotoScript('moto-grid.py'),
-    startQueues(options.sqs),
     // For the boots of instances. Another AWS CLI than Debian's is loaded each time, because its Python is unknown.
     aws === '/usr/bin/aws' ? sharedForks('aws-forks', '/usr/bin/python3') : null,
   ]);
@@ -89,13 +91,26 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     regions.set(region, known);
     return known;
   };
-  const sources = { moto: moto.url, sqs: sqs?.url ?? moto.url, scaling: () => scaling };
-  const facts = options.facts === true ? new AccountFacts(sources) : null;
+  const queues = new Map<string, Promise<Pick<Fauxqs, 'url' | 'stop'>>>();
+  const queuesIn = async (region: string): Promise<string> => {
+    if (options.sqs === 'moto') return moto.url;
+    const started = queues.get(region) ?? (options.sqs === 'own' ? startFauxqs() : sharedQueues());
+    queues.set(region, started);
+    return (await started).url;
+  };
+  const sources = { moto: moto.url, sqs: queuesIn, scaling: scalingIn };
+  const { authorizer } = options;
+  authorizer?.open({ moto: moto.url, account: ACCOUNT, grid });
+  const facts = options.facts === true || authorizer !== undefined ? new AccountFacts(sources) : null;
   const front = await startFront({
     faults,
     ...(facts !== null && { knownOf: (call) => facts.of(call) }),
-    backendOf: ({ service }) => {
-      if (service === 'sqs' && sqs !== null) return sqs.url;
+    ...(authorizer !== undefined && {
+      refuse: (call, known) => authorizer.refuse(call, known),
+      amend: (call, reply) => authorizer.amend(call, reply),
+    }),
+    backendOf: ({ service, region }) => {
+      if (service === 'sqs') return queuesIn(region);
       if (service === 'sdb' && options.simpledb !== undefined) return options.simpledb;
       if (service !== 'autoscaling') return moto.url;
       return async (call) => {
@@ -132,16 +147,16 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 
     close: async () => {
       for (const each of new Set([scaling, ...regions.values()])) each.close();
-      facts?.close();
+      await facts?.close();
+      authorizer?.close();
       await grid.close();
       await front.close();
-      await Promise.all([moto.stop(), sqs?.stop()]);
+      await Promise.all([moto.stop(), ...(await Promise.all(queues.values())).map((each) => each.stop())]);
     },
   };
 }
 
-async function startQueues(kind: CloudOptions['sqs'] = 'shared'): Promise<Pick<Fauxqs, 'url' | 'stop'> | null> {
-  if (kind === 'moto') return null;
-  if (kind === 'own') return startFauxqs();
-  return { ...(await sharedFauxqs()), stop: async () => undefined };
-}
+const sharedQueues = async (): Promise<Pick<Fauxqs, 'url' | 'stop'>> => ({
+  ...(await sharedFauxqs()),
+  stop: async () => undefined,
+});

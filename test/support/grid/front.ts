@@ -26,13 +26,15 @@ export const isChange = ({ service, action }: Pick<CloudCall, 'service' | 'actio
   service === 's3' ? !['GET', 'HEAD'].includes(action) : !/^(Describe|Get|List|Select)/.test(action);
 
 export interface Known {
-  /** The tags of each resource that the request names, by its id or name. */
+  /** The tags of each resource that the request names, by its id or name: of IAM's by `role/NAME`. */
   readonly tags?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** The permissions boundary of the role. */
   readonly boundary?: string | null;
   /** The Auto Scaling group that is named, or that holds the instance. */
   readonly group?: string;
-  /** The tags of what the group launches, by kind: `volume`. */
+  /** The role of what the group launches. */
+  readonly role?: string;
+  /** The tags of what the group launches, by kind, `volume`; and of the template itself. */
   readonly launches?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
@@ -45,16 +47,18 @@ export interface Reply {
   readonly body: Buffer;
 }
 
+type Backend = string | ((call: CloudRequest) => Promise<Reply>);
+
 interface FrontOptions {
   /** What answers a request: the URL of a server, or a function. */
-  backendOf(call: CloudRequest): string | ((call: CloudRequest) => Promise<Reply>);
+  backendOf(call: CloudRequest): Backend | Promise<Backend>;
   readonly faults?: Faults;
   /** Called before a request is answered, for `CloudCall.known`. */
   knownOf?(call: CloudRequest): Promise<Known | undefined>;
   /** An answer in place of the backend's; null: the backend answers. */
-  readonly refuse?: (call: CloudRequest) => Reply | null;
+  readonly refuse?: (call: CloudRequest, known: Known | undefined) => Reply | null | Promise<Reply | null>;
   /** Changes the backend's answer. */
-  readonly amend?: (call: CloudRequest, reply: Reply) => Reply;
+  readonly amend?: (call: CloudRequest, reply: Reply) => Reply | Promise<Reply>;
   /** After each answer. */
   onAnswer(call: CloudCall): void;
 }
@@ -118,12 +122,12 @@ async function pass(incoming: IncomingMessage, answer: ServerResponse, route: Ro
     answer.end(reply.body);
   };
   if (fault.kind === 'answer') return send(errorFor(call.service, fault.status, fault.code, fault.message));
-  const refused = route.refuse?.(call) ?? null;
+  const refused = (await route.refuse?.(call, known)) ?? null;
   if (refused !== null) return send(refused);
-  const backend = route.backendOf(call);
+  const backend = await route.backendOf(call);
   const reply =
     typeof backend === 'string' ? await forward(incoming, body, new URL(backend), route.agent) : await backend(call);
-  send(route.amend?.(call, reply) ?? reply);
+  send((await route.amend?.(call, reply)) ?? reply);
 }
 
 async function forward(incoming: IncomingMessage, body: Buffer, target: URL, agent: HttpAgent): Promise<Reply> {

@@ -195,7 +195,7 @@ function keyFor(args: readonly string[]): string {
 function deniedCalls(
   calls: readonly CloudCall[],
   policies: readonly PolicyDocument[],
-  facts: RequestFacts,
+  facts: Omit<RequestFacts, 'region'>,
   boundary: AnyDocument | null,
 ): readonly string[] {
   const denied = calls

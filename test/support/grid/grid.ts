@@ -52,6 +52,11 @@ export class Grid implements Watchers {
     });
   }
 
+  /** The role of the instance that has this access key; null if no instance has it. */
+  roleBy(key: string): string | null {
+    return [...this.#members.values()].find(({ accessKeyId }) => accessKeyId === key)?.role ?? null;
+  }
+
   /** An instance that exists or existed. */
   instance(named: Named): GridInstance {
     return snapshot(this.#member(named));
