@@ -10,7 +10,7 @@ import { changedCode } from '../model/overrides.ts';
 import { type AdmittedTask, MARK_AFTER_DELIVERIES } from './admit.ts';
 import { chownTree } from './command-user.ts';
 import type { WorkerContext } from './context.ts';
-import { denialText } from './denials.ts';
+import { denialText, refusedSecretText } from './denials.ts';
 import { commandOf, environmentOf, secretsOf, withOutputExtension } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
 import { refuseNoOutput } from './left-files.ts';
@@ -328,7 +328,7 @@ function outcomeOfError(
   const { job, step, task: number } = task.message;
   if (error instanceof SecretRefused) {
     ctx.log.warn(`${job}/${step}/${number} is returned, and the job paused: ${shortMessageOf(error)}`);
-    return { kind: 'secretRefused', error: shortMessageOf(error) };
+    return { kind: 'secretRefused', error: refusedSecretText(error, group) };
   }
   const failure = failureOfError(error);
   if (failure !== null) return judgeFailure(task, failure);

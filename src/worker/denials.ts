@@ -2,6 +2,7 @@ import type { BatchctlError } from '../errors.ts';
 import { dataKey } from '../model/keys.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import { SERVICE_DELAY, shortMessageOf } from './outcome.ts';
+import type { SecretRefused } from './secrets.ts';
 
 /** A task's delivery from which on a denied input, output or job pauses the job. */
 const DENIALS = 2;
@@ -35,6 +36,17 @@ export function denialText(error: BatchctlError, where: Pick<Denial, 'group' | '
   return wayOut === null ? shortMessageOf(error) : `${shortMessageOf(error)}; ${wayOut}`;
 }
 
+/** The same about a secret. Permissions that a person added to the workers' role would be gone after the next `infra up`. */
+export function refusedSecretText(error: SecretRefused, group: string): string {
+  const { permission, hint, secret } = error;
+  const said = shortMessageOf(error);
+  if (permission === undefined) return hint === undefined ? said : `${said}; ${hint}`;
+  const [key] = KEY.exec(permission) ?? [];
+  const [variable, reference] = secret;
+  const entry = `name it in groups.${group}.secrets of the profile ("${variable}": "${reference}"), ${APPLY}`;
+  return `${said}; ${key === undefined ? entry : keyHint(key, group)}`;
+}
+
 interface Denial {
   /** Names the object. */
   readonly message: string;
@@ -57,10 +69,8 @@ export function grantHint({ message, denied, group, store }: Denial): string | n
   if (key !== undefined) {
     // Data may have other keys than the profile's, which encrypts what batchctl writes.
     const isProfiles = isOwn && !place.startsWith(`${own}${dataKey('')}`);
-    const entry = isProfiles
-      ? `set kmsKey of the profile to ${key}, and keep a kmsKey that it had in groups.${group}.keys for older objects`
-      : `add ${key} to groups.${group}.keys of the profile`;
-    return `${entry} (its key policy must allow it, too), ${APPLY}`;
+    if (!isProfiles) return keyHint(key, group);
+    return `set kmsKey of the profile to ${key}, and keep a kmsKey that it had in groups.${group}.keys for older objects ${KEY_POLICY}, ${APPLY}`;
   }
   if (bucket === undefined) return null;
   if (isOwn) return 'batchctl infra up --only iam gives workers their rights again';
@@ -70,3 +80,7 @@ export function grantHint({ message, denied, group, store }: Denial): string | n
 }
 
 const APPLY = 'then batchctl infra up --only iam';
+const KEY_POLICY = '(its key policy must allow it, too)';
+
+const keyHint = (key: string, group: string): string =>
+  `add ${key} to groups.${group}.keys of the profile ${KEY_POLICY}, ${APPLY}`;

@@ -61,10 +61,17 @@ export interface SecretReaderOptions {
 
 /** A secret that can't be read, which only a person can fix. Its message has the reference, never the value. */
 export class SecretRefused extends BatchctlError {
-  constructor(name: string, reference: string, why: string, hint: string | undefined) {
+  /** Of the job file: variable and reference. */
+  readonly secret: readonly [variable: string, reference: string];
+  /** The permission that is missing; undefined if it is no matter of rights. */
+  readonly permission: string | undefined;
+
+  constructor(name: string, reference: string, why: string, hint: string | undefined, permission?: string) {
     super('config', `secret ${name} (${reference}): ${why}`, {
       hint: hint ?? 'start the worker where the secret can be read, or change the reference in the job file',
     });
+    this.secret = [name, reference];
+    this.permission = permission;
   }
 }
 
@@ -121,7 +128,8 @@ export class SecretReader {
         return await retrier.run(() => abortable(this.#request(reference), signal));
       } catch (error) {
         if (!isKind(error, 'config', 'credentials', 'notFound')) throw error;
-        if (monotonic() >= this.#refusedUntil) throw new SecretRefused(name, reference, error.message, error.hint);
+        if (monotonic() >= this.#refusedUntil)
+          throw new SecretRefused(name, reference, error.message, error.hint, error.denied);
       }
       await wait(this.#o.againMs, signal);
     }

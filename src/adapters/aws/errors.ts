@@ -331,7 +331,10 @@ function allowHint({ action, resource, foreign }: AwsOperation): string {
   const payer = action.startsWith('s3:')
     ? `; if the bucket has Requester Pays, add ${bucket.replace(/^.*:/, '')} to \`requesterPays\``
     : '';
-  return `allow ${action} on ${resource} in your policy, and in the bucket's own policy if another account owns it${unlisted}${payer}`;
+  // The printed policies have what the groups name.
+  const entry = /^s3:(Get|List)/.test(action) ? 'groups.*.read (for a delivery, groups.*.write)' : 'groups.*.write';
+  const named = `batchctl infra policies prints it, and infra up gives it to workers, once ${entry} of the profile names s3://${bucket.replace(/^.*:/, '')}/...`;
+  return `allow ${action} on ${resource} in your policy (${named}), and in the bucket's own policy if another account owns it${unlisted}${payer}`;
 }
 
 type Signed = Pick<AwsOperation, 'profile'>;
