@@ -89,8 +89,13 @@ describe('infra check', function () {
     const report: Report = JSON.parse(stdout);
     expect(report).to.include({ verdict: 'interrupted' });
     expect(statuses(report)).to.include({ submit: 'ok', verify: 'skipped', down: 'failed', inventory: 'failed' });
-    // The rest doesn't use the template, and is removed.
-    expect(report.left).to.deep.equal([`launchTemplate ${report.stack}-default`]);
+    // The template names the profile, which has the role; the rest doesn't use it, and is removed.
+    const { stack } = report;
+    expect(report.left).to.deep.equal([
+      `role ${stack}-worker`,
+      `profile ${stack}-worker`,
+      `launchTemplate ${stack}-default`,
+    ]);
     expect(await leftovers(world.cloud)).to.include(`launchTemplate ${report.stack}-default`);
     expect(stderr).to.include(`remove them with: ${report.remove}`);
     denied = false;
