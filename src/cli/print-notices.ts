@@ -1,6 +1,6 @@
 import { BatchctlError } from '../errors.ts';
+import { holdText } from '../jobs/boots.ts';
 import type { ReportedFailure } from '../jobs/first-failure.ts';
-import { holdText } from '../jobs/grid/boots.ts';
 import type { LateJob, RaiseOptions } from '../jobs/grid/raise.ts';
 import { formatDuration } from '../lib/units.ts';
 import type { JobStatus } from '../model/answers/status.ts';

@@ -7,7 +7,7 @@ import { jobExit, requireEnded, withResumeHint } from '../jobs/job-exit.ts';
 import { requireView } from '../jobs/journal.ts';
 import { existingRun } from '../jobs/run-keys.ts';
 import { statusOf } from '../jobs/status.ts';
-import type { Prepared } from '../jobs/submit/prepare.ts';
+import type { Prepared } from '../jobs/submit/prepared.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
 import type { JobStatus } from '../model/answers/status.ts';
 import { groupsOf, isClosed, type JobSpec } from '../model/job.ts';

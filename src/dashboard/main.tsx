@@ -4,7 +4,7 @@ import { App } from './app.tsx';
 import { CallError, call } from './call.ts';
 import { startClock } from './clock.ts';
 import { startOverview } from './feed/feed.ts';
-import { startKeys } from './keys.ts';
+import { startKeys } from './parts/keys.ts';
 import { startRoute } from './route.ts';
 import { startScheme } from './scheme.ts';
 import { me, startSharing, startSignInLink, token } from './session.ts';

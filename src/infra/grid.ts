@@ -8,7 +8,7 @@ import { Images, MachineTypes } from './machine-types.ts';
 import { Network } from './network.ts';
 import type { Resource } from './resource.ts';
 import { ScalingGroupResource } from './scaling-group.ts';
-import type { Bounds } from './scaling-request.ts';
+import type { MachineGroup } from './scaling-request.ts';
 import { SecurityGroupResource } from './security-group.ts';
 import { type BootRelease, managerUserData, workerUserData } from './user-data.ts';
 
@@ -26,24 +26,6 @@ export interface GridFacts {
 
 /** The manager's root volume, bytes: it holds only logs. */
 export const MANAGER_DISK = 16 * 2 ** 30;
-
-/** One kind of machine in the profile: a launch template and its Auto Scaling group. */
-export interface MachineGroup extends Bounds {
-  readonly part: 'grid' | 'manager';
-  /** The worker group, or `manager`. */
-  readonly group: string;
-  /** Its configuration field: `groups.gpu`. */
-  readonly where: string;
-  readonly instances: readonly string[];
-  readonly ami: string | null;
-  /** Bytes. */
-  readonly disk: number;
-  readonly instanceProfile: string;
-  readonly spot: boolean;
-  readonly onDemandBase: number;
-  /** Whether its workers drain: they are protected from scaling in until they are idle, and waited for. */
-  readonly drains: boolean;
-}
 
 /** The machines of each worker group, then the manager's. */
 export function machinesOf({ stack, iam, groups, manager }: AwsProfile): readonly MachineGroup[] {

@@ -12,10 +12,10 @@ import { BatchctlError } from '../errors.ts';
 import { gridName, RELEASE_TAG } from '../lib/stack-names.ts';
 import { isBurstable } from '../model/cost/credits.ts';
 import { type AwsContext, callEc2, retryUntilConsistent, waitUntilVisible } from './call-aws.ts';
-import type { MachineGroup } from './grid.ts';
 import { type ImageFacts, type Images, type MachineTypes, type TypeFacts, volumeSize } from './machine-types.ts';
 import { foreignOwner, requireOurs } from './owner.ts';
 import type { KeptReason, Resource, ResourceState } from './resource.ts';
+import type { MachineGroup } from './scaling-request.ts';
 import { fromTagList, groupTags, tagDifferences, toTagList } from './tags.ts';
 import { decodeUserData, encodeUserData } from './user-data.ts';
 

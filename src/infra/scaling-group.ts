@@ -5,10 +5,10 @@ import { BatchctlError } from '../errors.ts';
 import { BOUNDS_TAG, gridName, STAND_IN_TAG } from '../lib/stack-names.ts';
 import { formatMany } from '../lib/units.ts';
 import { type AwsContext, callAws, loadAutoScaling, retryUntilConsistent } from './call-aws.ts';
-import type { MachineGroup } from './grid.ts';
 import type { LaunchTemplateResource } from './launch-template.ts';
 import { foreignOwner, requireOurs } from './owner.ts';
 import type { KeptReason, RemovalOptions, Resource, ResourceState } from './resource.ts';
+import type { MachineGroup } from './scaling-request.ts';
 import {
   boundsText,
   chooseBounds,

@@ -6,7 +6,24 @@ import type {
   UpdateAutoScalingGroupCommandInput,
 } from '@aws-sdk/client-auto-scaling';
 import { BOUNDS_TAG, DRAIN_HOOK, DRAIN_HOOK_SECONDS, MODE_TAG } from '../lib/stack-names.ts';
-import type { MachineGroup } from './grid.ts';
+
+/** One kind of machine in the profile: a launch template and its Auto Scaling group. */
+export interface MachineGroup extends Bounds {
+  readonly part: 'grid' | 'manager';
+  /** The worker group, or `manager`. */
+  readonly group: string;
+  /** Its configuration field: `groups.gpu`. */
+  readonly where: string;
+  readonly instances: readonly string[];
+  readonly ami: string | null;
+  /** Bytes. */
+  readonly disk: number;
+  readonly instanceProfile: string;
+  readonly spot: boolean;
+  readonly onDemandBase: number;
+  /** Whether its workers drain: they are protected from scaling in until they are idle, and waited for. */
+  readonly drains: boolean;
+}
 
 /** The wanted Auto Scaling group, without its size and tags. */
 export interface GroupPlan extends Pick<MachineGroup, 'instances' | 'spot' | 'onDemandBase' | 'drains'> {

@@ -6,10 +6,11 @@ import { GROUP_TAG, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-name
 import { formatMany } from '../lib/units.ts';
 import { type AwsContext, callAws, callEc2, collectPages, loadAutoScaling } from './call-aws.ts';
 import { collectFindings, type Finding, failing, warning } from './finding.ts';
-import { type GridFacts, type MachineGroup, machinesOf } from './grid.ts';
+import { type GridFacts, machinesOf } from './grid.ts';
 import { foreignOwner } from './owner.ts';
 import type { StackPart } from './resource.ts';
 import { missingActions } from './role.ts';
+import type { MachineGroup } from './scaling-request.ts';
 import { fromTagList, validateTags } from './tags.ts';
 import { validateKey } from './validate-key.ts';
 import { validateLedger } from './validate-ledger.ts';

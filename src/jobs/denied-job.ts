@@ -1,13 +1,13 @@
 import { type BatchctlError, isRefusal, nullIfUnreadable } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import { readStored } from '../lib/json.ts';
-import { DENIED_REASON, type EntryWhat, type JournalEntry } from '../model/journal.ts';
+import { DENIED_REASON, type EntryWhat, type JournalEntry, type SECRET_REASON } from '../model/journal.ts';
 import { deniedMark, journalKey } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { findGap, peekView, readEntries } from './journal.ts';
-import { pauseForAccess } from './watch/guards.ts';
+import { append, findGap, peekView, readEntries } from './journal.ts';
+import { recordView } from './record-view.ts';
 
 /**
  * A mark for a job whose job.json its workers may not read. Without it they have no view, so they pause the job through
@@ -69,6 +69,25 @@ async function pauseUnreadable(
     const entry: JournalEntry = { format: 1, id, when, who, what: 'pause', now: false, reason: DENIED_REASON, detail };
     await store.put(journalKey(job, entries.length), JSON.stringify(entry), { ifAbsent: true });
   }
+}
+
+/**
+ * Pauses the job if a secret or an input can't be read, as every task of the step would fail for the same reason.
+ * `resume` continues once a person has fixed it. Returns the view afterwards.
+ */
+export async function pauseForAccess(
+  platform: Platform,
+  view: JobView,
+  reason: typeof SECRET_REASON | typeof DENIED_REASON,
+  detail: string,
+): Promise<JobView> {
+  const { view: after, appended } = await append(platform, view, (now) =>
+    now.cancelled || now.closed !== null || now.paused !== null || now.stopped !== null
+      ? null
+      : { what: 'pause', now: false, reason, detail },
+  );
+  if (appended) await recordView(platform, after);
+  return after;
 }
 
 /** Pauses the jobs that workers have marked; returns the others. One read per job. */

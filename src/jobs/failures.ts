@@ -12,7 +12,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { originFinder } from './fetch/input-names.ts';
 import { currentFailures, listPublished, stepTotals } from './listing.ts';
-import { refusePruned } from './prune/pruned.ts';
+import { refusePruned } from './pruned.ts';
 import { ledgerTasks } from './tasks.ts';
 
 /** Up to this many failures, or one in MAX_HEADS_DIVISOR tasks, each is looked up; above, all outputs are listed. */

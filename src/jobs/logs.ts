@@ -10,7 +10,7 @@ import type { Platform } from '../ports/platform.ts';
 import { failedTasks } from './failures.ts';
 import { refreshView } from './journal.ts';
 import { stepTotals } from './listing.ts';
-import { refusePruned } from './prune/pruned.ts';
+import { refusePruned } from './pruned.ts';
 import { ifLedgerAvailable } from './record-view.ts';
 import type { TaskName } from './tasks.ts';
 

@@ -11,7 +11,7 @@ import type { Platform } from '../ports/platform.ts';
 import { costOfForecast } from './cost/affordable.ts';
 import { historyOf } from './rehearse/observe.ts';
 import { type CutParts, cut } from './submit/cut.ts';
-import type { Prepared } from './submit/prepare.ts';
+import type { Prepared } from './submit/prepared.ts';
 import { shownDifference, standingRun } from './submit/same-job.ts';
 
 export interface PlanOptions {

@@ -5,8 +5,8 @@ import type { JobView } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { totalMessages } from '../ports/task-queue.ts';
-import { bootSeconds } from './grid/boots.ts';
-import { deviationsOf, earlierRun } from './why/durations.ts';
+import { bootSeconds } from './boots.ts';
+import { deviationsOf, earlierRun } from './durations.ts';
 
 /** The projection of a job with a deadline; instants are ISO-8601 UTC. */
 export interface ProjectedStatus {

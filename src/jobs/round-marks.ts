@@ -3,8 +3,8 @@ import { OPEN_PREFIX, openMark, parseOpenMark } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
+import { ABANDONED_MS, storeTime } from './discard.ts';
 import { type AppendResult, append, refreshView } from './journal.ts';
-import { ABANDONED_MS, storeTime } from './prune/discard.ts';
 
 export interface RoundMark {
   readonly key: string;

@@ -9,9 +9,9 @@ import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import { aliveMs, type LedgerWorker, type StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { CostReader } from './cost/status-cost.ts';
-import { unnotifiedReceivers } from './notify/send-notice.ts';
+import { KeeperWatch } from './keeper-mark.ts';
 import { ProjectionWatch } from './projection.ts';
-import { KeeperWatch } from './watch/keeper-mark.ts';
+import { unnotifiedReceivers } from './send-notice.ts';
 
 /**
  * Reads a job's status from the ledger's counters; its state comes from the journal. A caller that repeats this passes

@@ -119,3 +119,11 @@ export function parsePairs(flag: string, texts: readonly string[]): Readonly<Rec
     }),
   );
 }
+
+/** Throws a RangeError for text that is no amount in dollars. */
+export function parseDollars(text: string): number {
+  const value = /^\$?\d+(\.\d{1,2})?$/.test(text) ? Number(text.replace('$', '')) : Number.NaN;
+  if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER))
+    throw new RangeError(`expected an amount in US dollars such as 100 or 12.50, found "${text}"`);
+  return value;
+}

@@ -1,6 +1,6 @@
 import { BatchctlError, messageOf } from '../errors.ts';
-import { Troubles, troubleText } from '../jobs/watch/keeper-mark.ts';
-import { type FireRoundResult, KeeperDuties, type KeeperPoint } from '../jobs/watch/tick.ts';
+import { Troubles, troubleText } from '../jobs/keeper-mark.ts';
+import { type FireRoundResult, KeeperDuties, type KeeperPoint } from '../jobs/tick.ts';
 import { isoOf } from '../lib/instant.ts';
 import type { LoopPart } from '../lib/loop-watch.ts';
 import { Permits } from '../lib/parallel.ts';

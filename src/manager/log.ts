@@ -1,9 +1,9 @@
 import { isBatchctlError, messageOf } from '../errors.ts';
 import { type GroupLowering, loweredText } from '../jobs/grid/lower.ts';
 import type { GroupRaise } from '../jobs/grid/raise.ts';
+import type { Trouble } from '../jobs/keeper-mark.ts';
 import type { FireResult } from '../jobs/schedules/fire.ts';
-import type { Trouble } from '../jobs/watch/keeper-mark.ts';
-import type { MissedFiring, WatchRoundResult } from '../jobs/watch/tick.ts';
+import type { MissedFiring, WatchRoundResult } from '../jobs/tick.ts';
 import { leftOutLines } from '../model/job.ts';
 
 /** One line of a manager's log: for journald, a terminal, or a program that reads JSON Lines. */

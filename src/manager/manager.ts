@@ -1,8 +1,8 @@
 import { once, setMaxListeners } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import { BatchctlError, exitCodeOf, hasCode, messageOf } from '../errors.ts';
-import { managerId } from '../jobs/watch/keeper-mark.ts';
-import type { KeeperPoint } from '../jobs/watch/tick.ts';
+import { managerId } from '../jobs/keeper-mark.ts';
+import type { KeeperPoint } from '../jobs/tick.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
 import { within } from '../lib/wait.ts';
 import type { DutyHealth } from '../model/manager-health.ts';

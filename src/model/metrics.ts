@@ -66,6 +66,12 @@ export interface WorkerTally {
   readonly seenAt: number;
 }
 
+export interface WorkerTallies {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly workers: readonly WorkerTally[];
+}
+
 /** The workers' tallies at an instant. */
 interface TallyLook {
   readonly at: number;

@@ -11,7 +11,7 @@ import {
 import { retry as retryJob } from '../jobs/change/retry.ts';
 import { skip as skipTasks } from '../jobs/change/skip.ts';
 import { onlyStep, parseTaskName } from '../jobs/tasks.ts';
-import { parsePairs, wholeNumberParser } from '../lib/units.ts';
+import { parseDollars, parsePairs, wholeNumberParser } from '../lib/units.ts';
 import type {
   AdjustAnswer,
   ResumeAnswer,
@@ -28,7 +28,7 @@ import { type JobView, stateOf } from '../model/view.ts';
 import { duration, jobToChange, resolveJob, scaleFlag } from './job.ts';
 import { deadlineOf, startTimeOf } from './parse-time.ts';
 import { type RaiseEvent, raiseJobGroups } from './raise.ts';
-import { dollars, refuseCostLimit } from './submission.ts';
+import { refuseCostLimit } from './submission.ts';
 import { changing, fileField, flag, option, parsedText, text, type VerbContext, verb } from './verb.ts';
 
 /** Runs permanently failed tasks again. Throws `notFound`, `refused`, `usage`, `jobFile`. */
@@ -262,7 +262,7 @@ export const adjust = verb()({
       text,
     ),
     finishBy: option('--finish-by <time>', 'deadline: 18:30, "in 6h", "tomorrow 06:00", or none', text),
-    maxCost: option('--max-cost <usd>', 'cost limit, if the profile knows prices; or none', orNone(dollars)),
+    maxCost: option('--max-cost <usd>', 'cost limit, if the profile knows prices; or none', orNone(parseDollars)),
     tolerate: option(
       '--tolerate <n>',
       'how many chains may fail for good: a count, or a share such as 0.1%',

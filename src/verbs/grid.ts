@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
+import { holdText, liftHold } from '../jobs/boots.ts';
+import { type PlannedRedrive, planRedrive } from '../jobs/change/redrive.ts';
 import { findJob } from '../jobs/find.ts';
-import { holdText, liftHold } from '../jobs/grid/boots.ts';
 import { knownGroups, purgeQueue, readBacklogs } from '../jobs/grid/queues.ts';
-import { type PlannedRedrive, planRedrive } from '../jobs/grid/redrive.ts';
 import { type GroupView, viewGroups } from '../jobs/grid/view-groups.ts';
 import { findWorker, joinWorkers, orderWorker, readWorkerLogs, type WorkerRow } from '../jobs/grid/workers.ts';
 import { parseTaskName } from '../jobs/tasks.ts';

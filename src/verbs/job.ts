@@ -67,7 +67,7 @@ export async function warnOfDamage(asker: JobCaller, view: JobView): Promise<voi
 }
 
 async function warnOfRemains(asker: JobCaller, view: JobView): Promise<void> {
-  const { alteredText, REMAINS_HINT, remainsProblems } = await import('../jobs/prune/remains.ts');
+  const { alteredText, REMAINS_HINT, remainsProblems } = await import('../jobs/verify/remains.ts');
   const problems = await remainsProblems((await asker.platform()).store, view).catch((error: unknown) => {
     if (isKind(error, 'corrupt')) return [error.message];
     throw error;

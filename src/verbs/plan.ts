@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { BatchctlError, isBatchctlError } from '../errors.ts';
 import { requireWithinBudget } from '../jobs/cost/affordable.ts';
 import { type PlannedCut, planOf } from '../jobs/plan.ts';
-import type { Prepared } from '../jobs/submit/prepare.ts';
+import type { Prepared } from '../jobs/submit/prepared.ts';
 import { otherContent, standingRun } from '../jobs/submit/same-job.ts';
 import { machineLoad } from '../lib/this-machine.ts';
 import { requireAllowedSecrets } from '../model/allowed-secrets.ts';

@@ -4,10 +4,10 @@ import { type FetchTarget, hasFilePerOutput, requireRoom } from '../jobs/fetch/t
 import type { OwnInput } from '../jobs/fetch/verified.ts';
 import { findJob } from '../jobs/find.ts';
 import { jobExit, requireEnded, withResumeHint } from '../jobs/job-exit.ts';
-import { prunedText, refusePruned } from '../jobs/prune/pruned.ts';
+import { prunedText, refusePruned } from '../jobs/pruned.ts';
 import { ifLedgerAvailable } from '../jobs/record-view.ts';
 import { statusOf } from '../jobs/status.ts';
-import type { Prepared } from '../jobs/submit/prepare.ts';
+import type { Prepared } from '../jobs/submit/prepared.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatMany } from '../lib/units.ts';

@@ -1,13 +1,13 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { type CodeArchive, packCode } from '../jobs/code-archive.ts';
-import { refuseLocalReceivers } from '../jobs/notify/receivers.ts';
+import { freshKeeper, latestKeeper } from '../jobs/keeper-mark.ts';
+import { refuseLocalReceivers } from '../jobs/receivers.ts';
 import { requestOf } from '../jobs/schedules/fire.ts';
 import { findUnfired } from '../jobs/schedules/recent.ts';
 import { type AddedSchedule as Added, addSchedule, isSame, readSchedule, taken } from '../jobs/schedules/schedules.ts';
 import { needsNoInput } from '../jobs/submit/inputs.ts';
 import { resolveSpec } from '../jobs/submit/prepare.ts';
-import { freshKeeper, latestKeeper } from '../jobs/watch/keeper-mark.ts';
 import { formatInstant, isoOf } from '../lib/instant.ts';
 import { parsePairs } from '../lib/units.ts';
 import type { AddedSchedule } from '../model/answers/schedules.ts';

@@ -5,19 +5,20 @@ import { BatchctlError } from '../errors.ts';
 import { hasCostLimit, requireWithinBudget } from '../jobs/cost/affordable.ts';
 import { findJob } from '../jobs/find.ts';
 import { refuseOldWorkers } from '../jobs/grid/workers.ts';
+import { freshKeeper, latestKeeper } from '../jobs/keeper-mark.ts';
 import { unknownPlaceholders } from '../jobs/placeholders.ts';
 import { planOf } from '../jobs/plan.ts';
 import { type MissingProgram, missingPrograms } from '../jobs/programs.ts';
 import { existingRun } from '../jobs/run-keys.ts';
 import { readSchedule } from '../jobs/schedules/schedules.ts';
 import { closeInputs, FileChecksums } from '../jobs/submit/inputs.ts';
-import { awaitInputs, type Prepared, prepare, resolveSpec, type SubmissionRequest } from '../jobs/submit/prepare.ts';
+import { awaitInputs, prepare, resolveSpec } from '../jobs/submit/prepare.ts';
+import type { Prepared, SubmissionRequest } from '../jobs/submit/prepared.ts';
 import { type SubmitOptions, type SubmitResult, submit } from '../jobs/submit/submit.ts';
-import { freshKeeper, latestKeeper } from '../jobs/watch/keeper-mark.ts';
 import { formatInstant } from '../lib/instant.ts';
 import { describeFound } from '../lib/problems.ts';
 import { shellWord } from '../lib/shell-word.ts';
-import { formatSize, parsePairs, wholeNumberParser } from '../lib/units.ts';
+import { formatSize, parseDollars, parsePairs, wholeNumberParser } from '../lib/units.ts';
 import { hasScope } from '../model/api.ts';
 import { emptyInputs, type JobSpec, leftOutLines, orderOf } from '../model/job.ts';
 import { isSameJson } from '../model/overrides.ts';
@@ -27,14 +28,6 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import { duration } from './job.ts';
 import { deadlineOf, parseFutureTime } from './parse-time.ts';
 import { flag, option, parsedText, text, throttle, type VerbContext } from './verb.ts';
-
-/** Throws a RangeError for text that is no amount in dollars. */
-export function dollars(text: string): number {
-  const value = /^\$?\d+(\.\d{1,2})?$/.test(text) ? Number(text.replace('$', '')) : Number.NaN;
-  if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER))
-    throw new RangeError(`expected an amount in US dollars such as 100 or 12.50, found "${text}"`);
-  return value;
-}
 
 /** The fields of `submit`, `plan`, `run` and `rehearse`. */
 export const SUBMISSION_FIELDS = {
@@ -55,7 +48,11 @@ export const SUBMISSION_FIELDS = {
     'deadline: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; a late job exits 10',
     text,
   ),
-  maxCost: option('--max-cost <usd>', 'cost limit, if the profile knows prices; not on local', parsedText(dollars)),
+  maxCost: option(
+    '--max-cost <usd>',
+    'cost limit, if the profile knows prices; not on local',
+    parsedText(parseDollars),
+  ),
   expectInputs: option(
     '--expect-inputs <n>',
     'fail unless there are exactly this many inputs',

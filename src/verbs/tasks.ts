@@ -5,7 +5,7 @@ import { failureFix } from '../jobs/failure-fix.ts';
 import { type Cause, causesOf, examplesOf, matchCauses, readFailureObject } from '../jobs/failures.ts';
 import { originFinder } from '../jobs/fetch/input-names.ts';
 import { listFacts, stepTotals } from '../jobs/listing.ts';
-import { refusePruned } from '../jobs/prune/pruned.ts';
+import { refusePruned } from '../jobs/pruned.ts';
 import { listTasks, parseTaskName, requireStep, setsOfTasks, type TaskName } from '../jobs/tasks.ts';
 import { isoOf } from '../lib/instant.ts';
 import { mapAhead } from '../lib/parallel.ts';

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { BatchctlError, type ErrorKind, exitCodeOf, isBatchctlError } from '../errors.ts';
-import { type TickResult, tick as tickOnce } from '../jobs/watch/tick.ts';
+import { type TickResult, tick as tickOnce } from '../jobs/tick.ts';
 import { isoOf } from '../lib/instant.ts';
 import type { TickAnswer } from '../model/answers/upkeep.ts';
 import { type RaiseEvent, raiseResultsOf } from './raise.ts';

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { CorrectedFile } from '../jobs/change/corrected-file.ts';
-import type { SubmissionRequest } from '../jobs/submit/prepare.ts';
+import type { SubmissionRequest } from '../jobs/submit/prepared.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeFound } from '../lib/problems.ts';
 import { wholeNumberParser } from '../lib/units.ts';

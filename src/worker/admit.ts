@@ -6,32 +6,16 @@ import { parseStored } from '../lib/json.ts';
 import { isSizeKnown } from '../model/counts.ts';
 import { isHeldBack } from '../model/decide.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
-import { type StepSpec, stepIndex } from '../model/job.ts';
-import type { Overrides } from '../model/journal.ts';
+import { stepIndex } from '../model/job.ts';
 import { failedKey, isBegunKey, roundTriesPrefix } from '../model/keys.ts';
 import { parseMessage, type TaskMessage } from '../model/message.ts';
 import { changedStep } from '../model/overrides.ts';
 import { isKilled, isSkipped, type JobView, overridesOf, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Delivery } from '../ports/task-queue.ts';
+import type { AdmittedTask } from './admitted-task.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Outcome } from './outcome.ts';
-
-export interface AdmittedTask {
-  readonly kind: 'admitted';
-  readonly delivery: Delivery;
-  readonly message: TaskMessage;
-  readonly view: JobView;
-  readonly overrides: Overrides;
-  /** As changed by its round. */
-  readonly step: StepSpec;
-  readonly index: number;
-  /** Number of the attempt, from 1. */
-  readonly number: number;
-}
-
-/** What staging and running a task need, with or without a delivery. */
-export type Runnable = Omit<AdmittedTask, 'kind' | 'delivery'>;
 
 /** An outcome known before anything ran, with as much of the task's name as could be read. */
 export interface RefusedDelivery {

@@ -1,13 +1,14 @@
 import { closeSync, existsSync, lstatSync, mkdirSync, openSync, statfsSync } from 'node:fs';
 import { Big } from 'big.js';
 import { BatchctlError, hasCode, isRefusal, messageOf } from '../errors.ts';
-import { pauseForAccess } from '../jobs/watch/guards.ts';
+import { pauseForAccess } from '../jobs/denied-job.ts';
 import { kindOfFile, openPlainFile } from '../lib/plain-file.ts';
 import { readRange } from '../lib/read-file.ts';
 import { DENIED_REASON } from '../model/journal.ts';
 import { begunKey, logKey } from '../model/keys.ts';
 import { changedCode } from '../model/overrides.ts';
-import { type AdmittedTask, MARK_AFTER_DELIVERIES } from './admit.ts';
+import { MARK_AFTER_DELIVERIES } from './admit.ts';
+import type { AdmittedTask } from './admitted-task.ts';
 import { chownTree } from './command-user.ts';
 import type { WorkerContext } from './context.ts';
 import { denialText, refusedSecretText } from './denials.ts';

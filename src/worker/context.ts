@@ -1,5 +1,5 @@
 import type { PlacePoint } from '../jobs/fetch/fill-place.ts';
-import type { NotifyPoint } from '../jobs/notify/send-notice.ts';
+import type { NotifyPoint } from '../jobs/send-notice.ts';
 import type { FailureStreaks } from '../model/breaker.ts';
 import type { AttemptEvent, WorkerMachine } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';

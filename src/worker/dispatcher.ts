@@ -3,7 +3,8 @@ import { isDenied, removeDeniedMark, reportUnreadableJob } from '../jobs/denied-
 import { randomId } from '../lib/id.ts';
 import { parseMessage } from '../model/message.ts';
 import type { Delivery, Receipt } from '../ports/task-queue.ts';
-import { type AdmittedTask, admit, newerOutcome, type RefusedDelivery } from './admit.ts';
+import { admit, newerOutcome, type RefusedDelivery } from './admit.ts';
+import type { AdmittedTask } from './admitted-task.ts';
 import { runAttempt } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
 import { Denials, denialText } from './denials.ts';

@@ -4,7 +4,7 @@ import { changedParams } from '../model/overrides.ts';
 import { shellTextAt } from '../model/shell-text.ts';
 import { baseNameOf, extensionOfPattern, placeholdersOf, stemOf, substituteRun } from '../model/substitute.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { Runnable } from './admit.ts';
+import type { Runnable } from './admitted-task.ts';
 import { SHELL_VARIABLES } from './command-script.ts';
 import type { Secrets } from './secrets.ts';
 import type { SlotDirectory } from './slot-directory.ts';

@@ -1,5 +1,5 @@
 import type { Ledger } from '../ports/ledger.ts';
-import type { AdmittedTask } from './admit.ts';
+import type { AdmittedTask } from './admitted-task.ts';
 import type { MachineTimes } from './worker-setup.ts';
 
 /** Known durations of a step's tasks; null: none. */

@@ -1,6 +1,6 @@
 import { BatchctlError, isKind } from '../errors.ts';
 import { type GroupRaise, raiseGroups } from '../jobs/grid/raise.ts';
-import { runningViews } from '../jobs/watch/job-watcher.ts';
+import { runningViews } from '../jobs/open-jobs.ts';
 import type { Clock } from '../lib/clock.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import type { Machine, MachineNotice } from '../ports/machine.ts';

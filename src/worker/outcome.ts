@@ -3,7 +3,7 @@ import { JoinError } from '../jobs/fetch/line-ends.ts';
 import { CutError } from '../jobs/split/cut-check.ts';
 import { type Failure, type FailureRecord, retryDelay } from '../model/failure.ts';
 import type { OutputMeta } from '../model/output.ts';
-import type { AdmittedTask } from './admit.ts';
+import type { AdmittedTask } from './admitted-task.ts';
 import type { CommandEnd } from './executor.ts';
 import { NoOutputError } from './left-files.ts';
 

@@ -15,7 +15,7 @@ import {
   type OutputTask,
 } from '../model/output.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import type { AdmittedTask } from './admit.ts';
+import type { AdmittedTask } from './admitted-task.ts';
 import { type LeftFile, takeOutputFile, takeOutputFiles } from './left-output.ts';
 import type { Outcome } from './outcome.ts';
 import type { Retrier } from './retrier.ts';

@@ -2,7 +2,7 @@ import { readFailureObject } from '../jobs/failures.ts';
 import { causeText, type Failure, type FailureRecord, mayBeBadInput } from '../model/failure.ts';
 import { failedKey, isBegunKey, roundTriesPrefix, tryKey } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import type { AdmittedTask } from './admit.ts';
+import type { AdmittedTask } from './admitted-task.ts';
 import type { WorkerContext } from './context.ts';
 import type { Outcome } from './outcome.ts';
 

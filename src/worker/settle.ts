@@ -1,5 +1,6 @@
+import { pauseForAccess } from '../jobs/denied-job.ts';
 import { belongsToFallback, hasFallback, putInterruption } from '../jobs/interruptions.ts';
-import { guardDeployment, guardFailures, pauseForAccess } from '../jobs/watch/guards.ts';
+import { guardDeployment, guardFailures } from '../jobs/watch/guards.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
 import { DENIED_REASON, SECRET_REASON } from '../model/journal.ts';
 import { encodeMessage, type TaskMessage } from '../model/message.ts';
@@ -7,7 +8,8 @@ import type { OutputMeta } from '../model/output.ts';
 import { roundOf } from '../model/view.ts';
 import { type AttemptEvent, type AttemptOutcome, UNKNOWN_FACTS } from '../ports/ledger.ts';
 import type { Delivery } from '../ports/task-queue.ts';
-import { type AdmittedTask, MARK_AFTER_DELIVERIES } from './admit.ts';
+import { MARK_AFTER_DELIVERIES } from './admit.ts';
+import type { AdmittedTask } from './admitted-task.ts';
 import { type AttemptResult, begunMark } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
 import type { Outcome } from './outcome.ts';

@@ -36,7 +36,7 @@ import { type Part, paramsOf } from '../model/part.ts';
 import { baseNameOf, extensionOf, placeholdersOf, usesPlaceholder } from '../model/substitute.ts';
 import { tasksWithout } from '../model/task-set.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import type { Runnable } from './admit.ts';
+import type { Runnable } from './admitted-task.ts';
 import type { WorkerContext } from './context.ts';
 import type { SlotDirectory } from './slot-directory.ts';
 

@@ -1,6 +1,6 @@
 import { uptime } from 'node:os';
 import { isBatchctlError, isKind } from '../errors.ts';
-import { recordBootTime } from '../jobs/grid/boots.ts';
+import { recordBootTime } from '../jobs/boots.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DRAIN_HOOK_SECONDS } from '../lib/stack-names.ts';
 import { isEc2 } from '../lib/this-machine.ts';

@@ -2,7 +2,7 @@
 
 import { existsSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
-import { tickId } from '../../src/jobs/watch/keeper-mark.ts';
+import { tickId } from '../../src/jobs/keeper-mark.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { parseJsonLines } from '../support/json-lines.ts';
 import { movedClock } from '../support/moved-clock.ts';

@@ -2,7 +2,7 @@
 
 import { hostname } from 'node:os';
 import { expect } from 'chai';
-import { tickId } from '../../src/jobs/watch/keeper-mark.ts';
+import { tickId } from '../../src/jobs/keeper-mark.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { rangeJobFile } from '../support/why-job.ts';

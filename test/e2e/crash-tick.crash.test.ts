@@ -1,6 +1,6 @@
 // Protects: a scheduled period runs exactly once, even when the tick that starts it is killed.
 import { expect } from 'chai';
-import { tickId } from '../../src/jobs/watch/keeper-mark.ts';
+import { tickId } from '../../src/jobs/keeper-mark.ts';
 import { keeperKey } from '../../src/model/keys.ts';
 import { expectExit, expectKilled, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { factsOf } from '../support/job-facts.ts';

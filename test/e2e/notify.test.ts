@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { tickId } from '../../src/jobs/watch/keeper-mark.ts';
+import { tickId } from '../../src/jobs/keeper-mark.ts';
 import { keeperKey, NEWS_PREFIX, NOTICES_PREFIX } from '../../src/model/keys.ts';
 import { expectExit, expectKilled, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';

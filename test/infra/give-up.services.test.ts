@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { workerUserData } from '../../src/infra/user-data.ts';
-import { failedBoots } from '../../src/jobs/grid/boots.ts';
+import { failedBoots } from '../../src/jobs/boots.ts';
 import { bootLogKey } from '../../src/model/keys.ts';
 import { bootLog } from '../support/boot/boot-in.ts';
 import { readUnit, unitIn } from '../support/boot/unit.ts';

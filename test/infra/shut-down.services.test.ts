@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { workerUserData } from '../../src/infra/user-data.ts';
-import { failedBoots } from '../../src/jobs/grid/boots.ts';
+import { failedBoots } from '../../src/jobs/boots.ts';
 import { bootLog, callsOf } from '../support/boot/boot-in.ts';
 import { readUnit, unitIn } from '../support/boot/unit.ts';
 import { forSuite } from '../support/fixture.ts';

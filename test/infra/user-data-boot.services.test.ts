@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { EXIT_CODES } from '../../src/errors.ts';
 import { managerUserData, workerUserData } from '../../src/infra/user-data.ts';
-import { failedBoots, liftHold, readHold, recordBootTime } from '../../src/jobs/grid/boots.ts';
+import { failedBoots, liftHold, readHold, recordBootTime } from '../../src/jobs/boots.ts';
 import { bootLogKey, bootMark, bootsPrefix, bootTimesKey, bundleKey } from '../../src/model/keys.ts';
 import { bootLog, callsOf } from '../support/boot/boot-in.ts';
 import { readUnit } from '../support/boot/unit.ts';

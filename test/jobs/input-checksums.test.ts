@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { dataMetadata } from '../../src/jobs/data/data-key.ts';
+import { dataMetadata } from '../../src/jobs/data-key.ts';
 import { requireView } from '../../src/jobs/journal.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { dataKey, failedKey, outKey } from '../../src/model/keys.ts';

@@ -1,9 +1,9 @@
 // Protects: finding jobs and open work stays cheap, because it asks the store only for names.
 import { expect } from 'chai';
+import { discardJob } from '../../src/jobs/discard.ts';
 import { findJob, storedIds } from '../../src/jobs/find.ts';
-import { discardJob } from '../../src/jobs/prune/discard.ts';
+import { openJobs } from '../../src/jobs/open-jobs.ts';
 import { rebuildAll } from '../../src/jobs/verify/rebuild-all.ts';
-import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { historiesOf } from '../../src/jobs/why/why.ts';
 import { begunKey, openMark, tryKey } from '../../src/model/keys.ts';
@@ -44,7 +44,7 @@ describe('work that asks the store only for names', () => {
   });
 
   it('watches open jobs, looks exactly and closes them', async () => {
-    expect(await new JobWatcher(blind, 15).openJobs()).to.deep.equal([view.record.job]);
+    expect(await openJobs(blind.store)).to.deep.equal([view.record.job]);
     expect((await look(blind, view)).did).to.deep.equal(['close']);
     expect(await left('open/')).to.deep.equal([]);
   });

@@ -1,8 +1,8 @@
 // Protects: a schedule that hangs is noticed, and the manager restarts instead of staying stuck.
 import { expect } from 'chai';
+import { Troubles } from '../../src/jobs/keeper-mark.ts';
+import type { FireRoundResult } from '../../src/jobs/tick.ts';
 import { createToken } from '../../src/jobs/tokens.ts';
-import { Troubles } from '../../src/jobs/watch/keeper-mark.ts';
-import type { FireRoundResult } from '../../src/jobs/watch/tick.ts';
 import { Firings, type FiringsOptions } from '../../src/manager/duties.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { openPlace } from '../jobs/published-job.ts';

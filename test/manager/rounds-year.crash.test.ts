@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { readView } from '../../src/jobs/journal.ts';
 import { listSchedules } from '../../src/jobs/schedules/schedules.ts';
-import { tick } from '../../src/jobs/watch/tick.ts';
+import { tick } from '../../src/jobs/tick.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { seededRandom } from '../../src/model/forecast/section.ts';
 import type { Platform } from '../../src/ports/platform.ts';

@@ -1,7 +1,7 @@
 // Protects: the manager fires schedules on time, closes and delivers jobs, and recovers when the store returns.
 import { expect } from 'chai';
 import { requireView } from '../../src/jobs/journal.ts';
-import { readKeeperMark } from '../../src/jobs/watch/keeper-mark.ts';
+import { readKeeperMark } from '../../src/jobs/keeper-mark.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import type { Rounds } from '../../src/manager/manager.ts';
 import { scheduleKey } from '../../src/model/keys.ts';

@@ -1,4 +1,4 @@
-import type { SubmissionRequest } from '../../src/jobs/submit/prepare.ts';
+import type { SubmissionRequest } from '../../src/jobs/submit/prepared.ts';
 import type { JobSpec } from '../../src/model/job.ts';
 
 /** The request to submit a job from a directory, as the command line makes it without flags. */

@@ -3,9 +3,8 @@ import { expect } from 'chai';
 import { BatchctlError, isKind } from '../../src/errors.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { parseSplit } from '../../src/jobs/split/parse-split.ts';
-import { parseDuration, parseSize, wholeNumberParser } from '../../src/lib/units.ts';
+import { parseDollars, parseDuration, parseSize, wholeNumberParser } from '../../src/lib/units.ts';
 import { finishByOf, parseTime } from '../../src/verbs/parse-time.ts';
-import { dollars } from '../../src/verbs/submission.ts';
 
 const iso = (text: string, now: string, zone: string): string =>
   new Date(parseTime(text, { now: Date.parse(now), zone })).toISOString();
@@ -95,7 +94,7 @@ describe('a number that is far too large', () => {
     'a date': (digits) => timeAt(`${digits}-01-01`),
     "a schedule's deadline": (digits) => finishByOf(`in ${digits}h`),
     'a count': wholeNumberParser(0),
-    'an amount': dollars,
+    'an amount': parseDollars,
     'a split by size': (digits) => parseSplit(`csv:${digits}`),
     'a limit of a step': (digits) => parseStep(`timeout: ${digits}h`),
     'a limit of a step that is a number': (digits) => parseStep(`timeout: ${digits}`),

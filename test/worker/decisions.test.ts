@@ -5,7 +5,7 @@ import { openContext } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { pause } from '../../src/jobs/change/lifecycle.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import type { AdmittedTask } from '../../src/worker/admit.ts';
+import type { AdmittedTask } from '../../src/worker/admitted-task.ts';
 import { obeyJournals } from '../../src/worker/decisions.ts';
 import type { RunningAttempt } from '../../src/worker/dispatcher.ts';
 import type { Executor } from '../../src/worker/executor.ts';

@@ -8,7 +8,7 @@ import { encodeMessage, type TaskMessage } from '../../src/model/message.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { Delivery, Receipt, TaskQueue } from '../../src/ports/task-queue.ts';
-import type { AdmittedTask } from '../../src/worker/admit.ts';
+import type { AdmittedTask } from '../../src/worker/admitted-task.ts';
 import type { AttemptOptions } from '../../src/worker/attempt.ts';
 import type { WorkerContext, WorkerLog } from '../../src/worker/context.ts';
 import { Denials } from '../../src/worker/denials.ts';

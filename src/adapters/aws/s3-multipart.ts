@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { BatchctlError } from '../../errors.ts';
+import type { Permits } from '../../lib/parallel.ts';
 import { eachParallel } from '../../lib/parallel.ts';
-import type { Metadata, PutResult, UploadOptions } from '../../ports/object-store.ts';
+import type { Metadata, ObjectInfo, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import { base64Crc, combineCrcs } from './crc32.ts';
 import { hasName, isTransient, statusOf } from './errors.ts';
 import { addHeader } from './hot-calls.ts';
@@ -20,6 +21,7 @@ import {
   type S3Bucket,
   withoutQuotes,
 } from './s3-bucket.ts';
+import type { ChunkRules } from './s3-source.ts';
 import {
   type Chunk,
   type ChunkBody,
@@ -29,7 +31,14 @@ import {
   MARK_NUMBER,
   type Sums,
 } from './s3-source.ts';
-import type { UploadTools } from './s3-upload.ts';
+
+/** What all uploads of a store share. */
+export interface UploadTools {
+  /** Limits the chunks in flight, of all uploads together. */
+  readonly permits: Permits;
+  readonly rules: ChunkRules;
+  head(key: string): Promise<ObjectInfo | null>;
+}
 
 /** Concurrent chunks of one upload; the permits limit all uploads together. */
 const AT_ONCE = 8;

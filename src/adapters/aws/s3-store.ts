@@ -19,9 +19,10 @@ import { bucketParams, fullKey, objectParams, openBucket, type S3Bucket, s3Opera
 import { copyObject, missingSourceError } from './s3-copy.ts';
 import { S3DirectUploads, signedUrl } from './s3-direct.ts';
 import { listObjects } from './s3-list.ts';
+import type { UploadTools } from './s3-multipart.ts';
 import { changedError, HeadObjects, type OpenBody, openBody, streamOf } from './s3-read.ts';
 import { CHUNK_RULES, type ChunkRules, StreamSource } from './s3-source.ts';
-import { putObject, type UploadTools, upload, uploadFile } from './s3-upload.ts';
+import { putObject, upload, uploadFile } from './s3-upload.ts';
 
 /** How often a read begins anew because the object was replaced while its body had broken off. */
 const READS = 6;

@@ -1,8 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { BatchctlError } from '../../errors.ts';
-import type { Permits } from '../../lib/parallel.ts';
-import type { ObjectInfo, PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
+import type { PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import { base64Crc } from './crc32.ts';
 import { translateAwsError, translateErrors } from './errors.ts';
 import {
@@ -17,15 +16,9 @@ import {
   s3Operation,
   withoutQuotes,
 } from './s3-bucket.ts';
+import type { UploadTools } from './s3-multipart.ts';
 import { MultipartUpload } from './s3-multipart.ts';
-import { type ChunkRules, type ChunkSource, FileSource, isTooLarge } from './s3-source.ts';
-
-export interface UploadTools {
-  /** Limits the chunks in flight, of all uploads together. */
-  readonly permits: Permits;
-  readonly rules: ChunkRules;
-  head(key: string): Promise<ObjectInfo | null>;
-}
+import { type ChunkSource, FileSource, isTooLarge } from './s3-source.ts';
 
 /** New uploads per file: a lifecycle rule may abort one, or another write to the key may win. */
 const UPLOADS = 4;

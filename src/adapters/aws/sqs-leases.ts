@@ -1,6 +1,6 @@
 import { ChangeMessageVisibilityBatchCommand, DeleteMessageBatchCommand } from '@aws-sdk/client-sqs';
 import type { Receipt } from '../../ports/task-queue.ts';
-import type { SqsQueueRef } from './sqs-open.ts';
+import type { SqsQueueRef } from './sqs-requests.ts';
 import { type BatchCall, callInBatches, type RefusedItem, requireLeaseLost } from './sqs-requests.ts';
 
 /** Extends leases to `leaseSeconds` from now. A lease that would exceed 12 hours in all is `lost`. */

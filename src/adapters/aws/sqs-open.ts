@@ -3,12 +3,12 @@ import {
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
   type QueueAttributeName,
-  type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { deadQueueName, partitionOf } from '../../lib/stack-names.ts';
 import type { QueueCounts } from '../../ports/task-queue.ts';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
 import { headersOf } from './errors.ts';
+import type { SqsQueueRef } from './sqs-requests.ts';
 import { Patience, retry } from './sqs-requests.ts';
 
 const PATIENCE_MS = 60_000;
@@ -189,18 +189,6 @@ export async function countMessages(
     delayed: Number(attributes.ApproximateNumberOfMessagesDelayed ?? 0),
   };
   return { counts, at };
-}
-
-/** One queue: its address, its client, and how long failing requests are retried. */
-export interface SqsQueueRef {
-  /** Created at its first use. */
-  readonly client: () => Promise<SQSClient>;
-  readonly url: string;
-  readonly arn: string;
-  /** The profile in ~/.aws/config that signs; null: the SDK's default chain. */
-  readonly profile: string | null;
-  /** Milliseconds. */
-  readonly patienceMs: number;
 }
 
 /** The ARN of one of the profile's queues; `*` for an account that isn't known yet. */

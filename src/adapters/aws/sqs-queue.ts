@@ -10,9 +10,9 @@ import {
   queueWarnings,
   readAttributes,
   type SqsOptions,
-  type SqsQueueRef,
 } from './sqs-open.ts';
 import { SqsReceiver } from './sqs-receive.ts';
+import type { SqsQueueRef } from './sqs-requests.ts';
 import { BATCH_SIZE } from './sqs-requests.ts';
 import { fitReason, SqsSender } from './sqs-send.ts';
 import { purgeAll, purgeMatching, QueueSweep, type SweptMessage } from './sqs-sweep.ts';

@@ -3,7 +3,7 @@ import { type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/cl
 import type { Delivery, ReceiveOptions } from '../../ports/task-queue.ts';
 import { isTransient } from './errors.ts';
 import { makeReceipt, releaseLeases } from './sqs-leases.ts';
-import type { SqsQueueRef } from './sqs-open.ts';
+import type { SqsQueueRef } from './sqs-requests.ts';
 import { BATCH_SIZE, isNamed, Patience, sqsError } from './sqs-requests.ts';
 
 /** How late a poll may be, milliseconds: a later answer never comes, as after a silent network drop. */

@@ -1,8 +1,19 @@
-import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs';
+import type { BatchResultErrorEntry, SQSClient } from '@aws-sdk/client-sqs';
 import { eachParallel } from '../../lib/parallel.ts';
 import { wait } from '../../lib/wait.ts';
 import { type AwsOperation, isTransient, translateAwsError } from './errors.ts';
-import type { SqsQueueRef } from './sqs-open.ts';
+
+/** One queue: its address, its client, and how long failing requests are retried. */
+export interface SqsQueueRef {
+  /** Created at its first use. */
+  readonly client: () => Promise<SQSClient>;
+  readonly url: string;
+  readonly arn: string;
+  /** The profile in ~/.aws/config that signs; null: the SDK's default chain. */
+  readonly profile: string | null;
+  /** Milliseconds. */
+  readonly patienceMs: number;
+}
 
 /** Entries per call (SQS: SendMessageBatch and its siblings). */
 export const BATCH_SIZE = 10;

@@ -1,7 +1,7 @@
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs';
 import { BatchctlError } from '../../errors.ts';
 import type { OutgoingMessage } from '../../ports/task-queue.ts';
-import type { SqsQueueRef } from './sqs-open.ts';
+import type { SqsQueueRef } from './sqs-requests.ts';
 import {
   type BatchResult,
   callInBatches,

@@ -2,7 +2,8 @@ import { type Message, PurgeQueueCommand, ReceiveMessageCommand } from '@aws-sdk
 import { BatchctlError } from '../../errors.ts';
 import { isTransient } from './errors.ts';
 import { changeVisibility, deleteMessages } from './sqs-leases.ts';
-import { countMessages, type SqsQueueRef } from './sqs-open.ts';
+import { countMessages } from './sqs-open.ts';
+import type { SqsQueueRef } from './sqs-requests.ts';
 import { BATCH_SIZE, isNamed, Patience, retry } from './sqs-requests.ts';
 import { REASON } from './sqs-send.ts';
 

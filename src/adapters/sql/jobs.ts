@@ -4,6 +4,7 @@ import type { JobFilter, LedgerJob } from '../../ports/ledger.ts';
 import type { RecordContext } from './counts.ts';
 import type { UpsertPlan } from './dialect.ts';
 import type { Tables } from './tables.ts';
+import { jobOf, jobRow } from './tables.ts';
 
 const JOBS: UpsertPlan = { table: 'jobs', keys: ['job'] };
 const LABELS: UpsertPlan = { table: 'job_labels', keys: ['job', 'name'] };
@@ -12,7 +13,7 @@ export async function writeJob({ transaction, locks, statements }: RecordContext
   await locks?.job(transaction, job.job, 'alone');
   const row = await transaction.selectFrom('jobs').selectAll().where('job', '=', job.job).executeTakeFirst();
   if (row !== undefined && !supersedes(jobOf(row), job)) return;
-  await statements.upsert(transaction, JOBS, [rowOf(job, row?.pruned ?? 0)]);
+  await statements.upsert(transaction, JOBS, [jobRow(job, row?.pruned ?? 0)]);
   await transaction.deleteFrom('job_labels').where('job', '=', job.job).execute();
   const pairs = Object.entries(job.labels);
   await statements.upsert(
@@ -60,41 +61,4 @@ export async function readJobs(db: Kysely<Tables>, filter: JobFilter): Promise<r
   query = query.orderBy('created_at', 'desc').orderBy('job', 'desc');
   if (limit !== undefined) query = query.limit(limit);
   return (await query.execute()).map(jobOf);
-}
-
-/** Labels and steps are JSON; `pruned` is 1 once its tasks were deleted. */
-export type JobRow = Readonly<ReturnType<typeof rowOf>>;
-
-function rowOf(job: LedgerJob, pruned: number) {
-  return {
-    job: job.job,
-    name: job.name,
-    run_key: job.runKey,
-    state: job.state,
-    reason: job.reason,
-    round: job.round,
-    created_at: job.createdAt,
-    closed_at: job.closedAt,
-    created_by: job.createdBy,
-    labels: JSON.stringify(job.labels),
-    steps: JSON.stringify(job.steps),
-    pruned,
-  };
-}
-
-function jobOf(row: JobRow): LedgerJob {
-  return {
-    job: row.job,
-    name: row.name,
-    runKey: row.run_key,
-    state: row.state,
-    reason: row.reason,
-    round: row.round,
-    createdAt: Number(row.created_at),
-    closedAt: row.closed_at === null ? null : Number(row.closed_at),
-    createdBy: row.created_by,
-    labels: JSON.parse(row.labels) as Record<string, string>,
-    steps: JSON.parse(row.steps) as LedgerJob['steps'],
-    ...(row.pruned === 1 ? { pruned: true } : {}),
-  };
 }

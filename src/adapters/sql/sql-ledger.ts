@@ -14,7 +14,6 @@ import type {
   LedgerWorker,
   StepCounts,
   TaskFilter,
-  WorkerMachine,
 } from '../../ports/ledger.ts';
 import { type RecordContext, readCounts, writeExact } from './counts.ts';
 import { SqlDatabase } from './database.ts';
@@ -24,6 +23,7 @@ import { recordEvents } from './record.ts';
 import type { ServerOptions } from './server-options.ts';
 import type { SqliteOptions } from './sqlite.ts';
 import type { Tables } from './tables.ts';
+import { workerOf, workerRow } from './tables.ts';
 import { forgetTasks, readAttempts, readAttemptsOfJob, readTasks, stepsOf } from './tasks.ts';
 
 type DatabaseOptions =
@@ -185,7 +185,7 @@ async function writeWorker(context: RecordContext, worker: LedgerWorker): Promis
     .$if(context.locks !== undefined, (query) => query.forUpdate())
     .executeTakeFirst();
   if (known !== undefined && Number(known.seen_at) > worker.seenAt) return;
-  await statements.upsert(transaction, WORKERS, [rowOf(worker)]);
+  await statements.upsert(transaction, WORKERS, [workerRow(worker)]);
 }
 
 async function readWorkers(
@@ -198,51 +198,3 @@ async function readWorkers(
   const rows = await query.orderBy('seen_at', 'desc').orderBy('worker').execute();
   return rows.map(workerOf);
 }
-
-/** A field that an older schema lacks is null. Running tasks, machine and spent time are JSON. */
-export type WorkerRow = Readonly<ReturnType<typeof rowOf>>;
-
-function rowOf(worker: LedgerWorker) {
-  const { host, pid, version, state, slots, done, failed, memory = null, disk = null } = worker;
-  return {
-    worker: worker.worker,
-    group_name: worker.group,
-    host,
-    pid,
-    version,
-    state,
-    slots,
-    busy: JSON.stringify(worker.busy),
-    done,
-    failed,
-    started_at: worker.startedAt,
-    seen_at: worker.seenAt,
-    memory,
-    disk,
-    machine: jsonOf(worker.machine),
-    spent: jsonOf(worker.spent),
-  };
-}
-
-function workerOf(row: WorkerRow): LedgerWorker {
-  return {
-    worker: row.worker,
-    group: row.group_name,
-    host: row.host,
-    pid: row.pid,
-    version: row.version,
-    state: row.state,
-    slots: row.slots,
-    busy: JSON.parse(row.busy) as string[],
-    done: Number(row.done),
-    failed: Number(row.failed),
-    startedAt: Number(row.started_at),
-    seenAt: Number(row.seen_at),
-    ...(row.memory === null ? {} : { memory: Number(row.memory) }),
-    ...(row.disk === null ? {} : { disk: Number(row.disk) }),
-    ...(row.machine === null ? {} : { machine: JSON.parse(row.machine) as WorkerMachine }),
-    ...(row.spent === null ? {} : { spent: JSON.parse(row.spent) as Record<string, number> }),
-  };
-}
-
-const jsonOf = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));

@@ -1,7 +1,12 @@
 import type { TaskStanding } from '../../model/ledger/transitions.ts';
-import type { AttemptEvent, LedgerTask, TaskState } from '../../ports/ledger.ts';
-import type { JobRow } from './jobs.ts';
-import type { WorkerRow } from './sql-ledger.ts';
+import type {
+  AttemptEvent,
+  LedgerJob,
+  LedgerTask,
+  LedgerWorker,
+  TaskState,
+  WorkerMachine,
+} from '../../ports/ledger.ts';
 
 /** The ledger's tables, as Kysely types. Instants are milliseconds since the epoch; unknown values are null. */
 export interface Tables {
@@ -171,3 +176,88 @@ export function taskOf(row: TaskRow): LedgerTask {
 function numberOrNull(value: number | null): number | null {
   return value === null ? null : Number(value);
 }
+
+/** Labels and steps are JSON; `pruned` is 1 once its tasks were deleted. */
+export type JobRow = Readonly<ReturnType<typeof jobRow>>;
+
+export function jobRow(job: LedgerJob, pruned: number) {
+  return {
+    job: job.job,
+    name: job.name,
+    run_key: job.runKey,
+    state: job.state,
+    reason: job.reason,
+    round: job.round,
+    created_at: job.createdAt,
+    closed_at: job.closedAt,
+    created_by: job.createdBy,
+    labels: JSON.stringify(job.labels),
+    steps: JSON.stringify(job.steps),
+    pruned,
+  };
+}
+
+export function jobOf(row: JobRow): LedgerJob {
+  return {
+    job: row.job,
+    name: row.name,
+    runKey: row.run_key,
+    state: row.state,
+    reason: row.reason,
+    round: row.round,
+    createdAt: Number(row.created_at),
+    closedAt: row.closed_at === null ? null : Number(row.closed_at),
+    createdBy: row.created_by,
+    labels: JSON.parse(row.labels) as Record<string, string>,
+    steps: JSON.parse(row.steps) as LedgerJob['steps'],
+    ...(row.pruned === 1 ? { pruned: true } : {}),
+  };
+}
+
+/** A field that an older schema lacks is null. Running tasks, machine and spent time are JSON. */
+export type WorkerRow = Readonly<ReturnType<typeof workerRow>>;
+
+export function workerRow(worker: LedgerWorker) {
+  const { host, pid, version, state, slots, done, failed, memory = null, disk = null } = worker;
+  return {
+    worker: worker.worker,
+    group_name: worker.group,
+    host,
+    pid,
+    version,
+    state,
+    slots,
+    busy: JSON.stringify(worker.busy),
+    done,
+    failed,
+    started_at: worker.startedAt,
+    seen_at: worker.seenAt,
+    memory,
+    disk,
+    machine: jsonOf(worker.machine),
+    spent: jsonOf(worker.spent),
+  };
+}
+
+export function workerOf(row: WorkerRow): LedgerWorker {
+  return {
+    worker: row.worker,
+    group: row.group_name,
+    host: row.host,
+    pid: row.pid,
+    version: row.version,
+    state: row.state,
+    slots: row.slots,
+    busy: JSON.parse(row.busy) as string[],
+    done: Number(row.done),
+    failed: Number(row.failed),
+    startedAt: Number(row.started_at),
+    seenAt: Number(row.seen_at),
+    ...(row.memory === null ? {} : { memory: Number(row.memory) }),
+    ...(row.disk === null ? {} : { disk: Number(row.disk) }),
+    ...(row.machine === null ? {} : { machine: JSON.parse(row.machine) as WorkerMachine }),
+    ...(row.spent === null ? {} : { spent: JSON.parse(row.spent) as Record<string, number> }),
+  };
+}
+
+const jsonOf = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));

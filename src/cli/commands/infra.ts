@@ -241,7 +241,7 @@ async function infraDown(ctx: Context, input: CommandInput<typeof DOWN>): Promis
   const what = group === null ? `the stack ${profile.stack}` : `the group ${group} of the stack ${profile.stack}`;
   return withStack(ctx, async (stack) => {
     const { failureOf, removeStack, planRemoval } = await import('../../infra/down.ts');
-    const { requireNoOpenJobs } = await import('../../jobs/prune/open-jobs.ts');
+    const { requireNoOpenJobs } = await import('../../jobs/open-jobs.ts');
     const requireIdle = async () => requireNoOpenJobs(await ctx.platform(), group, `take ${what} down`);
     const { signal } = ctx;
     const timeoutMs = timeout * 1_000;

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { BatchctlError, isBatchctlError } from '../../errors.ts';
 import { receiversToTest, type TestedReceiver, testReceivers } from '../../jobs/notify/notice.ts';
-import { refuseLocalReceivers } from '../../jobs/notify/receivers.ts';
+import { refuseLocalReceivers } from '../../jobs/receivers.ts';
 import { notificationSchema } from '../../lib/fields.ts';
 import { EVENTS } from '../../model/notify.ts';
 import type { Receiver } from '../../ports/notifier.ts';

@@ -1,6 +1,6 @@
 import { relative, resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import { refusePruned } from '../../jobs/prune/pruned.ts';
+import { refusePruned } from '../../jobs/pruned.ts';
 import { parseTaskName } from '../../jobs/tasks.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import { formatDuration, formatSize } from '../../lib/units.ts';

@@ -28,7 +28,7 @@ import { submitProgress } from '../submit-progress.ts';
 import { sequentialEvents } from '../verb-command.ts';
 import { type LocalJob, openLocalJob } from './attach-job.ts';
 import { attachJob, callVerb, jobIdFromManager } from './call-verb.ts';
-import type { ConnectedCommand } from './through-manager.ts';
+import type { ConnectedCommand } from './remote-command.ts';
 
 /** `run`: submits, lets the manager follow, verify and deliver the job, and fetches its outputs here. */
 export async function runWithManager(asking: ConnectedCommand): Promise<number> {

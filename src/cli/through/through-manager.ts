@@ -1,27 +1,8 @@
-import type { ManagerProfile } from '../../config/load-config.ts';
 import { BatchctlError } from '../../errors.ts';
 import { openManager } from '../../platform/open-manager.ts';
-import type { Manager } from '../../ports/manager.ts';
 import { taskOfLatest } from '../../verbs/job.ts';
-import type { CommandDefinition, CommandEntry } from '../command.ts';
-import type { Context } from '../context.ts';
 import { callVerb, jobIdFromManager } from './call-verb.ts';
-
-/** A command to be run through a manager. */
-export interface RemoteCommand {
-  readonly ctx: Context;
-  readonly profile: ManagerProfile;
-  readonly entry: CommandEntry;
-  readonly definition: CommandDefinition;
-  /** Parsed, as the command itself would receive it. */
-  readonly input: Readonly<Record<string, unknown>>;
-  /** As typed: see `givenTexts`. */
-  readonly given: Readonly<Record<string, unknown>>;
-}
-
-export interface ConnectedCommand extends RemoteCommand {
-  readonly manager: Manager;
-}
+import type { ConnectedCommand, RemoteCommand } from './remote-command.ts';
 
 /** A command that is more than one verb. Returns the exit code. */
 type CompositeCommand = (asking: ConnectedCommand) => Promise<number>;

@@ -2,13 +2,13 @@ import { formatCount, formatDistance } from '../../cli/format.ts';
 import { now } from '../clock.ts';
 import { type Health, health, overview, retryNow, trouble } from '../feed/feed.ts';
 import { hashOf } from '../hash.ts';
-import { helpShown, keysOn, SHORTCUTS } from '../keys.ts';
 import { route } from '../route.ts';
 import { nextScheme, scheme } from '../scheme.ts';
 import { me, signOutEverywhere } from '../session.ts';
 import { connection, lastHeard } from '../tab.ts';
 import { hasUrgentDeadLetters } from '../words/attention.ts';
 import { isOpen } from '../words/job.ts';
+import { helpShown, keysOn, SHORTCUTS } from './keys.ts';
 import { useModal } from './section.tsx';
 
 const clockText = (instant: number): string => new Date(instant).toLocaleTimeString('en-GB');

@@ -6,10 +6,10 @@ import { changedExpect } from '../../model/overrides.ts';
 import { acceptanceOf, type JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { refreshView } from '../journal.ts';
-import { lookAndNotify } from '../notify/notice-sender.ts';
 import { recordView } from '../record-view.ts';
 import { beginRound } from '../round-marks.ts';
 import { expectationsOf } from '../totals.ts';
+import { lookAndNotify } from '../watch/look-and-notify.ts';
 
 export interface AcceptOptions {
   /** The equation as written in the job file, or its number there, from 1. */

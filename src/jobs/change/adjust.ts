@@ -5,8 +5,8 @@ import { type Change, isSameJson } from '../../model/overrides.ts';
 import { hasStarted, type JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { append, refreshView } from '../journal.ts';
-import { lookAndNotify } from '../notify/notice-sender.ts';
 import { recordView } from '../record-view.ts';
+import { lookAndNotify } from '../watch/look-and-notify.ts';
 
 /** New limits of an open job. Absent: unchanged; null: no limit. */
 export interface Adjustment {

@@ -13,11 +13,11 @@ import { requireResumeAffordable } from '../cost/affordable.ts';
 import { removeDeniedMark } from '../denied-job.ts';
 import { append, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { lookAndNotify } from '../notify/notice-sender.ts';
 import { ifLedgerAvailable, recordView } from '../record-view.ts';
 import { type LaterTasks, sendUndecided, undecidedSets } from '../send.ts';
 import { setsOfTasks, type TaskName } from '../tasks.ts';
 import { guardFailures } from '../watch/guards.ts';
+import { lookAndNotify } from '../watch/look-and-notify.ts';
 import { type CorrectedFile, changesFor, correctedOverrides, storeCorrectedCode } from './corrected-file.ts';
 import { startRetryRound } from './retry.ts';
 

@@ -10,11 +10,11 @@ import type { Platform } from '../../ports/platform.ts';
 import { tasksOfCauses } from '../failures.ts';
 import { refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { lookAndNotify } from '../notify/notice-sender.ts';
 import { recordView } from '../record-view.ts';
 import { beginRound } from '../round-marks.ts';
 import { sendUndecided } from '../send.ts';
 import type { TaskName } from '../tasks.ts';
+import { lookAndNotify } from '../watch/look-and-notify.ts';
 import { type CorrectedFile, changesFor, correctedOverrides, storeCorrectedCode } from './corrected-file.ts';
 
 export interface RetryOptions {

@@ -17,7 +17,7 @@ import { groupsOf, type JobSpec } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupPrices } from '../../ports/worker-group.ts';
-import { otherJobsInGroups } from '../grid/demand.ts';
+import { otherJobsInGroups } from '../demand.ts';
 import { leastCostToContinue } from './machine-allowance.ts';
 import { type CostStanding, isLimited, limitOf, readPrices, readStandings } from './standings.ts';
 

@@ -15,7 +15,7 @@ import { BUDGET_REASON, type EntryKind } from '../../model/journal.ts';
 import { hasStarted, type JobView, stateOf } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { otherJobsInGroups } from '../grid/demand.ts';
+import { otherJobsInGroups } from '../demand.ts';
 import { append } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { recordView } from '../record-view.ts';

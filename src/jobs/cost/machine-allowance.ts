@@ -4,7 +4,7 @@ import { readyLoads } from '../../model/load.ts';
 import type { JobView } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { otherJobsInGroups } from '../grid/demand.ts';
+import { otherJobsInGroups } from '../demand.ts';
 import { type CostStanding, isLimited, readStandings, type Standings } from './standings.ts';
 
 /** How many more machines a group may request, given what is left of its jobs' limits and the stack's monthly limit. */

@@ -18,7 +18,7 @@ import type { JobView } from '../../model/view.ts';
 import { aliveMs, type StepCounts } from '../../ports/ledger.ts';
 import type { Budget, Platform } from '../../ports/platform.ts';
 import type { GroupPrices } from '../../ports/worker-group.ts';
-import { bootSeconds } from '../grid/boots.ts';
+import { bootSeconds } from '../boots.ts';
 
 /** Costs compared with a limit. If prices aren't known, `unknown` names the instance types. */
 export type CostStanding = LimitUsage | { readonly limit: number; readonly unknown: readonly string[] };

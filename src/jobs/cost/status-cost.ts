@@ -13,8 +13,8 @@ import { groupsOf } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { otherJobsInGroups } from '../grid/demand.ts';
-import { earlierRun } from '../why/durations.ts';
+import { otherJobsInGroups } from '../demand.ts';
+import { earlierRun } from '../durations.ts';
 import { type CostFacts, limitOf, meanSeconds, readCostFacts } from './standings.ts';
 
 /** A job's cost for display, US dollars. */

@@ -2,8 +2,8 @@ import { BatchctlError } from '../../errors.ts';
 import { mapAhead } from '../../lib/parallel.ts';
 import { dataKey } from '../../model/keys.ts';
 import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
-import { findOpenReaders, inUseError } from '../prune/open-jobs.ts';
-import { bareKey, dataChecksum, parseDataKey, shownKey } from './data-key.ts';
+import { bareKey, dataChecksum, parseDataKey, shownKey } from '../data-key.ts';
+import { findOpenReaders, inUseError } from '../open-jobs.ts';
 
 /** The number of objects looked up ahead. */
 const AHEAD = 16;

@@ -6,7 +6,7 @@ import { glob } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { statOrNull } from '../../lib/if-exists.ts';
 import { groupBy } from '../../model/group-by.ts';
-import { parseDataKey, shownKey } from './data-key.ts';
+import { parseDataKey, shownKey } from '../data-key.ts';
 import { brokenLinkError, invalidUtf8Error, isInvalidUtf8, unreadableDirectoryError } from './path-errors.ts';
 
 export interface FoundFile {

@@ -7,9 +7,9 @@ import { eachParallel } from '../../lib/parallel.ts';
 import type { FilePin } from '../../model/job.ts';
 import { DATA_PREFIX } from '../../model/keys.ts';
 import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
-import { findOpenReaders, inUseError } from '../prune/open-jobs.ts';
+import { dataChecksum, dataMetadata, parseDataPrefix, shownKey } from '../data-key.ts';
+import { findOpenReaders, inUseError } from '../open-jobs.ts';
 import { fileDifference, filePin } from '../split/file-source.ts';
-import { dataChecksum, dataMetadata, parseDataPrefix, shownKey } from './data-key.ts';
 import { type FoundFile, findFiles, type OnIgnored } from './find-files.ts';
 
 /** Default number of files in flight. */

@@ -17,8 +17,8 @@ import { type Place, type PlaceManifest, SupersededError } from '../fetch/place.
 import { refuseForeignLinks } from '../fetch/target.ts';
 import { type OutputSource, outputSource, Tally } from '../fetch/verified.ts';
 import { append, readView, refreshView } from '../journal.ts';
+import type { Sighting } from '../keeper-mark.ts';
 import { listPublished } from '../listing.ts';
-import type { Sighting } from '../watch/keeper-mark.ts';
 import { deliveryLine } from './delivery-line.ts';
 
 interface DueMark {

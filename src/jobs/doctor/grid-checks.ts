@@ -17,9 +17,9 @@ import { readDeniedMark } from '../denied-job.ts';
 import { knownGroups } from '../grid/queues.ts';
 import { listWorkers } from '../grid/workers.ts';
 import { readView } from '../journal.ts';
-import { listLostNotices } from '../notify/send-notice.ts';
+import { freshKeeper, latestKeeper } from '../keeper-mark.ts';
 import { listSchedules } from '../schedules/schedules.ts';
-import { freshKeeper, latestKeeper } from '../watch/keeper-mark.ts';
+import { listLostNotices } from '../send-notice.ts';
 
 /** Free space below which a disk is nearly full, or practically full: bytes, share, and files. */
 const NEARLY = { bytes: 1e9, share: 0.03, files: 10_000 };

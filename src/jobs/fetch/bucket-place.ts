@@ -3,7 +3,7 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import { wait } from '../../lib/wait.ts';
 import type { OutputFile } from '../../model/output.ts';
 import type { Bucket, BucketObject } from '../../ports/bucket.ts';
-import { dataChecksum, dataMetadata } from '../data/data-key.ts';
+import { dataChecksum, dataMetadata } from '../data-key.ts';
 import {
   CLAIM,
   CLAIMS,

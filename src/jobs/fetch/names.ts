@@ -9,7 +9,7 @@ import type { TaskBits } from '../../model/task-set.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { listPublished, stepTotals } from '../listing.ts';
-import { refusePruned } from '../prune/pruned.ts';
+import { refusePruned } from '../pruned.ts';
 import { requireStep } from '../tasks.ts';
 import { indexFinder, inputPathFinder, pathsOf } from './input-names.ts';
 import type { FetchTarget } from './target.ts';

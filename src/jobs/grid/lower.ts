@@ -5,9 +5,9 @@ import { hasStarted } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { totalMessages } from '../../ports/task-queue.ts';
 import type { GroupStatus } from '../../ports/worker-group.ts';
-import { runningViews } from '../watch/job-watcher.ts';
-import type { Sighting } from '../watch/keeper-mark.ts';
-import { loadsOf } from './demand.ts';
+import { loadsOf } from '../demand.ts';
+import type { Sighting } from '../keeper-mark.ts';
+import { runningViews } from '../open-jobs.ts';
 import { knownGroups } from './queues.ts';
 
 /** A group whose size was reduced, because its launches hang and nothing waits for them. */

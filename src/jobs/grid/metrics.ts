@@ -1,5 +1,6 @@
 import { isBatchctlError } from '../../errors.ts';
 import { OPEN_STATES } from '../../model/job.ts';
+import type { WorkerTallies } from '../../model/metrics.ts';
 import {
   type GroupMetrics,
   type MetricsSnapshot,
@@ -10,14 +11,8 @@ import {
 import { stateOf } from '../../model/view.ts';
 import { aliveMs, type LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { runningViews } from '../watch/job-watcher.ts';
+import { runningViews } from '../open-jobs.ts';
 import { knownGroups } from './queues.ts';
-
-export interface WorkerTallies {
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-  readonly workers: readonly WorkerTally[];
-}
 
 interface MetricsReading {
   readonly snapshot: MetricsSnapshot;

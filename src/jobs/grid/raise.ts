@@ -12,12 +12,12 @@ import { hasStarted, type JobView } from '../../model/view.ts';
 import { groupFlag } from '../../model/why/cause.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupStatus, WorkerGroup } from '../../ports/worker-group.ts';
+import { bootSeconds, type Hold, markSilentBoots, readHold } from '../boots.ts';
 import { type MachineAllowance, machineAllowance } from '../cost/machine-allowance.ts';
+import { loadsOf, loadsOfGroup, otherJobsInGroups } from '../demand.ts';
 import { pauseDeniedJobs } from '../denied-job.ts';
+import type { Troubles } from '../keeper-mark.ts';
 import { canResend } from '../send.ts';
-import type { Troubles } from '../watch/keeper-mark.ts';
-import { bootSeconds, type Hold, markSilentBoots, readHold } from './boots.ts';
-import { loadsOf, loadsOfGroup, otherJobsInGroups } from './demand.ts';
 import { hasWaitingMessages } from './queues.ts';
 
 /**

@@ -4,9 +4,9 @@ import type { StepLoad } from '../../model/load.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type Backlog, totalMessages } from '../../ports/task-queue.ts';
 import type { GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
-import { runningViews } from '../watch/job-watcher.ts';
-import { type Boots, type Hold, readBoots } from './boots.ts';
-import { loadsOf, loadsOfGroup } from './demand.ts';
+import { type Boots, type Hold, readBoots } from '../boots.ts';
+import { loadsOf, loadsOfGroup } from '../demand.ts';
+import { runningViews } from '../open-jobs.ts';
 import { listWorkers, type SeenWorker } from './workers.ts';
 
 export interface GroupView extends GroupStatus {

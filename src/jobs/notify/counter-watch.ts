@@ -2,9 +2,9 @@ import { isClosed } from '../../model/job.ts';
 import { type EventKind, lateEvent, type NewsEvent, noStartAt, noStartEvent } from '../../model/notify.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import type { Sighting } from '../keeper-mark.ts';
+import type { NoticeReceiver } from '../receivers.ts';
 import { statusOf } from '../status.ts';
-import type { Sighting } from '../watch/keeper-mark.ts';
-import type { NoticeReceiver } from './receivers.ts';
 
 /** Interval between checks of a job's counters, milliseconds. */
 const EVERY_MS = 60_000;

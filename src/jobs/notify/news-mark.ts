@@ -9,7 +9,7 @@ import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { readStaying } from '../cost/staying.ts';
 import { listWorkers } from '../grid/workers.ts';
-import { firingReceivers, jobReceivers } from './receivers.ts';
+import { firingReceivers, jobReceivers } from '../receivers.ts';
 
 /** A mark about a firing. It has all that the notification needs, because the schedule may be gone by then. */
 interface FiringNews {

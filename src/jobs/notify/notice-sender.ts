@@ -6,15 +6,14 @@ import type { JobView } from '../../model/view.ts';
 import type { Notice } from '../../ports/notifier.ts';
 import type { ObjectEntry } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { ABANDONED_MS } from '../discard.ts';
 import { readView } from '../journal.ts';
-import { ABANDONED_MS } from '../prune/discard.ts';
-import type { Sighting } from '../watch/keeper-mark.ts';
-import { type Look, look } from '../watch/look.ts';
+import type { Sighting } from '../keeper-mark.ts';
+import { firingReceivers, jobReceivers, type NoticeReceiver, shownReceiver } from '../receivers.ts';
+import { listNotices, type NotifyPoint, sendNotice } from '../send-notice.ts';
 import { CounterWatch } from './counter-watch.ts';
 import { readFiringNews } from './news-mark.ts';
 import { firingNotice, jobNotice } from './notice.ts';
-import { firingReceivers, jobReceivers, type NoticeReceiver, shownReceiver } from './receivers.ts';
-import { listNotices, type NotifyPoint, sendNotice } from './send-notice.ts';
 
 interface NoticeSenderOptions {
   /** When aborted, nothing new is sent, and what is in progress is left to others. */
@@ -260,16 +259,6 @@ function troubleOf(what: string, error: unknown): BatchctlError {
   const message = `${what}: ${messageOf(error)}`;
   const { kind, hint = undefined } = isBatchctlError(error) ? error : { kind: 'unexpected' as const };
   return new BatchctlError(kind, message, { ...(hint !== undefined && { hint }), cause: error });
-}
-
-/** A look by a short-lived process: people are notified, or marked to be notified, before it returns. */
-export async function lookAndNotify(platform: Platform, view: JobView): Promise<Look> {
-  const found = await look(platform, view);
-  // `status` shows receivers that can't be notified, and other processes retry.
-  const sender = new NoticeSender(platform, { checksCounters: false, onTrouble: () => undefined });
-  sender.observe(found.view);
-  await sender.idle();
-  return found;
 }
 
 /** Number of remembered notices; others are looked up again. */

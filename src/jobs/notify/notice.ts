@@ -5,8 +5,8 @@ import type { NewsEvent } from '../../model/notify.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Notice, Receiver } from '../../ports/notifier.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { firingReceivers, isExecReceiver, resolveExec, shownReceiver } from '../receivers.ts';
 import { statusOf } from '../status.ts';
-import { firingReceivers, isExecReceiver, resolveExec, shownReceiver } from './receivers.ts';
 
 /** What receivers get, as JSON (docs/notify.md). */
 export interface NoticeBody extends Omit<NewsEvent, 'kind'> {

@@ -22,9 +22,6 @@ import {
 import { isExpired, tokenId } from '../../model/token.ts';
 import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { readView } from '../journal.ts';
-import { dropUnreached, unreachedMarks } from '../round-marks.ts';
-import { readToken } from '../tokens.ts';
 import {
   ABANDONED_MS,
   addRemoved,
@@ -35,11 +32,21 @@ import {
   type RemoveOptions,
   removeListed,
   storeTime,
-} from './discard.ts';
-import type { PruneChoice } from './prune.ts';
+} from '../discard.ts';
+import { readView } from '../journal.ts';
+import { dropUnreached, unreachedMarks } from '../round-marks.ts';
+import { readToken } from '../tokens.ts';
 
 /** A worker not heard of for longer than this is dead. */
 const HEARD_MS = 24 * 3_600_000;
+
+/** What is left over of jobs. */
+export interface LeftoverChoice {
+  /** Below `jobs/`, but never committed. */
+  readonly uncommitted: readonly string[];
+  /** Hashes of the code that jobs use; null while a job can't be read, as its code is unknown. */
+  readonly code: ReadonlySet<string> | null;
+}
 
 /**
  * Removes uncommitted submissions, code that no job uses, leftovers of old workers, managers and notifications, and
@@ -48,7 +55,7 @@ const HEARD_MS = 24 * 3_600_000;
  */
 export async function pruneLeftovers(
   platform: Platform,
-  choice: PruneChoice,
+  choice: LeftoverChoice,
   olderThan: number,
   options: RemoveOptions,
 ): Promise<PruneAnswer['leftovers']> {

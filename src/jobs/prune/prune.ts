@@ -21,15 +21,14 @@ import type { ExactCounts } from '../../ports/ledger.ts';
 import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { isDeliveredByWatchers } from '../deliver/deliver.ts';
+import { addRemoved, type RemovalTotals, type RemoveOptions, removeKeys, removeListed } from '../discard.ts';
 import { storedIds } from '../find.ts';
 import { append, readEntries, readJob, readView } from '../journal.ts';
-import { recordView } from '../record-view.ts';
+import { findOpenReaders } from '../open-jobs.ts';
+import { forgetPruned, markChecksum, type PrunedMark, readPrunedMark } from '../pruned.ts';
+import { remainsOf } from '../verify/remains.ts';
 import { rebuildLedger } from '../verify/repair.ts';
-import { addRemoved, type RemovalTotals, type RemoveOptions, removeKeys, removeListed } from './discard.ts';
-import { pruneLeftovers } from './leftovers.ts';
-import { findOpenReaders } from './open-jobs.ts';
-import { markChecksum, type PrunedMark, readPrunedMark } from './pruned.ts';
-import { remainsOf } from './remains.ts';
+import { type LeftoverChoice, pruneLeftovers } from './leftovers.ts';
 
 export interface PruneResult {
   readonly jobs: readonly PrunedJob[];
@@ -90,14 +89,10 @@ export interface Prunable {
   readonly begun: boolean;
 }
 
-export interface PruneChoice {
+export interface PruneChoice extends LeftoverChoice {
   /** In order of their end. */
   readonly jobs: readonly Prunable[];
   readonly spared: readonly SparedJob[];
-  /** Below `jobs/`, but never committed. */
-  readonly uncommitted: readonly string[];
-  /** Hashes of the code that jobs use; null while a job can't be read, as its code is unknown. */
-  readonly code: ReadonlySet<string> | null;
 }
 
 /** Jobs looked at ahead. */
@@ -241,14 +236,6 @@ export async function pruneJob(
   await forgetPruned(platform, view, mark);
   await platform.store.put(prunedKey(job), JSON.stringify({ ...mark, finished: true } satisfies PrunedMark));
   return removed;
-}
-
-/** Afterwards, a rebuilt ledger and one that counted all along agree on a pruned job. */
-export async function forgetPruned(platform: Platform, view: JobView, { steps }: PrunedMark): Promise<void> {
-  const ledger = await platform.ledger();
-  await recordView(platform, view);
-  await ledger.recordExact(view.record.job, view.round, steps);
-  await ledger.forget(view.record.job);
 }
 
 /** The decision: of a concurrent retry and prune, the later one finds the other in the journal. */

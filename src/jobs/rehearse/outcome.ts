@@ -10,9 +10,9 @@ import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { cancel } from '../change/lifecycle.ts';
 import { readView } from '../journal.ts';
+import { openJobs } from '../open-jobs.ts';
 import { pruneJob } from '../prune/prune.ts';
 import { ledgerTasks, type TaskName } from '../tasks.ts';
-import { JobWatcher } from '../watch/job-watcher.ts';
 
 export type FaultCounts = Readonly<Record<FaultKind, number>>;
 
@@ -78,7 +78,7 @@ export async function endRehearsal(
 export async function clearAbandoned(platform: Platform, tally: (group: string) => string): Promise<readonly string[]> {
   const cleared: string[] = [];
   // Uses their marks, because the ledger may not know one that was killed early.
-  for (const job of await new JobWatcher(platform, platform.leaseSeconds).openJobs()) {
+  for (const job of await openJobs(platform.store)) {
     const view = await readView(platform.store, job).catch(nullIfUnreadable);
     const { rehearsal, host } = view?.record ?? {};
     if (view === null || !rehearsal || host !== hostname() || isAlive(rehearsal.pid)) continue;

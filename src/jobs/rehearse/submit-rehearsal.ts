@@ -7,9 +7,9 @@ import { chooseParts, type Rehearsal, sampleSize } from '../../model/rehearsal.t
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { removeListed } from '../prune/discard.ts';
+import { removeListed } from '../discard.ts';
 import type { CutParts } from '../submit/cut.ts';
-import type { Prepared } from '../submit/prepare.ts';
+import type { Prepared } from '../submit/prepared.ts';
 import { type SampledParts, type SubmitOptions, submit } from '../submit/submit.ts';
 
 const NEWLINE = 0x0a;

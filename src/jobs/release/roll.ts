@@ -3,7 +3,7 @@ import { wait } from '../../lib/wait.ts';
 import { aliveMs, type LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupMachine, LaunchTrouble } from '../../ports/worker-group.ts';
-import { failedBoots } from '../grid/boots.ts';
+import { failedBoots } from '../boots.ts';
 
 /** Milliseconds between two looks: each makes two requests, and a new instance takes a minute or two. */
 const LOOK_MS = 5_000;

@@ -8,8 +8,8 @@ import { parseStored, type Shape } from '../../lib/json.ts';
 import { VERSION } from '../../lib/version.ts';
 import { bootFileKey, bundleKey, isReleasesKey, RELEASES_PREFIX, releaseKey, releaseOf } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import { liftHold } from '../boots.ts';
 import { expandPatterns, packFiles } from '../code-archive.ts';
-import { liftHold } from '../grid/boots.ts';
 
 export interface StackReleaseOptions {
   readonly store: ObjectStore;

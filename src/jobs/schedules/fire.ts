@@ -11,7 +11,8 @@ import type { Platform } from '../../ports/platform.ts';
 import type { CodeArchive } from '../code-archive.ts';
 import { findJob } from '../find.ts';
 import { closeInputs, FileChecksums } from '../submit/inputs.ts';
-import { type Prepared, prepare, type SubmissionRequest } from '../submit/prepare.ts';
+import { prepare } from '../submit/prepare.ts';
+import type { Prepared, SubmissionRequest } from '../submit/prepared.ts';
 import { type SubmitOptions, type SubmitPoint, type SubmitResult, submit } from '../submit/submit.ts';
 
 /** Which of a schedule's firings already ran, by period: one listing for any number of them. */

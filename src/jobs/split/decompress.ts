@@ -1,16 +1,23 @@
-import { pipeline } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { BatchctlError, hasCode } from '../../errors.ts';
-import type { SplitSource } from './split-source.ts';
+
+export type Compression = 'gzip' | 'zstd' | null;
+
+/** An input as it is stored. */
+export interface StoredBytes {
+  readonly name: string;
+  /** Detected from the first bytes, never from the name. */
+  readonly compression: Compression;
+  /** All bytes as stored, from the first. A pipe can be read once. */
+  stream(signal?: AbortSignal): Readable;
+}
 
 /**
  * An input's decompressed bytes: all members of gzip, all frames of Zstandard, or the bytes as they are. Throws
  * `corrupt` with the position for what `gzip -t` or `zstd -t` rejects, after everything before it was read.
  */
-export async function* decompressed(
-  source: Pick<SplitSource, 'name' | 'compression' | 'stream'>,
-  signal?: AbortSignal,
-): AsyncGenerator<Buffer> {
+export async function* decompressed(source: StoredBytes, signal?: AbortSignal): AsyncGenerator<Buffer> {
   const stored = source.stream(signal);
   try {
     if (source.compression === 'gzip') yield* gunzip(source.name, stored);

@@ -2,23 +2,16 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { SplitSpec } from '../../model/job.ts';
-import { decompressed } from './decompress.ts';
+import { type Compression, decompressed, type StoredBytes } from './decompress.ts';
 
-type Compression = 'gzip' | 'zstd' | null;
-
-export interface SplitSource {
+export interface SplitSource extends StoredBytes {
   readonly index: number;
-  readonly name: string;
   /** Bytes as stored; null for a pipe, whose size isn't known. */
   readonly size: number | null;
-  /** Detected from the first bytes, never from the name. */
-  readonly compression: Compression;
   /** `sha256:<hex>` that was recorded for its bytes as stored. They are compared with it where `stream` is cut. */
   readonly checksum?: string | null;
   /** Random access; null for a pipe. */
   readonly random: RandomAccess | null;
-  /** All bytes as stored, from the first. A pipe can be read once. */
-  stream(signal?: AbortSignal): Readable;
   /** Throws `changed` if the input is no longer what it was when it was opened. */
   check(): Promise<void>;
   close(): Promise<void>;

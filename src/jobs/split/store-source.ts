@@ -4,7 +4,7 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import type { JobInput } from '../../model/job.ts';
 import type { Bucket, BucketObject, BucketReadOptions } from '../../ports/bucket.ts';
 import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
-import { dataChecksum } from '../data/data-key.ts';
+import { dataChecksum } from '../data-key.ts';
 import {
   changedInput,
   detectCompression,

@@ -7,7 +7,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { storePieces } from '../split/cut-pieces.ts';
 import { type InputFacts, type SplitOptions, splitInputs } from '../split/split-inputs.ts';
 import { closeInputs } from './inputs.ts';
-import type { Prepared } from './prepare.ts';
+import type { Prepared } from './prepared.ts';
 
 export interface CutParts {
   readonly count: number;

@@ -12,13 +12,14 @@ import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { AttachedInput } from '../../ports/verbs.ts';
-import { dataChecksum, parseDataKey, shownKey } from '../data/data-key.ts';
 import { escapeGlob, leftOutTexts, matchFiles, searchFiles } from '../data/find-files.ts';
 import { brokenLinkError } from '../data/path-errors.ts';
+import { dataChecksum, parseDataKey, shownKey } from '../data-key.ts';
 import { type FileSource, openFileSource, openPipeSource, statFileSource } from '../split/file-source.ts';
 import { changedInput, HEAD_SIZE, type HeadCheck, type SplitSource, textHeadCheck } from '../split/split-source.ts';
 import { openBucketSource, openStoreSource } from '../split/store-source.ts';
 import { type FindSource, findOutputs } from './job-outputs.ts';
+import type { FoundInput } from './upload-inputs.ts';
 import { uploadedInput } from './upload-inputs.ts';
 
 interface BucketTarget {
@@ -95,13 +96,6 @@ function identityOf(target: Exclude<Target, { kind: 'attached' | 'pipe' }>): str
 function fileIdentity(path: string): string {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
   return stat === undefined ? path : `${stat.dev} ${stat.ino}`;
-}
-
-export interface FoundInput {
-  readonly source: SplitSource;
-  readonly input: Omit<JobInput, 'records'>;
-  /** The file still to be put where `input.source` says; absent if the input is read in place. */
-  readonly path?: string;
 }
 
 export interface InputPlace {

@@ -6,7 +6,7 @@ import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { stepTotals } from '../listing.ts';
 import { readOutput } from '../output.ts';
-import { refusePruned } from '../prune/pruned.ts';
+import { refusePruned } from '../pruned.ts';
 
 export interface OutputInput {
   readonly key: string;

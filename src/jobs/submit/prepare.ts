@@ -1,23 +1,19 @@
-import type { Readable } from 'node:stream';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { wait } from '../../lib/wait.ts';
 import type { IncompleteInput, JobSpec } from '../../model/job.ts';
 import { RUN_KEY_PATTERN } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
-import type { ScheduledJob } from '../../model/schedule.ts';
 import { substitute } from '../../model/substitute.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import type { Attachments } from '../../ports/verbs.ts';
-import { type CodeArchive, packCode } from '../code-archive.ts';
+import { packCode } from '../code-archive.ts';
 import { deliverPlace } from '../deliver/deliver-to.ts';
 import { requireView } from '../journal.ts';
-import { refuseLocalReceivers } from '../notify/receivers.ts';
+import { refuseLocalReceivers } from '../receivers.ts';
 import {
   closeInputs,
   type FileChecksums,
-  type FoundInput,
   findInputs,
   type InputPlace,
   needsNoInput,
@@ -25,50 +21,9 @@ import {
   plannedInputs,
 } from './inputs.ts';
 import type { FindSource } from './job-outputs.ts';
+import type { Prepared, SubmissionRequest } from './prepared.ts';
 import { digestOf, factsOf } from './same-job.ts';
-
-export interface SubmissionRequest
-  extends Pick<
-    ScheduledJob,
-    'spec' | 'directory' | 'inputs' | 'inputDirectory' | 'params' | 'labels' | 'expectInputs'
-  > {
-  /** For hints. Absent or null: no file describes the job, or it is on another machine. */
-  readonly jobFile?: string | null;
-  readonly stdin: Readable | null;
-  readonly period: string | null;
-  readonly runKey: string | null;
-  readonly allowEmpty: boolean;
-  /** Absent: false. */
-  readonly allowIncomplete?: boolean;
-  /** The job's files, already packed; absent: they are packed from `directory`. */
-  readonly code?: CodeArchive | null;
-  /** For a remote caller: the files that it put. Absent or null: paths are this machine's. */
-  readonly attachments?: Attachments | null;
-  /** ISO-8601 UTC: no task begins earlier. Not part of the digest. */
-  readonly notBefore?: string | null;
-  /** ISO-8601 UTC. Not part of the digest: the same job with another deadline is still the same job. */
-  readonly finishBy?: string | null;
-  /** USD. */
-  readonly maxCost?: number | null;
-  /** batchctl's own directory and configuration, as absolute paths: inputs leave them out. */
-  readonly own?: readonly string[];
-}
-
-/** A submission with everything that identifies the job; nothing is written yet. */
-export interface Prepared {
-  readonly request: SubmissionRequest;
-  readonly spec: JobSpec;
-  readonly runKey: string | null;
-  readonly code: CodeArchive | null;
-  readonly inputs: readonly FoundInput[];
-  readonly digest: string;
-  /** Where the outputs will be delivered, with `{job}` not filled in; null: nowhere. */
-  readonly deliverPlace: string | null;
-  /** What the inputs' directories and patterns leave out, in a line each; without `request.attachments.leftOut`. */
-  readonly leftOut?: readonly string[];
-  /** Steps of other jobs that are read although tasks of them have no output. */
-  readonly incomplete?: readonly IncompleteInput[];
-}
+import type { FoundInput } from './upload-inputs.ts';
 
 /**
  * Looks up parameters, files, inputs and the digest. Throws `usage` for fields that don't go together, `jobFile` for

@@ -9,7 +9,7 @@ import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { requireView } from '../journal.ts';
 import { existingRun } from '../run-keys.ts';
-import type { Prepared } from './prepare.ts';
+import type { Prepared } from './prepared.ts';
 
 /** What makes a submission the same job as another: everything that its outputs depend on, and where they go. */
 export interface JobFacts {

@@ -12,18 +12,18 @@ import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { recordedPlace } from '../deliver/deliver-to.ts';
+import { discardJob } from '../discard.ts';
 import { append, readJob, readRecord, requireView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { lookAndNotify } from '../notify/notice-sender.ts';
-import { isExecReceiver, refuseLocalReceivers } from '../notify/receivers.ts';
-import { discardJob } from '../prune/discard.ts';
+import { openJobs } from '../open-jobs.ts';
+import { isExecReceiver, refuseLocalReceivers } from '../receivers.ts';
 import { ifLedgerAvailable, recordView } from '../record-view.ts';
 import { claimRun, keyedOf, type RunKeyClaim, requireOwnRun, runsOf } from '../run-keys.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
-import { JobWatcher } from '../watch/job-watcher.ts';
+import { lookAndNotify } from '../watch/look-and-notify.ts';
 import { type CutParts, cut } from './cut.ts';
 import { closeInputs } from './inputs.ts';
-import type { Prepared } from './prepare.ts';
+import type { Prepared } from './prepared.ts';
 import { DIGEST_FORMAT, differencesOf, digestOf, factsOf, otherContent } from './same-job.ts';
 import { requireStillPresent, uploadInputs } from './upload-inputs.ts';
 
@@ -278,8 +278,7 @@ export async function finishSending(platform: Platform, view: JobView): Promise<
 
 /** An unkeyed submission that equals a committed, unsent one is most likely a second try of it. */
 async function refuseEqual(platform: Platform, digest: string): Promise<void> {
-  const watcher = new JobWatcher(platform, platform.leaseSeconds);
-  for (const job of await watcher.openJobs()) {
+  for (const job of await openJobs(platform.store)) {
     // Another job that can't be read must not block this one.
     const record = await readJob(platform.store, job).catch(nullIfUnreadable);
     if (record === null || record.digest !== digest) continue;

@@ -5,11 +5,19 @@ import type { JobInput, JobRecord } from '../../model/job.ts';
 import { codeKey, INPUTS_PREFIX, inputKey, JOBS_PREFIX } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { CodeArchive } from '../code-archive.ts';
-import { dataChecksum, dataMetadata } from '../data/data-key.ts';
 import { ByteProgress } from '../data/upload.ts';
+import { dataChecksum, dataMetadata } from '../data-key.ts';
 import { readView } from '../journal.ts';
-import { refusePruned } from '../prune/pruned.ts';
-import type { FoundInput } from './inputs.ts';
+import { refusePruned } from '../pruned.ts';
+import type { SplitSource } from '../split/split-source.ts';
+
+/** An input that was found, and how it will be read. */
+export interface FoundInput {
+  readonly source: SplitSource;
+  readonly input: Omit<JobInput, 'records'>;
+  /** The file still to be put where `input.source` says; absent if the input is read in place. */
+  readonly path?: string;
+}
 
 /** Files, and lookups, in flight. */
 const PARALLEL = 8;

@@ -6,8 +6,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { storedIds } from '../find.ts';
 import { readView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { forgetPruned } from '../prune/prune.ts';
-import { readPrunedMark } from '../prune/pruned.ts';
+import { forgetPruned, readPrunedMark } from '../pruned.ts';
 import { ledgerJob } from '../record-view.ts';
 import { rebuildLedger } from './repair.ts';
 

@@ -13,7 +13,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { instantIn, readFailureObject, UNREADABLE } from '../failures.ts';
 import { append, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { refusePruned } from '../prune/pruned.ts';
+import { refusePruned } from '../pruned.ts';
 import { ledgerJob, recordView } from '../record-view.ts';
 import { beginRound } from '../round-marks.ts';
 import { sendTasks, undecidedSets } from '../send.ts';

@@ -7,11 +7,11 @@ import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { CostReader } from '../cost/status-cost.ts';
 import { type GroupRaise, Raiser } from '../grid/raise.ts';
+import { KeeperWatch } from '../keeper-mark.ts';
 import { NoticeSender } from '../notify/notice-sender.ts';
 import { ProjectionWatch } from '../projection.ts';
 import { RecentRate, statusOf } from '../status.ts';
 import { JobWatcher } from './job-watcher.ts';
-import { KeeperWatch } from './keeper-mark.ts';
 
 export type FollowEnd = 'closed' | 'paused' | 'timeout' | 'interrupted';
 

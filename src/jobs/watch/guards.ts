@@ -10,13 +10,7 @@ import {
 import { standingOf } from '../../model/decide.ts';
 import { causeId } from '../../model/failure.ts';
 import { exceedsTolerance } from '../../model/job.ts';
-import {
-  CHANGED_REASON,
-  type DENIED_REASON,
-  DEPLOYMENT_REASON,
-  HALT_REASON,
-  type SECRET_REASON,
-} from '../../model/journal.ts';
+import { CHANGED_REASON, DEPLOYMENT_REASON, HALT_REASON } from '../../model/journal.ts';
 import { failedPrefix, journalKey, taskOfFailed, taskOfTry, triesPrefix } from '../../model/keys.ts';
 import { type JobView, roundOf } from '../../model/view.ts';
 import { aliveMs } from '../../ports/ledger.ts';
@@ -55,25 +49,6 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
     if (halts && now.paused === null && now.stopped === null) return { what: 'pause', now: false, reason: HALT_REASON };
     return null;
   });
-  if (appended) await recordView(platform, after);
-  return after;
-}
-
-/**
- * Pauses the job if a secret or an input can't be read, as every task of the step would fail for the same reason.
- * `resume` continues once a person has fixed it. Returns the view afterwards.
- */
-export async function pauseForAccess(
-  platform: Platform,
-  view: JobView,
-  reason: typeof SECRET_REASON | typeof DENIED_REASON,
-  detail: string,
-): Promise<JobView> {
-  const { view: after, appended } = await append(platform, view, (now) =>
-    now.cancelled || now.closed !== null || now.paused !== null || now.stopped !== null
-      ? null
-      : { what: 'pause', now: false, reason, detail },
-  );
   if (appended) await recordView(platform, after);
   return after;
 }

@@ -1,20 +1,20 @@
 import { isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { mayBeDecided, withSkipped } from '../../model/counts.ts';
-import type { JobState } from '../../model/job.ts';
-import { lookKey, OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
-import { emptyView, type JobView, stateOf } from '../../model/view.ts';
+import { lookKey } from '../../model/keys.ts';
+import { emptyView, type JobView } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { CostGuard } from '../cost/cost-guard.ts';
-import { isDenied, peekIfReadable } from '../denied-job.ts';
+import { isDenied } from '../denied-job.ts';
+import { discardAbandoned } from '../discard.ts';
 import { type GroupRaise, WaitingRaiser } from '../grid/raise.ts';
 import { readJob, refreshView } from '../journal.ts';
+import type { Sighting } from '../keeper-mark.ts';
 import { listFacts, stepTotals } from '../listing.ts';
-import { discardAbandoned } from '../prune/discard.ts';
+import { openJobs } from '../open-jobs.ts';
 import { dropUnreached } from '../round-marks.ts';
 import { recordExactCounts } from '../totals.ts';
-import type { Sighting } from './keeper-mark.ts';
 import { finishClose, isOpen, type Look, look } from './look.ts';
 import { resendMissing, type WatchedJob } from './resend-missing.ts';
 
@@ -110,16 +110,6 @@ export class JobWatcher {
     this.#costs = new CostGuard(platform, tellOnce);
   }
 
-  /** Ids of jobs with an open mark, whether committed or not. */
-  async openJobs(): Promise<readonly string[]> {
-    const jobs = new Set<string>();
-    for await (const key of this.#platform.store.keys(OPEN_PREFIX)) {
-      const mark = parseOpenMark(key);
-      if (mark !== null) jobs.add(mark.job);
-    }
-    return [...jobs];
-  }
-
   /**
    * A cheap look at one job, followed by an exact one if it may be needed: the counters changed and say that everything
    * is decided, `exact` is set, or nothing was listed for a minute. Returns null for a job that isn't committed or was
@@ -197,7 +187,7 @@ export class JobWatcher {
   /** One round over all open jobs, with resends where due. Returns the exact looks by job. */
   async round(exact = false): Promise<ReadonlyMap<string, Look>> {
     const looks = new Map<string, Look>();
-    const open = new Set(await this.openJobs());
+    const open = new Set(await openJobs(this.#platform.store));
     this.#open = open.size;
     for (const [job, { view }] of this.#jobs) if (!open.has(job) && !isOpen(view)) this.#jobs.delete(job);
     for (const job of open) {
@@ -339,14 +329,4 @@ export class JobWatcher {
 /** Changes whenever a job's journal or its counters of ended tasks change. */
 function countsSignature(view: JobView, counts: readonly StepCounts[]): string {
   return [view.next, ...counts.map((count) => `${count.step}:${count.done}/${count.failed}`)].join(' ');
-}
-
-/** The jobs whose tasks run or wait to run, or that are in one of the given states. Skips jobs that can't be read. */
-export async function runningViews(
-  platform: Platform,
-  states: readonly JobState[] = ['running'],
-): Promise<readonly JobView[]> {
-  const jobs = await new JobWatcher(platform, platform.leaseSeconds).openJobs();
-  const views = await Promise.all(jobs.map((job) => peekIfReadable(platform.store, job)));
-  return views.filter((view) => view !== null).filter((view) => states.includes(stateOf(view)));
 }

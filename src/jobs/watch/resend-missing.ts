@@ -3,9 +3,9 @@ import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { totalMessages } from '../../ports/task-queue.ts';
 import { append } from '../journal.ts';
+import type { Sighting } from '../keeper-mark.ts';
 import { recordView } from '../record-view.ts';
 import { canResend, sendUndecided, undecidedSets } from '../send.ts';
-import type { Sighting } from './keeper-mark.ts';
 import { isOpen, type Look } from './look.ts';
 
 /** A job's exact position when it last moved, and since when (monotonic ms). */

@@ -15,8 +15,8 @@ import {
 import type { Ledger, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type Backlog, type TenantBacklog, totalMessages } from '../../ports/task-queue.ts';
+import { type Hold, readBoots } from '../boots.ts';
 import { readStaying } from '../cost/staying.ts';
-import { type Hold, readBoots } from '../grid/boots.ts';
 import { listWorkers } from '../grid/workers.ts';
 import { listFacts } from '../listing.ts';
 import { linkedGroups } from '../watch/resend-missing.ts';

@@ -22,6 +22,7 @@ import {
 } from '../../model/why/snapshot.ts';
 import type { Ledger, LedgerTask, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { durationsOf, earlierRun } from '../durations.ts';
 import { failureFix } from '../failure-fix.ts';
 import { causesOf as failureCauses } from '../failures.ts';
 import { originFinder } from '../fetch/input-names.ts';
@@ -29,10 +30,9 @@ import { findJob } from '../find.ts';
 import { tasksOfFallbacks } from '../interruptions.ts';
 import { readEntries } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { unnotifiedReceivers } from '../notify/send-notice.ts';
+import { unnotifiedReceivers } from '../send-notice.ts';
 import { statusOf } from '../status.ts';
 import { unmetTotals } from '../totals.ts';
-import { durationsOf, earlierRun } from './durations.ts';
 import { lookAtGroups, ServiceQuery, troubleOf } from './groups.ts';
 
 /**

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { BatchctlError, type ErrorKind, isKind } from '../../errors.ts';
 import { findJob } from '../../jobs/find.ts';
-import { KeeperWatch } from '../../jobs/watch/keeper-mark.ts';
+import { KeeperWatch } from '../../jobs/keeper-mark.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { wait } from '../../lib/wait.ts';
 import type { JobStatus } from '../../model/answers/status.ts';

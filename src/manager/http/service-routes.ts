@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { isBatchctlError } from '../../errors.ts';
-import { readMetrics, type WorkerTallies } from '../../jobs/grid/metrics.ts';
+import { readMetrics } from '../../jobs/grid/metrics.ts';
 import { VERSION } from '../../lib/version.ts';
 import { within } from '../../lib/wait.ts';
 import { API, isVersionCompatible, releaseLineOf, VERSION_HEADER } from '../../model/api.ts';
 import { CERTIFICATE_KEY } from '../../model/keys.ts';
 import { healthMetrics, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
+import type { WorkerTallies } from '../../model/metrics.ts';
 import { managerMetrics } from '../../model/metrics.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';

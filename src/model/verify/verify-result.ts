@@ -11,7 +11,6 @@ import type { Findings } from './findings.ts';
 
 /** Stable, and the body of a proof. Lists of tasks name the first thousand; counts are complete. */
 export type VerifyResult = Value<typeof VERIFY_RESULT>;
-export type StepProof = VerifyResult['steps'][number];
 
 interface ResultFacts {
   readonly view: JobView;

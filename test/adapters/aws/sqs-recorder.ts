@@ -1,6 +1,6 @@
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import type { SqsQueueRef } from '../../../src/adapters/aws/sqs-open.ts';
+import type { SqsQueueRef } from '../../../src/adapters/aws/sqs-requests.ts';
 import { serve } from '../../support/servers/listen.ts';
 import { sqsOptions } from '../../support/sqs.ts';
 

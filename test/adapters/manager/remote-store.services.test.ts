@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { openManagerClient } from '../../../src/adapters/manager/open-manager-client.ts';
 import { packCode } from '../../../src/jobs/code-archive.ts';
-import { dataMetadata } from '../../../src/jobs/data/data-key.ts';
+import { dataMetadata } from '../../../src/jobs/data-key.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { codeKey } from '../../../src/model/keys.ts';
 import type { Manager } from '../../../src/ports/manager.ts';

@@ -1,10 +1,10 @@
 // Protects: a job or month that reaches its cost limit is paused, and no machine starts beyond it.
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
+import { recordBootTime } from '../../../src/jobs/boots.ts';
 import { resume } from '../../../src/jobs/change/lifecycle.ts';
 import { guardCosts } from '../../../src/jobs/cost/cost-guard.ts';
 import { machineAllowance } from '../../../src/jobs/cost/machine-allowance.ts';
-import { recordBootTime } from '../../../src/jobs/grid/boots.ts';
 import { raiseGroups } from '../../../src/jobs/grid/raise.ts';
 import { readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';

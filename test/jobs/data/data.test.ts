@@ -1,7 +1,7 @@
 // Protects: raw data is listed in order, and never removed while an open job reads it.
 import { expect } from 'chai';
 import { findRemovable, listData, removeData } from '../../../src/jobs/data/data.ts';
-import { parseDataKey, parseDataPrefix } from '../../../src/jobs/data/data-key.ts';
+import { parseDataKey, parseDataPrefix } from '../../../src/jobs/data-key.ts';
 import { dataKey, openMark } from '../../../src/model/keys.ts';
 import { addEntry } from '../../support/claims-job.ts';
 import { collect } from '../../support/collect.ts';

@@ -8,7 +8,7 @@ import {
   readBoots,
   readHold,
   recordBootTime,
-} from '../../../src/jobs/grid/boots.ts';
+} from '../../../src/jobs/boots.ts';
 import { bootLogKey, bootMark, bootTimesKey } from '../../../src/model/keys.ts';
 import type { MachineTermination } from '../../../src/ports/worker-group.ts';
 import { forEachTest } from '../../support/fixture.ts';

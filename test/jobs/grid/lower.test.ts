@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { type LowerResult, lowerIdle } from '../../../src/jobs/grid/lower.ts';
-import { tick } from '../../../src/jobs/watch/tick.ts';
+import { tick } from '../../../src/jobs/tick.ts';
 import { OPEN_PREFIX } from '../../../src/model/keys.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { GroupStatus } from '../../../src/ports/worker-group.ts';

@@ -2,14 +2,14 @@
 import { expect } from 'chai';
 import { ProcessGroup } from '../../../src/adapters/local/process-group.ts';
 import { BatchctlError, isBatchctlError } from '../../../src/errors.ts';
+import { liftHold, recordBootTime } from '../../../src/jobs/boots.ts';
 import { adjust } from '../../../src/jobs/change/adjust.ts';
 import { cancel, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
-import { liftHold, recordBootTime } from '../../../src/jobs/grid/boots.ts';
 import { Raiser, raiseGroups } from '../../../src/jobs/grid/raise.ts';
 import { requireView } from '../../../src/jobs/journal.ts';
+import { Troubles } from '../../../src/jobs/keeper-mark.ts';
+import { KeeperDuties } from '../../../src/jobs/tick.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
-import { Troubles } from '../../../src/jobs/watch/keeper-mark.ts';
-import { KeeperDuties } from '../../../src/jobs/watch/tick.ts';
 import { bootMark, deniedMark } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';

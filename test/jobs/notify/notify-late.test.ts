@@ -1,7 +1,7 @@
 // Protects: people are notified once, and only when it is certain, that a job will miss its deadline.
 import { expect } from 'chai';
+import type { Sighting } from '../../../src/jobs/keeper-mark.ts';
 import type { NoticeSender } from '../../../src/jobs/notify/notice-sender.ts';
-import type { Sighting } from '../../../src/jobs/watch/keeper-mark.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { worker } from '../../contracts/ledger-events.ts';

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { readMetrics } from '../../../src/jobs/grid/metrics.ts';
 import { putNewsMark } from '../../../src/jobs/notify/news-mark.ts';
 import { bodyText, type NoticeBody } from '../../../src/jobs/notify/notice.ts';
-import { jobReceivers, refuseLocalReceivers, shownReceiver } from '../../../src/jobs/notify/receivers.ts';
+import { jobReceivers, refuseLocalReceivers, shownReceiver } from '../../../src/jobs/receivers.ts';
 import { NEWS_PREFIX, NOTICES_PREFIX, newsMark } from '../../../src/model/keys.ts';
 import { type EventKind, type Notification, noStartEvent } from '../../../src/model/notify.ts';
 import type { Platform } from '../../../src/ports/platform.ts';

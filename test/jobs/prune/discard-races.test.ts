@@ -1,7 +1,7 @@
 // Protects: a submission that was suspended for a day continues, or is discarded by another process, but never both.
 import { expect } from 'chai';
+import { discardAbandoned } from '../../../src/jobs/discard.ts';
 import { readJob } from '../../../src/jobs/journal.ts';
-import { discardAbandoned } from '../../../src/jobs/prune/discard.ts';
 import { pruneLeftovers } from '../../../src/jobs/prune/leftovers.ts';
 import { choosePrunable } from '../../../src/jobs/prune/prune.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';

@@ -1,7 +1,7 @@
 // Protects: a release is made once, can be rolled back, and stays consistent when several people release at once.
 import { rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { failedBoots, readHold } from '../../../src/jobs/grid/boots.ts';
+import { failedBoots, readHold } from '../../../src/jobs/boots.ts';
 import { claimRelease, currentRelease, releaseBefore, StackRelease } from '../../../src/jobs/release/stack-release.ts';
 import { bootMark, bundleKey, releaseKey } from '../../../src/model/keys.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

@@ -2,12 +2,13 @@
 import { mkdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { dataMetadata } from '../../../src/jobs/data/data-key.ts';
+import { dataMetadata } from '../../../src/jobs/data-key.ts';
 import { requireView } from '../../../src/jobs/journal.ts';
 import { planOf } from '../../../src/jobs/plan.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { FileChecksums } from '../../../src/jobs/submit/inputs.ts';
-import { prepare, type SubmissionRequest } from '../../../src/jobs/submit/prepare.ts';
+import { prepare } from '../../../src/jobs/submit/prepare.ts';
+import type { SubmissionRequest } from '../../../src/jobs/submit/prepared.ts';
 import { digestOf, factsOf, recordDigest } from '../../../src/jobs/submit/same-job.ts';
 import { type SubmitResult, submit } from '../../../src/jobs/submit/submit.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';

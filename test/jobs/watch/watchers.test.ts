@@ -1,8 +1,8 @@
 // Protects: watchers delete no live submission, resend no task without need, and keep listings cheap.
 import { expect } from 'chai';
 import { retry } from '../../../src/jobs/change/retry.ts';
+import { discardAbandoned } from '../../../src/jobs/discard.ts';
 import { refreshView } from '../../../src/jobs/journal.ts';
-import { discardAbandoned } from '../../../src/jobs/prune/discard.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { jobKey, journalKey, openMark } from '../../../src/model/keys.ts';

@@ -1,15 +1,16 @@
-import { BatchctlError, isKind, nullIfUnreadable } from '../../errors.ts';
-import { randomId } from '../../lib/id.ts';
-import { isRecord, isText, parseObject } from '../../lib/json.ts';
-import { groupBy } from '../../model/group-by.ts';
-import { groupsOf, type JobInput, type JobRecord } from '../../model/job.ts';
-import { jobKey, OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
-import { emptyView } from '../../model/view.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
-import type { Platform } from '../../ports/platform.ts';
-import { readJob, readRecord, refreshView } from '../journal.ts';
-import { isUnreached, type RoundMark } from '../round-marks.ts';
+import { BatchctlError, isKind, nullIfUnreadable } from '../errors.ts';
+import { randomId } from '../lib/id.ts';
+import { isRecord, isText, parseObject } from '../lib/json.ts';
+import { groupBy } from '../model/group-by.ts';
+import { groupsOf, type JobInput, type JobRecord, type JobState } from '../model/job.ts';
+import { jobKey, OPEN_PREFIX, parseOpenMark } from '../model/keys.ts';
+import { emptyView, type JobView, stateOf } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import { peekIfReadable } from './denied-job.ts';
 import { ABANDONED_MS, storeTime } from './discard.ts';
+import { readJob, readRecord, refreshView } from './journal.ts';
+import { isUnreached, type RoundMark } from './round-marks.ts';
 
 interface ReadersOptions {
   /** True: include submissions that have written their job.json but not claimed their run key yet. */
@@ -40,6 +41,26 @@ export async function findOpenReaders(
     for (const key of read) readers.set(key, job);
   }
   return readers;
+}
+
+/** Ids of jobs with an open mark, whether committed or not. */
+export async function openJobs(store: ObjectStore): Promise<readonly string[]> {
+  const jobs = new Set<string>();
+  for await (const key of store.keys(OPEN_PREFIX)) {
+    const mark = parseOpenMark(key);
+    if (mark !== null) jobs.add(mark.job);
+  }
+  return [...jobs];
+}
+
+/** The jobs whose tasks run or wait to run, or that are in one of the given states. Skips jobs that can't be read. */
+export async function runningViews(
+  platform: Platform,
+  states: readonly JobState[] = ['running'],
+): Promise<readonly JobView[]> {
+  const jobs = await openJobs(platform.store);
+  const views = await Promise.all(jobs.map((job) => peekIfReadable(platform.store, job)));
+  return views.filter((view) => view !== null).filter((view) => states.includes(stateOf(view)));
 }
 
 /** The marks of open jobs, by job. */
@@ -133,7 +154,7 @@ const NAMED = 5;
  * has no open jobs; any other error of the store is thrown.
  */
 export async function requireNoOpenJobs(platform: Platform, group: string | null, act: string): Promise<void> {
-  const jobs = await openJobs(platform, group);
+  const jobs = await unfinishedJobs(platform, group);
   const [first] = jobs;
   if (first === undefined) return;
   const more = jobs.length > NAMED ? `, and ${jobs.length - NAMED} more` : '';
@@ -143,7 +164,7 @@ export async function requireNoOpenJobs(platform: Platform, group: string | null
   });
 }
 
-async function openJobs(platform: Platform, group: string | null): Promise<readonly string[]> {
+async function unfinishedJobs(platform: Platform, group: string | null): Promise<readonly string[]> {
   const marks = await openMarks(platform.store).catch((error: unknown) => {
     if (isKind(error, 'notFound')) return [];
     throw error;

@@ -1,20 +1,13 @@
-import { isBatchctlError } from '../../errors.ts';
-import type { NextMove } from '../../model/decide.ts';
-import { leftOutLines } from '../../model/job.ts';
-import type { Schedule } from '../../model/schedule.ts';
-import type { Firing } from '../../model/schedule-times.ts';
-import type { Platform } from '../../ports/platform.ts';
-import { Deliveries } from '../deliver/deliver.ts';
-import { type GroupLowering, lowerIdle } from '../grid/lower.ts';
-import { MetricsPublisher } from '../grid/metrics.ts';
-import { addRaiseTroubles, type GroupRaise, raiseGroups } from '../grid/raise.ts';
-import { putFailedFiring, putMissedFirings, putStayingFleets } from '../notify/news-mark.ts';
-import { NoticeSender } from '../notify/notice-sender.ts';
-import type { NotifyPoint } from '../notify/send-notice.ts';
-import { type FireResult, fireDue, missedFirings } from '../schedules/fire.ts';
-import { ScheduleReader } from '../schedules/schedules.ts';
-import type { SubmitPoint } from '../submit/submit.ts';
-import { JobWatcher } from './job-watcher.ts';
+import { isBatchctlError } from '../errors.ts';
+import type { NextMove } from '../model/decide.ts';
+import { leftOutLines } from '../model/job.ts';
+import type { Schedule } from '../model/schedule.ts';
+import type { Firing } from '../model/schedule-times.ts';
+import type { Platform } from '../ports/platform.ts';
+import { Deliveries } from './deliver/deliver.ts';
+import { type GroupLowering, lowerIdle } from './grid/lower.ts';
+import { MetricsPublisher } from './grid/metrics.ts';
+import { addRaiseTroubles, type GroupRaise, raiseGroups } from './grid/raise.ts';
 import {
   fromStoredSightings,
   type KeeperMark,
@@ -26,6 +19,13 @@ import {
   tickId,
   toStoredSightings,
 } from './keeper-mark.ts';
+import { putFailedFiring, putMissedFirings, putStayingFleets } from './notify/news-mark.ts';
+import { NoticeSender } from './notify/notice-sender.ts';
+import { type FireResult, fireDue, missedFirings } from './schedules/fire.ts';
+import { ScheduleReader } from './schedules/schedules.ts';
+import type { NotifyPoint } from './send-notice.ts';
+import type { SubmitPoint } from './submit/submit.ts';
+import { JobWatcher } from './watch/job-watcher.ts';
 
 interface TickOptions extends Pick<KeeperOptions, 'passed'> {
   /** True: report what is due; do nothing. */

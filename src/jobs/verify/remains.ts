@@ -7,10 +7,10 @@ import { jobKey, jobPrefix, journalKey, journalPrefix, openedKey, proofsPrefix }
 import { Findings } from '../../model/verify/findings.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import { readPrunedMark } from '../pruned.ts';
 import { recordDigest } from '../submit/same-job.ts';
-import { recordEvidence } from '../verify/evidence-sum.ts';
-import { checkProofs, type Decision, proofNumber, readDecisions, readProofs } from '../verify/proof.ts';
-import { readPrunedMark } from './pruned.ts';
+import { recordEvidence } from './evidence-sum.ts';
+import { checkProofs, type Decision, proofNumber, readDecisions, readProofs } from './proof.ts';
 
 /** Checksums of what a prune keeps, by key below the job's prefix; `journal` covers all entries before the prune. */
 export type Remains = Readonly<Record<string, string>>;

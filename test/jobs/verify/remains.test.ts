@@ -1,7 +1,7 @@
 // Protects: the remains of a pruned job are trusted only if their checksums match.
 import { expect } from 'chai';
 import { requireView } from '../../../src/jobs/journal.ts';
-import type { PrunedMark } from '../../../src/jobs/prune/pruned.ts';
+import type { PrunedMark } from '../../../src/jobs/pruned.ts';
 import { proofChecksum, type StoredProof } from '../../../src/jobs/verify/proof.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
@@ -9,9 +9,9 @@ import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { jobKey, journalKey, openedKey, proofKey, prunedKey } from '../../../src/model/keys.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
+import { finishedJob, pruneAll } from '../prune/finished-job.ts';
 import { openPlace } from '../published-job.ts';
 import { runHere } from '../run-here.ts';
-import { finishedJob, pruneAll } from './finished-job.ts';
 
 describe('the remains of a pruned job', () => {
   const place = forEachTest(openPlace);

@@ -1,6 +1,6 @@
-import { BatchctlError } from '../../errors.ts';
-import { DATA_PREFIX, dataKey } from '../../model/keys.ts';
-import type { Metadata } from '../../ports/object-store.ts';
+import { BatchctlError } from '../errors.ts';
+import { DATA_PREFIX, dataKey } from '../model/keys.ts';
+import type { Metadata } from '../ports/object-store.ts';
 
 /** S3's limit on a whole key, in bytes of UTF-8 (userguide/object-keys). */
 const LONGEST = 1_024;

@@ -1,6 +1,6 @@
 // Protects: queue redrive sends back the dead letters of the job, task and number that were asked for, and no others.
 import { expect } from 'chai';
-import { planRedrive, type RedriveOptions } from '../../../src/jobs/grid/redrive.ts';
+import { planRedrive, type RedriveOptions } from '../../../src/jobs/change/redrive.ts';
 import { encodeMessage } from '../../../src/model/message.ts';
 import { burialsOf } from '../../contracts/queue-messages.ts';
 import { forEachTest } from '../../support/fixture.ts';

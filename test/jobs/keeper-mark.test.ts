@@ -1,6 +1,6 @@
 // Protects: a manager or tick continues what the one before saw, and reports a lasting problem once an hour.
 import { expect } from 'chai';
-import { BatchctlError } from '../../../src/errors.ts';
+import { BatchctlError } from '../../src/errors.ts';
 import {
   freshKeeper,
   fromStoredSightings,
@@ -12,15 +12,15 @@ import {
   Troubles,
   tickId,
   toStoredSightings,
-} from '../../../src/jobs/watch/keeper-mark.ts';
-import { tick } from '../../../src/jobs/watch/tick.ts';
-import { keeperKey } from '../../../src/model/keys.ts';
-import type { ObjectEntry } from '../../../src/ports/object-store.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
-import { forEachTest } from '../../support/fixture.ts';
-import { MemoryStore } from '../../support/memory-store.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
-import { openPlace } from '../published-job.ts';
+} from '../../src/jobs/keeper-mark.ts';
+import { tick } from '../../src/jobs/tick.ts';
+import { keeperKey } from '../../src/model/keys.ts';
+import type { ObjectEntry } from '../../src/ports/object-store.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+import { openPlace } from './published-job.ts';
 
 const MINUTE = 60_000;
 

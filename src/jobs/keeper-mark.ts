@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
-import { messageOf, nullIfBatchctlError, nullIfUnreadable } from '../../errors.ts';
-import { readStored } from '../../lib/json.ts';
-import { VERSION } from '../../lib/version.ts';
-import { KEEPERS_PREFIX, keeperKey, keeperOf } from '../../model/keys.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
-import type { Platform } from '../../ports/platform.ts';
-import type { WorkerTallies } from '../grid/metrics.ts';
+import { messageOf, nullIfBatchctlError, nullIfUnreadable } from '../errors.ts';
+import { readStored } from '../lib/json.ts';
+import { VERSION } from '../lib/version.ts';
+import { KEEPERS_PREFIX, keeperKey, keeperOf } from '../model/keys.ts';
+import type { WorkerTallies } from '../model/metrics.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
 
 /** A manager or tick counts as active if its mark is younger than this, milliseconds. */
 const KEEPER_MS = 15 * 60_000;

@@ -1,8 +1,8 @@
-import { jobKey, jobPrefix, journalKey, OPEN_PREFIX, workerPrefix } from '../../model/keys.ts';
-import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
-import type { Platform } from '../../ports/platform.ts';
-import { type DiscardedRecord, readJob, readRecord } from '../journal.ts';
-import { claimRun, keyedOf } from '../run-keys.ts';
+import { jobKey, jobPrefix, journalKey, OPEN_PREFIX, workerPrefix } from '../model/keys.ts';
+import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import { type DiscardedRecord, readJob, readRecord } from './journal.ts';
+import { claimRun, keyedOf } from './run-keys.ts';
 
 /** An uncommitted submission is left alone for a day, as its submitter may still be splitting. */
 export const ABANDONED_MS = 24 * 3_600_000;

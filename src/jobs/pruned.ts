@@ -1,10 +1,12 @@
-import { BatchctlError } from '../../errors.ts';
-import { loadCrypto } from '../../lib/id.ts';
-import { canonicalJson, readStored } from '../../lib/json.ts';
-import { prunedKey } from '../../model/keys.ts';
-import type { JobView } from '../../model/view.ts';
-import type { ExactCounts } from '../../ports/ledger.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
+import { BatchctlError } from '../errors.ts';
+import { loadCrypto } from '../lib/id.ts';
+import { canonicalJson, readStored } from '../lib/json.ts';
+import { prunedKey } from '../model/keys.ts';
+import type { JobView } from '../model/view.ts';
+import type { ExactCounts } from '../ports/ledger.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import { recordView } from './record-view.ts';
 
 /** jobs/<job>/pruned.json: written after the journal's `prune` entry, and before the first object is removed. */
 export interface PrunedMark {
@@ -37,6 +39,14 @@ export async function readPrunedMark(store: ObjectStore, job: string): Promise<P
   throw new BatchctlError('corrupt', `${key} is not what prune wrote: it was altered`, {
     hint: 'restore it from a backup or an earlier version of the object',
   });
+}
+
+/** Afterwards, a rebuilt ledger and one that counted all along agree on a pruned job. */
+export async function forgetPruned(platform: Platform, view: JobView, { steps }: PrunedMark): Promise<void> {
+  const ledger = await platform.ledger();
+  await recordView(platform, view);
+  await ledger.recordExact(view.record.job, view.round, steps);
+  await ledger.forget(view.record.job);
 }
 
 /** `pruned on 2026-11-30 by ann@desk` */

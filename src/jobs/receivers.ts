@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { BatchctlError } from '../../errors.ts';
-import { loadCrypto } from '../../lib/id.ts';
-import type { JobRecord, JobSpec } from '../../model/job.ts';
-import type { EventKind, Notification } from '../../model/notify.ts';
-import type { Receiver } from '../../ports/notifier.ts';
-import type { Platform } from '../../ports/platform.ts';
+import { BatchctlError } from '../errors.ts';
+import { loadCrypto } from '../lib/id.ts';
+import type { JobRecord, JobSpec } from '../model/job.ts';
+import type { EventKind, Notification } from '../model/notify.ts';
+import type { Receiver } from '../ports/notifier.ts';
+import type { Platform } from '../ports/platform.ts';
 
 export interface NoticeReceiver extends Receiver {
   /** Its id in the store: the same in every process that notifies it. */

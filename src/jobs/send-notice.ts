@@ -1,20 +1,13 @@
-import { isBatchctlError } from '../../errors.ts';
-import { randomId } from '../../lib/id.ts';
-import { readStored } from '../../lib/json.ts';
-import type { JobStatus } from '../../model/answers/status.ts';
-import {
-  jobNoticesPrefix,
-  LOST_PREFIX,
-  lostKey,
-  noticeSentKey,
-  noticeTryKey,
-  parseNoticeKey,
-} from '../../model/keys.ts';
-import { type NewsEvent, type NoticeMove, type NoticeState, noticeMove } from '../../model/notify.ts';
-import type { JobView } from '../../model/view.ts';
-import type { Notice } from '../../ports/notifier.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
-import type { Platform } from '../../ports/platform.ts';
+import { isBatchctlError } from '../errors.ts';
+import { randomId } from '../lib/id.ts';
+import { readStored } from '../lib/json.ts';
+import type { JobStatus } from '../model/answers/status.ts';
+import { jobNoticesPrefix, LOST_PREFIX, lostKey, noticeSentKey, noticeTryKey, parseNoticeKey } from '../model/keys.ts';
+import { type NewsEvent, type NoticeMove, type NoticeState, noticeMove } from '../model/notify.ts';
+import type { JobView } from '../model/view.ts';
+import type { Notice } from '../ports/notifier.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
 import { jobReceivers, type NoticeReceiver, shownReceiver } from './receivers.ts';
 
 /** Each point is passed right after what it names: crash tests stop the notifying process there. */

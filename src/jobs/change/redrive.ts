@@ -6,10 +6,10 @@ import type { TaskBits } from '../../model/task-set.ts';
 import { isSkipped, type JobView, roundOf, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { TaskQueue } from '../../ports/task-queue.ts';
-import { retry } from '../change/retry.ts';
 import { readView } from '../journal.ts';
 import { listFailed, listPublished, stepTotals } from '../listing.ts';
 import type { TaskName } from '../tasks.ts';
+import { retry } from './retry.ts';
 
 export interface RedriveOptions {
   readonly group: string;

@@ -1,11 +1,11 @@
-import type { StepFacts } from '../../model/decide.ts';
-import { TaskBits } from '../../model/task-set.ts';
-import type { JobView } from '../../model/view.ts';
-import type { DurationSnapshot, Snapshot } from '../../model/why/snapshot.ts';
-import type { Ledger, StepCounts } from '../../ports/ledger.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
-import type { Platform } from '../../ports/platform.ts';
-import { totalsOf } from '../totals.ts';
+import type { StepFacts } from '../model/decide.ts';
+import { TaskBits } from '../model/task-set.ts';
+import type { JobView } from '../model/view.ts';
+import type { DurationSnapshot, Snapshot } from '../model/why/snapshot.ts';
+import type { Ledger, StepCounts } from '../ports/ledger.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import { totalsOf } from './totals.ts';
 
 /** Outputs per step from which durations are read, spread over the step. */
 const SAMPLE = 40;

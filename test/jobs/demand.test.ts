@@ -1,14 +1,14 @@
 // Protects: groups are sized by the tasks of running jobs in them, measured by this run or the one before.
 import { expect } from 'chai';
-import { pause } from '../../../src/jobs/change/lifecycle.ts';
-import { loadsOf, loadsOfGroup, otherJobsInGroups } from '../../../src/jobs/grid/demand.ts';
-import type { JobView } from '../../../src/model/view.ts';
-import { forEachTest } from '../../support/fixture.ts';
-import { rangeJob } from '../../support/range-job.ts';
-import { countsOf } from '../../support/step-counts.ts';
-import { withMethods } from '../../support/with-methods.ts';
-import { openPlace } from '../published-job.ts';
-import { submitJob } from '../submitted-job.ts';
+import { pause } from '../../src/jobs/change/lifecycle.ts';
+import { loadsOf, loadsOfGroup, otherJobsInGroups } from '../../src/jobs/demand.ts';
+import type { JobView } from '../../src/model/view.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { rangeJob } from '../support/range-job.ts';
+import { countsOf } from '../support/step-counts.ts';
+import { withMethods } from '../support/with-methods.ts';
+import { openPlace } from './published-job.ts';
+import { submitJob } from './submitted-job.ts';
 
 describe('the demand of running jobs', () => {
   const place = forEachTest(openPlace);

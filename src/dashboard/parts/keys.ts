@@ -1,10 +1,10 @@
 import { signal } from '@preact/signals';
-import { hashOf, jobHash } from './hash.ts';
-import { openAction } from './parts/action-dialog.tsx';
-import { focusRows } from './parts/table.tsx';
-import { route } from './route.ts';
-import { nextScheme } from './scheme.ts';
-import { token } from './session.ts';
+import { hashOf, jobHash } from '../hash.ts';
+import { route } from '../route.ts';
+import { nextScheme } from '../scheme.ts';
+import { token } from '../session.ts';
+import { openAction } from './action-dialog.tsx';
+import { focusRows } from './table.tsx';
 
 /** Whether the list of shortcuts is open. */
 export const helpShown = signal(false);
