@@ -54,7 +54,7 @@ describe('adjusting a job', () => {
     for (const n of [0, 1, 2, 3]) await failForGood(place.platform, view.record.job, 'price', n);
     await change({ maxRunning: 5 });
     expect(stateOf(await reread())).to.equal('failed');
-    expect((await failsWith('refused', change({ tolerate: '4' }))).hint).to.include('batchctl skip');
+    expect((await failsWith('refused', change({ tolerate: '4' }))).hint).to.include('batchctl retry');
   });
 
   it('refuses an invalid tolerance', async () => {
