@@ -166,9 +166,17 @@ export class DecisionsCheck {
       this.#say('decisionRound', `decision ${n} closes round ${entry.round} in round ${round}`);
   }
 
-  #checkReference(n: number, entry: JournalEntry, { asked, record }: JobView): void {
+  #checkReference(n: number, entry: JournalEntry, { asked, record, sent }: JobView): void {
     const say = (message: string) => this.#say('decisionOf', `decision ${n} ${message}`);
+    const { deliverTo = null } = record;
     switch (entry.what) {
+      case 'sent':
+        if (sent) say('says that the tasks were sent, as an entry before it does');
+        return;
+      case 'close':
+        if (entry.state === 'succeeded' && entry.reason !== null)
+          say(`closes as succeeded, because of ${entry.reason}`);
+        return;
       case 'retry-rest':
         if (!asked.some(({ round, released }) => round === entry.round && !released))
           say(`releases round ${entry.round}, which no canary holds back`);
@@ -176,6 +184,8 @@ export class DecisionsCheck {
       case 'delivered':
       case 'undelivered':
         if (this.#entries[entry.after]?.what !== 'close') say(`delivers after entry ${entry.after}, which is no close`);
+        if (entry.to !== deliverTo?.place)
+          say(`delivers to ${entry.to}, but the job to ${deliverTo?.place ?? 'no place'}`);
         return;
       case 'open':
         if (!hasBarrier(record.spec.steps, stepIndex(record.spec, entry.step)))

@@ -23,7 +23,10 @@ export const RULES = {
   decisionTime: ['when an entry was written', 'when the job was created, less a day for clocks that differ'],
   decisionTasks: ['steps and tasks in an entry', 'those of the job; canaries and tasks of the same entry'],
   decisionRound: ['the round in an entry', 'the rounds before it'],
-  decisionOf: ['what an entry refers to: a close, a held round, a step that waits', 'the entries before it, the steps'],
+  decisionOf: [
+    'what an entry refers to: a close, a held round, a step that waits, a place of delivery; a reason; a first sending',
+    'the entries before it, the steps, `deliver`',
+  ],
   pruned: ['an entry for a prune', 'the evidence, which is read before one'],
   partMissing: ['the numbers of parts', '0 to the number of parts in job.json'],
   partTwice: ['the number of a part', 'those before it'],

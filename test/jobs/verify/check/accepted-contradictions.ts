@@ -1,4 +1,4 @@
-import { addEntry, checksum, entry, lastOf, one, type Row, record, remove, set } from './edits.ts';
+import { addEntry, all, checksum, entry, lastOf, one, type Row, record, remove, set } from './edits.ts';
 
 /** Contradictions in job.json, inputs, decisions and parts. */
 export const ACCEPTED: readonly Row[] = [
@@ -141,6 +141,17 @@ export const ACCEPTED: readonly Row[] = [
     'a delivery after no close',
     addEntry({ what: 'delivered', after: 0, to: 's3://x/', outputs: 1, bytes: 1 }),
   ],
+  [
+    'decisionOf',
+    'claims',
+    'a delivery of a job that is delivered nowhere',
+    (lines) => {
+      const after = all(lines, 'decision').length - 1;
+      addEntry({ what: 'delivered', after, to: 's3://x/', outputs: 1, bytes: 1 })(lines);
+    },
+  ],
+  ['decisionOf', 'claims', 'a second sending', addEntry({ what: 'sent' }, 1)],
+  ['decisionOf', 'claims', 'a success for a reason', entry('close', (of) => (of.reason = 'failures'))],
   ['decisionOf', 'fixed', 'the rest of a round that nothing held back', addEntry({ what: 'retry-rest', round: 1 }, 3)],
   [
     'decisionOf',
