@@ -1,5 +1,5 @@
 // `npm run check:circles`: within each folder below src/, no files and folders import each other in a circle, not even their
-// types or lazily. A folder counts as one, with all that is in it. Prints each circle with one import for each of its arrows.
+// types or lazily. A folder and its content count as one. Prints each circle, and an import for each arrow.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -244,7 +244,7 @@ const LOOK_AT_EC2 = [
   ],
 ].map((what) => `ec2:Describe${what}`);
 const LOOK_AT_SCALING = ['AutoScalingGroups', 'LifecycleHooks'].map((what) => `autoscaling:Describe${what}`);
-/** What is created with the stack's tag: actions, their resources, and the parts that have one. */
+/** Actions that create resources with the stack's tag, their resources, and the parts that have one. */
 const TAGGED_RESOURCES = [
   {
     Sid: 'MakeTagged',

@@ -53,7 +53,7 @@ export interface RemovalOptions {
   readonly deleteData: boolean;
   /** True: ends instances at once, whatever they run. */
   readonly force: boolean;
-  /** What became of another resource that was handled before this one; null if it didn't exist, or is still to come. */
+  /** The outcome of another resource that was handled before this one; null if it didn't exist, or is still to come. */
   readonly outcomeOf: (kind: Kind, name: string) => Outcome | null;
   /** Called with further information for the person: a sentence without its full stop. */
   readonly note: (text: string) => void;

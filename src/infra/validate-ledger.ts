@@ -9,7 +9,7 @@ import { simpleDb } from './ledger.ts';
 /** In a region without SimpleDB the host doesn't exist, which shows quickly. */
 const SIMPLEDB_ATTEMPTS = 3;
 
-/** What is to be made: the ledger itself (`data`), and instances that open it. */
+/** Whether the ledger itself is made (`data`), and whether instances that open it are. */
 interface LedgerUse {
   readonly data: boolean;
   readonly machines: boolean;
@@ -70,7 +70,7 @@ async function validatePassword(
   { data, machines }: LedgerUse,
 ): Promise<readonly Finding[]> {
   return [
-    // Whoever makes the tables needs the password anyway. Others only learn which key encrypts it.
+    // Making the tables needs the password anyway. Otherwise only the key that encrypts it is read.
     ...(data ? await readPassword(place, ledger) : []),
     ...(machines ? await validateKeyOf(place, ledger) : []),
   ];

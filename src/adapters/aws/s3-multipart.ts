@@ -32,7 +32,7 @@ import {
   type Sums,
 } from './s3-source.ts';
 
-/** What all uploads of a store share. */
+/** Shared by all uploads of a store. */
 export interface UploadTools {
   /** Limits the chunks in flight, of all uploads together. */
   readonly permits: Permits;

@@ -9,7 +9,7 @@ import { type AnyVerb, type Given, parseInput } from '../../verbs/verb.ts';
 /** One page of a list: the fields for the verb, and how its rows are sent. */
 export interface ListPage {
   readonly input: Given;
-  /** Returns the `after` of the next page; null: there are no more rows. */
+  /** Returns the `after` of the next page; null: this is the last page. */
   send(rows: AsyncIterable<unknown>): Promise<string | null>;
 }
 

@@ -129,7 +129,7 @@ export function QueryStatus({ query, what }: { readonly query: QueryResult<unkno
 
 interface MorePagesProps {
   readonly list: ListResult<unknown>;
-  /** What the button says. */
+  /** The button's text. */
   readonly children: string;
 }
 
