@@ -267,7 +267,8 @@ class SharedStore {
     await this.#laterWorks();
     for (const job of this.#jobs) {
       if (job.cancelled || job.pruned) continue;
-      if (job.shape === SHAPES.fixed && !job.beyond) {
+      // A retry corrects the tasks that had failed by then; others may have failed since.
+      if (job.shape === SHAPES.fixed) {
         this.#writeJob('fix.json', job.data, FIX);
         await this.#asLater('retry', job.id, '--with', 'fix.json');
         await this.#laterWorks();
