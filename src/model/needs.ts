@@ -1,6 +1,7 @@
 import { type JobFormat, type JobRecord, type JobSpec, joinOf, type StepSpec } from './job.ts';
 import type { EntryKind } from './journal.ts';
 import { changedStep } from './overrides.ts';
+import type { ScheduleChange } from './schedule.ts';
 import { placeholdersOf, TASK_PLACEHOLDERS } from './substitute.ts';
 
 interface StepNow {
@@ -104,6 +105,10 @@ export function entryNeeds(record: JobRecord, entry: EntryKind): Needs {
   const needs = needsOf(changed);
   return needs.format > format ? needs : needsOf([]);
 }
+
+/** The format of a schedule's entry: as of the job that it fires, so that no host fires a job whose rules it lacks. */
+export const scheduleNeeds = (change: ScheduleChange): Needs =>
+  change.what === 'add' ? jobNeeds(change.schedule.job.spec, false) : needsOf([]);
 
 /** Older workers and watchers would judge a job by its former control totals. No other rule needs more. */
 const CORRECTED_TOTALS: Needs = { format: 2, version: '0.2.0', because: ['the job has corrected control totals'] };

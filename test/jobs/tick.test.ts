@@ -126,11 +126,16 @@ describe('tick', () => {
     const { store } = place.platform;
     await add();
     await store.put(scheduleKey('damaged', 0), 'no JSON');
-    await store.put(scheduleKey('later', 0), '{"format":2}');
+    await store.put(scheduleKey('later', 0), '{"format":99}');
+    await store.put(scheduleKey('lost-fields', 0), '{"format":1,"id":"x","when":"2026-11-27","who":"x","what":"add"}');
     now = MONTH_END;
     const done = await round();
     expect(outcomes(done)).to.deep.equal(['2026-11 fired']);
-    expect(done.troubles.map(({ about }) => about)).to.deep.equal(['schedule damaged', 'schedule later']);
+    expect(done.troubles.map(({ about }) => about)).to.deep.equal([
+      'schedule damaged',
+      'schedule later',
+      'schedule lost-fields',
+    ]);
   });
 
   it('re-sends tasks that were missing for two leases in earlier rounds, although each round is another process', async () => {

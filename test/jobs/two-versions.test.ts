@@ -5,7 +5,7 @@ import { requireView } from '../../src/jobs/journal.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { VERSION } from '../../src/lib/version.ts';
-import { failedKey, jobKey, journalKey, outKey, roundTriesPrefix } from '../../src/model/keys.ts';
+import { failedKey, jobKey, journalKey, outKey, roundTriesPrefix, scheduleKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import { sealedEvidence } from '../cli/sealed-evidence.ts';
 import { expectExit } from '../support/expect-exit.ts';
@@ -50,6 +50,28 @@ describe('workers and jobs of two versions', () => {
     expect({ format, needs }).to.deep.equal({ format: 2, needs: '0.2.0' });
     const plain = JSON.parse(await readText(store, jobKey(await submit('map.json'))));
     expect(plain).to.include({ format: 1 }).and.not.have.property('needs');
+  });
+
+  it('a schedule says what its job needs, and a host that lacks a rule fires nothing, and names the version', async () => {
+    const { store } = await workspace.platform();
+    const stored = async (name: string) => JSON.parse(await readText(store, scheduleKey(name, 0)));
+    for (const name of ['map', 'gather'])
+      await workspace.runSuccessfully('schedule', 'add', name, `${name}.json`, '--cron', '* * * * *');
+    expect(await stored('map'))
+      .to.include({ format: 1 })
+      .and.not.have.property('needs');
+    expect(await stored('gather')).to.include({ format: 2, needs: '0.2.0' });
+    await changeText(store, scheduleKey('gather', 0), (text) =>
+      JSON.stringify({ ...JSON.parse(text), format: 99, needs: '9.1.0' }),
+    );
+    const later = { BATCHCTL_TEST_AHEAD_SECONDS: '90' };
+    const ticked = await workspace.run(['tick'], later);
+    expect(ticked.code, ticked.stderr).to.equal(8);
+    expect(ticked.stderr).to.include('schedule gather').and.include('install batchctl 9.1.0');
+    const jobs = (await workspace.run(['jobs'], later)).stdout;
+    expect(jobs).to.include('map@').and.not.include('gather@');
+    for (const change of ['pause', 'rm --yes'])
+      expectExit(await workspace.run(['schedule', ...change.split(' '), 'gather'], later), 8);
   });
 
   it('a worker that is too old returns the tasks unspent, says what it needs and leaves; a newer one runs them', async () => {

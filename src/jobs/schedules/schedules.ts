@@ -1,7 +1,9 @@
 import { BatchctlError } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
-import { canonicalJson, parseStored } from '../../lib/json.ts';
+import { canonicalJson, parseStored, requireShape, type Shape } from '../../lib/json.ts';
+import { JOB_FORMAT } from '../../model/job.ts';
 import { codeKey, NAME_PATTERN, SCHEDULES_PREFIX, scheduleKey, scheduleOf } from '../../model/keys.ts';
+import { scheduleNeeds } from '../../model/needs.ts';
 import {
   foldSchedule,
   type Schedule,
@@ -44,11 +46,18 @@ async function changeSchedule(
     const schedule = foldSchedule(name, entries);
     const change = decide(schedule);
     if (change === null) return { schedule, changed: false };
-    const entry: ScheduleEntry = { format: 1, id, when: new Date(clock.now()).toISOString(), who, ...change };
+    const { format, version } = scheduleNeeds(change);
+    const when = new Date(clock.now()).toISOString();
+    const entry: ScheduleEntry = { format, ...(version !== null && { needs: version }), id, when, who, ...change };
     const { created } = await store.put(scheduleKey(name, entries.length), JSON.stringify(entry), { ifAbsent: true });
     if (created) return { schedule: foldSchedule(name, [...entries, entry]), changed: true };
   }
 }
+
+const ENTRY: Shape = { id: 'text', when: 'text', who: 'text', what: 'text' };
+const ADDED: Shape = {
+  schedule: { cadence: 'map', zone: 'text', catchUp: 'number', job: { spec: { steps: 'list' }, inputs: 'list' } },
+};
 
 /** A journal's entries; the first ones are `known` and not read again. */
 async function readEntries(
@@ -61,7 +70,9 @@ async function readEntries(
     const key = scheduleKey(name, entries.length);
     const bytes = await store.read(key);
     if (bytes === null) return entries;
-    entries.push(parseStored<ScheduleEntry>(key, bytes));
+    const entry = parseStored<ScheduleEntry>(key, bytes, { known: JOB_FORMAT, shape: ENTRY });
+    if (entry.what === 'add') requireShape(key, entry, ADDED);
+    entries.push(entry);
   }
 }
 
