@@ -242,6 +242,11 @@ function verdictOf(answer: VerifyAnswer): BatchctlError | null {
 }
 
 function fixOf({ job, state, missing = [], altered = [], problems, repair = null }: VerifyAnswer): string {
+  if (problems.some(({ code }) => code === 'partSource')) {
+    const lost = altered[0] ?? missing[0];
+    const output = lost === undefined ? 'the output' : `the output of ${lost}`;
+    return `restore ${output} from a backup or an earlier version, then batchctl verify ${job}; or run the job again: batchctl run JOBFILE --again`;
+  }
   const repaired = repair !== null && (repair.sent > 0 || repair.withheld !== null);
   const canRepair = missing.length > 0 || problems.some(({ code }) => code === 'notOpened' || code === 'otherInput');
   if (canRepair && state !== 'cancelled' && !repaired) return `batchctl verify ${job} --repair`;

@@ -131,7 +131,8 @@ export function otherInputText(
   return `${steps[index]?.name}/${task} was made from an input with ${recorded}, but ${input}, which it reads, has ${found} now`;
 }
 
-function lateTasks(opened: OpenedGather | null, size: number): TaskBits {
+/** The tasks that the opening of the step after theirs left out. */
+export function lateTasks(opened: OpenedGather | null, size: number): TaskBits {
   try {
     return new TaskBits(size, tasksIn(opened?.leftOut ?? ''));
   } catch {

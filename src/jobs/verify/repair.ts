@@ -19,6 +19,7 @@ import { beginRound } from '../round-marks.ts';
 import { sendTasks, undecidedSets } from '../send.ts';
 import { exactOf, TotalsSum } from '../totals.ts';
 import { type Look, look } from '../watch/look.ts';
+import { refuseLostFiles } from './lost-files.ts';
 import { scanStep } from './scan-outputs.ts';
 import { createContext, type VerifyOptions } from './verify-context.ts';
 
@@ -38,12 +39,13 @@ const TRIES = 20;
  * Rebuilds the ledger's rows of a job from the store, and sends what is missing. For an open job it sends at once, as
  * `resume` does. It reopens a closed job by retrying the missing tasks in a new round. A job that is paused, cancelled
  * or stopped stays so. Of a closed job it first removes the outputs that were made from an input that was made again
- * since (ADR 53), and what was made from them: then these are missing, too. Throws `refused` if files of such an output
- * are tasks already, `unavailable` if others keep writing to the job's journal.
+ * since (ADR 53), and what was made from them: then these are missing, too. Throws `refused` if files of such an output,
+ * or of one that is lost, are tasks already, `unavailable` if others keep writing to the job's journal.
  */
 export async function repairJob(platform: Platform, seen: JobView, options: RepairOptions = {}): Promise<RepairResult> {
   const view = await refreshView(platform.store, seen);
   refusePruned(view, 'its parts');
+  if (!view.cancelled) await refuseLostFiles(platform.store, view);
   if (options.dryRun === true) {
     const plan = planRepair(view, standingOf(view, await listFacts(platform.store, view)));
     const replaced = isReplaceable(view) ? staleSets(view, await staleOutputs(platform, view, options)) : {};

@@ -146,6 +146,12 @@ async function scanStep(ctx: VerifyContext, index: number, opened: OpenedGather)
     findings.add('partSource', `can't compare the parts of ${step.taker} with the files: ${error.message}`);
     return;
   }
+  const altered = ctx.altered.find((name) => name.startsWith(`${step.step}/`));
+  if (altered !== undefined)
+    findings.add(
+      'partSource',
+      `the files of ${altered} are tasks of ${step.taker}, and it can't be made again for them`,
+    );
   for (; line !== undefined; line = (await lines.next()).value) check.reportExtra(line.where);
   if (files !== opened.count) {
     findings.add('opened', `step ${step.taker} was opened with ${opened.count} files, but ${step.step} made ${files}`);

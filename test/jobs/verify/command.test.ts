@@ -2,9 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { look } from '../../../src/jobs/watch/look.ts';
 import { outKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { explodingJob, publishFiles, publishRest } from '../exploding-job.ts';
 import { openPlace } from '../published-job.ts';
 import { runHere } from '../run-here.ts';
 import { ONE_STEP, publishAll, submitJob } from '../submitted-job.ts';
@@ -52,6 +54,26 @@ describe('the verify command', () => {
     expect(code).to.equal(9);
     expect(stdout).to.include('missing: price/1');
     expect(stderr).to.include('price/1').and.include(`hint: batchctl verify ${view.record.job} --repair`);
+  });
+
+  it('names what to do about a lost output whose files are tasks already, and refuses to repair it', async () => {
+    const exploding = await explodingJob();
+    try {
+      await publishFiles(exploding.place, exploding.view);
+      await look(exploding.place.platform, exploding.view);
+      await publishRest(exploding.place, exploding.view, 5);
+      const { job } = exploding.view.record;
+      const key = outKey(job, 'split', 2);
+      await exploding.place.platform.store.delete([key]);
+      const verified = await runHere(exploding.place.directory, ['verify', job]);
+      expect(verified.code).to.equal(9);
+      expect(verified.stderr).to.include('hint: restore the output of split/2 from a backup').and.include('--again');
+      const repaired = await runHere(exploding.place.directory, ['verify', job, '--repair']);
+      expect(repaired.code).to.equal(7);
+      expect(repaired.stderr).to.include(`hint: restore ${key} from a backup`).and.include('--again');
+    } finally {
+      await exploding.place.end();
+    }
   });
 
   it('changes nothing without a job or with --dry-run, and repairs on request', async () => {
