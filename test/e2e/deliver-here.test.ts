@@ -1,8 +1,11 @@
 // Protects: outputs reach a local directory once and complete, even when the delivering command or worker is killed.
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { requireView } from '../../src/jobs/journal.ts';
 import { outKey } from '../../src/model/keys.ts';
+import { publishSmall } from '../jobs/published-job.ts';
 import { expectExit, expectKilled } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
@@ -156,6 +159,106 @@ describe('delivery to a directory on its own machine', () => {
       expect(delivering.text('n-000000000.txt')).to.equal('n1\n');
       expect((await workspace.runSuccessfully('verify', 'last')).stderr).to.not.include('warning');
     }
+  });
+
+  describe('whose manifest was changed', () => {
+    interface Line {
+      name: string;
+      task: number;
+      size: number;
+      checksum: string;
+    }
+    interface Manifest {
+      job: string;
+      name: string;
+      marker?: string;
+      files: Line[];
+    }
+    const changeManifest = (change: (manifest: Manifest) => void): void => {
+      const path = join(delivering.place, '_manifest.json');
+      const manifest: Manifest = JSON.parse(readFileSync(path, 'utf8'));
+      change(manifest);
+      writeFileSync(path, JSON.stringify(manifest));
+    };
+    const remove = (name: string): void => rmSync(join(delivering.place, name));
+    const forgeries: readonly (readonly [what: string, found: string, forge: () => void])[] = [
+      [
+        'together with a file',
+        '2 of 4 files were removed or altered (_manifest.json, n-000000001.txt)',
+        () => {
+          writeFileSync(join(delivering.place, 'n-000000001.txt'), 'n99\n');
+          const checksum = `sha256:${createHash('sha256').update('n99\n').digest('hex')}`;
+          changeManifest(({ files }) => Object.assign(files[1] ?? {}, { size: 4, checksum }));
+        },
+      ],
+      [
+        'after a file was removed',
+        '2 of 4 files were removed or altered (_manifest.json, n-000000003.txt)',
+        () => {
+          remove('n-000000003.txt');
+          changeManifest(({ files }) => files.pop());
+        },
+      ],
+      [
+        'in one checksum',
+        '1 of 4 files was removed or altered (_manifest.json)',
+        () => changeManifest(({ files }) => Object.assign(files[2] ?? {}, { checksum: files[0]?.checksum })),
+      ],
+      [
+        'to name another marker',
+        '1 of 4 files was removed or altered (_SUCCESS)',
+        () => {
+          remove('_SUCCESS');
+          writeFileSync(join(delivering.place, '_DONE'), '');
+          changeManifest((manifest) => Object.assign(manifest, { marker: '_DONE' }));
+        },
+      ],
+      [
+        'to name another job',
+        'its files were replaced by those of job other-20261130-0600-abcde',
+        () =>
+          changeManifest((manifest) => Object.assign(manifest, { job: 'other-20261130-0600-abcde', name: 'other' })),
+      ],
+    ];
+    for (const [what, found, forge] of forgeries) {
+      it(`${what} is compared with the job's own record`, async () => {
+        expectExit(await workspace.run(RUN));
+        forge();
+        const { stderr } = await workspace.runSuccessfully('verify', 'last');
+        expect(stderr).to.include(`but ${found} since; batchctl verify`);
+      });
+    }
+
+    it('is written again, with the files', async () => {
+      expectExit(await workspace.run(RUN));
+      const before = readFileSync(join(delivering.place, '_manifest.json'), 'utf8');
+      forgeries[0]?.[2]();
+      await workspace.runSuccessfully('verify', 'last', '--repair');
+      for (const [n, name] of FILES.entries()) expect(delivering.text(name)).to.equal(`n${n + 1}\n`);
+      const { files } = JSON.parse(delivering.text('_manifest.json'));
+      expect(files).to.deep.equal(JSON.parse(before).files);
+      expect((await workspace.runSuccessfully('verify', 'last')).stderr).to.not.include('warning');
+    });
+  });
+
+  it('is not called changed for an output that came after it', async () => {
+    workspace.write('job.json', {
+      ...DELIVERING,
+      tolerate: 1,
+      steps: [{ name: 'upper', attempts: 1, run: 'read n; [ $n != 2 ] && echo n$n' }],
+    });
+    expectExit(await workspace.run(RUN));
+    expect(delivering.files()).to.deep.equal(ALL.filter((name) => name !== 'n-000000001.txt'));
+    const platform = await workspace.platform();
+    const view = await requireView(platform.store, (await delivering.status()).job);
+    await publishSmall({ platform, view }, 'upper', 1, 'n2\n');
+    expect((await workspace.runSuccessfully('verify', 'last')).stderr).to.not.include('warning: job');
+    // A line that was removed besides is noticed.
+    rmSync(join(delivering.place, 'n-000000003.txt'));
+    const path = join(delivering.place, '_manifest.json');
+    const manifest = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, JSON.stringify({ ...manifest, files: manifest.files.slice(0, -1) }));
+    expect((await workspace.runSuccessfully('verify', 'last')).stderr).to.include('n-000000003.txt');
   });
 
   it('is not repeated over a file that no delivery put there', async () => {
