@@ -105,6 +105,8 @@ export class PartsCheck {
   #addToInput(part: Exclude<Part, { kind: 'params' }>): void {
     const known = this.#inputOf(part);
     if (known === null) return;
+    if (known.source.kind === 'pipe' && (part.kind === 'range' || part.kind === 'whole'))
+      this.#findings.add('partKind', `part ${part.n} is a ${part.kind} of a pipe, of which only pieces are stored`);
     if (this.#current !== null && part.input < this.#current.index) {
       this.#findings.add('inputTwice', `part ${part.n} belongs to ${known.name}, whose parts had ended`);
       return;

@@ -126,6 +126,11 @@ export class EndsCheck {
     if (other !== null) say('attemptTwice', `${name}: ${copyProblem(line.attempt, other)}`);
     const input = links.add(this.#index, n, line);
     if (input !== null) say('otherInput', otherInputText(view.record.spec.steps, input));
+    if (this.#index === 0 && line.inputChecksum !== undefined)
+      say(
+        'otherInput',
+        `${name} was made from an input with ${line.inputChecksum}, but tasks of the first step name none`,
+      );
     this.#checkRound(line, name);
     this.#checkBytes(line, name);
     const wrong = Object.entries(line.counters).find(([key, value]) => !COUNTER.test(key) || !DECIMAL.test(value));

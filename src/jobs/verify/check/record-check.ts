@@ -72,6 +72,12 @@ export class InputsCheck {
       this.#say('inputChecksum', `input ${n}, ${name}, has the checksum ${checksum}, computed by ${checksumFrom}`);
     if (checksum !== null && !isChecksum(checksum))
       this.#say('inputChecksum', `the checksum of input ${n}, ${name}, is ${checksum}`);
+    // Files that are read in place are hashed only by a deep verification, and a pipe is gone by then.
+    if (source.kind === 'pipe' ? checksum !== null : source.kind === 'file' && checksumFrom === 'submit')
+      this.#say(
+        'inputChecksum',
+        `input ${n}, ${name}, is a ${source.kind}, but has a checksum, computed by ${checksumFrom}`,
+      );
     if (checksumFrom === 'verify') this.verified ??= name;
     if (checksumFrom === null && source.kind !== 'pipe') this.unread ??= name;
     this.#checkSource({ n, name, size, source });

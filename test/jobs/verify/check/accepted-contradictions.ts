@@ -1,5 +1,7 @@
 import { addEntry, all, checksum, entry, lastOf, one, type Row, record, remove, set } from './edits.ts';
 
+const PIPE = { source: { kind: 'pipe' } };
+
 /** Contradictions in job.json, inputs, decisions and parts. */
 export const ACCEPTED: readonly Row[] = [
   ['recordDigest', 'claims', 'another program', record((of) => (of.spec.maxTasks = 7)), { keepDigest: true }],
@@ -56,6 +58,8 @@ export const ACCEPTED: readonly Row[] = [
   ],
   ['inputChecksum', 'claims', 'a checksum that no one computed', set('input', {}, { checksumFrom: null })],
   ['inputChecksum', 'claims', 'a checksum by someone else', set('input', {}, { checksumFrom: 'eve' })],
+  ['inputChecksum', 'wide', 'a submission that read a file in place', set('input', {}, { checksumFrom: 'submit' })],
+  ['inputChecksum', 'wide', 'the checksum of a pipe', set('input', {}, PIPE)],
   ['inputChecksum', 'claims', 'no checksum', set('input', {}, { checksum: 'sha256:0' })],
   [
     'inputChecksum',
@@ -173,6 +177,7 @@ export const ACCEPTED: readonly Row[] = [
       }),
   ],
   ['partKind', 'claims', 'a whole file', set('part', { n: 3 }, { kind: 'whole' })],
+  ['partKind', 'wide', 'ranges of a pipe', set('input', {}, { ...PIPE, checksum: null, checksumFrom: null })],
   ['partInput', 'claims', 'an input that does not exist', set('part', { n: 5 }, { input: 3 })],
   [
     'partAltered',

@@ -122,6 +122,7 @@ export const ENDED: readonly Row[] = [
     'other outputs than the gather read',
     set('end', { step: 'convert' }, { checksum: checksum('1') }),
   ],
+  ['otherInput', 'claims', 'the checksum of a part', set('end', PRICE0, { inputChecksum: checksum('1') })],
   ['otherFile', 'boxes', 'another file', set('end', PRICE0, { inputChecksum: checksum('1') })],
   ['late', 'claims', 'late, although its gather took it', set('end', { step: 'convert' }, { late: true })],
   [
