@@ -14,7 +14,7 @@ import type { WorkerContext } from './context.ts';
 import { denialText, refusedSecretText } from './denials.ts';
 import { commandOf, environmentOf, secretsOf, withOutputExtension } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
-import { refuseNoOutput } from './left-files.ts';
+import { inputMark, refuseNoOutput } from './left-files.ts';
 import {
   type EndReason,
   failureOf,
@@ -103,6 +103,7 @@ export async function runAttempt(
     if (injected !== null) {
       outcome = judgeFailure(task, injected);
     } else {
+      const mark = task.step.output === 'none' ? null : inputMark(input.path);
       const doomed = ctx.faults?.onStart() ?? null;
       end = await withStderrUpload(run, () => execute(run, input));
       if (end.how === 'missing' && keeps) requireWritable(directory.stderr);
@@ -118,7 +119,7 @@ export async function runAttempt(
           uploadLog(store, task.message, options.attempt, directory.stderr, run.secrets, stderrBytes),
         );
       }
-      outcome = await publishOrFail(run, end, input, retrier);
+      outcome = await publishOrFail(run, end, { ...input, mark }, retrier);
     }
   } catch (error) {
     // A command of root can protect a file that the slot keeps, so that its next command can't start.
@@ -246,7 +247,7 @@ async function pauseJob({ platform, jobs, log }: WorkerContext, { view }: Admitt
 async function publishOrFail(
   run: AttemptRun,
   end: CommandEnd,
-  staged: StagedInput,
+  staged: StagedInput & { readonly mark: string | null },
   retrier: Retrier,
 ): Promise<Outcome> {
   const { ctx, task, options, directory } = run;
@@ -264,7 +265,7 @@ async function publishOrFail(
   }
   const code = codeOf(task);
   const isGiven = (path: string): boolean => code !== null && options.code.has(code, path);
-  const places = { directory, isGiven, input: staged.path };
+  const places = { directory, isGiven, input: staged.path, mark: staged.mark };
   const refuse = (): void => refuseNoOutput(task.step.output, places);
   const target = { store: ctx.platform.store, retrier, signal: options.signal, refuseNoOutput: refuse };
   const outcome = await publish(target, task, directory, {

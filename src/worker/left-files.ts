@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { hasCode } from '../errors.ts';
 import type { StepSpec } from '../model/job.ts';
@@ -21,24 +21,39 @@ interface Places {
   readonly isGiven: (path: string) => boolean;
   /** The path that the command got as its input; null for stdin. */
   readonly input: string | null;
+  /** `inputMark` of it before the command; null: not compared. */
+  readonly mark?: string | null;
+}
+
+/**
+ * Changes when a command writes to its input, replaces it (`sed -i`), or puts something into its directory; null if there
+ * is none.
+ */
+export function inputMark(path: string | null): string | null {
+  const stats = path === null ? undefined : lstatSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? null : `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
 }
 
 /**
  * Throws `NoOutputError` if an output that is empty can't be what the command meant: `output: file` without the file, and
- * any other with files that it left elsewhere. It looks at names only, and follows no link. Call it for an empty output.
+ * any other with files that it left elsewhere, or an input that it changed. Of an input that it removed, nothing would be
+ * a result. It looks at names only, and follows no link. Call it for an empty output.
  */
 export function refuseNoOutput(output: StepSpec['output'], places: Places): void {
   if (output === 'none') return;
-  const { directory, input } = places;
+  const { directory, input, mark = null } = places;
   // Paths that the command knows: it may have written beside them.
   const known = [...(input === null ? [] : [input]), ...(output === 'file' ? [directory.outputFile] : [])];
   const names = leftFiles(places, known);
-  if (output !== 'file' && names.length === 0) return;
+  const now = mark === null ? null : inputMark(input);
+  const isChanged = now !== null && now !== mark;
+  if (output !== 'file' && names.length === 0 && !isChanged) return;
   const { missing, instead } = WORDS[output];
   const shown = names.slice(0, NAMED).join(', ');
   const more = names.length > NAMED ? ' and others' : '';
   const left = names.length === 0 ? '' : `; left behind: ${shown}${more}`;
-  throw new NoOutputError(`${missing}${left}; ${instead}, or \`output: none\` if none is expected`);
+  const changed = isChanged ? ', but changed its input, a copy that is not kept' : '';
+  throw new NoOutputError(`${missing}${changed}${left}; ${instead}, or \`output: none\` if none is expected`);
 }
 
 const WORDS = {

@@ -47,6 +47,20 @@ describe('a command whose results would be lost', () => {
     expect(more).to.deep.equal([]);
   });
 
+  it('fails if it changed its input instead, as sed -i does, unless no output is expected', async () => {
+    expectExit(await runLine('-o', 'out/', '--', 'sed', '-i', 's/film/book/', '{input}'), 5);
+    expect(existsSync(here.path('out'))).to.equal(false);
+    const [cause] = jsonLinesOf(await here.run(['failures', 'last', '--json']));
+    expect(cause).to.include({ reason: 'no-output', count: 3 });
+    expect(cause.error).to.include(
+      'it wrote nothing to stdout, but changed its input, a copy that is not kept; use {output}',
+    );
+    expect(readFileSync(here.path('one/a.mp4'), 'utf8')).to.equal('film a\n');
+    expectExit(await runJob({ run: ['sed', '-i', 's/film/book/', '{input}'], output: 'none' }));
+    expectExit(await runLine('-o', 'out/', '--', 'sh', '-c', 'sed -i s/film/book/ "$1" && cat "$1"', 'sh', '{input}'));
+    expect(readFileSync(here.path('out/a.mp4'), 'utf8')).to.equal('book a\n');
+  });
+
   it('works in one line with {output}, which has the extension of the names of the results', async () => {
     expectExit(await runLine('-o', 'out/', '--name', '{stem}.mkv', '--', './convert', '{input}', '{output}'));
     expect(readFileSync(here.path('out/b.mkv'), 'utf8')).to.equal('mkv\nfilm b\n');

@@ -59,7 +59,7 @@ export async function putJob(
     code: null,
     inputs: inputs.map((input) => ({
       size: 1,
-      source: { kind: 'pipe' },
+      source: { kind: 'store', key: `data/${input.name}`, etag: '"accepted"' },
       checksum: null,
       records: null,
       compression: null,

@@ -1,9 +1,18 @@
 // Protects: a command whose results would be thrown away fails, and its error names the files that it left.
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import type { StepSpec } from '../../src/model/job.ts';
-import { NoOutputError, refuseNoOutput } from '../../src/worker/left-files.ts';
+import { inputMark, NoOutputError, refuseNoOutput } from '../../src/worker/left-files.ts';
 import { prepareSlotDirectory } from '../../src/worker/slot-directory.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { Scratch } from '../support/scratch.ts';
@@ -98,6 +107,57 @@ describe('an output that is empty', () => {
       refuseNoOutput('stdout', { directory: { ...directory, ...slotFiles() }, isGiven: () => false, input: path });
     expect(refuse(input)).to.throw(NoOutputError, 'left behind: ../in.mp4.gz;');
     expect(refuse(null), 'it does not know that directory').not.to.throw();
+  });
+
+  describe('of a command that got a file or a directory as its input', () => {
+    const empty = (output: StepSpec['output'], path: string, change: () => void) => () => {
+      const directory = { ...prepareSlotDirectory(scratch.path('slots'), 0), ...slotFiles() };
+      const mark = inputMark(path);
+      expect(mark).to.be.a('string');
+      change();
+      refuseNoOutput(output, { directory, isGiven: () => false, input: path, mark });
+    };
+    const input = (name: string): string => scratch.path(`given/${name}`);
+    beforeEach(() => void mkdirSync(scratch.path('given')));
+    const refused =
+      'it wrote nothing to stdout, but changed its input, a copy that is not kept; use {output} or `output: files`';
+
+    it('is refused if it replaced, extended or rewrote it', () => {
+      const path = input('in.csv');
+      const changes: readonly (() => void)[] = [
+        () => {
+          writeFileSync(input('new'), 'a\n');
+          renameSync(input('new'), path);
+        },
+        () => writeFileSync(path, 'b\n', { flag: 'a' }),
+        () => {
+          writeFileSync(path, 'b\n');
+          utimesSync(path, new Date(), new Date(Date.now() + 60_000));
+        },
+      ];
+      for (const change of changes) {
+        writeFileSync(path, 'a\n');
+        expect(empty('stdout', path, change)).to.throw(NoOutputError, refused);
+        expect(empty('none', path, change)).not.to.throw();
+      }
+    });
+
+    it('is refused if it put a file into its directory', () => {
+      mkdirSync(input('all'));
+      utimesSync(input('all'), 1, 1);
+      expect(empty('files', input('all'), () => writeFileSync(input('all/new'), ''))).to.throw(
+        NoOutputError,
+        'it wrote no file in $BATCHCTL_OUTPUT_DIR, but changed its input',
+      );
+    });
+
+    it('is accepted if it read it, removed it, or changed its mode', () => {
+      const path = input('in.csv');
+      for (const change of [() => readFileSync(path), () => chmodSync(path, 0o755), () => rmSync(path)]) {
+        writeFileSync(path, 'a\n');
+        expect(empty('stdout', path, change)).not.to.throw();
+      }
+    });
   });
 
   const slotFiles = () => ({ stdout: slotPath('out'), stderr: slotPath('err'), outputFile: slotPath('output') });
