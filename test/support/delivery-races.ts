@@ -237,6 +237,15 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
       ]);
     });
 
+    it('of two jobs that were accepted in the same millisecond, each replaces what the other delivered', async () => {
+      const [one, two] = [await finished(6, 3), await finished(7, 2)];
+      const { createdAt } = one.record;
+      const other = { ...two, record: { ...two.record, createdAt } };
+      await whole(one);
+      await whole(other);
+      await expectOnly(other);
+    });
+
     it('files that only an earlier job had are gone before the manifest is there that lacks them', async () => {
       const [older, newer] = [await finished(6, 3), await finished(7, 2)];
       await whole(older);

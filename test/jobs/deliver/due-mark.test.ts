@@ -1,6 +1,7 @@
 // Protects: people see whether a process is delivering a job's outputs right now.
 import { expect } from 'chai';
 import { readDueMark, withDueMark } from '../../../src/jobs/deliver/deliver.ts';
+import { SupersededError } from '../../../src/jobs/fetch/place.ts';
 import { type Clock, systemClock } from '../../../src/lib/clock.ts';
 import { dueMark } from '../../../src/model/keys.ts';
 import { viewOf } from '../../model/job-of.ts';
@@ -55,6 +56,13 @@ describe('the mark of a due delivery', () => {
     const error = await rejection(withDueMark(platform, view, 1, () => Promise.reject(new Error('interrupted'))));
     expect(error.message).to.equal('interrupted');
     expect((await readDueMark(platform, key))?.begun).to.equal(false);
+  });
+
+  it('is left to the process that shut this one out, which delivers now', async () => {
+    const platform = openPlatform();
+    const error = new SupersededError('s3://acme/x/', null);
+    expect(await rejection(withDueMark(platform, view, 1, () => Promise.reject(error)))).to.equal(error);
+    expect((await readDueMark(platform, key))?.begun).to.equal(true);
   });
 
   it("is not written for a directory that workers on other machines can't reach", async () => {

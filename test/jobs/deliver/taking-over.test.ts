@@ -3,13 +3,14 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Deliveries, deliver, putDueMark } from '../../../src/jobs/deliver/deliver.ts';
+import { Deliveries, deliver, deliverNow, putDueMark } from '../../../src/jobs/deliver/deliver.ts';
 import { append, readEntries } from '../../../src/jobs/journal.ts';
 import { dueMark, jobKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
 
 describe('a delivery that a watcher sees', () => {
@@ -77,6 +78,23 @@ deliver: { to: ${to}, name: "n-{task}" }
     expect(delivered()).to.equal(false);
     await roundAfter(1);
     expect(delivered()).to.equal(true);
+  });
+
+  it('is left to the process that makes it by a caller that waits, as long as that process renews the mark', async () => {
+    const { platform } = place;
+    await mark(true);
+    let looks = 0;
+    // Each look comes a lease and a half after the one before. The first four find a renewed mark.
+    const read: typeof platform.store.read = async (key, options) => {
+      if (key !== dueMark(view.record.job, view.delivery?.after ?? -1)) return platform.store.read(key, options);
+      looks += 1;
+      clock.pass(1.5 * platform.leaseSeconds);
+      if (looks <= 4) await mark(true);
+      return platform.store.read(key, options);
+    };
+    await deliverNow({ ...platform, clock, store: wrapStore(platform.store, { read }) }, view);
+    expect(delivered()).to.equal(true);
+    expect(looks, 'two leases after the last renewal').to.equal(6);
   });
 
   it('is looked for once a minute by a busy process', async () => {

@@ -1,5 +1,16 @@
 // Protects: fetch reads only what a task staged, and writes only into its directory, whatever manifests and links contain.
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { DirectoryPlace } from '../../../src/jobs/fetch/directory-place.ts';
@@ -14,6 +25,8 @@ import { META_KEY, type OutputFile } from '../../../src/model/output.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
+import { until } from '../../support/until.ts';
+import { withoutRights } from '../../support/without-rights.ts';
 import { publishManifest } from '../published-job.ts';
 import { MANY_FILES, openFetchingPlace } from './fetching-place.ts';
 
@@ -82,6 +95,31 @@ describe('the fences of fetch', () => {
       expect(readFileSync(place.path('results', 'b.csv', 'real', 'fr.csv')).equals(LARGE)).to.equal(true);
       expect(place.read('own.txt')).to.equal('mine');
     });
+  });
+
+  it('puts a file in place of a link that leads to the very bytes, which may change later', async () => {
+    const view = await publishFile();
+    mkdirSync(place.path('results', 'a.csv'), { recursive: true });
+    writeFileSync(place.path('own.txt'), 'de\n');
+    symlinkSync(place.path('own.txt'), place.path('results', 'a.csv', 'de.csv'));
+    await place.fetch(view, 'results/');
+    expect(lstatSync(place.path('results', 'a.csv', 'de.csv')).isFile()).to.equal(true);
+  });
+
+  it('takes a file that it may not read for another one', async () => {
+    const { platform } = place;
+    const to = await DirectoryPlace.open(place.path('results'), platform, {
+      store: platform.store,
+      job: 'j',
+      step: 's',
+    });
+    writeFileSync(place.path('results', 'a.csv'), 'de\n');
+    const file = { size: 3, checksum: bytesChecksum(Buffer.from('de\n')) };
+    const holds = () => to.holds('a.csv', file, new AbortController().signal);
+    expect(await holds()).to.equal(true);
+    chmodSync(place.path('results', 'a.csv'), 0);
+    chmodSync(place.directory, 0o755);
+    expect(await withoutRights(holds)).to.equal(false);
   });
 
   it('follows no link out of the directory to one whose name begins like it', async () => {
@@ -166,6 +204,30 @@ describe('the fences of fetch', () => {
       age('000000001');
       await fillDirectory(view, { nameOf: async () => 'new.csv' });
       expect(readdirSync(place.path('results'))).to.deep.equal(['_SUCCESS', '_manifest.json', 'new.csv']);
+    });
+
+    it('keeps no copy of the files that it removes', async () => {
+      const view = await publishFile();
+      await fillDirectory(view, { nameOf: async () => 'old.csv' });
+      const left: string[] = [];
+      const passed = (point: string): void => {
+        if (point === 'place-manifest') left.push(...readdirSync(place.path('results', '_delivery', '000000002')));
+      };
+      await fillDirectory(view, { nameOf: async () => 'new.csv', passed });
+      expect(left.sort()).to.deep.equal(['claim', 'manifest', 'marker']);
+    });
+
+    it('removes its claim in one step, so that no folder is ever without its claim', async () => {
+      const view = await publishFile();
+      const seen: (string | null)[] = [];
+      mkdirSync(place.path('results', '_delivery'), { recursive: true });
+      const watching = watch(place.path('results', '_delivery'), (_, name) => void seen.push(name));
+      try {
+        await fillDirectory(view);
+        await until('the folder is renamed', () => seen.some((name) => name?.startsWith('gone-') === true));
+      } finally {
+        watching.close();
+      }
     });
 
     it('removes half-made claims that are an hour old, and leaves those that others are making', async () => {

@@ -220,6 +220,15 @@ describe('fetching outputs', () => {
       expect(readdirSync(place.directory).sort()).to.deep.equal(['.batchctl', 'all.csv']);
     });
 
+    it('removes the draft of an earlier command that was killed, once it is an hour old', async () => {
+      const [old, young] = ['a', 'b'].map((letter) => `.batchctl-${letter.repeat(16)}.part`);
+      for (const name of [old, young]) writeFileSync(place.path(`${name}`), '');
+      const at = new Date(Date.now() - 2 * 3_600_000);
+      utimesSync(place.path(`${old}`), at, at);
+      await place.fetch(await publishThree(), 'all.csv');
+      expect(readdirSync(place.directory).sort()).to.deep.equal(['.batchctl', young, 'all.csv']);
+    });
+
     it('keeps a file that has exactly these bytes', async () => {
       const view = await publishThree();
       expect(await place.fetch(view, 'all.csv')).to.include({ kept: 0, outputs: 3 });

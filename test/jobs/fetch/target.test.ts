@@ -1,5 +1,7 @@
 // Protects: outputs go where -o says, fit there, and a fetch removes no draft but the old ones of dead fetches.
-import { mkdirSync, readdirSync, statfsSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readdirSync, statfsSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { joinedNote, parseTarget, removeStaleDrafts, requireRoom } from '../../../src/jobs/fetch/target.ts';
 import { Cleanup } from '../../support/cleanup.ts';
@@ -37,9 +39,41 @@ describe('the target of -o', () => {
     const free = bavail * bsize;
     for (const text of ['new/', 'new.csv']) {
       const target = await parse(text);
-      requireRoom(target, Math.floor(free / 2));
+      requireRoom(target, Math.floor(free * 0.7));
       expect(() => requireRoom(target, Math.ceil(free * 1.5)), text).to.throw(/has .* free/);
     }
+  });
+
+  it('is judged by what its user may do: a file is replaced in its directory, whatever its own mode', () => {
+    for (const [name, mode] of [
+      ['open', 0o777],
+      ['shut', 0o555],
+    ] as const) {
+      mkdirSync(scratch.path(name));
+      writeFileSync(scratch.path(name, 'file'), '');
+      chmodSync(scratch.path(name, 'file'), name === 'open' ? 0o444 : 0o666);
+      chmodSync(scratch.path(name), mode);
+    }
+    chmodSync(scratch.directory, 0o755);
+    // access(2) asks for the real user, which a process can't take back: so in a process of its own.
+    const target = join(import.meta.dirname, '../../../src/jobs/fetch/target.ts');
+    const script = `import { parseTarget } from ${JSON.stringify(target)};
+      if (process.getuid() === 0) { process.setgid(65534); process.setuid(65534); }
+      for (const text of ${JSON.stringify(['open/file', 'open/new', 'open', 'shut/file', 'shut/new', 'shut'])}) {
+        try { console.log(text, parseTarget(text, { cwd: ${JSON.stringify(scratch.directory)} }).kind); }
+        catch (error) { console.log(text, error.kind, error.message.replace(/^-o [^ ]*: /, '')); }
+      }`;
+    const node = ['--import', 'tsx', '--input-type=module', '-e', script];
+    const said = execFileSync(process.execPath, node, { encoding: 'utf8' }).trim().split('\n');
+    const shut = `${scratch.path('shut')} can't be written (EACCES: permission denied)`;
+    expect(said).to.deep.equal([
+      'open/file file',
+      'open/new file',
+      'open directory',
+      `shut/file usage ${shut}`,
+      `shut/new usage ${shut}`,
+      `shut usage ${shut}`,
+    ]);
   });
 
   it('is said to be one joined file if its name looks like a directory', () => {

@@ -1,13 +1,13 @@
 // Protects: an output that is gone or altered is never written as if it were whole, and no file but an input is spared.
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { expect } from 'chai';
-import { outputSource, verifiedOutput } from '../../../src/jobs/fetch/verified.ts';
+import { outputSource, verifiedOutput, writeChunks } from '../../../src/jobs/fetch/verified.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import type { JobInput } from '../../../src/model/job.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { failsWith } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import { publishManifest, publishSmall, putJob } from '../published-job.ts';
 import { MANY_FILES, openFetchingPlace } from './fetching-place.ts';
 
@@ -75,4 +75,29 @@ describe('a file at the place of an output', () => {
       expect(readdirSync(place.directory).sort()).to.deep.equal(['.batchctl', 'a.csv']);
     });
   }
+});
+
+describe('chunks that are written to a file', () => {
+  const place = forEachTest(openFetchingPlace);
+
+  it('have the mode that is asked for, as an input may be confidential', async () => {
+    const chunks = async function* () {
+      yield Buffer.from('one ');
+      yield Buffer.from('two');
+    };
+    await writeChunks(place.path('input'), chunks(), { mode: 0o600 });
+    expect(readFileSync(place.path('input'), 'utf8')).to.equal('one two');
+    expect(statSync(place.path('input')).mode & 0o777).to.equal(0o600);
+  });
+
+  it('are no whole file if the attempt is interrupted, although more chunks come', async () => {
+    const stop = new AbortController();
+    const chunks = async function* () {
+      yield Buffer.from('one ');
+      stop.abort();
+      yield Buffer.from('two');
+    };
+    const error = await rejection(writeChunks(place.path('input'), chunks(), { signal: stop.signal }));
+    expect(error).to.have.property('name', 'AbortError');
+  });
 });
