@@ -6,6 +6,8 @@ import { CostGuard, guardCosts } from '../../../src/jobs/cost/cost-guard.ts';
 import { machineAllowance } from '../../../src/jobs/cost/machine-allowance.ts';
 import { readStandings } from '../../../src/jobs/cost/standings.ts';
 import { CostReader } from '../../../src/jobs/cost/status-cost.ts';
+import { append, readEntries } from '../../../src/jobs/journal.ts';
+import { recordView } from '../../../src/jobs/record-view.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
@@ -218,6 +220,23 @@ describe('a submission', () => {
     expect((await failsWith('refused', check)).message).to.include('the price of unpriced is unknown');
   });
 
+  it('leaves of the month what the running tasks of other jobs still cost; so does the resumption of a job', async () => {
+    const { record, ...view } = await world.job('one');
+    const platform = (month: number) => world.platform(PRICED, { month });
+    await platform(0).store.delete([`open/${record.job}.0`]);
+    const other = await world.job('two');
+    await world.counts(other, { done: 2, seconds: 1_200 });
+    await world.machine(0, other, { state: 'busy', busy: [`${other.record.job}/price/0`] });
+    // Ten minutes for the task and two to idle, and then a machine for this job.
+    for (const act of [
+      (month: number) => requireWithinBudget(platform(month), { spec: record.spec, maxCost: null, expected: null }),
+      (month: number) => requireResumeAffordable(platform(month), { ...view, record }),
+    ]) {
+      await act(12 + 13.5);
+      await failsWith('refused', act(12 + 13.4));
+    }
+  });
+
   it('of a paused job again needs a machine: for two of its tasks by its own limit, for any by the month', async () => {
     const view = await world.job('one');
     await world.counts(view, { done: 1, seconds: 3_600 });
@@ -257,6 +276,43 @@ describe('the guard of costs', () => {
     const after = await guardCosts(platform, [two], { all: true });
     expect(after.map(({ paused }) => paused)).to.have.length(1);
     expect(after[0]?.paused).to.include({ reason: 'budget', now: false });
+  });
+
+  it('counts no part of the costs for a job that was stopped, whether it is given or found', async () => {
+    const [one, two] = [await world.job('one', { maxCost: 30 }), await world.job('two')];
+    await world.machine(31, null);
+    const platform = world.platform(PRICED);
+    expect(await pauses(platform, [one], false), 'shared by two').to.deep.equal([]);
+    const { view: stopped } = await append(platform, two, () => ({ what: 'stop', cause: 'price/0' }));
+    expect(await new CostGuard(platform, expect.fail).round([one, { ...two, ...stopped }], true)).to.have.length(1);
+    await append(platform, one, () => ({ what: 'resume' }));
+    expect(await pauses(platform, [one], false)).to.have.length(1);
+  });
+
+  it('pauses no job that was closed or cancelled since its view was read', async () => {
+    for (const [name, entry] of [
+      ['one', { what: 'close', state: 'failed', reason: null, round: 0 }],
+      ['two', { what: 'cancel' }],
+    ] as const) {
+      const view = await world.job(name, { maxCost: 30 });
+      const platform = world.platform(PRICED);
+      await world.machine(31, view);
+      await append(platform, view, () => entry);
+      expect(await pauses(platform, [view])).to.deep.equal([]);
+      expect((await readEntries(platform.store, view.record.job)).map(({ what }) => what)).to.not.include('pause');
+    }
+  });
+
+  it('reports a group that is not configured, and lets the caller try again if one can not be reached', async () => {
+    const view = await world.job('one', { maxCost: 30 });
+    const told: string[] = [];
+    const guardWith = (kind: 'config' | 'unavailable') => {
+      const group = () => Promise.reject(new BatchctlError(kind, `the group is ${kind}`));
+      return new CostGuard({ ...world.platform(PRICED), group }, (job, { message }) => told.push(`${job} ${message}`));
+    };
+    expect(await guardWith('config').round([view], true)).to.deep.equal([]);
+    await failsWith('unavailable', guardWith('unavailable').round([view], true));
+    expect(told).to.deep.equal([`${view.record.job} the group is config`]);
   });
 
   it('pauses nothing that needs no further machine', async () => {
@@ -363,6 +419,27 @@ describe('the cost in a status', () => {
     expect(await read(PRICED, LEFT, { ...view, maxCost: null })).to.include({ maxCost: 20 });
     expect(await read(PRICED, LEFT, { ...view, cancelled: true })).to.include({ cost: 10, costProjected: null });
     expect(await read({ default: { usd: null } }, LEFT)).to.deep.include({ cost: null, costUnknown: ['of-default'] });
+  });
+
+  it('expects of steps that have not run yet what an earlier job of the same name took, and of others what they take', async () => {
+    const platform = world.platform(PRICED);
+    const earlier = await world.job('one', { at: '1000', minutes: 120 });
+    await world.counts(earlier, { done: 4, seconds: 480 });
+    const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
+    const { view: closed } = await append(platform, earlier, () => close);
+    await recordView(platform, { ...earlier, ...closed, record: earlier.record });
+    const view = await world.job('one');
+    expect(await new CostReader(platform).of(view, [], LEFT)).to.include({ cost: 0, costProjected: 5 });
+    expect(await new CostReader(platform).of(view, COUNTS, LEFT)).to.include({ costProjected: 2.5 });
+  });
+
+  it('names no price that only further machines would need once the job has ended', async () => {
+    const view = await world.job('one');
+    const when = new Date(NOW).toISOString();
+    const closed = { state: 'succeeded', reason: null, when, round: 0 } as const;
+    const reader = () => new CostReader(world.platform(UNKNOWN));
+    expect((await reader().of(view, COUNTS, LEFT)).costUnknown).to.deep.equal(['of-default']);
+    expect((await reader().of({ ...view, closed }, COUNTS, LEFT)).costUnknown).to.deep.equal([]);
   });
 
   it('assumes the fewest slots of the machines that were seen in the group', async () => {

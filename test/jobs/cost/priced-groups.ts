@@ -61,10 +61,13 @@ export class PricedGroups {
   }
 
   /** A job of as many tasks, submitted an hour ago unless `minutes` says otherwise, whose tasks are sent. */
-  async job(name: string, more: { maxCost?: number; tasks?: number; steps?: string; minutes?: number } = {}) {
-    const { maxCost = null, tasks = 4, minutes = 60, steps = '{ name: price, run: [cat] }' } = more;
+  async job(
+    name: string,
+    more: { maxCost?: number; tasks?: number; steps?: string; minutes?: number; at?: string } = {},
+  ) {
+    const { maxCost = null, tasks = 4, minutes = 60, steps = '{ name: price, run: [cat] }', at = '1100' } = more;
     const yaml = `{ name: ${name}, input: { split: { by: range, from: 1, to: ${tasks} } }, steps: [${steps}] }`;
-    const job = `${name}-20261120-1100-abcde`;
+    const job = `${name}-20261120-${at}-abcde`;
     const put = await putJob(this.#place.platform, [], { job, yaml, parts: tasks });
     const { view } = await append(this.#place.platform, put, () => SENT);
     const createdAt = new Date(NOW - minutes * MINUTE).toISOString();
