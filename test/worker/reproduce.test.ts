@@ -19,6 +19,7 @@ import { append, requireView } from '../../src/jobs/journal.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { parseTaskName } from '../../src/jobs/tasks.ts';
 import type { Failure } from '../../src/model/failure.ts';
+import { roundTriesPrefix } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { type ReproducedTask, reproduce } from '../../src/worker/reproduce.ts';
 import {
@@ -362,11 +363,50 @@ writeFileSync(process.env.BATCHCTL_OUTPUT, JSON.stringify({ argv: process.argv.s
     }
   });
 
+  it('masks secrets in the failure, and looks through no surrounding shell of another reproduced task', async () => {
+    const run = 'echo "secret $TOKEN" >&2; printf "%s" "$MY_OWN" >"$BATCHCTL_OUTPUT"; exit 3';
+    const step = { name: 'show', run, output: 'file', secrets: { TOKEN: 'env:REPRODUCE_TOKEN' } };
+    const view = await submitJob(place, JSON.stringify(rangeJob('masked', 1, step)), {});
+    const reproduced = await reproduceTask(view, 'show/0');
+    Object.assign(process.env, { REPRODUCE_TOKEN: 'hunter2', MY_OWN: 'x', BATCHCTL_REPRODUCE: '1' });
+    try {
+      expect((await runTask(reproduced)).failure).to.deep.include({ reason: 'exit', error: 'secret ****' });
+      expect(text(reproduced, 'output')).to.equal('');
+    } finally {
+      for (const name of ['REPRODUCE_TOKEN', 'MY_OWN', 'BATCHCTL_REPRODUCE']) delete process.env[name];
+    }
+  });
+
+  it('compares with the latest failed attempt, as long as the task has not failed for good', async () => {
+    const view = await submitJob(place, JSON.stringify(rangeJob('again', 1, { name: 'map', run: 'exit 3' })), {});
+    const { task } = await reproduceTask(view, 'map/0');
+    const { job, step, task: n, round } = task.message;
+    const { store } = place.platform;
+    for (const number of [1, 2]) {
+      const failure = { format: 1, reason: 'exit', exitCode: number, error: `try ${number}`, number };
+      await store.put(`${roundTriesPrefix(job, step, n, round)}${number}`, JSON.stringify(failure));
+    }
+    const recorded = await readTaskRecord(store, task);
+    expect(recorded).to.have.nested.property('failure.error', 'try 2');
+    expect(recorded.state).to.equal('failedAttempt');
+  });
+
+  it('does not take a command for stalled that writes only to its output file', async () => {
+    const run = 'for n in 1 2 3 4 5 6 7 8 9 10; do echo $n >>"$BATCHCTL_OUTPUT"; sleep 0.5; done';
+    const step = { name: 'write', run, output: 'file', stall: '4s' };
+    const view = await submitJob(place, JSON.stringify(rangeJob('busy', 1, step)), {});
+    expect((await runTask(await reproduceTask(view, 'write/0'))).failure).to.equal(null);
+  });
+
   it('leaves another run at the same time alone when it ends what its own command left', async () => {
     const waits = `echo > ${at('begun')}; until [ -e ${at('go')} ]; do sleep 0.05; done; echo done`;
     const leaves = 'sleep 600 >/dev/null 2>&1 & echo done';
     writeFileSync(at('go'), '');
-    const one = await reproduceTask(await workOn(rangeJob('one', 1, { name: 'wait', run: waits })), 'wait/0', at('1'));
+    const one = await reproduceTask(
+      await workOn(rangeJob('one', 1, { name: 'wait', run: waits, timeout: '100s' })),
+      'wait/0',
+      at('1'),
+    );
     const two = await reproduceTask(
       await workOn(rangeJob('two', 1, { name: 'leave', run: leaves })),
       'leave/0',

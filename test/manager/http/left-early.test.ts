@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Gate } from '../../../src/lib/wait.ts';
 import { LIMITS } from '../../../src/manager/http/limits.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { GuardedServer } from '../../support/manager/guarded-server.ts';
+import { GuardedServer, runUntilStopped } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
 describe('callers who leave while their token is looked up', () => {
@@ -26,6 +26,33 @@ describe('callers who leave while their token is looked up', () => {
     expect((await server.call('/api/v1/jobs', token)).status).to.equal(200);
     const running = server.calls.slice(0, -1).filter(({ signal }) => !signal.aborted);
     expect(running).to.deep.equal([]);
+  });
+
+  it('are not counted as submissions in progress, while another call of their token goes on', async () => {
+    const token = await server.token('operate');
+    server.run = runUntilStopped;
+    const open = await server.command('watch', { job: 'last' }, token);
+    server.run = async () => ({ answer: {}, exitCode: 0, error: null });
+    const release = holdReads(server);
+    // The token is looked up again.
+    server.clock.pass(60);
+    const head = `POST /api/v1/schedules/close/runs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\ncontent-length: 0\r\n\r\n`;
+    const sockets = await Promise.all(Array.from({ length: LIMITS.cutsPerToken.value }, () => server.connect()));
+    let requests = 0;
+    server.app.server.on('request', () => {
+      requests += 1;
+    });
+    for (const socket of sockets) socket.write(head);
+    await until('all requests have arrived', () => requests === sockets.length);
+    for (const socket of sockets) socket.destroy();
+    await until('only the open call is left', async () => (await connectionsOf(server)) === 1);
+    release();
+    const runs = () => server.calls.filter(({ name }) => name === 'schedule run');
+    await until('their verbs were called', () => runs().length === sockets.length);
+    const { status, body } = await server.post('/api/v1/schedules/close/runs', token);
+    expect(status).to.equal(200);
+    await body?.cancel();
+    await open.body?.cancel();
   });
 });
 
