@@ -1,3 +1,4 @@
+import * as v from 'valibot';
 import { type BatchctlError, messageOf } from '../errors.ts';
 import { isRecord } from '../lib/json.ts';
 import { notAllowedMessage, type Position, type Problem, problemsError, problemsOf } from '../lib/problems.ts';
@@ -21,11 +22,13 @@ export async function checkProfile(found: FoundFile, name: string, merged: Merge
     problems.push({ path: ['backend'], message: notAllowedMessage(['backend'], backend, 'local, aws or manager') });
     throw await failure();
   }
-  const result = profileSchemas[known].safeParse(merged.value);
-  if (!result.success) problems.push(...problemsOf(result.error.issues, merged.value));
+  const result = v.safeParse<(typeof profileSchemas)[typeof known]>(profileSchemas[known], merged.value, {
+    abortPipeEarly: true,
+  });
+  if (!result.success) problems.push(...problemsOf(result.issues, merged.value));
   if (known === 'aws') problems.push(...checkAws(merged));
   if (!result.success || problems.length > 0) throw await failure();
-  return result.data;
+  return result.output;
 
   // The parser with positions is needed only for mistakes.
   async function failure(): Promise<BatchctlError> {
@@ -193,8 +196,8 @@ export function checkOuterShape(found: FoundFile, failure: unknown): ConfigFile 
   }
   if (document.value !== undefined || problems.length === 0) {
     const value = document.value ?? null;
-    const result = outerSchema.safeParse(value);
-    if (!result.success) problems.push(...problemsOf(result.error.issues, value));
+    const result = v.safeParse(outerSchema, value, { abortPipeEarly: true });
+    if (!result.success) problems.push(...problemsOf(result.issues, value));
   }
   const file = asConfigFile(document.value);
   if (problems.length === 0 && file !== null) return file;

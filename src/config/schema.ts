@@ -1,6 +1,7 @@
-import * as z from 'zod';
+import * as v from 'valibot';
 import {
   duration,
+  type Field,
   fields,
   listOf,
   mapOf,
@@ -9,13 +10,14 @@ import {
   profileNotifyList,
   secretReference,
   size,
+  someOf,
   text,
   variableName,
   whole,
   yesOrNo,
 } from '../lib/fields.ts';
 import { isZone } from '../lib/instant.ts';
-import { describeField, type JsonSchema, schemasAt } from '../lib/json-schema.ts';
+import { describeField, type JsonSchema, jsonSchemaOf, schemasAt } from '../lib/json-schema.ts';
 import { parseDuration, parseSize } from '../lib/units.ts';
 import { PROFILE_NAME } from './config-file.ts';
 import { ENDPOINTS } from './profile.ts';
@@ -31,12 +33,14 @@ const KEY = 'the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID';
 
 /** Policies refer to keys by this ARN only; an alias's ARN is not a resource there (KMS: alias-authorization). */
 const keyArn = () =>
-  z.string({ error: KEY }).regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/, {
-    error: ({ input }) =>
-      typeof input === 'string' && /^[\w:/-]+$/.test(input)
+  v.pipe(
+    v.string(KEY),
+    v.regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/, ({ input }) =>
+      /^[\w:/-]+$/.test(input)
         ? `${KEY}, as printed by: aws kms describe-key --key-id ${input} --query KeyMetadata.Arn --output text`
         : KEY,
-  });
+    ),
+  );
 
 /** IAM: CreateRole, PermissionsBoundary. */
 const boundaryArn = () => text('an ARN of iam of 20 to 2048 characters', /^(?=.{20,2048}$)arn:aws[a-z-]*:iam:\S+$/);
@@ -48,7 +52,9 @@ const httpUrl = () => text('a URL such as http://127.0.0.1:5000', /^https?:\/\/[
 
 const variable = () => text('the name of an environment variable', /^[A-Za-z_][A-Za-z0-9_]*$/);
 
-const dollars = () => z.number({ error: 'USD, a number over 0' }).positive({ error: 'USD, a number over 0' });
+const DOLLARS = 'USD, a number over 0';
+
+const dollars = () => v.pipe(v.number(DOLLARS), v.finite(DOLLARS), v.gtValue(0, DOLLARS));
 
 const instanceType = () => text('an instance type such as c7g.large', /^[a-z0-9-]+\.[a-z0-9-]+$/);
 
@@ -61,7 +67,7 @@ const cidr = () =>
   );
 
 const shared = {
-  tz: anyText().refine(isZone, { error: 'an IANA time zone such as Europe/London' }),
+  tz: v.pipe(anyText(), v.check(isZone, 'an IANA time zone such as Europe/London')),
   protect: yesOrNo(),
 };
 
@@ -81,12 +87,12 @@ const command = {
 };
 
 const local = {
-  backend: z.literal('local', { error: 'local, aws or manager' }),
+  backend: v.literal('local', 'local, aws or manager'),
   ...shared,
   root: pathText('a directory'),
   durability: oneOf('process', 'power'),
   slots: whole('a whole number from 1', 1, 10_000),
-  groups: mapOf(name('a group name'), fields(command, 'a group: a map').partial(), 'a map of groups'),
+  groups: mapOf(name('a group name'), v.partial(fields(command, 'a group: a map')), 'a map of groups'),
   allowSecrets: allowSecrets(),
   requesterPays: requesterPays(),
   notify: profileNotifyList(),
@@ -103,7 +109,7 @@ const VISIBILITY = 'a duration from 15s to 12h';
 const DISK = 'a size from 8GB to 16TB';
 
 const group = {
-  instances: listOf(instanceType(), 'a list of instance types').min(1, { error: 'at least one instance type' }),
+  instances: someOf(instanceType(), 'a list of instance types', 'at least one instance type'),
   spot: yesOrNo(),
   rebalance: oneOf('keep', 'leave'),
   onDemandBase: whole('a whole number from 0', 0),
@@ -111,11 +117,14 @@ const group = {
   min: whole('a whole number from 0', 0),
   max: whole('a whole number from 1', 1),
   slots: whole('a whole number from 1', 1, 10_000),
-  visibility: duration(VISIBILITY).refine(
-    (value) => parseDuration(value) >= SHORTEST_LEASE && parseDuration(value) <= LONGEST_LEASE,
-    { error: VISIBILITY },
+  visibility: v.pipe(
+    duration(VISIBILITY),
+    v.check((value) => parseDuration(value) >= SHORTEST_LEASE && parseDuration(value) <= LONGEST_LEASE, VISIBILITY),
   ),
-  disk: size(DISK).refine((value) => parseSize(value) >= 8e9 && parseSize(value) <= 16e12, { error: DISK }),
+  disk: v.pipe(
+    size(DISK),
+    v.check((value) => parseSize(value) >= 8e9 && parseSize(value) <= 16e12, DISK),
+  ),
   ami: text('ami-... or ssm:PARAMETER', /^(ami-[0-9a-f]+|ssm:\/\S+)$/),
   setup: pathText('a file'),
   setupTimeout: duration(),
@@ -134,30 +143,29 @@ const url = (scheme: 'postgres' | 'mysql') =>
   );
 
 const server = {
-  password: text(
-    'ssm:NAME, secretsmanager:NAME or secretsmanager:NAME#KEY: where the password is, never the password',
-    /^(ssm|secretsmanager):[^\s\0]+$/,
-  ).optional(),
-  passwordKey: keyArn().optional(),
-  passwordEnv: variable().optional(),
-  iam: yesOrNo().optional(),
-  ca: pathText('a PEM file').optional(),
+  password: v.optional(
+    text(
+      'ssm:NAME, secretsmanager:NAME or secretsmanager:NAME#KEY: where the password is, never the password',
+      /^(ssm|secretsmanager):[^\s\0]+$/,
+    ),
+  ),
+  passwordKey: v.optional(keyArn()),
+  passwordEnv: v.optional(variable()),
+  iam: v.optional(yesOrNo()),
+  ca: v.optional(pathText('a PEM file')),
 };
 
 const LEDGER = 'a map with kind: store, simpledb, postgres or mysql';
 
-const ledger = z.discriminatedUnion(
+const ledger = v.variant(
   'kind',
   [
-    fields({ kind: z.literal('store') }, LEDGER),
-    fields({ kind: z.literal('simpledb'), domains: whole('a whole number from 1 to 100', 1, 100).optional() }, LEDGER),
-    fields({ kind: z.literal('postgres'), url: url('postgres'), ...server }, LEDGER),
-    fields({ kind: z.literal('mysql'), url: url('mysql'), ...server }, LEDGER),
+    fields({ kind: v.literal('store') }, LEDGER),
+    fields({ kind: v.literal('simpledb'), domains: v.optional(whole('a whole number from 1 to 100', 1, 100)) }, LEDGER),
+    fields({ kind: v.literal('postgres'), url: url('postgres'), ...server }, LEDGER),
+    fields({ kind: v.literal('mysql'), url: url('mysql'), ...server }, LEDGER),
   ],
-  {
-    error: (issue) =>
-      issue.code === 'invalid_union' ? "store, simpledb, postgres or mysql (sqlite is the local profile's)" : LEDGER,
-  },
+  ({ path }) => (path === undefined ? LEDGER : "store, simpledb, postgres or mysql (sqlite is the local profile's)"),
 );
 
 const BUCKET = 'a bucket name, or a map with name, existing, owner, prefix';
@@ -165,44 +173,44 @@ const BUCKET = 'a bucket name, or a map with name, existing, owner, prefix';
 const accountId = () => text('twelve digits, as text', /^\d{12}$/);
 
 const aws = {
-  backend: z.literal('aws', { error: 'local, aws or manager' }),
+  backend: v.literal('aws', 'local, aws or manager'),
   ...shared,
   region: text('an AWS region such as eu-west-1', /^[a-z]{2,}(-[a-z]+)+-\d+$/),
   account: accountId(),
   stack: name('a stack name'),
-  aws: fields({ profile: anyText().optional() }, 'a map with profile'),
-  bucket: z.union(
+  aws: fields({ profile: v.optional(anyText()) }, 'a map with profile'),
+  bucket: v.union(
     [
       bucketName(),
       fields(
         {
-          name: bucketName().optional(),
-          existing: yesOrNo().optional(),
-          owner: accountId().optional(),
-          prefix: text('empty, or text that ends with / and does not begin with it', /^([^/\0][^\0]*\/)?$/).optional(),
+          name: v.optional(bucketName()),
+          existing: v.optional(yesOrNo()),
+          owner: v.optional(accountId()),
+          prefix: v.optional(text('empty, or text that ends with / and does not begin with it', /^([^/\0][^\0]*\/)?$/)),
         },
         BUCKET,
       ),
     ],
-    { error: BUCKET },
+    BUCKET,
   ),
   ledger,
-  groups: mapOf(name('a group name'), fields(group, 'a group: a map').partial(), 'a map of groups'),
+  groups: mapOf(name('a group name'), v.partial(fields(group, 'a group: a map')), 'a map of groups'),
   allowSecrets: allowSecrets(),
   requesterPays: requesterPays(),
   network: fields(
     {
-      subnets: listOf(anyText(), 'a list of subnet ids').optional(),
-      securityGroups: listOf(anyText(), 'a list of security group ids').optional(),
-      publicIp: yesOrNo().optional(),
+      subnets: v.optional(listOf(anyText(), 'a list of subnet ids')),
+      securityGroups: v.optional(listOf(anyText(), 'a list of security group ids')),
+      publicIp: v.optional(yesOrNo()),
     },
     'a map with subnets, securityGroups, publicIp',
   ),
   iam: fields(
     {
-      permissionsBoundary: boundaryArn().optional(),
-      workerProfile: instanceProfile().optional(),
-      managerProfile: instanceProfile().optional(),
+      permissionsBoundary: v.optional(boundaryArn()),
+      workerProfile: v.optional(instanceProfile()),
+      managerProfile: v.optional(instanceProfile()),
     },
     'a map with permissionsBoundary, workerProfile, managerProfile',
   ),
@@ -213,18 +221,18 @@ const aws = {
     'a map of text',
   ),
   manager: fields(
-    { instance: instanceType().optional(), allow: listOf(cidr(), 'a list of CIDR blocks').optional() },
+    { instance: v.optional(instanceType()), allow: v.optional(listOf(cidr(), 'a list of CIDR blocks')) },
     'a map with instance, allow',
   ),
-  budget: fields({ month: dollars().optional(), job: dollars().optional() }, 'a map with month, job'),
+  budget: fields({ month: v.optional(dollars()), job: v.optional(dollars()) }, 'a map with month, job'),
   prices: mapOf(instanceType(), dollars(), 'a map of instance types and USD an hour'),
-  endpoints: fields(Object.fromEntries(ENDPOINTS.map((service) => [service, httpUrl().optional()])), 'a map of URLs'),
+  endpoints: fields(v.entriesFromList(ENDPOINTS, v.exactOptional(httpUrl())), 'a map of URLs'),
   metrics: yesOrNo(),
   notify: profileNotifyList(),
 };
 
 const manager = {
-  backend: z.literal('manager', { error: 'local, aws or manager' }),
+  backend: v.literal('manager', 'local, aws or manager'),
   ...shared,
   url: text('an https: URL', /^(https:\/\/[^\s/@]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(\/\S*)?$/),
   tokenEnv: variable(),
@@ -233,49 +241,57 @@ const manager = {
 
 const PROFILE = 'a profile: a map with backend';
 
+/** The fields, each of which may be absent. */
+const partly = <const E extends v.ObjectEntries>(entries: E) => v.partial(v.object(entries)).entries;
+
 /** A whole profile, after merging what it extends. */
 export const profileSchemas = {
-  local: fields(local, PROFILE).partial().extend({ backend: local.backend }),
-  aws: fields(aws, PROFILE).partial().extend({ backend: aws.backend, region: aws.region }),
-  manager: fields(manager, PROFILE).partial().extend({ backend: manager.backend, url: manager.url }),
+  local: fields({ ...partly(local), backend: local.backend }, PROFILE),
+  aws: fields({ ...partly(aws), backend: aws.backend, region: aws.region }, PROFILE),
+  manager: fields({ ...partly(manager), backend: manager.backend, url: manager.url }, PROFILE),
 } as const;
 
 /** A profile as written in the file: any field may be inherited, or removed by null. */
-const layer = (shape: z.core.$ZodLooseShape) => {
-  const nullable = Object.entries(shape).map(([field, type]) => [field, z.nullable(type as z.ZodType)]);
-  return fields({ extends: anyText(), ...Object.fromEntries(nullable) }, PROFILE).partial();
+const layer = (entries: Readonly<Record<string, Field>>) => {
+  const nullable = Object.entries(entries).map(([field, type]) => [field, v.nullable(type)] as const);
+  return v.partial(fields({ extends: anyText(), ...Object.fromEntries(nullable) }, PROFILE));
 };
 
 const profileName = () => text('letters, digits and . _ -', PROFILE_NAME);
 
+const FILE = 'a map with profile and profiles';
+
 /** The content of the file, for `schema/config.schema.json`: a profile may inherit from another. */
 const configFileSchema = fields(
   {
-    $schema: z.string({ error: 'text' }).optional(),
-    profile: anyText().optional(),
-    profiles: mapOf(profileName(), z.union([layer(local), layer(aws), layer(manager)]), 'a map of profiles').optional(),
+    $schema: v.optional(v.string('text')),
+    profile: v.optional(anyText()),
+    profiles: v.optional(
+      mapOf(profileName(), v.union([layer(local), layer(aws), layer(manager)]), 'a map of profiles'),
+    ),
   },
-  'a map with profile and profiles',
+  FILE,
 );
 
 /** Only the outer shape: profiles are checked once they are merged. */
-export const outerSchema = configFileSchema.extend({
-  profiles: mapOf(
-    profileName(),
-    z.looseObject({ extends: anyText().optional() }, { error: PROFILE }),
-    'a map of profiles',
-  ).optional(),
-});
+export const outerSchema = fields(
+  {
+    ...configFileSchema.entries,
+    profiles: v.optional(
+      mapOf(profileName(), v.looseObject({ extends: v.optional(anyText()) }, PROFILE), 'a map of profiles'),
+    ),
+  },
+  FILE,
+);
 
-export type AwsFile = z.infer<typeof profileSchemas.aws>;
+export type AwsFile = v.InferInput<typeof profileSchemas.aws>;
 
-export type LocalFile = z.infer<typeof profileSchemas.local>;
+export type LocalFile = v.InferInput<typeof profileSchemas.local>;
 
-export type ManagerFile = z.infer<typeof profileSchemas.manager>;
+export type ManagerFile = v.InferInput<typeof profileSchemas.manager>;
 
 export function configJsonSchema(): JsonSchema {
-  const schema: JsonSchema = z.toJSONSchema(configFileSchema, { io: 'input' });
-  schema.title = 'batchctl configuration';
+  const schema = jsonSchemaOf(configFileSchema, 'batchctl configuration');
   describeField(schema, ['$schema'], { description: 'this schema, for editors' });
   describeField(schema, ['profile'], { description: 'the profile to use if none is selected', default: 'local' });
   describeField(schema, ['profiles'], { description: 'profiles for --profile; local always exists' });

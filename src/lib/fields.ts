@@ -1,32 +1,64 @@
-import * as z from 'zod';
+import * as v from 'valibot';
 import { parseDuration, parseSize } from './units.ts';
 
 /** Field types of files that people write. Every message says what is allowed; `problems.ts` adds what was found. */
 
+/** Any schema of a field. */
+// biome-ignore lint/suspicious/noExplicitAny: the values of a field may be of any type.
+export type Field = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
+
 /** A map with known fields; any other field is a mistake. */
-export function fields<S extends z.core.$ZodLooseShape>(shape: S, allowed: string) {
-  const known = Object.keys(shape).join(' ');
-  return z.strictObject(shape, { error: (issue) => (issue.code === 'unrecognized_keys' ? known : allowed) });
+export function fields<const E extends v.ObjectEntries>(entries: E, allowed: string) {
+  const known = Object.keys(entries).join(' ');
+  return withoutLists(
+    v.strictObject(entries, ({ expected, path }) => {
+      if (expected === 'never') return known;
+      // A required field is missing: its own message says what it may be.
+      const missing = path === undefined ? undefined : entries[String(path.at(-1)?.key)];
+      return missing === undefined ? allowed : allowedBy(missing);
+    }),
+  );
 }
 
-export const text = (allowed: string, pattern = /\S/) =>
-  z.string({ error: allowed }).regex(pattern, { error: allowed });
+/** The same for maps only. To valibot a list is an object, too. */
+const withoutLists = <const S extends Field>(schema: S): S => ({
+  ...schema,
+  '~run'(dataset, config) {
+    return schema['~run'].call(this, Array.isArray(dataset.value) ? { ...dataset, value: null } : dataset, config);
+  },
+});
+
+const allowedBy = (field: object): string =>
+  'message' in field && typeof field.message === 'string' ? field.message : 'a value';
+
+/** The field with its purpose in one line, for the JSON Schema and the manual. */
+export const about = <const S extends Field>(purpose: string, schema: S) => v.pipe(schema, v.description(purpose));
+
+/** A field that may be absent. */
+export const maybe = <const S extends Field>(purpose: string, schema: S) => v.optional(about(purpose, schema));
+
+export const text = (allowed: string, pattern = /\S/) => v.pipe(v.string(allowed), v.regex(pattern, allowed));
 
 export const whole = (allowed: string, min: number, max = Number.MAX_SAFE_INTEGER) =>
-  z.int({ error: allowed }).min(min, { error: allowed }).max(max, { error: allowed });
+  v.pipe(v.number(allowed), v.integer(allowed), v.minValue(min, allowed), v.maxValue(max, allowed));
 
-export const yesOrNo = () => z.boolean({ error: 'true or false' });
+export const yesOrNo = () => v.boolean('true or false');
 
-export const oneOf = <const T extends readonly string[]>(...words: T) => z.enum(words, { error: words.join(', ') });
+export const oneOf = <const T extends readonly [string, ...string[]]>(...words: T) =>
+  v.picklist(words, words.join(', '));
 
-export const listOf = <T extends z.core.$ZodType>(item: T, allowed: string) => z.array(item, { error: allowed });
+export const listOf = <const T extends Field>(item: T, allowed: string) => v.array(item, allowed);
+
+/** A list that may not be empty. `least` says what it must hold. */
+export const someOf = <const T extends Field>(item: T, allowed: string, least: string) =>
+  v.pipe(listOf(item, allowed), v.minLength(1, least));
 
 /** A map whose keys match a pattern. */
-export const mapOf = <T extends z.core.$ZodType>(
-  name: z.core.$ZodType<string, string> & z.core.$ZodRecordKey,
+export const mapOf = <const T extends Field>(
+  name: v.BaseSchema<string, string, v.BaseIssue<unknown>>,
   value: T,
   allowed: string,
-) => z.record(name, value, { error: allowed });
+) => withoutLists(v.record(name, value, allowed));
 
 const DURATION = 'a duration over 0 such as 90s, 10m, 6h or 2d (a bare number is seconds)';
 const SIZE = 'a size over 0 such as 64MB or 1GiB (a bare number is bytes)';
@@ -46,12 +78,11 @@ function positive(allowed: string, parse: (value: string | number) => number) {
       return false;
     }
   };
-  return z.union([z.string(), z.number()], { error: allowed }).refine(isPositive, { error: allowed });
+  return v.pipe(v.union([v.string(), v.number()], allowed), v.check(isPositive, allowed));
 }
 
 /** A scalar, kept as text. */
-export const plainValue = () =>
-  z.union([z.string(), z.number(), z.boolean()], { error: 'text, a number, true or false' });
+export const plainValue = () => v.union([v.string(), v.number(), v.boolean()], 'text, a number, true or false');
 
 /** A reference to a secret, never the secret itself. */
 export const secretReference = () =>
@@ -71,15 +102,24 @@ const JOB_EVENTS = ['succeeded', 'failed', 'late', 'paused', 'budget', 'no-start
 const PROFILE_EVENTS = [...JOB_EVENTS, 'stays'] as const;
 
 /** One entry of `notify`: a receiver and its events. */
-export const notificationSchema = <E extends string>(events: readonly E[]) =>
+export const notificationSchema = <const E extends readonly [string, ...string[]]>(events: E) =>
   fields(
     {
-      on: listOf(oneOf(...events), 'a list of events').min(1, { error: `at least one of ${events.join(', ')}` }),
-      to: text(
-        'sns:TOPIC, https://... or exec:./program',
-        /^(sns:\S+|exec:[^\0]+|https:\/\/\S+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/\S*)?)$/,
+      on: about(
+        JOB_EVENTS.join(', '),
+        someOf(oneOf(...events), 'a list of events', `at least one of ${events.join(', ')}`),
       ),
-      secret: secretReference().optional(),
+      to: about(
+        'the topic, address or program to notify: sns:TOPIC, https://... or exec:./program',
+        text(
+          'sns:TOPIC, https://... or exec:./program',
+          /^(sns:\S+|exec:[^\0]+|https:\/\/\S+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/\S*)?)$/,
+        ),
+      ),
+      secret: maybe(
+        'for https: the secret that signs the body: ssm:, secretsmanager:; on the local profile also env:, file:',
+        secretReference(),
+      ),
     },
     'a map with on, to, secret',
   );

@@ -1,6 +1,15 @@
+import { toJsonSchema } from '@valibot/to-json-schema';
+import type { Field } from './fields.ts';
 import { isRecord } from './json.ts';
 
 export type JsonSchema = Record<string, unknown>;
+
+/** The JSON Schema of a file that people write: of its fields as they are written. */
+export function jsonSchemaOf(schema: Field, title: string): JsonSchema {
+  // Checks and conversions by functions don't appear.
+  const made = toJsonSchema(schema, { typeMode: 'input', errorMode: 'ignore', target: 'draft-2020-12' });
+  return { ...made, title };
+}
 
 /** The schemas at a path: `*` is any name of a map, `[]` an item of a list. Several if there are alternatives. */
 export function schemasAt(schema: JsonSchema, path: readonly string[]): JsonSchema[] {

@@ -1,4 +1,4 @@
-import type * as z from 'zod';
+import type * as v from 'valibot';
 import { BatchctlError, type ErrorKind } from '../errors.ts';
 import { closest } from './closest.ts';
 
@@ -99,7 +99,7 @@ export function problemsError(
   return new BatchctlError(kind, [`${file} has ${all}:`, ...told].join('\n'), { hint });
 }
 
-type Issue = z.core.$ZodIssue;
+type Issue = v.BaseIssue<unknown>;
 
 /**
  * The issues of a schema from `fields.ts`, as problems. There every issue's message says what is allowed (for unknown
@@ -121,22 +121,21 @@ function collectProblems<T>(of: readonly T[], problemsOf: (each: T) => readonly 
 }
 
 function problemOf(issue: Issue, above: Path, root: unknown): Problem[] {
-  const path = [...above, ...issue.path.map((segment) => (typeof segment === 'number' ? segment : String(segment)))];
-  if (issue.code === 'unrecognized_keys') {
-    const known = issue.message.split(' ');
-    return collectProblems(issue.keys, (key) => [
-      { path: [...path, key], message: unknownNameMessage('field', key, known), key: true },
+  const path = [...above, ...(issue.path ?? []).map(({ key }) => (typeof key === 'number' ? key : String(key)))];
+  if (issue.type === 'strict_object' && issue.expected === 'never') {
+    // A schema reports the first unknown field only.
+    const [known, map] = [issue.message.split(' '), path.slice(0, -1)];
+    const unknown = Object.keys(Object(valueAt(root, map))).filter((key) => !known.includes(key));
+    return collectProblems(unknown, (key) => [
+      { path: [...map, key], message: unknownNameMessage('field', key, known), key: true },
     ]);
   }
-  if (issue.code === 'invalid_key') {
-    const allowed = issue.issues[0]?.message ?? issue.message;
-    return [{ path, message: `this name is not allowed; allowed: ${allowed}`, key: true }];
-  }
-  if (issue.code === 'invalid_union') {
-    // The intended alternative is the one whose mistake is deeper (an item of a list).
-    const deeper = issue.errors.find((option) => option.length > 0 && option.every((inner) => inner.path.length > 0));
-    if (deeper !== undefined) return collectProblems(deeper, (inner) => problemOf(inner, path, root));
-  }
+  const last = issue.path?.at(-1);
+  if (last !== undefined && 'origin' in last && last.origin === 'key' && issue.type !== 'strict_object')
+    return [{ path, message: `this name is not allowed; allowed: ${issue.message}`, key: true }];
+  // The intended alternative is the one whose mistake is deeper (an item of a list).
+  const deeper = issue.type === 'union' ? (issue.issues ?? []).filter((inner) => inner.path !== undefined) : [];
+  if (deeper.length > 0) return collectProblems(deeper, (inner) => problemOf(inner, path, root));
   return [{ path, message: notAllowedMessage(path, valueAt(root, path), issue.message) }];
 }
 

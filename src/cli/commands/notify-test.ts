@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import * as v from 'valibot';
 import { BatchctlError, isBatchctlError } from '../../errors.ts';
 import { receiversToTest, type TestedReceiver, testReceivers } from '../../jobs/notify/notice.ts';
 import { refuseLocalReceivers } from '../../jobs/receivers.ts';
@@ -101,9 +102,9 @@ function receiverFromFlags(ctx: Context, to: string, secret = ''): Receiver & { 
 
 /** Parses a field of a receiver as the configuration does. */
 const parserOf = (field: 'to' | 'secret') => (text: string) => {
-  const found = notificationSchema(EVENTS).shape[field].safeParse(text);
+  const found = v.safeParse(notificationSchema(EVENTS).entries[field], text);
   if (found.success) return text;
-  throw new BatchctlError('usage', `--${field}: expected ${found.error.issues[0]?.message}, found ${text}`);
+  throw new BatchctlError('usage', `--${field}: expected ${found.issues[0].message}, found ${text}`);
 };
 
 function documentOf({ error, ...tested }: TestedReceiver): Readonly<Record<string, unknown>> {

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import type { JobSpec, SplitSpec, StepSpec, Tolerance } from '../../model/job.ts';
-import { JOB_DEFAULTS } from './normalize.ts';
+import { MAX_TASKS } from './schema.ts';
 
 /** Writes a spec as YAML that `parseJobFile` reads as the same spec. Sizes are in bytes, durations in seconds. */
 export function formatJobFile(spec: JobSpec): string {
@@ -26,7 +26,7 @@ export function jobFileOf(spec: JobSpec): Record<string, unknown> {
     expect: spec.expect,
     labels: spec.labels,
     maxRunning: spec.maxRunning,
-    maxTasks: spec.maxTasks === JOB_DEFAULTS.maxTasks ? null : spec.maxTasks,
+    maxTasks: spec.maxTasks === MAX_TASKS ? null : spec.maxTasks,
     deliver: spec.deliver,
     notify: spec.notify,
   });

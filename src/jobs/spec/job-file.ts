@@ -1,10 +1,10 @@
+import * as v from 'valibot';
 import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
 import { type Path, type Problem, problemsError, problemsOf } from '../../lib/problems.ts';
 import { readSmallFile, type SmallFile } from '../../lib/read-file.ts';
 import { readYaml, type YamlDocument } from '../../lib/yaml-document.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { checkJobFile, itemsOf, type Loose, looseMap } from './check.ts';
-import { normalize } from './normalize.ts';
 import { jobFileSchema } from './schema.ts';
 
 /** The maximum size of a job file: 4 MiB. Larger content belongs in an input. */
@@ -49,10 +49,10 @@ function specOf(
 ): JobSpec {
   const excess = excessOf(value);
   if (excess !== null) throw problemsError('jobFile', file, [excess], locate, HINT);
-  const result = jobFileSchema.safeParse(value);
-  const mistakes = result.success ? [] : problemsOf(result.error.issues, value);
+  const result = v.safeParse(jobFileSchema, value, { abortPipeEarly: true });
+  const mistakes = result.success ? [] : problemsOf(result.issues, value);
   const problems = [...found, ...mistakes, ...checkJobFile(value)];
-  if (result.success && problems.length === 0) return normalize(result.data);
+  if (result.success && problems.length === 0) return result.output;
   throw problemsError('jobFile', file, problems, locate, HINT);
 }
 

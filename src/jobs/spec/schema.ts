@@ -1,78 +1,150 @@
-import * as z from 'zod';
+import * as v from 'valibot';
 import {
+  about,
   duration,
   fields,
   listOf,
   mapOf,
+  maybe,
   notifyList,
   oneOf,
   plainValue,
   secretReference,
   size,
+  someOf,
   text,
   variableName,
   whole,
   yesOrNo,
 } from '../../lib/fields.ts';
-import { describeField, type JsonSchema } from '../../lib/json-schema.ts';
-import { EXTENSION } from '../../model/substitute.ts';
+import { type JsonSchema, jsonSchemaOf } from '../../lib/json-schema.ts';
+import { parseDuration, parseSize } from '../../lib/units.ts';
+import { type JobSpec, parseTolerance, type SplitBy, type SplitSpec, type StepSpec } from '../../model/job.ts';
+import { notificationsOf } from '../../model/notify.ts';
+import { EXTENSION, usesPlaceholder } from '../../model/substitute.ts';
 
 const MAP = 'a map with by and its fields, such as { by: csv, size: 32MB }';
 
 /** Names that become `{name}` in arguments and `BATCHCTL_PARAM_NAME` in commands. */
 const paramName = () => text('letters, digits and _, not beginning with a digit', /^[A-Za-z_][A-Za-z0-9_]*$/);
 
-const every = whole('a whole number of records, at least 1', 1).optional();
+/** A map of names and plain values, which are text to commands. */
+const plainMap = (purpose: string, name: ReturnType<typeof paramName>, allowed: string) =>
+  v.optional(v.pipe(about(purpose, mapOf(name, plainValue(), allowed)), v.transform(textsOf)), {});
 
-const cuts = { every, size: size().optional() };
+type Plain = string | number | boolean;
+
+const textsOf = (map: Readonly<Record<string, Plain>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(map).map(([name, value]) => [name, String(value)]));
+
+const seconds = (purpose: string) => v.pipe(about(purpose, duration()), v.transform(parseDuration));
+const bytes = (purpose: string) => v.pipe(about(purpose, size()), v.transform(parseSize));
+
+const by = <const W extends string>(word: W) =>
+  about('lines, csv, jsonl, records, file, list, range or grid', v.literal(word));
+
+const cuts = {
+  every: maybe('records per part', whole('a whole number of records, at least 1', 1)),
+  size: v.optional(bytes('approximate bytes per part: split at the nearest record boundary')),
+};
+
+/** Exactly one of the two is set: see `check.ts`. */
+const cutBy = ({ every, size = 0 }: { every?: number | undefined; size?: number | undefined }): SplitBy =>
+  every === undefined ? { size } : { every };
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the separators of records and units separate fields.
 const SEPARATOR = /^[\t\x1c-\x7e]$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as for a separator.
 const QUOTE = /^[\t\x1c-\x7e]?$/;
 
-const splitSchema = z.discriminatedUnion(
+const splitSchema = v.variant(
   'by',
   [
-    fields({ by: z.literal('lines'), ...cuts }, MAP),
+    fields({ by: by('lines'), ...cuts }, MAP),
     fields(
       {
-        by: z.literal('csv'),
+        by: by('csv'),
         ...cuts,
-        header: yesOrNo().optional(),
-        delimiter: text(
-          'what separates fields: one ASCII character, no line end; "\\x1f" for the unit separator',
-          SEPARATOR,
-        ).optional(),
-        quote: text('what encloses fields: one ASCII character, no line end; or none', QUOTE).optional(),
-        exact: yesOrNo().optional(),
+        header: v.optional(about('csv: repeat the first line for every task', yesOrNo()), false),
+        delimiter: v.optional(
+          about(
+            'csv: field separator',
+            text('what separates fields: one ASCII character, no line end; "\\x1f" for the unit separator', SEPARATOR),
+          ),
+          ',',
+        ),
+        quote: v.optional(
+          about(
+            'csv: quote character; "" where quotes mean nothing',
+            text('what encloses fields: one ASCII character, no line end; or none', QUOTE),
+          ),
+          '"',
+        ),
+        exact: v.optional(
+          about('csv by size: read all of a large object on S3 to cut it, not only around the cuts', yesOrNo()),
+          false,
+        ),
       },
       MAP,
     ),
-    fields({ by: z.literal('jsonl'), ...cuts }, MAP),
-    fields({ by: z.literal('records'), length: whole('bytes of one record, at least 1', 1), ...cuts }, MAP),
-    fields({ by: z.literal('file') }, MAP),
-    fields({ by: z.literal('list') }, MAP),
+    fields({ by: by('jsonl'), ...cuts }, MAP),
     fields(
-      { by: z.literal('range'), from: whole('a whole number', -1e15, 1e15), to: whole('a whole number', -1e15, 1e15) },
+      {
+        by: by('records'),
+        length: about('records: bytes of one record', whole('bytes of one record, at least 1', 1)),
+        ...cuts,
+      },
+      MAP,
+    ),
+    fields({ by: by('file') }, MAP),
+    fields({ by: by('list') }, MAP),
+    fields(
+      {
+        by: by('range'),
+        from: about('range: the first number', whole('a whole number', -1e15, 1e15)),
+        to: about('range: the last number', whole('a whole number', -1e15, 1e15)),
+      },
       MAP,
     ),
     fields(
       {
-        by: z.literal('grid'),
-        axes: mapOf(
-          paramName(),
-          listOf(plainValue(), 'a list of values').min(1, { error: 'at least one value' }),
-          'a map of parameter names and lists of values',
+        by: by('grid'),
+        axes: about(
+          'grid: parameter names and their values; every combination is a part',
+          mapOf(
+            paramName(),
+            someOf(plainValue(), 'a list of values', 'at least one value'),
+            'a map of parameter names and lists of values',
+          ),
         ),
       },
       MAP,
     ),
   ],
-  {
-    error: (issue) => (issue.code === 'invalid_union' ? 'lines, csv, jsonl, records, file, list, range or grid' : MAP),
-  },
+  ({ path }) => (path === undefined ? MAP : 'lines, csv, jsonl, records, file, list, range or grid'),
 );
+
+function splitOf(split: v.InferOutput<typeof splitSchema>): SplitSpec {
+  switch (split.by) {
+    case 'lines':
+    case 'jsonl':
+      return { by: split.by, ...cutBy(split) };
+    case 'csv': {
+      const { by, header, delimiter, quote, exact } = split;
+      // `exact` is absent unless set, so that the digests of older jobs stay.
+      return { by, header, delimiter, quote, ...(exact && { exact }), ...cutBy(split) };
+    }
+    case 'records':
+      return { by: split.by, length: split.length, ...cutBy(split) };
+    case 'grid':
+      return {
+        by: split.by,
+        axes: Object.fromEntries(Object.entries(split.axes).map(([name, values]) => [name, values.map(String)])),
+      };
+    default:
+      return split;
+  }
+}
 
 /** Characters of an input or an equation; Linux has the same limit for paths. */
 export const LONGEST_TEXT = 4_096;
@@ -82,19 +154,24 @@ const FROM = 'a path relative to the job file, store:KEY, s3://BUCKET/KEY, job:I
 const SOURCE =
   /^(?!store:(\/|$))(?!(?!s3:)[a-z][a-z0-9+.-]*:\/\/)(?!s3:(?!\/\/[^/\s]+\/\S))(?!job:(?!.+\/[a-z][a-z0-9-]{0,39}$))[^\0]*\S[^\0]*$/;
 
-const source = () => text(FROM, SOURCE).max(LONGEST_TEXT, { error: FROM });
+const source = () => v.pipe(text(FROM, SOURCE), v.maxLength(LONGEST_TEXT, FROM));
 
-const inputSchema = fields(
-  {
-    from: z
-      .union([source(), listOf(source(), FROM).min(1, { error: 'at least one input' })], { error: FROM })
-      .optional(),
-    split: splitSchema.optional(),
-  },
-  'a map with from and split',
+const inputSchema = v.pipe(
+  about(
+    'the input, and how it is split into parts',
+    fields(
+      {
+        from: maybe(
+          'a path relative to the job file, store:KEY, s3://BUCKET/KEY or job:ID/STEP; if absent, --input is required',
+          v.union([source(), someOf(source(), FROM, 'at least one input')], FROM),
+        ),
+        split: v.optional(about('how the input becomes parts', splitSchema), { by: 'file' }),
+      },
+      'a map with from and split',
+    ),
+  ),
+  v.transform(({ from = [], split }) => ({ from: typeof from === 'string' ? [from] : from, split: splitOf(split) })),
 );
-
-export type SplitFile = z.infer<typeof splitSchema>;
 
 /** The highest limit of a job's parts: task numbers have nine digits. */
 const MOST_TASKS = 100_000_000;
@@ -111,53 +188,122 @@ const ARGUMENT = 'text without a NUL, in quotes where YAML needs them: "{input}"
 
 /** Numbers and booleans are text to a command. */
 const argument = () =>
-  z
-    .union([z.string(), z.number(), z.boolean()], { error: ARGUMENT })
-    .refine((value) => typeof value !== 'string' || !value.includes('\0'), { error: ARGUMENT });
+  v.pipe(
+    v.union([v.string(), v.number(), v.boolean()], ARGUMENT),
+    v.check((value) => typeof value !== 'string' || !value.includes('\0'), ARGUMENT),
+    v.transform(String),
+  );
+
+const attemptLimit = () => whole('a whole number from 1 to 1000', 1, 1000);
+
+/** How often a task with a fallback group may be interrupted. */
+const INTERRUPTIONS = 3;
 
 const stepSchema = fields(
   {
-    name: name('a step name'),
-    run: z.union([text(RUN, /^[^\0]*\S[^\0]*$/), listOf(argument(), RUN).min(1, { error: 'at least a program' })], {
-      error: RUN,
-    }),
-    gather: yesOrNo().optional(),
-    input: oneOf('stdin', 'file', 'dir', 'list').optional(),
-    output: oneOf('stdout', 'file', 'files', 'none').optional(),
-    extension: text('an extension such as .mkv: a dot, then letters, digits, _ and -', EXTENSION).optional(),
-    header: oneOf('once').optional(),
-    join: oneOf('lines', 'bytes').optional(),
-    explode: yesOrNo().optional(),
-    group: name('a group name').optional(),
-    attempts: whole('a whole number from 1 to 1000', 1, 1000).optional(),
-    timeout: duration().optional(),
-    stall: duration().optional(),
-    needs: fields(
-      {
-        slots: z
-          .union([z.literal('all'), whole('a whole number from 1, or all', 1, 10_000)], {
-            error: 'a whole number from 1, or all',
-          })
-          .optional(),
-        memory: size().optional(),
-        disk: size().optional(),
-      },
-      'a map with slots, memory, disk',
-    ).optional(),
-    env: mapOf(variableName(), plainValue(), 'a map of variable names and plain values').optional(),
-    secrets: mapOf(variableName(), secretReference(), 'a map of variable names and references').optional(),
-    permanent: listOf(
-      whole('exit codes from 1 to 255', 1, 255).refine((code) => code !== 75, {
-        error: 'exit codes from 1 to 255 except 75, which requests a retry',
-      }),
-      'a list of exit codes',
-    ).optional(),
-    maxRunning: whole('a whole number from 1', 1).optional(),
-    interruptions: whole('a whole number from 1 to 1000', 1, 1000).optional(),
-    fallback: name('a group name').optional(),
+    name: about('name of the step, unique in the job', name('a step name')),
+    run: about(
+      'a list of program and arguments (without a shell), or text for /bin/sh -c',
+      v.union([text(RUN, /^[^\0]*\S[^\0]*$/), someOf(argument(), RUN, 'at least a program')], RUN),
+    ),
+    gather: v.optional(about('wait for all chains and process their outputs together', yesOrNo()), false),
+    input: v.optional(
+      about('how the command receives its input; dir and list: only a gather', oneOf('stdin', 'file', 'dir', 'list')),
+      'stdin',
+    ),
+    output: maybe(
+      'how the command returns its output: stdout (default), file (default with {output} in run), files; none: it has none',
+      oneOf('stdout', 'file', 'files', 'none'),
+    ),
+    extension: maybe(
+      'the extension of {output} and $BATCHCTL_OUTPUT, such as .mkv',
+      text('an extension such as .mkv: a dot, then letters, digits, _ and -', EXTENSION),
+    ),
+    header: maybe("once: keep only the first header line of a gather's joined input", oneOf('once')),
+    join: maybe(
+      "lines: end each of a gather's joined outputs with a line end; bytes: join them unchanged (default: as the input is split, for text by a guess from the first outputs)",
+      oneOf('lines', 'bytes'),
+    ),
+    explode: v.optional(
+      about('make each file of output: files a task of the next step, once all chains are done', yesOrNo()),
+      false,
+    ),
+    group: v.optional(about('the worker group that runs it', name('a group name')), 'default'),
+    attempts: v.optional(about('maximum number of attempts per task', attemptLimit()), 3),
+    timeout: v.optional(seconds('time limit of an attempt, including staging; at most 11 h on SQS'), '1h'),
+    stall: v.optional(seconds('end an attempt that writes nothing for this time (default: off)')),
+    needs: v.optional(
+      about(
+        'resources that a task needs',
+        fields(
+          {
+            slots: v.optional(
+              about(
+                'slots, or all of them',
+                v.union(
+                  [v.literal('all'), whole('a whole number from 1, or all', 1, 10_000)],
+                  'a whole number from 1, or all',
+                ),
+              ),
+              1,
+            ),
+            memory: v.optional(bytes('memory that must be free (default: none)')),
+            disk: v.optional(bytes('disk that must be free (default: none)')),
+          },
+          'a map with slots, memory, disk',
+        ),
+      ),
+      {},
+    ),
+    env: plainMap('environment variables of the command', variableName(), 'a map of variable names and plain values'),
+    secrets: v.optional(
+      about(
+        'environment variables with references, read by the worker at each attempt',
+        mapOf(variableName(), secretReference(), 'a map of variable names and references'),
+      ),
+      {},
+    ),
+    permanent: v.optional(
+      about(
+        'exit codes that are not retried',
+        listOf(
+          v.pipe(
+            whole('exit codes from 1 to 255', 1, 255),
+            v.check((code) => code !== 75, 'exit codes from 1 to 255 except 75, which requests a retry'),
+          ),
+          'a list of exit codes',
+        ),
+      ),
+      [],
+    ),
+    maxRunning: maybe('approximate limit on running tasks of the step', whole('a whole number from 1', 1)),
+    interruptions: maybe(
+      `number of spot interruptions after which a task goes to the fallback group (default: ${INTERRUPTIONS} with fallback)`,
+      attemptLimit(),
+    ),
+    fallback: maybe('the group for tasks interrupted too often', name('a group name')),
   },
   'a step: a map with at least name and run',
 );
+
+/** A step with the defaults that depend on other fields. `own`: parameters, which placeholders of the same name stand for. */
+function stepOf(step: v.InferOutput<typeof stepSchema>, own: readonly string[]): StepSpec {
+  const { extension, join, needs, fallback = null, interruptions = INTERRUPTIONS, ...rest } = step;
+  const named = usesPlaceholder(step.run, 'output') && !own.includes('output');
+  return {
+    ...rest,
+    output: step.output ?? (named ? 'file' : 'stdout'),
+    // Absent unless given, so that the digests of older jobs stay.
+    ...(extension !== undefined && { extension }),
+    header: step.header ?? null,
+    ...(join !== undefined && { join }),
+    stall: step.stall ?? null,
+    needs: { slots: needs.slots, memory: needs.memory ?? 0, disk: needs.disk ?? 0 },
+    maxRunning: step.maxRunning ?? null,
+    interruptions: fallback === null ? null : interruptions,
+    fallback,
+  };
+}
 
 const TOLERATE = 'a count from 0, or a share from "0%" to "100%"';
 
@@ -167,122 +313,107 @@ const EQUATION = `an equation such as price.records == input.records, at most ${
 
 const PERCENT = /^(100(\.0+)?|\d{1,2}(\.\d+)?)%$/;
 
-/** The schema of a job file. `schema/job.schema.json` is generated from it. */
-export const jobFileSchema = fields(
+/** The number of parts from which a job is refused, unless it says another. */
+export const MAX_TASKS = 1_000_000;
+
+const writtenSchema = fields(
   {
-    $schema: z.string({ error: 'text' }).optional(),
-    name: name('a job name'),
-    files: listOf(
-      text('a path or glob relative to the job file, not absolute, without ..', RELATIVE),
-      'a list of paths or globs',
-    ).optional(),
-    params: mapOf(paramName(), plainValue(), 'a map of names and plain values').optional(),
-    input: inputSchema.optional(),
-    steps: listOf(stepSchema, 'a list of steps').min(1, { error: 'at least one step' }),
-    tolerate: z
-      .union([whole(TOLERATE, 0), text(TOLERATE, /^(\d{1,15}|(100(\.0+)?|\d{1,2}(\.\d+)?)%)$/)], { error: TOLERATE })
-      .optional(),
-    onFailure: oneOf('finish', 'stop').optional(),
-    halt: text(HALT, new RegExp(`${PERCENT.source}|^never$`))
-      .refine((share) => share === 'never' || Number.parseFloat(share) > 0, { error: HALT })
-      .optional(),
-    expect: listOf(text(EQUATION).max(LONGEST_TEXT, { error: EQUATION }), 'a list of equations').optional(),
-    labels: mapOf(
-      text('a label name: letters, digits and . _ / -, at most 63', /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/),
-      plainValue(),
+    $schema: maybe('the schema of this file, for editors', v.string('text')),
+    name: about('name of the job; ids begin with it', name('a job name')),
+    files: v.optional(
+      about(
+        'files to ship to the workers, relative to the job file; globs allowed',
+        listOf(
+          text('a path or glob relative to the job file, not absolute, without ..', RELATIVE),
+          'a list of paths or globs',
+        ),
+      ),
+      [],
+    ),
+    params: plainMap(
+      'defaults of parameters: {name} in inputs and arguments, BATCHCTL_PARAM_NAME in commands',
+      paramName(),
       'a map of names and plain values',
-    ).optional(),
-    maxRunning: whole('a whole number from 1', 1).optional(),
-    maxTasks: whole(`a whole number from 1 to ${MOST_TASKS}`, 1, MOST_TASKS).optional(),
-    deliver: fields(
-      {
-        to: text('a directory relative to the job file, or s3://BUCKET/PREFIX', /^[^\0]*\S[^\0]*$/),
-        name: text('a file name pattern without .. such as {step}-{task}', RELATIVE).optional(),
-        marker: text('a file name', /^(?!\.{1,2}$)[^/\0]+$/).optional(),
-      },
-      'a map with to, name, marker',
-    ).optional(),
-    notify: notifyList().optional(),
+    ),
+    input: v.optional(inputSchema),
+    steps: about('the steps, in order', someOf(stepSchema, 'a list of steps', 'at least one step')),
+    tolerate: v.optional(
+      v.pipe(
+        about(
+          'chains that may fail for good without stopping gathers: a count, or "0.1%"',
+          v.union([whole(TOLERATE, 0), text(TOLERATE, /^(\d{1,15}|(100(\.0+)?|\d{1,2}(\.\d+)?)%)$/)], TOLERATE),
+        ),
+        v.transform((tolerance) => parseTolerance(String(tolerance))),
+      ),
+      0,
+    ),
+    onFailure: v.optional(
+      about('finish: the other chains continue; stop: send no more tasks', oneOf('finish', 'stop')),
+      'finish',
+    ),
+    halt: v.optional(
+      v.pipe(
+        about(
+          "pause when this percentage of at least 20 ended tasks failed (default: off); never: also don't pause if the program seems faulty",
+          text(HALT, new RegExp(`${PERCENT.source}|^never$`)),
+        ),
+        v.check((share) => share === 'never' || Number.parseFloat(share) > 0, HALT),
+        v.transform((share) => (share === 'never' ? share : Number.parseFloat(share) / 100)),
+      ),
+    ),
+    expect: v.optional(
+      about(
+        'control totals; if one does not hold, the job fails',
+        listOf(v.pipe(text(EQUATION), v.maxLength(LONGEST_TEXT, EQUATION)), 'a list of equations'),
+      ),
+      [],
+    ),
+    labels: plainMap(
+      'labels to find jobs by',
+      text('a label name: letters, digits and . _ / -, at most 63', /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/),
+      'a map of names and plain values',
+    ),
+    maxRunning: maybe('approximate limit on running tasks of the job', whole('a whole number from 1', 1)),
+    maxTasks: v.optional(
+      about(
+        'refuse a job with more parts, or more files after an explode',
+        whole(`a whole number from 1 to ${MOST_TASKS}`, 1, MOST_TASKS),
+      ),
+      MAX_TASKS,
+    ),
+    deliver: maybe(
+      'where outputs are delivered when the job succeeds',
+      fields(
+        {
+          to: about(
+            'a directory relative to the job file, or s3://BUCKET/PREFIX',
+            text('a directory relative to the job file, or s3://BUCKET/PREFIX', /^[^\0]*\S[^\0]*$/),
+          ),
+          name: v.optional(
+            about('names of the files', text('a file name pattern without .. such as {step}-{task}', RELATIVE)),
+            '{step}-{task}',
+          ),
+          marker: v.optional(about('the file written last', text('a file name', /^(?!\.{1,2}$)[^/\0]+$/)), '_SUCCESS'),
+        },
+        'a map with to, name, marker',
+      ),
+    ),
+    notify: v.optional(about('receivers of notifications', notifyList()), []),
   },
   'a map with at least name and steps',
 );
 
-export type JobFile = z.infer<typeof jobFileSchema>;
+/** A job file; its output is the job's spec, with units converted and every default filled in. */
+export const jobFileSchema = v.pipe(
+  writtenSchema,
+  v.transform(({ $schema: _, ...file }): JobSpec => {
+    const { input = null, halt = null, maxRunning = null, deliver = null } = file;
+    const axes = input?.split.by === 'grid' ? input.split.axes : {};
+    const own = [...Object.keys(file.params), ...Object.keys(axes)];
+    const steps = file.steps.map((step) => stepOf(step, own));
+    return { ...file, input, steps, halt, maxRunning, deliver, notify: notificationsOf(file.notify) };
+  }),
+);
 
-export type StepFile = JobFile['steps'][number];
-
-/** The purpose of each field of a job file in one line, for the JSON Schema (`docs/job-file.md` is the manual). */
-export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
-  $schema: 'the schema of this file, for editors',
-  name: 'name of the job; ids begin with it',
-  files: 'files to ship to the workers, relative to the job file; globs allowed',
-  params: 'defaults of parameters: {name} in inputs and arguments, BATCHCTL_PARAM_NAME in commands',
-  input: 'the input, and how it is split into parts',
-  'input.from':
-    'a path relative to the job file, store:KEY, s3://BUCKET/KEY or job:ID/STEP; if absent, --input is required',
-  'input.split': 'how the input becomes parts (default: one part per input)',
-  'input.split.by': 'lines, csv, jsonl, records, file, list, range or grid',
-  'input.split.every': 'records per part',
-  'input.split.size': 'approximate bytes per part: split at the nearest record boundary',
-  'input.split.header': 'csv: repeat the first line for every task (default: false)',
-  'input.split.delimiter': 'csv: field separator (default: a comma)',
-  'input.split.quote': 'csv: quote character (default: "); "" where quotes mean nothing',
-  'input.split.exact':
-    'csv by size: read all of a large object on S3 to cut it, not only around the cuts (default: false)',
-  'input.split.length': 'records: bytes of one record',
-  'input.split.from': 'range: the first number',
-  'input.split.to': 'range: the last number',
-  'input.split.axes': 'grid: parameter names and their values; every combination is a part',
-  steps: 'the steps, in order',
-  'steps.[].name': 'name of the step, unique in the job',
-  'steps.[].run': 'a list of program and arguments (without a shell), or text for /bin/sh -c',
-  'steps.[].gather': 'wait for all chains and process their outputs together (default: false)',
-  'steps.[].input': 'how the command receives its input: stdin (default), file; for gathers also dir, list',
-  'steps.[].output':
-    'how the command returns its output: stdout (default), file (default with {output} in run), files; none: it has none',
-  'steps.[].extension': 'the extension of {output} and $BATCHCTL_OUTPUT, such as .mkv',
-  'steps.[].header': "once: keep only the first header line of a gather's joined input",
-  'steps.[].join':
-    "lines: end each of a gather's joined outputs with a line end; bytes: join them unchanged (default: as the input is split, for text by a guess from the first outputs)",
-  'steps.[].explode':
-    'make each file of output: files a task of the next step, once all chains are done (default: false)',
-  'steps.[].group': 'the worker group that runs it (default: default)',
-  'steps.[].attempts': 'maximum number of attempts per task (default: 3)',
-  'steps.[].timeout': 'time limit of an attempt, including staging (default: 1h; at most 11 h on SQS)',
-  'steps.[].stall': 'end an attempt that writes nothing for this time (default: off)',
-  'steps.[].needs': 'resources that a task needs',
-  'steps.[].needs.slots': 'slots, or all of them (default: 1)',
-  'steps.[].needs.memory': 'memory that must be free (default: none)',
-  'steps.[].needs.disk': 'disk that must be free (default: none)',
-  'steps.[].env': 'environment variables of the command',
-  'steps.[].secrets': 'environment variables with references, read by the worker at each attempt',
-  'steps.[].permanent': 'exit codes that are not retried',
-  'steps.[].maxRunning': 'approximate limit on running tasks of the step',
-  'steps.[].interruptions':
-    'number of spot interruptions after which a task goes to the fallback group (default: 3 with fallback)',
-  'steps.[].fallback': 'the group for tasks interrupted too often',
-  tolerate: 'chains that may fail for good without stopping gathers: a count, or "0.1%" (default: 0)',
-  onFailure: 'finish: the other chains continue (default); stop: send no more tasks',
-  halt: "pause when this percentage of at least 20 ended tasks failed (default: off); never: also don't pause if the program seems faulty",
-  expect: 'control totals; if one does not hold, the job fails',
-  labels: 'labels to find jobs by',
-  maxRunning: 'approximate limit on running tasks of the job',
-  maxTasks: 'refuse a job with more parts, or more files after an explode (default: 1000000)',
-  deliver: 'where outputs are delivered when the job succeeds',
-  'deliver.to': 'a directory relative to the job file, or s3://BUCKET/PREFIX',
-  'deliver.name': 'names of the files (default: {step}-{task})',
-  'deliver.marker': 'the file written last (default: _SUCCESS)',
-  notify: 'receivers of notifications',
-  'notify.[].on': 'succeeded, failed, late, paused, budget, no-start',
-  'notify.[].to': 'sns:TOPIC, https://... or exec:./program',
-  'notify.[].secret':
-    'for https: the secret that signs the body: ssm:, secretsmanager:; on the local profile also env:, file:',
-};
-
-export function jobJsonSchema(): JsonSchema {
-  const schema: JsonSchema = z.toJSONSchema(jobFileSchema, { io: 'input' });
-  schema.title = 'batchctl job file';
-  for (const [path, description] of Object.entries(JOB_FIELD_DOCS))
-    describeField(schema, path.split('.'), { description });
-  return schema;
-}
+/** The JSON Schema of job files: `schema/job.schema.json` is generated from it. */
+export const jobJsonSchema = (): JsonSchema => jsonSchemaOf(writtenSchema, 'batchctl job file');
