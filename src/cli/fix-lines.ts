@@ -1,4 +1,4 @@
-import { type FixStep, fixSteps } from '../model/why/cause.ts';
+import { type FixStep, fixSteps } from '../model/cause.ts';
 import { wrap } from './help.ts';
 
 /** The steps of a fix, one per line, from a text of the form `COMMAND; COMMAND, REMARK; COMMAND`. */

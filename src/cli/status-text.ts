@@ -4,7 +4,7 @@ import { statusEmptyTexts, statusEndsText } from '../model/completeness-text.ts'
 import { dollarsText } from '../model/cost/limit.ts';
 import { TOO_MANY_FILES_REASON } from '../model/decide.ts';
 import { unmetText } from '../model/expect.ts';
-import { isClosed } from '../model/job.ts';
+import { isClosed } from '../model/job-state.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
 import { deadlineText, formatCount, formatInstant, formatLeft, formatMany, formatRate } from './format.ts';

@@ -22,7 +22,8 @@ import type { JobStatus } from '../model/answers/status.ts';
 import type { AttemptLog, FailureCause, KillAnswer, ListedTask, WhyAnswer } from '../model/answers/tasks.ts';
 import type { VerifyAnswer } from '../model/answers/verify.ts';
 import type { ApiOverview, ApiPeriods, Me, ObjectPage } from '../model/api.ts';
-import type { JobRecord, JobState } from '../model/job.ts';
+import type { JobRecord } from '../model/job.ts';
+import type { JobState } from '../model/job-state.ts';
 import type { OutputManifest } from '../model/output.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
 

@@ -1,11 +1,11 @@
 import { BatchctlError } from '../errors.ts';
 import { mapAhead } from '../lib/parallel.ts';
-import { type NextMove, type OpenedGather, range, type StepFacts } from '../model/decide.ts';
+import { type NextMove, range, type StepFacts } from '../model/decide.ts';
 import { takesFiles } from '../model/job.ts';
 import { shardCount, shardOf, stepPartShardKey, stepPartsPrefix } from '../model/keys.ts';
 import { type FilePart, PARTS_PER_SHARD } from '../model/part.ts';
 import { tasksWithout } from '../model/task-set.ts';
-import type { JobView } from '../model/view.ts';
+import type { JobView, OpenedGather } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { verifiedOutput } from './fetch/verified.ts';

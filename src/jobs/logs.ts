@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { mapAhead } from '../lib/parallel.ts';
 import { jitter, wait } from '../lib/wait.ts';
-import { isClosed, type JobState } from '../model/job.ts';
+import { isClosed, type JobState } from '../model/job-state.ts';
 import { failedKey, logKey, logPrefix, outKey, taskNumber } from '../model/keys.ts';
 import { isSkipped, type JobView, roundOf, stateOf } from '../model/view.ts';
 import type { LedgerTask } from '../ports/ledger.ts';

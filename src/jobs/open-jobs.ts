@@ -1,10 +1,12 @@
 import { BatchctlError, isKind, nullIfUnreadable } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import { isRecord, isText, parseObject } from '../lib/json.ts';
+import { emptyView } from '../model/fold.ts';
 import { groupBy } from '../model/group-by.ts';
-import { groupsOf, type JobInput, type JobRecord, type JobState } from '../model/job.ts';
+import { groupsOf, type JobInput, type JobRecord } from '../model/job.ts';
+import type { JobState } from '../model/job-state.ts';
 import { jobKey, OPEN_PREFIX, parseOpenMark } from '../model/keys.ts';
-import { emptyView, type JobView, stateOf } from '../model/view.ts';
+import { type JobView, stateOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { peekIfReadable } from './denied-job.ts';

@@ -1,10 +1,11 @@
 import { randomId } from '../lib/id.ts';
 import { ownValue } from '../lib/json.ts';
-import type { JobStanding, NextMove, OpenedGather } from '../model/decide.ts';
+import type { JobStanding, NextMove } from '../model/decide.ts';
 import type { TaskSets } from '../model/journal.ts';
 import { openedKey } from '../model/keys.ts';
 import { encodeMessage, type TaskMessage } from '../model/message.ts';
 import { formatTaskSet, TaskBits, tasksIn } from '../model/task-set.ts';
+import type { OpenedGather } from '../model/view.ts';
 import { hasStarted, type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';

@@ -1,7 +1,7 @@
 import { formatCount, formatMany } from '../lib/units.ts';
 import type { FetchAnswer } from './answers/data.ts';
 import type { JobStatus } from './answers/status.ts';
-import { isClosed, type JobState, stateText } from './job.ts';
+import { isClosed, type JobState, stateText } from './job-state.ts';
 
 /** How tasks ended, of a whole job or up to one of its steps. A chain that ended counts once, where it ended. */
 export interface Ends {

@@ -1,7 +1,7 @@
 import { hasBarrier, sectionStart, toleratedFrom } from './job.ts';
 import { UNMET_REASON } from './journal.ts';
 import { formatTaskSet, inRanges, type StepRanges, TaskBits } from './task-set.ts';
-import { type AskedRound, isSkipped, type JobView, roundOf } from './view.ts';
+import { type AskedRound, isSkipped, type JobView, type OpenedGather, roundOf } from './view.ts';
 
 export interface StepFacts {
   /** How many tasks the step can have. */
@@ -13,15 +13,6 @@ export interface StepFacts {
   readonly opened: OpenedGather | null;
   /** While canaries hold back a retry's rest: those with an output of their round. Absent: every output counts. */
   readonly canaries?: TaskBits | null;
-}
-
-/** opened.json: the exact input of a gather, or of a step behind an `explode`. */
-export interface OpenedGather {
-  readonly format: 1;
-  readonly id: string;
-  /** For a gather, the number of outputs it takes; behind an `explode`, the number of files, and so of tasks. */
-  readonly count: number;
-  readonly leftOut: string;
 }
 
 /** A job's exact standing: a pure function of its journal and a listing. */

@@ -1,17 +1,6 @@
-import type { Value } from './answers/shapes.ts';
-import type { DELIVERY } from './answers/status.ts';
+import type { DeliveryStatus } from './answers/status.ts';
 import type { JournalEntry } from './journal.ts';
-import type { JobView } from './view.ts';
-
-export interface DeliveryFacts {
-  readonly after: number;
-  readonly delivered: DeliveryStatus['delivered'];
-  /** The last failed try; null if there is none, and once it is delivered. */
-  readonly failed: DeliveryStatus['failed'];
-}
-
-export type DeliveryStatus = NonNullable<Value<typeof DELIVERY>>;
-export type DeliveryState = DeliveryStatus['state'];
+import type { DeliveryFacts, JobView } from './view.ts';
 
 /** After this many failed tries watchers leave it to a person. */
 const MOST_TRIES = 8;
@@ -29,7 +18,7 @@ export function deliveryOf(view: JobView): DeliveryStatus | null {
   return { to, host, state: stateOfDelivery(view), delivered, failed };
 }
 
-function stateOfDelivery(view: JobView): DeliveryState {
+function stateOfDelivery(view: JobView): DeliveryStatus['state'] {
   const { closed, delivery } = view;
   if (view.cancelled) return 'none';
   if (closed === null || delivery === null) return 'waiting';

@@ -1,22 +1,5 @@
 import type { Notification } from './notify.ts';
 import type { Rehearsal } from './rehearsal.ts';
-import type { JobView } from './view.ts';
-
-export const OPEN_STATES = ['submitted', 'running', 'paused'] as const;
-export const CLOSED_STATES = ['succeeded', 'failed', 'cancelled'] as const;
-export const JOB_STATES = [...OPEN_STATES, ...CLOSED_STATES] as const;
-
-export type JobState = (typeof JOB_STATES)[number];
-
-/** True for a state that only a person's retry or skip, or a late output, changes. */
-export function isClosed(state: JobState): boolean {
-  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
-}
-
-/** A state in a sentence: `the job is running`, `the job has failed`. */
-export function stateText(state: JobState): string {
-  return `the job ${state === 'succeeded' || state === 'failed' ? 'has' : 'is'} ${state}`;
-}
 
 /** A job's spec with all defaults: made from a job file by `jobs/spec/`, and kept in job.json. */
 export interface JobSpec {
@@ -128,8 +111,14 @@ export function toleratedOf(tolerance: Tolerance, chains: number): number {
   return tolerance.kind === 'count' ? tolerance.count : Math.floor(tolerance.share * chains + 1e-9);
 }
 
+/** A job with its tolerance of now. */
+interface Tolerated {
+  readonly record: Pick<JobRecord, 'spec'>;
+  readonly tolerance: Tolerance;
+}
+
 /** How many chains of the section that begins at `start` may fail for good; no failure of a gather is tolerated. */
-export function toleratedFrom({ record, tolerance }: JobView, start: number, chains: number): number {
+export function toleratedFrom({ record, tolerance }: Tolerated, start: number, chains: number): number {
   return record.spec.steps[start]?.gather ? 0 : toleratedOf(tolerance, chains);
 }
 
@@ -333,7 +322,7 @@ export function parseTolerance(text: string): Tolerance {
  * nothing behind it can run.
  */
 export function exceedsTolerance(
-  { record, tolerance }: JobView,
+  { record, tolerance }: Tolerated,
   sizes: readonly number[],
   failed: readonly number[],
 ): boolean {

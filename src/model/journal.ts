@@ -1,5 +1,3 @@
-import type { Value } from './answers/shapes.ts';
-import type { JOURNAL_GAP } from './answers/status.ts';
 import type { BreakerTrip } from './breaker.ts';
 import type { JobFormat, StepSpec } from './job.ts';
 
@@ -185,6 +183,3 @@ export const DENIED_REASON = 'denied';
 export const UNMET_REASON = 'expect';
 
 export type EntryWhat = EntryKind['what'];
-
-/** A journal with a missing entry followed by later ones. */
-export type JournalGap = Value<typeof JOURNAL_GAP>;

@@ -1,6 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 import { FAILURES_REASON, STOPPED_REASON } from './decide.ts';
-import { isClosed, type JobState, OPEN_STATES } from './job.ts';
+import { isClosed, type JobState, OPEN_STATES } from './job-state.ts';
 import type { EntryWhat } from './journal.ts';
 import { type JobView, stateOf } from './view.ts';
 

@@ -1,32 +1,10 @@
-import { BatchctlError } from '../errors.ts';
+import type { DeliveryStatus, JournalGap } from './answers/status.ts';
 import type { BreakerTrip } from './breaker.ts';
-import type { OpenedGather } from './decide.ts';
-import { type DeliveryFacts, deliveryAfter } from './delivery.ts';
-import {
-  type JobRecord,
-  type JobState,
-  parseTolerance,
-  type StepSpec,
-  sectionStart,
-  stepIndex,
-  type Tolerance,
-} from './job.ts';
-import type { EntryKind, JournalEntry, JournalGap, Overrides } from './journal.ts';
-import { type NewsFact, newsAfter } from './notify.ts';
-import { foldOverrides } from './overrides.ts';
-import { combineRanges, inRanges, type StepRanges, stepRanges, subtractRanges, unionOf } from './task-set.ts';
-
-/** A job after an `adjust` entry: fields that the entry omits stay, null removes a value. */
-function adjusted(view: JobView, entry: Extract<EntryKind, { what: 'adjust' }>): JobView {
-  return {
-    ...view,
-    tolerance: entry.tolerate === undefined ? view.tolerance : parseTolerance(entry.tolerate),
-    maxRunning: entry.maxRunning === undefined ? view.maxRunning : entry.maxRunning,
-    notBefore: entry.notBefore ?? view.notBefore,
-    finishBy: entry.finishBy === undefined ? view.finishBy : entry.finishBy,
-    maxCost: entry.maxCost === undefined ? view.maxCost : entry.maxCost,
-  };
-}
+import { type JobRecord, type StepSpec, sectionStart, type Tolerance } from './job.ts';
+import type { JobState } from './job-state.ts';
+import type { Overrides } from './journal.ts';
+import type { EventKind } from './notify.ts';
+import { inRanges, type StepRanges } from './task-set.ts';
 
 /** True once its tasks may begin, as far as its start (`notBefore`) is in the way. `now`: milliseconds since the epoch. */
 export const hasStarted = ({ notBefore }: Pick<JobView, 'notBefore'>, now: number): boolean =>
@@ -98,6 +76,32 @@ export interface JobView {
   readonly pruned: { readonly who: string; readonly when: string } | null;
 }
 
+/** opened.json: the exact input of a gather, or of a step behind an `explode`. */
+export interface OpenedGather {
+  readonly format: 1;
+  readonly id: string;
+  /** For a gather, the number of outputs it takes; behind an `explode`, the number of files, and so of tasks. */
+  readonly count: number;
+  readonly leftOut: string;
+}
+
+export interface DeliveryFacts {
+  readonly after: number;
+  readonly delivered: DeliveryStatus['delivered'];
+  /** The last failed try; null if there is none, and once it is delivered. */
+  readonly failed: DeliveryStatus['failed'];
+}
+
+/** A notifiable fact in the journal: an end, or a pause by a guard. */
+export interface NewsFact {
+  readonly entry: number;
+  readonly kind: Extract<EventKind, 'succeeded' | 'failed' | 'paused' | 'budget'>;
+  readonly state: 'succeeded' | 'failed' | 'cancelled' | 'paused';
+  readonly when: string;
+  readonly reason: string | null;
+  readonly detail: string | null;
+}
+
 export interface AskedRound {
   readonly round: number;
   readonly tasks: StepRanges;
@@ -142,165 +146,6 @@ export function reasonOf(view: JobView): string | null {
   if (view.closed !== null) return view.closed.reason;
   if (view.paused !== null) return view.paused.reason;
   return view.stopped === null ? null : 'stopped';
-}
-
-export function emptyView(record: JobRecord): JobView {
-  return {
-    record,
-    next: 0,
-    hole: null,
-    sent: false,
-    paused: null,
-    resumedAt: null,
-    resumedWhen: null,
-    tripped: [],
-    cancelled: false,
-    stopped: null,
-    closed: null,
-    round: 0,
-    asked: [],
-    skipped: [],
-    skippedFailed: new Map(),
-    killed: [],
-    accepted: [],
-    tolerance: record.spec.tolerate,
-    maxRunning: record.spec.maxRunning,
-    notBefore: record.notBefore,
-    finishBy: record.finishBy ?? null,
-    maxCost: record.maxCost ?? null,
-    overrides: {},
-    resends: 0,
-    exploded: new Map(),
-    opened: new Map(),
-    delivery: null,
-    news: [],
-    pruned: null,
-  };
-}
-
-/** Applies entries, in order, to a view. Throws `newer` for an entry of a kind that this version doesn't know. */
-export function foldJournal(view: JobView, entries: readonly JournalEntry[]): JobView {
-  return entries.reduce(applyEntry, view);
-}
-
-function applyEntry(before: JobView, entry: JournalEntry): JobView {
-  const view = {
-    ...before,
-    next: before.next + 1,
-    delivery: deliveryAfter(before, entry),
-    news: newsAfter(before, entry),
-  };
-  const ranges = (sets: Readonly<Record<string, string>>): StepRanges => stepRanges(view.record, sets);
-  switch (entry.what) {
-    case 'sent':
-      return { ...view, sent: true };
-    case 'resend':
-      return { ...view, sent: true, resends: view.resends + 1 };
-    case 'pause':
-      return {
-        ...view,
-        paused: {
-          now: entry.now,
-          reason: entry.reason,
-          detail: entry.detail ?? null,
-          who: entry.who,
-          when: entry.when,
-        },
-        tripped: entry.tripped === undefined ? view.tripped : [...view.tripped, entry.tripped],
-      };
-    case 'resume':
-      return { ...view, sent: true, paused: null, resumedAt: before.next, resumedWhen: entry.when };
-    case 'cancel':
-      return { ...view, cancelled: true };
-    case 'stop':
-      return { ...view, stopped: entry.cause };
-    case 'adjust':
-      return adjusted(view, entry);
-    case 'kill':
-      return entry.mode === 'fail'
-        ? { ...view, killed: [...view.killed, { round: view.round, tasks: ranges(entry.tasks) }] }
-        : view;
-    case 'skip':
-      return {
-        ...view,
-        closed: null,
-        stopped: entry.unstop === true ? null : view.stopped,
-        round: entry.round ?? view.round,
-        skipped: listOf(combineRanges(view.skipped[0], ranges(entry.tasks), unionOf)),
-        skippedFailed: combineRanges(view.skippedFailed, ranges(entry.failed ?? {}), unionOf),
-      };
-    case 'accept': {
-      const { equation, left, right, reason, who, when } = entry;
-      const accepted = [...view.accepted, { equation, left, right, reason, who, when }];
-      return { ...view, closed: null, round: entry.round, accepted };
-    }
-    case 'unskip':
-      return {
-        ...view,
-        closed: null,
-        round: entry.round ?? view.round,
-        skipped: listOf(combineRanges(view.skipped[0], ranges(entry.tasks), subtractRanges)),
-        skippedFailed: combineRanges(view.skippedFailed, ranges(entry.tasks), subtractRanges),
-        asked: unskippedRound(view, entry),
-      };
-    case 'retry': {
-      const overrides = foldOverrides(view.overrides, entry.overrides);
-      return {
-        ...view,
-        closed: null,
-        stopped: null,
-        round: entry.round,
-        overrides,
-        asked: [
-          ...view.asked,
-          {
-            round: entry.round,
-            tasks: ranges(entry.tasks),
-            canaries: entry.canaries === null ? null : ranges(entry.canaries),
-            released: entry.canaries === null,
-            opened: (entry.opened ?? []).map((step) => stepIndex(view.record.spec, step)),
-            overrides,
-          },
-        ],
-      };
-    }
-    case 'retry-rest':
-      return {
-        ...view,
-        closed: null,
-        asked: view.asked.map((asked) => (asked.round === entry.round ? { ...asked, released: true } : asked)),
-      };
-    case 'open': {
-      const { id, step, count, leftOut } = entry;
-      const opened = { format: 1, id, count, leftOut } as const;
-      return { ...view, opened: new Map([...view.opened, [stepIndex(view.record.spec, step), opened]]) };
-    }
-    case 'close':
-      return { ...view, closed: { state: entry.state, reason: entry.reason, round: entry.round, when: entry.when } };
-    case 'delivered':
-    case 'undelivered':
-      return view;
-    case 'prune':
-      return { ...view, pruned: { who: entry.who, when: entry.when } };
-    default:
-      return unknownEntry(entry satisfies never);
-  }
-}
-
-/** Undecided tasks of an undone skip get their own round, so that counters that were exact include their ends. */
-function unskippedRound(view: JobView, entry: JournalEntry & { readonly what: 'unskip' }): JobView['asked'] {
-  const { round, asked } = entry;
-  if (round === undefined || asked === undefined) return view.asked;
-  const tasks = stepRanges(view.record, asked);
-  const { overrides } = view;
-  return [...view.asked, { round, tasks, canaries: null, released: true, opened: [], overrides }];
-}
-
-/** A later version's entry may pause or end the job: ignoring it could lead to a wrong decision. */
-function unknownEntry({ what }: { readonly what: string }): never {
-  throw new BatchctlError('newer', `the journal has an entry "${what}", which this version does not support`, {
-    hint: 'install the version of batchctl that wrote it, or a newer one',
-  });
 }
 
 /**
@@ -371,5 +216,3 @@ export function isKilled(view: JobView, step: number, task: number): boolean {
   const round = roundOf(view, step, task);
   return view.killed.some((kill) => kill.round >= round && inRanges(kill.tasks.get(step), task));
 }
-
-const listOf = (set: StepRanges): readonly StepRanges[] => (set.size === 0 ? [] : [set]);

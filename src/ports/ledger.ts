@@ -1,4 +1,4 @@
-import type { JobState } from '../model/job.ts';
+import type { JobState } from '../model/job-state.ts';
 
 /**
  * The ledger remembers (law 1): jobs, tasks and workers, for display. It decides nothing.

@@ -19,7 +19,8 @@ import type {
   SkipAnswer,
   StateChangeAnswer,
 } from '../model/answers/changes.ts';
-import { groupsOf, isClosed, parseTolerance } from '../model/job.ts';
+import { groupsOf, parseTolerance } from '../model/job.ts';
+import { isClosed } from '../model/job-state.ts';
 import type { Overrides, TaskSets } from '../model/journal.ts';
 import { isAlreadyDone, requireLegal } from '../model/legal.ts';
 import { changedParams } from '../model/overrides.ts';

@@ -2,7 +2,7 @@ import { isKind } from '../errors.ts';
 import { findJob, findJobToShow } from '../jobs/find.ts';
 import { gapHint, gapText } from '../jobs/journal.ts';
 import { parseDuration } from '../lib/units.ts';
-import { JOB_STATES } from '../model/job.ts';
+import { JOB_STATES } from '../model/job-state.ts';
 import { parseGroup } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';

@@ -4,7 +4,7 @@ import { findGap } from '../jobs/journal.ts';
 import { mapAhead } from '../lib/parallel.ts';
 import { parseDuration, parsePairs } from '../lib/units.ts';
 import type { ListedJob } from '../model/answers/jobs.ts';
-import { isClosed, JOB_STATES } from '../model/job.ts';
+import { isClosed, JOB_STATES } from '../model/job-state.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import type { JobFilter, Ledger, LedgerJob } from '../ports/ledger.ts';
 import {

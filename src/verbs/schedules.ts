@@ -21,7 +21,7 @@ import type {
   SchedulePeriod,
   UpcomingFiring,
 } from '../model/answers/schedules.ts';
-import { isClosed } from '../model/job.ts';
+import { isClosed } from '../model/job-state.ts';
 import { cadenceText, runKeyOf, type Schedule } from '../model/schedule.ts';
 import { type Firing, firingOf, firingsAfter } from '../model/schedule-times.ts';
 import { stateOf } from '../model/view.ts';

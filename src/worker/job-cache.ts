@@ -2,9 +2,10 @@ import { BatchctlError } from '../errors.ts';
 import { openedStep, writeShards } from '../jobs/explode.ts';
 import { readJob, refreshView } from '../jobs/journal.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
+import { emptyView } from '../model/fold.ts';
 import { journalKey, partShardKey, shardOf, stagedTaskPrefix, stepPartShardKey } from '../model/keys.ts';
 import { type FilePart, PARTS_PER_SHARD, type Part } from '../model/part.ts';
-import { emptyView, type JobView } from '../model/view.ts';
+import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
 const SHARDS_KEPT = 4;

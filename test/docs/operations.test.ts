@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { CAUSE_CODES } from '../../src/model/why/cause.ts';
+import { CAUSE_CODES } from '../../src/model/cause.ts';
 import { linesOf, parseLine } from './command-line.ts';
 
 const DOCS = join(import.meta.dirname, '../../docs');

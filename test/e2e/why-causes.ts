@@ -1,5 +1,5 @@
 import { loadConfig } from '../../src/config/load-config.ts';
-import type { Cause } from '../../src/model/why/cause.ts';
+import type { Cause } from '../../src/model/cause.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { expectExit } from '../support/expect-exit.ts';

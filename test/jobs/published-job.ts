@@ -8,11 +8,12 @@ import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { stdinText } from '../../src/jobs/split/stage-part.ts';
 import { recordDigest } from '../../src/jobs/submit/same-job.ts';
 import { asciiJson } from '../../src/lib/json.ts';
+import { emptyView } from '../../src/model/fold.ts';
 import { type JobInput, type JobRecord, stepIndex } from '../../src/model/job.ts';
 import { jobKey, outKey, partShardKey, shardOf, stagedPrefix } from '../../src/model/keys.ts';
 import { META_KEY, OUTPUT_FORMAT, type OutputFile, type OutputMeta, type OutputTask } from '../../src/model/output.ts';
 import { PARTS_PER_SHARD, parsePart, partSize } from '../../src/model/part.ts';
-import { emptyView, type JobView, roundOf } from '../../src/model/view.ts';
+import { type JobView, roundOf } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 

@@ -13,7 +13,7 @@ import {
   statusEmptyTexts,
   statusEndsText,
 } from '../../src/model/completeness-text.ts';
-import type { JobState } from '../../src/model/job.ts';
+import type { JobState } from '../../src/model/job-state.ts';
 
 const ALL: Ends = { outputs: 9, failed: 0, tolerated: true, skipped: 0, late: 0, missing: 0 };
 

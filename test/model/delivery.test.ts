@@ -1,12 +1,7 @@
 // Protects: results of a successful job are delivered once per close, and a failed delivery is retried and reported.
 import { expect } from 'chai';
-import {
-  type DeliveryState,
-  deliveryOf,
-  isDeliveryDue,
-  nextTry,
-  shouldRecordFailure,
-} from '../../src/model/delivery.ts';
+import type { DeliveryStatus } from '../../src/model/answers/status.ts';
+import { deliveryOf, isDeliveryDue, nextTry, shouldRecordFailure } from '../../src/model/delivery.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { closeOf, retryOf, SENT, viewOf } from './job-of.ts';
@@ -31,7 +26,7 @@ function viewAfter(...entries: readonly EntryKind[]): JobView {
 }
 
 describe('the delivery of a job', () => {
-  const cases: readonly (readonly [string, readonly EntryKind[], DeliveryState])[] = [
+  const cases: readonly (readonly [string, readonly EntryKind[], DeliveryStatus['state']])[] = [
     ['waits while the job runs', [SENT], 'waiting'],
     ['is due once it succeeded', [SENT, CLOSE], 'due'],
     ['does not exist for a job that failed', [SENT, closeOf('failed')], 'none'],

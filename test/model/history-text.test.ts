@@ -1,8 +1,9 @@
 // Protects: history describes in words what each person and process did to a job.
 import { expect } from 'chai';
+import { foldJournal } from '../../src/model/fold.ts';
 import { acceptedText, historyText } from '../../src/model/history-text.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
-import { foldJournal, type JobView } from '../../src/model/view.ts';
+import type { JobView } from '../../src/model/view.ts';
 import { closeOf, entryOf, retryOf, SENT, viewOf } from './job-of.ts';
 
 const TEXTS: readonly (readonly [EntryKind, string])[] = [

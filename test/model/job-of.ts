@@ -1,9 +1,10 @@
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { StepFacts } from '../../src/model/decide.ts';
+import { emptyView, foldJournal } from '../../src/model/fold.ts';
 import type { JobRecord } from '../../src/model/job.ts';
 import type { EntryBase, EntryKind, JournalEntry, TaskSets } from '../../src/model/journal.ts';
 import { TaskBits } from '../../src/model/task-set.ts';
-import { emptyView, foldJournal, type JobView } from '../../src/model/view.ts';
+import type { JobView } from '../../src/model/view.ts';
 
 const YAML = `
 name: claims

@@ -1,5 +1,5 @@
 import { whyJob } from '../../src/jobs/why/why.ts';
-import type { Cause, CauseCode } from '../../src/model/why/cause.ts';
+import type { Cause, CauseCode } from '../../src/model/cause.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { rangeJob } from './range-job.ts';
 import { until } from './until.ts';

@@ -5,7 +5,7 @@ import { reportUnreadableJob } from '../../src/jobs/denied-job.ts';
 import { openJobsCheck, readOpenJobs, versionsCheck } from '../../src/jobs/doctor/grid-checks.ts';
 import { requireView } from '../../src/jobs/journal.ts';
 import { wait } from '../../src/lib/wait.ts';
-import type { JobState } from '../../src/model/job.ts';
+import type { JobState } from '../../src/model/job-state.ts';
 import { deniedMark, jobKey, jobPrefix, journalKey, partShardKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { stateOf } from '../../src/model/view.ts';

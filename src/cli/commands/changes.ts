@@ -1,6 +1,6 @@
 import { formatDuration, formatSize } from '../../lib/units.ts';
 import type { AdjustAnswer, ResumeAnswer, RetryAnswer, SkipAnswer } from '../../model/answers/changes.ts';
-import { stateText } from '../../model/job.ts';
+import { stateText } from '../../model/job-state.ts';
 import type { TaskSets } from '../../model/journal.ts';
 import type { Change } from '../../model/overrides.ts';
 import { adjust, cancel, pause, resume, retry, skip } from '../../verbs/changes.ts';

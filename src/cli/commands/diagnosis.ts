@@ -1,6 +1,6 @@
 import type { WhyAnswer } from '../../model/answers/tasks.ts';
 import type { CheckResult } from '../../model/answers/upkeep.ts';
-import type { Severity } from '../../model/why/cause.ts';
+import type { Severity } from '../../model/cause.ts';
 import { doctor, type WhyEvent, why } from '../../verbs/diagnosis.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';

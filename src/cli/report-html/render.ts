@@ -1,7 +1,7 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Report } from '../../model/answers/report.ts';
 import { LATE_TEXT } from '../../model/completeness-text.ts';
-import { isClosed } from '../../model/job.ts';
+import { isClosed } from '../../model/job-state.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import { formatCount, formatMany } from '../format.ts';
 import { formatShare } from '../report-figures.ts';

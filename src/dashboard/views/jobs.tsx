@@ -1,7 +1,7 @@
 import { effect, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { formatCount, formatLeft, formatMany, formatRate } from '../../cli/format.ts';
-import { JOB_STATES } from '../../model/job.ts';
+import { JOB_STATES } from '../../model/job-state.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import type { Overview, Periods, Status } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';

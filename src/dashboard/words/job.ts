@@ -9,7 +9,7 @@ import {
 import type { Tone } from '../../cli/report-html/theme.ts';
 import { formatSize } from '../../lib/units.ts';
 import { statusEndsText } from '../../model/completeness-text.ts';
-import { isClosed } from '../../model/job.ts';
+import { isClosed } from '../../model/job-state.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import { rehearsalText } from '../../model/rehearsal.ts';
 import type { Report, State, Status, StepStatus } from '../api-routes.ts';

@@ -1,6 +1,7 @@
 import { isKind } from '../../errors.ts';
 import type { RedriveAnswer } from '../../model/answers/grid.ts';
-import { isClosed, stateText, stepIndex } from '../../model/job.ts';
+import { stepIndex } from '../../model/job.ts';
+import { isClosed, stateText } from '../../model/job-state.ts';
 import { jobOfMessage, parseMessage, type TaskMessage } from '../../model/message.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { isSkipped, type JobView, roundOf, stateOf } from '../../model/view.ts';

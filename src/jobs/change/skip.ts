@@ -1,10 +1,12 @@
 import { BatchctlError } from '../../errors.ts';
 import { type StepFacts, standingOf } from '../../model/decide.ts';
-import { hasBarrier, isClosed, stepIndex } from '../../model/job.ts';
+import { foldJournal } from '../../model/fold.ts';
+import { hasBarrier, stepIndex } from '../../model/job.ts';
+import { isClosed } from '../../model/job-state.ts';
 import type { EntryKind, TaskSets } from '../../model/journal.ts';
 import { requireLegal } from '../../model/legal.ts';
 import { chooseSkip, isTolerated, type SkipChoice } from '../../model/task-choice.ts';
-import { foldJournal, type JobView, stateOf } from '../../model/view.ts';
+import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { tasksOfCauses } from '../failures.ts';
 import { type AppendResult, append, refreshView } from '../journal.ts';

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { DeliveryStatus } from '../../model/delivery.ts';
+import type { DeliveryStatus } from '../../model/answers/status.ts';
 
 export function deliveryLine({ to, host, state, delivered, failed }: DeliveryStatus): string {
   const where = host === null || host === hostname() ? to : `${to} on ${host}`;

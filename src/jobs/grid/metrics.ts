@@ -1,5 +1,5 @@
 import { isBatchctlError } from '../../errors.ts';
-import { OPEN_STATES } from '../../model/job.ts';
+import { OPEN_STATES } from '../../model/job-state.ts';
 import type { WorkerTallies } from '../../model/metrics.ts';
 import {
   type GroupMetrics,

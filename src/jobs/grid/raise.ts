@@ -6,10 +6,10 @@ import {
   onDemandBaseFor,
   type SizingTimes,
 } from '../../model/capacity.ts';
+import { groupFlag } from '../../model/cause.ts';
 import { groupsOf } from '../../model/job.ts';
 import type { Load, StepLoad } from '../../model/load.ts';
 import { hasStarted, type JobView } from '../../model/view.ts';
-import { groupFlag } from '../../model/why/cause.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupStatus, WorkerGroup } from '../../ports/worker-group.ts';
 import { bootSeconds, type Hold, markSilentBoots, readHold } from '../boots.ts';

@@ -1,5 +1,6 @@
-import { isClosed } from '../../model/job.ts';
-import { type EventKind, lateEvent, type NewsEvent, noStartAt, noStartEvent } from '../../model/notify.ts';
+import { isClosed } from '../../model/job-state.ts';
+import { lateEvent, noStartAt, noStartEvent } from '../../model/news.ts';
+import type { EventKind, NewsEvent } from '../../model/notify.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Sighting } from '../keeper-mark.ts';

@@ -1,7 +1,8 @@
 import { BatchctlError, isBatchctlError, isKind, messageOf } from '../../errors.ts';
 import { eachParallel, Permits } from '../../lib/parallel.ts';
 import { jobNoticesPrefix, NEWS_PREFIX, newsMark, noticesPrefix, parseNewsMark } from '../../model/keys.ts';
-import { eventsOf, type NewsEvent, type NoticeState } from '../../model/notify.ts';
+import { eventsOf } from '../../model/news.ts';
+import type { NewsEvent, NoticeState } from '../../model/notify.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Notice } from '../../ports/notifier.ts';
 import type { ObjectEntry } from '../../ports/object-store.ts';

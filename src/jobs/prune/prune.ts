@@ -3,7 +3,8 @@ import { bytesChecksum } from '../../lib/file-checksum.ts';
 import { mapAhead } from '../../lib/parallel.ts';
 import type { PruneAnswer, PrunedJob, SparedJob } from '../../model/answers/data.ts';
 import { deliveryOf } from '../../model/delivery.ts';
-import type { JobState } from '../../model/job.ts';
+import { emptyView, foldJournal } from '../../model/fold.ts';
+import type { JobState } from '../../model/job-state.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import {
   JOBS_PREFIX,
@@ -16,7 +17,7 @@ import {
   proofsPrefix,
   prunedKey,
 } from '../../model/keys.ts';
-import { emptyView, foldJournal, type JobView, stateOf } from '../../model/view.ts';
+import { type JobView, stateOf } from '../../model/view.ts';
 import type { ExactCounts } from '../../ports/ledger.ts';
 import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';

@@ -1,5 +1,5 @@
 import { nullIfUnreadable } from '../../errors.ts';
-import type { JobState } from '../../model/job.ts';
+import type { JobState } from '../../model/job-state.ts';
 import { dueFirings, isWithinPause, runKeyOf, type Schedule } from '../../model/schedule.ts';
 import { type Firing, firingsAfter, firingsBefore } from '../../model/schedule-times.ts';
 import { stateOf } from '../../model/view.ts';

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StepFacts } from '../../model/decide.ts';
+import { emptyView, foldJournal } from '../../model/fold.ts';
 import { sectionStart } from '../../model/job.ts';
 import { jobKey, openedKey, outKey, outPrefix, partShardKey, partsPrefix, stepPartsPrefix } from '../../model/keys.ts';
 import type { OutputMeta } from '../../model/output.ts';
@@ -8,7 +9,7 @@ import { countIn, inRanges, parseTaskSet, type Ranges, subtractRanges } from '..
 import type { Evidence, InputEvidence, StepEvidence } from '../../model/verify/evidence.ts';
 import { type Findings, MAX_NAMED_TASKS } from '../../model/verify/findings.ts';
 import { type Difference, differences } from '../../model/verify/verify-result.ts';
-import { emptyView, foldJournal, isSkipped, type JobView, roundOf } from '../../model/view.ts';
+import { isSkipped, type JobView, roundOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { TotalsSum } from '../totals.ts';
 import type { Decision, KeptProof } from './proof.ts';

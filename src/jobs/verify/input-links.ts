@@ -1,8 +1,8 @@
-import type { OpenedGather } from '../../model/decide.ts';
 import { type StepSpec, sectionStart, takesFiles } from '../../model/job.ts';
 import type { OutputMeta } from '../../model/output.ts';
 import { TaskBits, tasksIn } from '../../model/task-set.ts';
 import { checksumNumber, shortChecksum, TaskColumn } from '../../model/verify/task-column.ts';
+import type { OpenedGather } from '../../model/view.ts';
 import { GatherDigest } from '../gather-digest.ts';
 
 /** An output that was made from something else than its input is now. */

@@ -3,7 +3,6 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { isKind } from '../../errors.ts';
 import { fileChecksum } from '../../lib/file-checksum.ts';
-import type { OpenedGather } from '../../model/decide.ts';
 import { incompleteText, type JobInput, takesFiles } from '../../model/job.ts';
 import {
   jobPrefix,
@@ -19,6 +18,7 @@ import { PARTS_PER_SHARD, type Part, type PiecePart, parsePart } from '../../mod
 import { inputLine } from '../../model/verify/evidence.ts';
 import { MAX_NAMED_TASKS } from '../../model/verify/findings.ts';
 import { FilePartsCheck, PartsCheck } from '../../model/verify/parts-check.ts';
+import type { OpenedGather } from '../../model/view.ts';
 import type { ObjectEntry } from '../../ports/object-store.ts';
 import { fileParts, type OpenedStep, openedStep } from '../explode.ts';
 import { stepTotals } from '../listing.ts';

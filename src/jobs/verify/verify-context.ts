@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { OpenedGather } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { AttemptPlaces } from '../../model/verify/attempt-places.ts';
 import { Findings } from '../../model/verify/findings.ts';
-import type { JobView } from '../../model/view.ts';
+import type { JobView, OpenedGather } from '../../model/view.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';

@@ -2,7 +2,7 @@ import { isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { wait } from '../../lib/wait.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
-import { isClosed } from '../../model/job.ts';
+import { isClosed } from '../../model/job-state.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { CostReader } from '../cost/status-cost.ts';

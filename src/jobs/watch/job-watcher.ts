@@ -1,8 +1,9 @@
 import { isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { mayBeDecided, withSkipped } from '../../model/counts.ts';
+import { emptyView } from '../../model/fold.ts';
 import { lookKey } from '../../model/keys.ts';
-import { emptyView, type JobView } from '../../model/view.ts';
+import type { JobView } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { CostGuard } from '../cost/cost-guard.ts';

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { JOB_STATES } from '../job.ts';
+import { JOB_STATES } from '../job-state.ts';
 import { describe, instant, number, text, textOrNull, type Value } from './shapes.ts';
 
 const PERIOD = v.object({

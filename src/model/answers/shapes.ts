@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { JOB_STATES } from '../job.ts';
+import { JOB_STATES } from '../job-state.ts';
 
 /** Schemas that answers share. */
 export const text = v.string();

@@ -30,6 +30,8 @@ export const DELIVERY = describe(
   'null for a job that delivers nothing',
 );
 
+export type DeliveryStatus = NonNullable<Value<typeof DELIVERY>>;
+
 /** The progress of a step: numbers of tasks. */
 const STEP = v.object({
   name: text,
@@ -51,6 +53,9 @@ export const JOURNAL_GAP = v.object({
   missing: describe(v.pipe(v.number(), v.integer()), 'the number of the first missing entry'),
   last: describe(v.pipe(v.number(), v.integer()), 'the number of the last entry that exists'),
 });
+
+/** A journal with a missing entry followed by later ones. */
+export type JournalGap = Value<typeof JOURNAL_GAP>;
 
 /** The answer of `status`, at the same cost for any size (law 11). `run`, `watch` and `wait` have the same answer. */
 export const JOB_STATUS = v.object({

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { CAUSE_CODES, SEVERITIES } from '../why/cause.ts';
+import { CAUSE_CODES, SEVERITIES } from '../cause.ts';
 import { TASK_SETS } from './changes.ts';
 import { count, describe, instantOrNull, jobState, numberOrNull, text, textOrNull, type Value } from './shapes.ts';
 

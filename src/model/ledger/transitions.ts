@@ -1,5 +1,5 @@
 import type { AttemptEvent, AttemptOutcome, LedgerJob, StepCounts, TaskState } from '../../ports/ledger.ts';
-import { isClosed, type JobState } from '../job.ts';
+import { isClosed, type JobState } from '../job-state.ts';
 import { addDecimals, type DecimalSums } from './decimals.ts';
 
 /**

@@ -1,8 +1,9 @@
 import type { Value } from '../answers/shapes.ts';
 import type { VERIFY_RESULT } from '../answers/verify.ts';
-import { factOf, isHeldBack, type JobStanding, type OpenedGather, type StepFacts, standingOf } from '../decide.ts';
+import { factOf, isHeldBack, type JobStanding, type StepFacts, standingOf } from '../decide.ts';
 import { hasBarrier, sectionStart, sumBySection, takesFiles, toleratedFrom } from '../job.ts';
 import { countIn, parseTaskSet, tasksIn } from '../task-set.ts';
+import type { OpenedGather } from '../view.ts';
 import { isSkipped, isSkippedItself, type JobView, roundOf } from '../view.ts';
 import { type Findings, TaskNames } from './findings.ts';
 

@@ -1,7 +1,8 @@
 import { isRecord, type JsonObject, ownValue } from '../../lib/json.ts';
 import type { Value } from '../answers/shapes.ts';
 import type { VERIFY_RESULT } from '../answers/verify.ts';
-import { isClosed, type JobRecord, toleranceText } from '../job.ts';
+import { type JobRecord, toleranceText } from '../job.ts';
+import { isClosed } from '../job-state.ts';
 import type { JournalEntry } from '../journal.ts';
 import { parseTaskSet, rangesText, subtractRanges } from '../task-set.ts';
 import { type JobView, stateOf } from '../view.ts';

@@ -1,6 +1,6 @@
 import { formatDuration, formatMany, formatSize } from '../../lib/units.ts';
+import { type Cause, type CauseCode, formatList, groupFlag, isOrAre, iso } from '../cause.ts';
 import { isOlder } from '../needs.ts';
-import { type Cause, type CauseCode, formatList, groupFlag, isOrAre, iso } from './cause.ts';
 import type { Snapshot, Trouble } from './snapshot.ts';
 
 /** Less free space than this counts as a full disk, bytes. */

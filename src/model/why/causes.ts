@@ -1,4 +1,5 @@
 import { formatDuration, formatMany } from '../../lib/units.ts';
+import { CAUSE_CODES, type Cause, type CauseCode, formatList, isOrAre, iso, SEVERITIES } from '../cause.ts';
 import { budgetFix, limitNameOf } from '../cost/limit.ts';
 import { TOO_MANY_FILES_REASON } from '../decide.ts';
 import { deliveryOf, isDeliveryDue, nextTry } from '../delivery.ts';
@@ -16,7 +17,6 @@ import {
 } from '../journal.ts';
 import { changedExpect } from '../overrides.ts';
 import { stateOf } from '../view.ts';
-import { CAUSE_CODES, type Cause, type CauseCode, formatList, isOrAre, iso, SEVERITIES } from './cause.ts';
 import { serviceCauses } from './causes-service.ts';
 import { lossCauses, paceCauses, taskCauses } from './causes-tasks.ts';
 import { gridCauses, stayCauses, workerCauses } from './causes-workers.ts';

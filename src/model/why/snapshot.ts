@@ -3,11 +3,11 @@ import type { AttemptEvent, LedgerTask, LedgerWorker, StepCounts } from '../../p
 import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
 import type { GroupMachine, GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
 import type { JobStatus } from '../answers/status.ts';
+import { groupFlag } from '../cause.ts';
 import type { Staying } from '../cost/staying.ts';
 import type { StepStanding } from '../decide.ts';
 import type { UnmetTotal } from '../expect.ts';
 import { hasStarted, type JobView, stateOf } from '../view.ts';
-import { groupFlag } from './cause.ts';
 
 /** Everything seen of a job at one moment, bounded in size whatever the job's: the input for finding causes. */
 export interface Snapshot {

@@ -1,10 +1,10 @@
 // Protects: the proof of a job notices every missing, failed, skipped or unexpected output.
 import { expect } from 'chai';
-import type { OpenedGather, StepFacts } from '../../../src/model/decide.ts';
+import type { StepFacts } from '../../../src/model/decide.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
 import { type ChainsResult, checkChains } from '../../../src/model/verify/chains-check.ts';
 import { Findings } from '../../../src/model/verify/findings.ts';
-import type { JobView } from '../../../src/model/view.ts';
+import type { JobView, OpenedGather } from '../../../src/model/view.ts';
 import { closeOf, factsOf, SENT, viewOf as viewOfJob } from '../job-of.ts';
 
 const YAML = (tolerate: number): string => `

@@ -1,9 +1,9 @@
 // Protects: `why` names the true cause when a job doesn't progress, most severe first.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { CAUSE_CODES, type Cause, formatList, SEVERITIES } from '../../../src/model/cause.ts';
+import { foldJournal } from '../../../src/model/fold.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
-import { foldJournal } from '../../../src/model/view.ts';
-import { CAUSE_CODES, type Cause, formatList, SEVERITIES } from '../../../src/model/why/cause.ts';
 import { causesOf, rank } from '../../../src/model/why/causes.ts';
 import type {
   GroupSnapshot,

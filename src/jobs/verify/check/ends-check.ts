@@ -1,4 +1,4 @@
-import { isHeldBack, type OpenedGather, type StepFacts } from '../../../model/decide.ts';
+import { isHeldBack, type StepFacts } from '../../../model/decide.ts';
 import { hasBarrier, sectionStart } from '../../../model/job.ts';
 import { metaProblem } from '../../../model/output.ts';
 import { changedCode, changedStep } from '../../../model/overrides.ts';
@@ -6,6 +6,7 @@ import { TaskBits, tasksIn } from '../../../model/task-set.ts';
 import { type AttemptPlaces, copyProblem } from '../../../model/verify/attempt-places.ts';
 import type { EndLine } from '../../../model/verify/evidence.ts';
 import { checksumNumber, TaskColumn } from '../../../model/verify/task-column.ts';
+import type { OpenedGather } from '../../../model/view.ts';
 import { isSkipped, isSkippedItself, type JobView, roundOf } from '../../../model/view.ts';
 import { GatherDigest } from '../../gather-digest.ts';
 import { stepTotals } from '../../listing.ts';

@@ -1,6 +1,6 @@
 import { bytesChecksum } from '../../../lib/file-checksum.ts';
 import { requireKnownFormat } from '../../../lib/json.ts';
-import type { OpenedGather } from '../../../model/decide.ts';
+import { emptyView, foldJournal } from '../../../model/fold.ts';
 import { hasBarrier, JOB_FORMAT, type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
 import type { JournalEntry } from '../../../model/journal.ts';
 import { partSize } from '../../../model/part.ts';
@@ -16,7 +16,7 @@ import type {
 import type { LocatedFindings } from '../../../model/verify/findings.ts';
 import { PartsCheck } from '../../../model/verify/parts-check.ts';
 import { TaskColumn } from '../../../model/verify/task-column.ts';
-import { emptyView, foldJournal, type JobView } from '../../../model/view.ts';
+import type { JobView, OpenedGather } from '../../../model/view.ts';
 import { stdinText } from '../../split/stage-part.ts';
 import { EvidenceSum } from '../evidence-sum.ts';
 import { otherInputText } from '../input-links.ts';

@@ -1,12 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { OpenedGather } from '../../../model/decide.ts';
 import { takesFiles } from '../../../model/job.ts';
 import { stagedTaskPrefix } from '../../../model/keys.ts';
 import { manifestLines } from '../../../model/output.ts';
 import { TaskBits, tasksIn } from '../../../model/task-set.ts';
 import type { FileLine } from '../../../model/verify/evidence.ts';
 import { checksumNumber, shortChecksum } from '../../../model/verify/task-column.ts';
-import type { JobView } from '../../../model/view.ts';
+import type { JobView, OpenedGather } from '../../../model/view.ts';
 import type { EndsCheck } from './ends-check.ts';
 import { isChecksum, type Say } from './record-check.ts';
 

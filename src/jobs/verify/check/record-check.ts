@@ -1,10 +1,11 @@
 import { isCount, isRecord, isText } from '../../../lib/json.ts';
+import { emptyView, foldJournal } from '../../../model/fold.ts';
 import { hasBarrier, type JobInput, type JobRecord, stepIndex } from '../../../model/job.ts';
 import type { JournalEntry, TaskSets } from '../../../model/journal.ts';
 import { INPUTS_PREFIX } from '../../../model/keys.ts';
 import { parseTaskSet, subtractRanges } from '../../../model/task-set.ts';
 import type { InputLine } from '../../../model/verify/evidence.ts';
-import { emptyView, foldJournal, type JobView } from '../../../model/view.ts';
+import type { JobView } from '../../../model/view.ts';
 import { instantIn } from '../../failures.ts';
 import { recordDigest } from '../../submit/same-job.ts';
 import type { Rule } from './rules.ts';

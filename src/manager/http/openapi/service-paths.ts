@@ -1,6 +1,6 @@
 import type { ErrorKind } from '../../../errors.ts';
 import { ERROR_HEADER, EXIT_HEADER, FRAMES_TYPE, SCOPES, WARNINGS_HEADER } from '../../../model/api.ts';
-import { JOB_STATES } from '../../../model/job.ts';
+import { JOB_STATES } from '../../../model/job-state.ts';
 import type { GridCell } from '../../../model/period-grid.ts';
 import { STATUSES } from '../error-answers.ts';
 import { VALUES_BODY } from '../frames.ts';

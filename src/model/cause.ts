@@ -1,4 +1,4 @@
-import { formatCount } from '../../lib/units.ts';
+import { formatCount } from '../lib/units.ts';
 
 /** Why a job is slow, stuck or failing. Codes are stable; new ones may be added. */
 export const CAUSE_CODES = [

@@ -1,17 +1,11 @@
 // Protects: people are notified of each event of a job once, at the right moment, and failed notices are retried.
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { foldJournal } from '../../src/model/fold.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
-import {
-  eventsOf,
-  lateEvent,
-  missedEvent,
-  NO_START_MS,
-  noStartAt,
-  noStartEvent,
-  noticeMove,
-} from '../../src/model/notify.ts';
-import { foldJournal, type JobView } from '../../src/model/view.ts';
+import { eventsOf, lateEvent, missedEvent, NO_START_MS, noStartAt, noStartEvent } from '../../src/model/news.ts';
+import { noticeMove } from '../../src/model/notify.ts';
+import type { JobView } from '../../src/model/view.ts';
 import { closeOf, entryOf, retryOf, SENT, viewOf } from './job-of.ts';
 
 const MINUTE = 60_000;
