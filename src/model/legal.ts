@@ -74,7 +74,8 @@ function reasonFor(state: JobState, what: RequestedEntry): string {
 
 /** Only what the job's state allows: a retry where tasks failed, nothing that reopens a job without failures. */
 function hintFor({ record: { job }, closed }: JobView, state: JobState, what: RequestedEntry): string {
-  if (state === 'cancelled') return `batchctl fetch ${job} gets its published outputs; submit it again for the rest`;
+  // Whether it has outputs to fetch, the journal doesn't say.
+  if (state === 'cancelled') return `submit it again; batchctl status ${job} shows the outputs that it has`;
   if (state === 'failed' && what !== 'cancel') {
     if (closed?.reason === FAILURES_REASON || closed?.reason === STOPPED_REASON)
       return `batchctl retry ${job} runs its failed tasks again`;

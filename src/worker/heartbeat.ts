@@ -9,6 +9,7 @@ import type { Platform } from '../ports/platform.ts';
 import type { WorkerContext, WorkerOptions } from './context.ts';
 import { type Order, obeyJournals, readOrders } from './decisions.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import { warnOncePerJob } from './job-troubles.ts';
 import { shortMessageOf } from './outcome.ts';
 import { startEvent } from './settle.ts';
 import type { OutcomeTally } from './worker-health.ts';
@@ -52,14 +53,14 @@ export class Heartbeat {
   readonly #startedAt: number;
   readonly #otherWorkers: OtherWorkers;
   readonly #costCheck: BusyCostCheck;
+  readonly #onJournalTrouble: (job: string, error: unknown) => void;
   /** Runs while an attempt is to be announced once it has lasted. */
   #announcing: NodeJS.Timeout | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#o = options;
-    this.#costCheck = new BusyCostCheck(options.ctx.platform, (job, error) =>
-      options.log.warn(`job ${job}: ${shortMessageOf(error)}`),
-    );
+    this.#costCheck = new BusyCostCheck(options.ctx.platform, warnOncePerJob(options.log));
+    this.#onJournalTrouble = warnOncePerJob(options.log, 'heartbeat: ');
     this.#startedAt = options.ctx.platform.clock.now();
     this.#otherWorkers = new OtherWorkers(options.options.worker, () => void this.#loadOtherWorkers());
   }
@@ -121,9 +122,7 @@ export class Heartbeat {
     const { ctx, deliveries, dispatcher, drain, log, onBeat, watcher, onOrder, options } = this.#o;
     const { store, ...platform } = ctx.platform;
     await this.requireAccess();
-    await obeyJournals(store, ctx.jobs, dispatcher, (job, error) =>
-      log.warn(`heartbeat: job ${job}: ${shortMessageOf(error)}`),
-    );
+    await obeyJournals(store, ctx.jobs, dispatcher, this.#onJournalTrouble);
     const order = await readOrders(store, options.worker);
     if (order !== null) onOrder(order);
     try {

@@ -21,6 +21,7 @@ import { Intake } from './intake.ts';
 import { InterruptionRisk } from './interruption-risk.ts';
 import { JobCache } from './job-cache.ts';
 import { JobChecks } from './job-checks.ts';
+import { warnOncePerJob } from './job-troubles.ts';
 import { MachineDuty, raiseAfterLeaving } from './machine-duty.ts';
 import { type EndReason, shortMessageOf } from './outcome.ts';
 import { QueueClients } from './queue-clients.ts';
@@ -85,7 +86,7 @@ class Worker {
       times.loopMs,
     );
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
-    const onTrouble = (job: string, error: unknown): void => this.#log.warn(`job ${job}: ${shortMessageOf(error)}`);
+    const onTrouble = warnOncePerJob(this.#log);
     const { passed } = options;
     // Sends notices about changes that this worker made. Those begun before it leaves are finished, which takes
     // seconds.

@@ -68,7 +68,7 @@ export function proofChecksum({ checksum: _, ...rest }: Omit<StoredProof, 'check
 
 /** The number in a proof's key; null for other objects. */
 export function proofNumber(key: string): number | null {
-  const number = /\/proofs\/(\d{4})\.json$/.exec(key)?.[1];
+  const number = /\/proofs\/(\d{4}|[1-9]\d{4,})\.json$/.exec(key)?.[1];
   return number === undefined ? null : Number(number);
 }
 
@@ -86,7 +86,7 @@ export type FoundProof = KeptProof | { readonly key: string; readonly problem: s
 /** All stored proofs of a job, oldest first. */
 export async function readProofs(store: ObjectStore, job: string): Promise<readonly FoundProof[]> {
   const found: FoundProof[] = [];
-  for await (const key of store.keys(proofsPrefix(job))) {
+  for (const key of await proofKeys(store, job)) {
     try {
       const kept = await readProof(store, key);
       if (kept !== null) found.push(kept);
@@ -227,7 +227,13 @@ export async function standingProof(platform: Platform, job: string, entry: numb
 const DECIDES_NOTHING: readonly EntryWhat[] = ['delivered', 'undelivered', 'prune'];
 
 async function lastProof({ store }: Platform, job: string): Promise<KeptProof | null> {
-  let key: string | null = null;
-  for await (const found of store.keys(proofsPrefix(job))) if (proofNumber(found) !== null) key = found;
+  const key = (await proofKeys(store, job)).at(-1) ?? null;
   return key === null ? null : readProof(store, key);
+}
+
+/** In the order of their numbers: the keys of those from 10,000 have a digit more, and are listed among the others. */
+async function proofKeys(store: ObjectStore, job: string): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for await (const key of store.keys(proofsPrefix(job))) if (proofNumber(key) !== null) keys.push(key);
+  return keys.sort((a, b) => (proofNumber(a) ?? 0) - (proofNumber(b) ?? 0));
 }

@@ -89,8 +89,17 @@ function cancelled(seen: Snapshot): Cause | null {
     severity: 'stops',
     title: `it was cancelled${by}${ago}`,
     evidence: cancelledBy === null ? [] : [`the journal says so at ${cancelledBy.when}`],
-    mend: `a cancelled job can't be resumed: submit it again; batchctl fetch ${view.record.job} -o DIR/ gets the outputs that it has`,
+    mend: `a cancelled job can't be resumed: submit it again${outputsToFetch(seen)}`,
   };
+}
+
+/** How to get the outputs of the last step that has any; '' if there are none, or none that can be listed. */
+function outputsToFetch({ view: { record, pruned }, steps }: Snapshot): string {
+  const index = pruned === null ? (steps ?? []).findLastIndex(({ published }) => published > 0) : -1;
+  const step = record.spec.steps[index]?.name;
+  if (step === undefined) return '';
+  const named = index === record.spec.steps.length - 1 ? '' : ` --step ${step}`;
+  return `; batchctl fetch ${record.job}${named} -o DIR/ gets the outputs that it has`;
 }
 
 function paused(seen: Snapshot): Cause | null {

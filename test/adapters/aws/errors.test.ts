@@ -16,7 +16,8 @@ const expiredSignature =
   'Signature expired: 20261128T060000Z is now earlier than 20261128T061000Z (20261128T061500Z - 5 min.)';
 const wrongCode = 'MultiFactorAuthentication failed with invalid MFA one time pass code. ';
 
-const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
+/** Errors with a time are made in their test, which may run long after this file was loaded. */
+const CASES: readonly (readonly [Error | (() => Error), ErrorKind, RegExp])[] = [
   [failure('ExpiredToken', 400), 'credentials', /have expired.*aws sso login --profile acme-prod/],
   [failure('CredentialsProviderError', null), 'credentials', /no AWS credentials/],
   [
@@ -34,11 +35,11 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
   [failure('RequestTimeTooSkewed', 403), 'config', /clock/],
   [failure('InvalidSignatureException', 403, { message: expiredSignature }), 'config', /clock is wrong/],
   [
-    failure('RequestExpired', 400, answeredAt(Date.now() - 600_000)),
+    () => failure('RequestExpired', 400, answeredAt(Date.now() - 600_000)),
     'config',
     /clock is 10 min ahead of AWS's \(RequestExpired\).*timedatectl/,
   ],
-  [failure('RequestExpired', 400, answeredAt(Date.now())), 'credentials', /credentials have expired/],
+  [() => failure('RequestExpired', 400, answeredAt(Date.now())), 'credentials', /credentials have expired/],
   [
     failure('AccessDenied', 403, { message: kmsDenial }),
     'credentials',
@@ -110,8 +111,11 @@ describe('an AWS error, as the operator sees it', () => {
       expect(isRefusal(translateAwsError(error, REQUEST))).to.equal(expected);
     });
 
-  for (const [error, kind, text] of CASES) {
-    it(`${error.name} (${error.message}) has the kind ${kind}`, () => {
+  for (const [given, kind, text] of CASES) {
+    const make = given instanceof Error ? () => given : given;
+    const { name, message } = make();
+    it(`${name} (${message}) has the kind ${kind}`, () => {
+      const error = make();
       const translated = translateAwsError(error, REQUEST);
       expect(isKind(translated, kind), String(translated)).to.equal(true);
       expect(`${translated.message} ${translated instanceof BatchctlError ? translated.hint : ''}`).to.match(text);

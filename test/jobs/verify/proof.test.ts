@@ -5,13 +5,24 @@ import { expect } from 'chai';
 import { requireView } from '../../../src/jobs/journal.ts';
 import { checkFile } from '../../../src/jobs/verify/check/check-file.ts';
 import { EvidenceFile } from '../../../src/jobs/verify/evidence-log.ts';
-import { proofLine, type StoredProof, standingProof, storeProof } from '../../../src/jobs/verify/proof.ts';
+import {
+  checkProofs,
+  proofChecksum,
+  proofLine,
+  proofNumber,
+  readDecisions,
+  readProofs,
+  type StoredProof,
+  standingProof,
+  storeProof,
+} from '../../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
 import { journalKey, outKey, proofKey } from '../../../src/model/keys.ts';
 import type { Evidence } from '../../../src/model/verify/evidence.ts';
+import { Findings } from '../../../src/model/verify/findings.ts';
 import type { VerifyResult } from '../../../src/model/verify/verify-result.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -155,6 +166,34 @@ describe('a proof with its evidence', () => {
     expect(await codesOf(view)).to.deep.equal(['journalAltered', 'journalAltered']);
     expect((await verify(view)).problems[0]?.message).to.include(`entry 0 has changed since ${first}`);
     expect(await textOf(second)).to.have.length.above(0);
+  });
+
+  it('keeps the order of proofs beyond number 9,999, whose keys are listed among the others', async () => {
+    const { platform } = place;
+    const { store } = platform;
+    const view = await published();
+    const { job } = view.record;
+    const result = await verify(view);
+    const stored = await storeProof(platform, result);
+    if (stored === null) expect.fail('nothing was proven');
+    const put = async (number: number, previous: string | null): Promise<string> => {
+      const proof = { ...stored.proof, previous };
+      const text = JSON.stringify({ ...proof, checksum: proofChecksum(proof) });
+      await store.put(proofKey(job, number), text);
+      return bytesChecksum(new TextEncoder().encode(text));
+    };
+    // The chain from 9,998 on; the proofs before them are not needed for the order.
+    let previous = await put(9_998, null);
+    for (const number of [9_999, 10_000]) previous = await put(number, previous);
+    expect((await storeProof(platform, result))?.number, 'says the same as the last').to.equal(10_000);
+    expect((await storeProof(platform, { ...result, deep: true }))?.number).to.equal(10_001);
+    const numbers = (await readProofs(store, job)).map(({ key }) => proofNumber(key));
+    expect(numbers).to.deep.equal([0, 9_998, 9_999, 10_000, 10_001]);
+    const findings = new Findings();
+    checkProofs(await readProofs(store, job), await readDecisions(store, view), findings);
+    expect(findings.list().map(({ message }) => message)).to.deep.equal([
+      `the proof before ${proofKey(job, 9_998)} is gone`,
+    ]);
   });
 
   it('accepts a proof of an early version, which has neither its own checksum nor evidence', async () => {

@@ -108,6 +108,33 @@ const trouble = (fields: Partial<Trouble>): Trouble => ({
 });
 
 describe('why, as a function of a snapshot', () => {
+  it('offers to fetch outputs of a cancelled job only if it has some, and names their step', () => {
+    const { record } = view;
+    const cancelled = { ...view, cancelled: true };
+    const two = {
+      ...record,
+      spec: { ...record.spec, steps: ['one', 'two'].map((name) => ({ ...record.spec.steps[0], name })) },
+    };
+    const mendOf = (published: readonly number[] | null, of: object = {}): string => {
+      const steps = published?.map((count, index) => ({
+        ...step,
+        name: ['one', 'two'][index] ?? '',
+        published: count,
+      }));
+      const seen = { ...snapshot, view: { ...cancelled, record: two, ...of }, steps: steps ?? null };
+      const found = causesOf(seen as Snapshot).find(({ code }) => code === 'cancelled');
+      return found?.mend ?? 'no cause';
+    };
+    const gets = 'gets the outputs that it has';
+    expect(mendOf([3, 1])).to.equal(
+      `a cancelled job can't be resumed: submit it again; batchctl fetch ${record.job} -o DIR/ ${gets}`,
+    );
+    expect(mendOf([3, 0])).to.include(`batchctl fetch ${record.job} --step one -o DIR/ ${gets}`);
+    for (const none of [[0, 0], null])
+      expect(mendOf(none)).to.equal("a cancelled job can't be resumed: submit it again");
+    expect(mendOf([3, 1], { pruned: { entry: 1 } })).not.to.include('fetch');
+  });
+
   it('finds nothing if tasks run and more wait', () => {
     expect(codes({})).to.deep.equal([]);
   });
