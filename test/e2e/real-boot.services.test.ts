@@ -1,16 +1,20 @@
 // Protects: a machine becomes a worker by its user-data, works, drains when EC2 interrupts it, and shuts down cleanly.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { COMMAND_IDS } from '../../src/model/command-ids.ts';
 import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
+import type { HostOptions } from '../support/grid/host.ts';
 import { type Guest, GuestImages } from '../support/guest/guest.ts';
+import { type Listening, serve } from '../support/servers/listen.ts';
 import { until } from '../support/until.ts';
 
 /** Seconds without work after which a worker leaves. */
 const IDLE = 15;
 const TASKS = 5;
+const METADATA = 'AWS_EC2_METADATA_SERVICE_ENDPOINT';
 /** Milliseconds that a boot may take on a busy machine. */
 const BOOT = 400_000;
 
@@ -21,13 +25,15 @@ describe('a machine that boots from scratch', function () {
   const guests = new Map<string, Guest>();
   /** Tasks wait for it. */
   let going = false;
+  /** Changes the next guest's surroundings. */
+  let mute: ((options: HostOptions) => HostOptions) | null = null;
 
   before(async () => {
     images = await GuestImages.make();
     const group = { instances: ['c7g.large'], max: 1, slots: 2, visibility: '30s' };
     const groups = { amazon: { ...group, spot: true, packages: ['zstd'] }, debian: { ...group, spot: false } };
     world = await GridWorld.open(IDLE, { groups }, {}, (options) => {
-      const guest = images.guest(options.group.endsWith('-amazon') ? 'amazon' : 'debian', options);
+      const guest = images.guest(options.group.endsWith('-amazon') ? 'amazon' : 'debian', mute?.(options) ?? options);
       guests.set(options.id, guest);
       if (going) writeFileSync(join(guest.shared, 'go'), '');
       return guest;
@@ -88,4 +94,46 @@ describe('a machine that boots from scratch', function () {
     expect([...guests.values()].map(({ code }) => code)).to.deep.equal([0, 0, 0]);
     expect(world.supervisor.troubles).to.deep.equal([]);
   });
+
+  it('shuts down by itself if its metadata no longer answers', async () => {
+    let real = '';
+    const metadata = await muteMetadata(() => real);
+    mute = (options) => {
+      real = options.env[METADATA] ?? '';
+      // Its second try is the last one.
+      return { ...options, env: { ...options.env, [METADATA]: metadata.url, BATCHCTL_TEST_BOOT_RESPITE: '1' } };
+    };
+    try {
+      await world.runSuccessfully('scale', '1', '--group', 'debian');
+      const guest = await until('it is launched', () => guests.get(of('debian')[0]?.id ?? ''));
+      await until('it is shut down', () => guest.code !== null, BOOT);
+      expect(guest.code, 'in order').to.equal(0);
+      mute = null;
+      expect(guest.console())
+        .to.include("the instance's metadata does not answer")
+        .and.include('it tries again in a minute')
+        .and.include('this instance could not end through its group: it shuts down');
+    } finally {
+      await metadata.close();
+    }
+  });
 });
+
+/** A proxy of an instance's metadata, which answers until the boot script, which uses curl, makes its first request. */
+function muteMetadata(metadata: () => string): Promise<Listening> {
+  let isMute = false;
+  return serve((asked, answer) => {
+    isMute ||= /^curl/.test(asked.headers['user-agent'] ?? '');
+    if (isMute) {
+      asked.socket.destroy();
+      return;
+    }
+    const { method, headers, url = '/' } = asked;
+    const onward = request(new URL(url, metadata()), { method, headers }, (from) => {
+      answer.writeHead(from.statusCode ?? 500, from.headers);
+      from.pipe(answer);
+    });
+    onward.on('error', () => asked.socket.destroy());
+    asked.pipe(onward);
+  });
+}

@@ -10,12 +10,17 @@ GIVE_UP=batchctl-give-up
 # Seconds: a new role is not known everywhere at once, and a program that fails does so soon.
 PATIENCE=\${BATCHCTL_TEST_BOOT_PATIENCE:-60}
 SETTLE=\${BATCHCTL_TEST_BOOT_SETTLE:-5}
+# Seconds for which an instance that can't run tries to end through its group, before it shuts down in any case.
+RESPITE=\${BATCHCTL_TEST_BOOT_RESPITE:-3600}
+ENDING=$((5 * PATIENCE))
 IMDS=\${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}
 export AWS_REGION=$REGION AWS_DEFAULT_REGION=$REGION AWS_PAGER=
 export HOME=\${HOME:-/root}
 umask 022
 
 say() { echo "batchctl: $*"; }
+# Without a route, a connection takes a minute to fail.
+aws() { command aws --cli-connect-timeout 10 "$@"; }
 # Records the current step, which a failed boot reports.
 at() {
   echo "$1" >"$STATE/boot-step"
@@ -126,7 +131,8 @@ fetch_program() {
   rm -f "$archive" "$archive.gz"
 }
 
-# Ends this instance when its program can't run: a unit of its own, which comes when the other has failed for good.
+# Ends this instance when its program can't run: a unit of its own, which comes when the other has failed for good. Its
+# limit ends an instance on which the script itself fails: that takes longer than RESPITE.
 write_give_up() {
   local boot=$ROOT/opt/batchctl/boot
   mkdir -p "$ROOT/etc/systemd/system" "$ROOT/opt/batchctl"
@@ -134,10 +140,15 @@ write_give_up() {
   cat >"$ROOT/etc/systemd/system/$GIVE_UP.service" <<UNIT
 [Unit]
 Description=ends this instance: $UNIT can't run
-StartLimitIntervalSec=0
+StartLimitIntervalSec=4h
+StartLimitBurst=90
+StartLimitAction=poweroff
 
 [Service]
 Type=oneshot
+TimeoutStartSec=15min
+StandardOutput=journal+console
+StandardError=inherit
 ExecStart=/bin/bash $boot give-up
 Restart=on-failure
 RestartSec=60
@@ -183,23 +194,58 @@ boot_failed() {
 # Fails while the store takes no mark.
 mark_failed() {
   if ! [[ -e $STATE/unmarked ]]; then return 0; fi
+  [[ -n $INSTANCE ]] || return
   put "$STATE/boot-mark" "groups/$GROUP/boots/$INSTANCE.failed" || return
   rm -f "$STATE/unmarked"
 }
 
-# The program failed for good after a boot that went well. No mark is left: it may be a service that was away for long.
+did_boot_fail() { grep -qs '"what":"failed"' "$STATE/boot-mark"; }
+
+# Sets INSTANCE. Fails while the instance's metadata does not answer.
+identify() {
+  INSTANCE=$(cat "$STATE/instance" 2>/dev/null) || INSTANCE=$(meta instance-id) || return
+  echo "$INSTANCE" >"$STATE/instance"
+}
+
+# The program can't run: the boot failed, or the unit did for good. In that case no mark is left: it may be a service that
+# was away for long. systemd repeats it until it succeeds; after RESPITE, the instance shuts down, even if it can reach
+# nothing. Its group may replace it then, which costs what staying would, and works once the cause is gone.
 give_up() {
+  local since now
+  if try_to_end; then
+    rm -f "$STATE/giving-up"
+    return 0
+  fi
+  now=$(cut -d. -f1 /proc/uptime)
+  since=$(cat "$STATE/giving-up" 2>/dev/null) || echo "\${since:=$now}" >"$STATE/giving-up"
+  if [[ $((now - since)) -lt $RESPITE ]]; then
+    say "it tries again in a minute, and shuts down in $(((RESPITE - now + since) / 60 + 1)) minutes at the latest"
+    return 1
+  fi
+  say "$UNIT can't run, and this instance could not end through its group: it shuts down"
+  systemctl poweroff
+}
+
+try_to_end() {
   local target
-  INSTANCE=$(cat "$STATE/instance") || return 0
-  # Without a group there is no such answer (curl: 22).
-  target=$(meta autoscaling/target-lifecycle-state) || [[ $? -eq 22 ]] || return 1
-  if [[ $target != InService ]]; then
+  if ! did_boot_fail && [[ $(systemctl is-active "$UNIT.service") == active ]]; then
+    say "$UNIT runs again"
+    return 0
+  fi
+  # Without a group there is no such answer. A person may have set this instance aside.
+  if ! identify || ! target=$(meta autoscaling/target-lifecycle-state || meta instance-id >/dev/null); then
+    say "$UNIT can't run, and the instance's metadata does not answer at $IMDS"
+    return 1
+  fi
+  if [[ $target != InService ]] && ! { [[ -z $target ]] && did_boot_fail; }; then
     say "$UNIT can't run; this instance is to be \${target:-in no group}, and not ended here"
     return 0
   fi
   say "$UNIT can't run: this instance gives up. What it said last:"
   journalctl --no-pager -o cat -n 100 -u "$UNIT.service" || true
+  sed -i 's/"instance":""/"instance":"'"$INSTANCE"'"/' "$STATE/boot-mark" 2>/dev/null
   put "$LOG" "workers/$INSTANCE/boot.log" || true
+  mark_failed || true
   leave
 }
 
@@ -208,11 +254,11 @@ may_be_replaced() {
   local marks
   STAYS=
   if ! mark_failed || ! marks=$(last_boots); then
-    say "s3://$BUCKET takes no mark of a failed boot: this instance stays until it does, as its group would replace it for ever"
+    say "s3://$BUCKET takes no mark of a failed boot: this instance stays for now, as its group would replace it at once"
     return 1
   fi
   if [[ $(grep -c '[.]failed$' <<<"$marks") -lt 3 ]]; then return 0; fi
-  say "three boots in a row failed: this instance stays, and does nothing"
+  say "three boots in a row failed: this instance stays for now, and does nothing"
   STAYS=yes
 }
 
@@ -220,9 +266,10 @@ may_be_replaced() {
 # the group replaces it, twice. After one that went well the failure may pass, and no mark would end the replacements.
 shut_down() {
   say "this instance can't end itself: $1"
-  grep -qs '"what":"failed"' "$STATE/boot-mark" || return 1
+  did_boot_fail || return
   may_be_replaced || return
-  if [[ -z $STAYS ]]; then systemctl poweroff; fi
+  [[ -z $STAYS ]] || return
+  systemctl poweroff
 }
 
 # The role may not end this instance. Where it may make the group smaller, the group ends an instance that is not
@@ -239,15 +286,17 @@ shrink_group() {
 }
 
 # Ends this instance through its group, the group's size lowered by it. A group at its minimum replaces it, twice.
-# Then this instance stays, so that the group doesn't replace it for ever. It also stays while it can't read the marks
-# in the bucket. Without the right to end itself (a new role may get it late), or a way to Auto Scaling, it shuts down.
+# Then this instance stays, for RESPITE, so that the group does not replace it again and again. It also stays while it
+# can't read the marks in the bucket. Without the right to end itself (a new role may get it late), or a way to Auto
+# Scaling, it shuts down. Fails if this instance stays.
 leave() {
-  local how=--should-decrement-desired-capacity said soon=$((SECONDS + PATIENCE)) end=$((SECONDS + 5 * PATIENCE))
+  [[ -n $INSTANCE ]] || return
+  local how=--should-decrement-desired-capacity said soon=$((SECONDS + PATIENCE)) end=$((SECONDS + ENDING))
   until said=$(aws autoscaling terminate-instance-in-auto-scaling-group --instance-id "$INSTANCE" "$how" 2>&1); do
     say "$said"
     if [[ $said == *ValidationError* && $said =~ [Mm]in\\ ?[Ss]ize ]]; then
       may_be_replaced || return
-      if [[ -n $STAYS ]]; then return 0; fi
+      [[ -z $STAYS ]] || return
       how=--no-should-decrement-desired-capacity
     elif [[ $SECONDS -ge $soon && $said =~ AccessDenied|UnauthorizedOperation|not\\ authorized ]]; then
       if shrink_group; then
@@ -288,15 +337,16 @@ ended() {
   INSTANCE=$(cat "$STATE/instance" 2>/dev/null)
   LAST=$(grep -v '^[[:space:]]*$' "$LOG" | tail -n 1 | tr -cd '[:print:]' | sed 's/["\\\\]/./g' | cut -c1-300)
   if [[ $1 -eq 0 ]]; then say "$UNIT runs"; else say "the boot failed (exit code $1): $UNIT does not run"; fi
-  if [[ -z $INSTANCE ]]; then return 0; fi
-  put "$LOG" "workers/$INSTANCE/boot.log"
+  if [[ -n $INSTANCE ]]; then put "$LOG" "workers/$INSTANCE/boot.log"; fi
   if [[ $1 -eq 0 ]]; then boot_went_well; else boot_failed "$1"; fi
 }
 
 if [[ \${1:-} == give-up ]]; then
   set +e
-  give_up >>"$LOG" 2>&1 </dev/null
-  exit
+  # systemd repeats it.
+  ENDING=$PATIENCE
+  give_up 2>&1 </dev/null | tee -a "$LOG"
+  exit "\${PIPESTATUS[0]}"
 fi
 
 trap 'exit 143' TERM
@@ -306,14 +356,16 @@ chmod 0640 "$LOG"
 # The console, and cloud-init's log, show it too. Processes that a setup leaves behind keep neither of them open.
 tail -n 0 -s 0.2 -f --pid=$$ "$LOG" &
 echo start >"$STATE/boot-step"
-rm -f "$STATE/unmarked"
+rm -f "$STATE/unmarked" "$STATE/boot-mark" "$STATE/instance"
 set +e
 (
   set -e
   at instance
-  INSTANCE=$(meta instance-id)
-  echo "$INSTANCE" >"$STATE/instance"
   write_give_up
+  if ! identify; then
+    say "the instance's metadata does not answer at $IMDS"
+    exit 1
+  fi
   boot
 ) >>"$LOG" 2>&1 </dev/null
 code=$?
