@@ -81,7 +81,13 @@ function splitStatement(statement: Statement): readonly Statement[] {
 
 /** To resume an interrupted upload, and to end one whose file changed. */
 export const RESUME = ['s3:ListMultipartUploadParts', 's3:AbortMultipartUpload'];
-const CONSUME = ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:DeleteMessage'];
+const CONSUME = [
+  'sqs:GetQueueUrl',
+  'sqs:GetQueueAttributes',
+  'sqs:ListQueueTags',
+  'sqs:ReceiveMessage',
+  'sqs:DeleteMessage',
+];
 export const QUEUE = [...CONSUME, 'sqs:ChangeMessageVisibility', 'sqs:SendMessage'];
 const LEDGER = ['sdb:Select', 'sdb:GetAttributes', 'sdb:PutAttributes', 'sdb:BatchDeleteAttributes'];
 

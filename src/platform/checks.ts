@@ -55,7 +55,7 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
       ...checks.routeChecks(places, process.env),
       ...identity.identityChecks(clients, !hasNoAccounts(profile)),
       ...bucket.bucketChecks(probed, region),
-      ...checks.queueChecks(clients, checked),
+      ...checks.queueChecks(clients, homeOf(profile), checked),
       ...(isMissingFromEmulator(profile, 'autoscaling') ? [] : checks.groupChecks(clients, homeOf(profile), scaled)),
       ...(isMissingFromEmulator(profile, 'servicequotas') ? [] : [quotas.quotaCheck(clients, uses)]),
       { check: 'ledger', run: () => ledgerFinding(profile, clients) },

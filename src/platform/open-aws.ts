@@ -77,9 +77,13 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
   });
   const queues = new OpenMap<TaskQueue>(async (group) => {
-    const { openSqsQueue } = await import('../adapters/aws/sqs-queue.ts');
+    const [{ openSqsQueue }, { homeOf }] = await Promise.all([
+      import('../adapters/aws/sqs-queue.ts'),
+      import('../lib/home.ts'),
+    ]);
     const { onWarning } = options;
-    const opening = openSqsQueue({ ...queueOptions(group), ...(onWarning !== undefined && { onWarning }) });
+    const home = homeOf(profile);
+    const opening = openSqsQueue({ ...queueOptions(group), home, ...(onWarning !== undefined && { onWarning }) });
     const [queue, answer] = await Promise.allSettled([opening, allowed()]);
     if (queue.status === 'rejected') throw queue.reason;
     if (answer.status === 'fulfilled') return queue.value;

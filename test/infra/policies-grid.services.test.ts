@@ -194,6 +194,7 @@ const BY_THE_MANAGER = [
   's3:ListBucketMultipartUploads',
   'sqs:GetQueueUrl',
   'sqs:GetQueueAttributes',
+  'sqs:ListQueueTags',
   'sqs:ReceiveMessage',
   'sqs:DeleteMessage',
   'sqs:ChangeMessageVisibility',

@@ -81,10 +81,6 @@ describe('an account with other stacks of the same name', () => {
       expect(code, stderr).to.equal(7);
       expect(stderr).to.include(owner).and.include('use another stack name in the profile');
     }
-    theirs.write('job.json', rangeJob('echo', 2, { name: 'one', run: ['true'] }));
-    const { code, stderr } = await theirs.run(['submit', 'job.json']);
-    expect(code, stderr).to.equal(0);
-    expect(stderr).to.include(owner);
     const doctor = await theirs.run(['doctor']);
     expect(doctor.stdout).to.match(new RegExp(`^fail +group +${owner}`, 'm'));
     const now = await state();
@@ -92,6 +88,52 @@ describe('an account with other stacks of the same name', () => {
     expect(groups).to.include(`${HERE}/group/${ours.stack}-default`);
     for (const name of groups) expect(now[name], name).to.equal(before[name]);
     await ours.runSuccessfully('scale', '1', '--yes');
+  });
+
+  it('sends no message to the queue of another home, and no worker takes any: both say whose it is', async () => {
+    await ours.up();
+    const job = rangeJob('echo', 2, { name: 'one', run: ['true'] });
+    ours.write('job.json', job);
+    await ours.runSuccessfully('submit', 'job.json', '--no-scale');
+    configureTheirs({ groups: { default: {} } });
+    const Bucket = `${ours.stack}-theirs`;
+    await here.s3.createBucket({ Bucket });
+    theirs.write('job.json', job);
+    cloud.takeCalls();
+    for (const args of [
+      ['submit', 'job.json'],
+      ['worker', '--here', '--until-empty'],
+      ['queue', 'purge', '--confirm', 'default'],
+    ]) {
+      const { code, stderr } = await theirs.run(args);
+      expect(code, `${args.join(' ')}: ${stderr}`).to.equal(7);
+      expect(stderr).to.include(
+        `the queue ${ours.stack}-default belongs to the stack ${ours.stack} of ${home()}, not of ${HERE}/${Bucket}/`,
+      );
+      expect(stderr).to.include('use another stack name in the profile');
+    }
+    const actions = cloud.takeCalls().map(({ action }) => action);
+    for (const each of ['SendMessageBatch', 'ReceiveMessage', 'PurgeQueue', 'DeleteMessageBatch'])
+      expect(actions).to.not.include(each);
+    expect((await here.s3.listObjectsV2({ Bucket, Prefix: 'jobs/' })).KeyCount ?? 0).to.equal(0);
+    const doctor = await theirs.run(['doctor']);
+    expect(doctor.stdout).to.match(/^fail +queue +the queue \S+ belongs to the stack/m);
+    // The owner of the queue goes on: a process asks once for the tags of each queue that it opens.
+    cloud.takeCalls();
+    await ours.runSuccessfully('worker', '--here', '--until-empty');
+    expect(cloud.takeCalls().filter(({ action }) => action === 'ListQueueTags')).to.have.length(1);
+    await ours.runSuccessfully('wait', 'last');
+  });
+
+  it('compares no queue whose tags it may not read, and takes a queue without a home as its own', async () => {
+    await ours.up();
+    ours.write('job.json', rangeJob('echo', 2, { name: 'one', run: ['true'] }));
+    cloud.failNext(({ action }) => action === 'ListQueueTags', 403, 'AccessDenied', 'no', 1);
+    await ours.runSuccessfully('submit', 'job.json', '--no-scale');
+    const { QueueUrl } = await here.sqs.getQueueUrl({ QueueName: `${ours.stack}-default` });
+    await here.sqs.untagQueue({ QueueUrl, TagKeys: [HOME_TAG] });
+    await ours.runSuccessfully('worker', '--here', '--until-empty');
+    await ours.runSuccessfully('wait', 'last');
   });
 
   it('keeps groups of a home that shares only the name of the stack with one that has other groups', async () => {

@@ -6,7 +6,8 @@ import type {
   MixedInstancesPolicy,
 } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError } from '../../errors.ts';
-import { HOME_TAG, MODE_TAG, partitionOf, STACK_TAG, UNTIL_TAG } from '../../lib/stack-names.ts';
+import { requireHome } from '../../lib/home.ts';
+import { MODE_TAG, partitionOf, UNTIL_TAG } from '../../lib/stack-names.ts';
 import type { GroupSize } from '../../model/group-size.ts';
 import type {
   GroupMachine,
@@ -49,12 +50,11 @@ export class ScalingRequests {
     const found = answer.AutoScalingGroups?.find(({ AutoScalingGroupName }) => AutoScalingGroupName === this.name);
     // Status is set only while a group is being deleted (Auto Scaling: AutoScalingGroup).
     if (found === undefined || found.Status !== undefined) return null;
-    const home = tagOf(found, HOME_TAG);
-    if (this.#home === null || home === null || home === this.#home) return found;
-    const owner = `belongs to the stack ${tagOf(found, STACK_TAG)} of ${home}, not of ${this.#home}`;
-    throw new BatchctlError('refused', `the Auto Scaling group ${this.name} ${owner}`, {
-      hint: "use another stack name in the profile: with this one, messages also go to that stack's queues",
-    });
+    if (this.#home !== null) {
+      const tags = Object.fromEntries((found.Tags ?? []).map(({ Key = '', Value }) => [Key, Value]));
+      requireHome(`the Auto Scaling group ${this.name}`, tags, this.#home);
+    }
+    return found;
   }
 
   /** The latest activities, newest first. */

@@ -5,7 +5,7 @@ import { DRAIN_HOOK, deadQueueName } from '../../lib/stack-names.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import { countsOf, ScalingRequests, sizeOf, troublesOf } from './auto-scaling.ts';
 import type { AwsClients } from './clients.ts';
-import { findQueue, type QueueAttributes, queueWarnings, readAttributes } from './sqs-open.ts';
+import { findQueue, type QueueAttributes, queueWarnings, readAttributes, requireOwnQueue } from './sqs-open.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -114,14 +114,14 @@ function groupCheck(check: string, group: string, look: () => Promise<Finding>):
   return { check, run };
 }
 
-/** Whether each group's queue and dead-letter queue exist, with the right attributes. */
-export function queueChecks(clients: AwsClients, queues: readonly CheckedQueue[]): readonly Check[] {
-  return queues.map((queue) => groupCheck('queue', queue.group, () => checkQueue(clients, queue)));
+/** Whether each group's queue and dead-letter queue exist, with the right attributes, and are this home's. */
+export function queueChecks(clients: AwsClients, home: string, queues: readonly CheckedQueue[]): readonly Check[] {
+  return queues.map((queue) => groupCheck('queue', queue.group, () => checkQueue(clients, home, queue)));
 }
 
-async function checkQueue(clients: AwsClients, { name, visibility }: CheckedQueue): Promise<Finding> {
+async function checkQueue(clients: AwsClients, home: string, { name, visibility }: CheckedQueue): Promise<Finding> {
   const deadName = deadQueueName(name);
-  const [main, dead] = await Promise.all([attributesOf(clients, name), attributesOf(clients, deadName)]);
+  const [main, dead] = await Promise.all([attributesOf(clients, name, home), attributesOf(clients, deadName)]);
   if (main === null || dead === null) {
     const missing = [...(main === null ? [name] : []), ...(dead === null ? [deadName] : [])];
     const [is, them] = missing.length === 1 ? ['does', 'it'] : ['do', 'them'];
@@ -165,9 +165,11 @@ const days = (seconds: number): string =>
   seconds % 86_400 === 0 ? `${seconds / 86_400} d` : `${Math.round(seconds / 360) / 10} h`;
 
 /** Null if the queue doesn't exist. */
-async function attributesOf(clients: AwsClients, name: string): Promise<QueueAttributes | null> {
+async function attributesOf(clients: AwsClients, name: string, home?: string): Promise<QueueAttributes | null> {
   try {
-    return (await readAttributes(await findQueue(clients, name, 'probe', 0))).attributes;
+    const queue = await findQueue(clients, name, 'probe', 0);
+    if (home !== undefined) await requireOwnQueue(queue, name, home);
+    return (await readAttributes(queue)).attributes;
   } catch (error) {
     if (isKind(error, 'notFound')) return null;
     throw error;

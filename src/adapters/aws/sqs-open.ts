@@ -2,8 +2,10 @@ import {
   CreateQueueCommand,
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
+  ListQueueTagsCommand,
   type QueueAttributeName,
 } from '@aws-sdk/client-sqs';
+import { requireHome } from '../../lib/home.ts';
 import { deadQueueName, partitionOf } from '../../lib/stack-names.ts';
 import type { QueueCounts } from '../../ports/task-queue.ts';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
@@ -41,6 +43,18 @@ export async function findQueue(
     const { QueueUrl = '' } = await (await client()).send(new GetQueueUrlCommand({ QueueName: name }));
     return { ...place, url: QueueUrl, arn: queueArn(clients, name, QueueUrl) };
   });
+}
+
+/** Throws `refused` for the queue of another home. Without the right to read its tags, nothing is compared. */
+export async function requireOwnQueue(queue: SqsQueueRef, name: string, home: string): Promise<void> {
+  let tags: Readonly<Record<string, string>> = {};
+  try {
+    const client = await queue.client();
+    tags = (await client.send(new ListQueueTagsCommand({ QueueUrl: queue.url }))).Tags ?? {};
+  } catch {
+    return;
+  }
+  requireHome(`the queue ${name}`, tags, home);
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type QueueAttributes,
   queueWarnings,
   readAttributes,
+  requireOwnQueue,
   type SqsOptions,
 } from './sqs-open.ts';
 import { SqsReceiver } from './sqs-receive.ts';
@@ -22,11 +23,13 @@ export { createQueues, type SqsOptions } from './sqs-open.ts';
 export interface SqsQueueOptions extends SqsOptions {
   /** Called once, at the start, for each attribute of the queues that isn't as it should be. */
   readonly onWarning?: (line: string) => void;
+  /** The home of the stack whose queue this should be; absent: not compared. */
+  readonly home?: string;
 }
 
 /**
  * Opens a group's queue. Transient failures are retried for a minute; then every method throws `unavailable`. Throws
- * `notFound` without the queue or its dead-letter queue, `credentials`, `unavailable`.
+ * `notFound` without the queue or its dead-letter queue, `refused` for the queue of another home, `credentials`, `unavailable`.
  */
 export async function openSqsQueue(options: SqsQueueOptions): Promise<TaskQueue> {
   const clients = new AwsClients(options.clients);
@@ -39,7 +42,7 @@ export async function openSqsQueue(options: SqsQueueOptions): Promise<TaskQueue>
 }
 
 async function openQueue(clients: AwsClients, options: SqsQueueOptions): Promise<TaskQueue> {
-  const { name, group, leaseSeconds, patienceMs, pollSeconds = 20 } = options;
+  const { name, group, leaseSeconds, patienceMs, pollSeconds = 20, home } = options;
   // The dead letters are in a queue of their own; a message attribute holds each letter's reason.
   const [queue, dead] = await Promise.all([
     findQueue(clients, name, 'control', patienceMs),
@@ -48,6 +51,7 @@ async function openQueue(clients: AwsClients, options: SqsQueueOptions): Promise
   const [{ attributes: found }, { attributes: foundDead }] = await Promise.all([
     readAttributes(queue),
     readAttributes(dead),
+    ...(home === undefined ? [] : [requireOwnQueue(queue, name, home)]),
   ]);
   for (const line of queueWarnings(options, found, foundDead)) {
     options.onWarning?.(`${line} (fix it with batchctl infra up)`);
