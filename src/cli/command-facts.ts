@@ -15,8 +15,6 @@ export interface CommandFacts {
   readonly group: CommandGroup;
   readonly summary: string;
   readonly also: readonly string[];
-  /** Left out of lists. */
-  readonly unlisted: boolean;
   readonly arguments: readonly ArgumentFacts[];
   readonly options: readonly OptionFacts[];
   readonly passThrough: boolean;
@@ -52,12 +50,11 @@ export async function allCommandFacts(
   { commands }: Pick<CommandTable, 'commands'>,
 ): Promise<readonly CommandFacts[]> {
   return Promise.all(
-    commands.map(async ({ name, group, summary, also = [], unlisted = false, load }) => ({
+    commands.map(async ({ name, group, summary, also = [], load }) => ({
       name,
       group,
       summary,
       also,
-      unlisted,
       ...(await factsOf((await load())(ctx))),
     })),
   );
@@ -65,7 +62,7 @@ export async function allCommandFacts(
 
 async function factsOf(
   definition: CommandDefinition,
-): Promise<Omit<CommandFacts, 'name' | 'group' | 'summary' | 'also' | 'unlisted'>> {
+): Promise<Omit<CommandFacts, 'name' | 'group' | 'summary' | 'also'>> {
   const { passThrough, writes, help } = definition;
   const output = await outputOf(definition);
   return {

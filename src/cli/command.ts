@@ -184,10 +184,6 @@ export interface CommandEntry {
   readonly summary: string;
   /** Other names of it, which help, pages and completion list: `data put`. */
   readonly also?: readonly string[];
-  /** Flags that mean another command: `status --watch` is `watch`. Its definition has them for its help alone. */
-  readonly instead?: Readonly<Record<string, string>>;
-  /** An old name, omitted from help, completion and the documentation. */
-  readonly unlisted?: true;
   readonly load: () => Promise<(ctx: Context) => CommandDefinition>;
 }
 

@@ -36,9 +36,7 @@ const infraPrint = () => import('./commands/infra-print.ts');
 export const COMMANDS: readonly CommandEntry[] = [
   ...inGroup('Start', [
     entry('init', 'Write an example configuration, job and .gitignore', init),
-    entry('doctor', 'Check the configuration, services and disk; suggest fixes', diagnosis, {
-      instead: { '--notify': 'notify test' },
-    }),
+    entry('doctor', 'Check the configuration, services and disk; suggest fixes', diagnosis),
     entry('config show', 'Show each configuration value and where it came from', about),
     entry('config trust', 'Trust a root that came with a clone or a copy', about),
     entry('schema', "Print the JSON Schema of job files, the configuration or a command's answer", about),
@@ -59,9 +57,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     entry('rehearse', 'Run a job on a sample, optionally with faults, and forecast the full run', rehearse),
     entry('submit', 'Split the input into tasks and queue them', submit),
     entry('jobs', 'List jobs, newest first', jobs),
-    entry('status', 'Show the progress of each step of a job', status, {
-      instead: { '--watch': 'watch', '-w': 'watch', '--wait': 'wait' },
-    }),
+    entry('status', 'Show the progress of each step of a job', status),
     entry('watch', 'Show the status live until the job ends', watch),
     entry('wait', 'Wait silently until the job ends', watch),
     entry('tasks', 'List tasks, or all attempts of one task', tasks),
@@ -76,11 +72,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     entry('adjust', 'Change the deadline, tolerance or limits of an open job', changes),
     entry('cancel', 'End a job permanently and keep its outputs', changes),
     entry('fetch', 'Download the verified outputs of a job, one file per task or joined', fetch),
-    entry('verify', 'Prove that nothing was lost, duplicated or altered', verify, {
-      instead: { '--rebuild-ledger': 'ledger rebuild' },
-    }),
+    entry('verify', 'Prove that nothing was lost, duplicated or altered', verify),
     entry('prune', 'Remove the outputs, parts and logs of finished jobs', prune),
-    entry('ledger rebuild', 'Rebuild the ledger from the store', verify, { unlisted: true }),
+    entry('ledger rebuild', 'Rebuild the ledger from the store', verify),
     entry('history', 'Show who decided what about a job, and when', jobs),
     entry('why', 'Explain why a job is slow, stuck or failing, and how to fix it', diagnosis),
     entry('report', 'Report durations, waiting, throughput and failures; HTML too', report),
@@ -110,7 +104,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     entry('schedule resume', 'Resume a paused schedule', schedules),
     entry('schedule rm', 'Remove a schedule and keep its jobs', schedules),
     entry('schedule run', 'Fire one period by hand', schedules),
-    entry('notify test', 'Send a test event to all receivers of notifications', notifyTest, { unlisted: true }),
+    entry('notify test', 'Send a test event to all receivers of notifications', notifyTest),
     entry('tick', 'Do one round: fire due schedules and look after open jobs', tick),
   ]),
   ...inGroup('Infrastructure', [
@@ -136,14 +130,8 @@ const HIDDEN: readonly CommandEntry[] = [
   },
 ];
 
-/**
- * Names that are accepted but not listed: what they stand for, as words. Names of earlier versions stay for one release;
- * `ls` and `list` may be used for each other.
- */
+/** Names that are accepted but not listed, and the words that they stand for: `ls` and `list` are the same. */
 const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
-  'tasks kill': ['kill'],
-  'config schema': ['schema', 'config'],
-  'job schema': ['schema', 'job'],
   list: ['ls'],
   'data list': ['ls'],
   'schedule list': ['schedule', 'ls'],
@@ -154,21 +142,14 @@ const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
   'workers list': ['workers'],
 };
 
-/**
- * The entry with the longest name that the words begin with, and the remaining words. A flag that means another command
- * leads to that one: `status --watch` is `watch`.
- */
+/** The entry with the longest name that the words begin with, and the remaining words. */
 export function findCommand(words: readonly string[]): { entry: CommandEntry; words: readonly string[] } | null {
   for (let length = Math.min(3, words.length); length > 0; length -= 1) {
     const name = words.slice(0, length).join(' ');
     const rest = words.slice(length);
     if (Object.hasOwn(OTHER_NAMES, name)) return findCommand([...(OTHER_NAMES[name] ?? []), ...rest]);
     const entry = [...COMMANDS, ...HIDDEN].find((known) => known.name === name || known.also?.includes(name) === true);
-    if (entry === undefined) continue;
-    const flag = rest.find((word) => entry.instead !== undefined && Object.hasOwn(entry.instead, word));
-    const meant = flag === undefined ? undefined : entry.instead?.[flag];
-    if (meant === undefined) return { entry, words: rest };
-    return findCommand([...meant.split(' '), ...rest.filter((word) => word !== flag)]);
+    if (entry !== undefined) return { entry, words: rest };
   }
   return null;
 }
@@ -183,7 +164,7 @@ function entry<N extends string, M extends Readonly<Record<`${Words<N>}Command`,
   name: N,
   summary: string,
   load: () => Promise<M>,
-  more: Pick<CommandEntry, 'also' | 'instead' | 'unlisted'> = {},
+  more: Pick<CommandEntry, 'also'> = {},
 ): Omit<CommandEntry, 'group'> {
   const exported = `${name.replace(/[ -]([a-z])/g, (_, letter: string) => letter.toUpperCase())}Command`;
   return {

@@ -44,8 +44,7 @@ export function overview(commands: readonly CommandEntry[], width: number): stri
 }
 
 /** `batchctl help --all`: every command by group, and the flags that all take. */
-export function allCommandsHelp(known: readonly CommandEntry[], width: number): string {
-  const commands = known.filter(({ unlisted }) => unlisted !== true);
+export function allCommandsHelp(commands: readonly CommandEntry[], width: number): string {
   const groups = [...new Set(commands.map((entry) => entry.group))];
   const blocks = groups.map((group) => {
     const rows = commands.filter((entry) => entry.group === group).map((entry) => [entry.name, entry.summary] as const);

@@ -156,7 +156,7 @@ function dropReason(
 
 const KILLED: Outcome = {
   kind: 'failed',
-  failure: { reason: 'killed', exitCode: null, error: 'failed by tasks kill' },
+  failure: { reason: 'killed', exitCode: null, error: 'failed by kill' },
   attempts: 0,
 };
 

@@ -78,7 +78,7 @@ export function outcomeOfAbort(task: Pick<AdmittedTask, 'number'>, reason: EndRe
     case 'killFail':
       return {
         kind: 'failed',
-        failure: { reason: 'killed', exitCode: null, error: 'failed by tasks kill' },
+        failure: { reason: 'killed', exitCode: null, error: 'failed by kill' },
         attempts: task.number,
       };
     case 'pause':

@@ -50,7 +50,7 @@ export class Recorder {
     const lost = this.#dropped + this.#kept.length;
     if (lost === 0) return;
     this.#o.log.warn(
-      `could not write attempts to the ledger (events: ${lost}); batchctl verify --rebuild-ledger restores them from the store`,
+      `could not write attempts to the ledger (events: ${lost}); batchctl ledger rebuild restores them from the store`,
     );
   }
 

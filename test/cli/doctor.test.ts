@@ -114,7 +114,7 @@ describe('doctor', () => {
   });
 
   for (const [file, check, fix] of [
-    ['ledger.db', 'ledgerFile', 'batchctl verify --rebuild-ledger'],
+    ['ledger.db', 'ledgerFile', 'batchctl ledger rebuild'],
     ['queue.db', 'queueFile', 'batchctl verify JOB --repair'],
   ] as const) {
     it(`fails for a damaged ${file}, with a fix that loses nothing`, async () => {

@@ -52,7 +52,7 @@ function index(commands: readonly CommandFacts[]): string {
       table(
         ['command', 'does'],
         commands
-          .filter((command) => command.group === group && !command.unlisted)
+          .filter((command) => command.group === group)
           .map(({ name, summary }) => [`[\`${name}\`](${pageOf(name)})`, cell(summary)]),
       ),
     ]),

@@ -75,7 +75,7 @@ describe('a task that spot keeps interrupting', () => {
     await fallback.interrupted('default');
     await fallback.interrupted('default');
     fallback.workspace.write('go', '');
-    await fallback.workspace.run(['tasks', 'kill', job, 'price/0', '--fail']);
+    await fallback.workspace.run(['kill', job, 'price/0', '--fail']);
     await fallback.finish('steady');
     rmSync(fallback.workspace.path('go'));
     expectExit(await fallback.workspace.run(['retry', job, '--task', 'price/0']));

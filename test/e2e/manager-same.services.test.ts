@@ -57,7 +57,7 @@ const BEFORE: readonly Line[] = [
   ['verify', 'JOB', '-o', 'early.ndjson'],
   ['tasks', 'JOB', '--limit', '2'],
   ['kill', 'JOB', 'price/0'],
-  ['tasks', 'kill', 'JOB', 'price/9', '--json'],
+  ['kill', 'JOB', 'price/9', '--json'],
   ['kill', 'JOB', 'price/0', '--fail', '--requeue'],
   ['kill', 'JOB', 'price/0', '--fail', '--dry-run', '--json'],
   ['kill', 'price/0'],

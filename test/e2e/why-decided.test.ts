@@ -152,7 +152,7 @@ describe('why: unavailable services', () => {
     const { job: found, causes } = jsonOf(await workspace.run(['why', '--json']), 11);
     expect(found).to.equal(null);
     expect(causes[0]).to.include({ code: 'damaged' });
-    expect(causes[0].mend).to.include('batchctl verify --rebuild-ledger');
+    expect(causes[0].mend).to.include('batchctl ledger rebuild');
   });
 
   it('reports a store that denies listing', async () => {

@@ -44,7 +44,7 @@ describe('an attempt that is ended from outside', () => {
     expect(outcomeOfAbort({ number: 2 }, 'lease')).to.deep.equal({ kind: 'leaseLost' });
     expect(outcomeOfAbort({ number: 2 }, 'cancel')).to.deep.equal({ kind: 'dropped', why: 'cancelled' });
     expect(outcomeOfAbort({ number: 2 }, 'skip')).to.deep.equal({ kind: 'dropped', why: 'skipped' });
-    const failure = { reason: 'killed', exitCode: null, error: 'failed by tasks kill' };
+    const failure = { reason: 'killed', exitCode: null, error: 'failed by kill' };
     expect(outcomeOfAbort({ number: 2 }, 'killFail')).to.deep.equal({ kind: 'failed', failure, attempts: 2 });
   });
 });

@@ -53,7 +53,7 @@ describe("a worker's recorder", () => {
     refusal = 'unavailable';
     await record(1);
     await recorder.close();
-    expect(warnings.at(-1)).to.match(/events: 1.*batchctl verify --rebuild-ledger/);
+    expect(warnings.at(-1)).to.match(/events: 1.*batchctl ledger rebuild/);
   });
 
   it('keeps at most 20,000 events, the newest, and counts those it dropped', async () => {

@@ -142,6 +142,6 @@ export async function checkSimpleDb(options: SimpleDbOptions, domains: readonly 
   if (found?.e === name) return pass(`SimpleDB accepts writes: ${domains.length} domains from ${domains[0]} on`);
   return fail(
     `SimpleDB did not return what was written to ${domain}`,
-    'use another kind of ledger; batchctl verify --rebuild-ledger fills it from the store',
+    'use another kind of ledger; batchctl ledger rebuild fills it from the store',
   );
 }

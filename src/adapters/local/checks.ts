@@ -212,7 +212,7 @@ export const SQLITE_CHECK: Check = {
 /** Whether the two SQLite files of a root are sound, if `SQLITE_CHECK` passes. The check writes nothing. */
 export function databaseChecks(root: string): readonly Check[] {
   const ledger =
-    'stop the workers (batchctl scale 0), move it away and run batchctl verify --rebuild-ledger: the store has everything that matters';
+    'stop the workers (batchctl scale 0), move it away and run batchctl ledger rebuild: the store has everything that matters';
   const queue =
     'stop the workers (batchctl scale 0) and move it away; batchctl verify JOB --repair re-sends what is missing';
   return [

@@ -103,7 +103,7 @@ export function translateTrouble(names: ServerNames, trouble: ServerTrouble, err
       return make(
         'corrupt',
         `expected the ledger ${name} to be intact, found: ${found}`,
-        'restore the database, or make an empty one and run `batchctl verify --rebuild-ledger`: the store has everything that matters',
+        'restore the database, or make an empty one and run `batchctl ledger rebuild`: the store has everything that matters',
       );
     case 'other':
       return make('unexpected', `the ledger ${name} failed: ${found}`, 'run it again; if this persists, report it');

@@ -125,7 +125,7 @@ function translate(file: string, error: unknown): BatchctlError {
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
     return new BatchctlError('corrupt', `expected a SQLite database in ${file}, found it damaged`, {
       cause: error,
-      hint: 'move the file away and run `batchctl verify --rebuild-ledger`: the store has everything that matters',
+      hint: 'move the file away and run `batchctl ledger rebuild`: the store has everything that matters',
     });
   }
   if (isSqliteBusy(error)) {

@@ -22,7 +22,6 @@ export function doctorCommand(ctx: Context): CommandDefinition {
       exitCodes: { 0: 'no check failed', 3: 'a check failed', 11: 'with --strict: a check warned' },
       related: ['why', 'config show', 'workers', 'queue', 'notify test'],
     },
-    options: { '--notify': 'only send a test event to all receivers, as batchctl notify test does' },
     show: () => ({ answer: (checks) => show(ctx, checks) }),
   });
 }

@@ -56,9 +56,6 @@ const RUN = {
   saveJob: v.optional(field('--save-job <file>', 'without a job file: write a job file that does the same', text)),
 };
 
-/** Accepted for users of `submit --watch`; `run` always follows the job. */
-const WATCH = { '-w, --watch': 'follow the job until it ends, which run always does' };
-
 const runFields = v.strictObject(RUN);
 export type RunInput = v.InferOutput<typeof runFields> & { readonly rest: readonly string[] | null };
 
@@ -66,7 +63,7 @@ export function runCommand(ctx: Context): CommandDefinition {
   const { operands, options } = commandLineFields(RUN);
   return {
     arguments: operands,
-    options: { ...options, ...WATCH },
+    options,
     writes: true,
     passThrough: true,
     stopsItself: true,

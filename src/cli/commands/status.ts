@@ -9,14 +9,12 @@ export function statusCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, status, {
     help: {
       about: 'Shows the progress of each step. It costs the same for ten tasks and for ten million.',
-      examples: ['batchctl status', 'batchctl status -w', 'batchctl status key:month-end-2026-11 --json'],
+      examples: ['batchctl status', 'batchctl status key:month-end-2026-11 --json'],
       exitCodes: { 0: 'in any state of the job', 4: 'no such job' },
       related: ['watch', 'wait', 'tasks', 'jobs'],
     },
     options: {
       '--format <format>': choice('print Prometheus text instead of a table', ['prometheus']),
-      '-w, --watch': 'show it live until the job ends, as batchctl watch does',
-      '--wait': 'wait silently until the job ends, as batchctl wait does',
     },
     show: (_, { format }) => ({
       async answer(found) {

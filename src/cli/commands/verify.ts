@@ -34,9 +34,6 @@ export function verifyCommand(ctx: Context): CommandDefinition {
       },
       related: ['status', 'wait', 'fetch', 'ledger rebuild'],
     },
-    options: {
-      '--rebuild-ledger': 'only rebuild the records of all jobs from the store, as batchctl ledger rebuild does',
-    },
     show: () => verifyPresenter(ctx),
   });
   return {

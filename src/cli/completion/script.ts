@@ -18,7 +18,7 @@ export async function completionScript(
   table: CommandTable,
   shell: keyof typeof SCRIPTS,
 ): Promise<string> {
-  const facts = (await allCommandFacts(ctx, table)).filter(({ unlisted }) => !unlisted);
+  const facts = await allCommandFacts(ctx, table);
   const named = facts.flatMap((command) => [command.name, ...command.also].map((name) => ({ ...command, name })));
   return SCRIPTS[shell](named.map(completable));
 }

@@ -24,8 +24,7 @@ export async function findCandidates(
 ): Promise<readonly Candidate[]> {
   const typed = words.at(-1)?.replace(/^--[\w-]+=/, '') ?? '';
   if (kind === 'commands' || kind === 'schemas' || kind === 'topics') {
-    const listed = table.commands.filter(({ unlisted }) => unlisted !== true);
-    const commands = listed.map(({ name, summary }): Candidate => [name.split(' ')[0] ?? '', summary]);
+    const commands = table.commands.map(({ name, summary }): Candidate => [name.split(' ')[0] ?? '', summary]);
     if (kind === 'commands') return commands;
     if (kind === 'schemas') return [['job', 'a job file'], ['config', 'the configuration'], ...commands];
     const { TOPICS } = await import('../topics.ts');

@@ -178,7 +178,7 @@ export async function cancel(platform: Platform, view: JobView): Promise<ChangeR
 }
 
 /** Error text of a killed task; a worker that receives the task first writes the same. */
-const KILLED = { reason: 'killed', exitCode: null, error: 'failed by tasks kill' } as const;
+const KILLED = { reason: 'killed', exitCode: null, error: 'failed by kill' } as const;
 
 /** Tasks failed at once. */
 const IN_FLIGHT = 16;

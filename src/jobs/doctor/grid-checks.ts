@@ -374,6 +374,6 @@ async function notificationsCheck({ store }: Pick<Platform, 'store'>): Promise<F
   const named = lost.slice(-NAMED).map(({ to, event }) => `${to}, of ${event}`);
   return warn(
     `given up after a day: ${named.join('; ')}${lost.length > NAMED ? `; ${lost.length - NAMED} more` : ''}`,
-    'batchctl doctor --notify shows which receivers accept it now; batchctl prune removes old records',
+    'batchctl notify test shows which receivers accept it now; batchctl prune removes old records',
   );
 }

@@ -326,6 +326,6 @@ function ledgerBehind(seen: Snapshot): Cause | null {
     severity: 'note',
     title: `the ledger lags behind the store: status, tasks and report show less than was done (${formatList(behind, 1)})`,
     evidence: behind,
-    mend: `batchctl verify ${view.record.job} --repair, for this job; batchctl verify --rebuild-ledger, for all`,
+    mend: `batchctl verify ${view.record.job} --repair, for this job; batchctl ledger rebuild, for all`,
   };
 }

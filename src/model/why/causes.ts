@@ -250,7 +250,7 @@ function noticeCauses({ untold = [] }: Snapshot): readonly Cause[] {
     evidence: [
       `tried ${formatMany(tries, 'time')}; ${next === null ? 'it is not retried' : `retried after ${next}, by a manager or tick`}`,
     ],
-    mend: 'batchctl doctor --notify, once it is fixed',
+    mend: 'batchctl notify test, once it is fixed',
   }));
 }
 
