@@ -187,6 +187,8 @@ export class TokenReader {
     const sha256 = hashOf(text);
     const { clock } = this.#platform;
     const known = this.#known.get(sha256);
+    // Whatever the store says now, or if it says nothing: a token never changes.
+    if (known?.token != null && isExpired(known.token, clock.now())) return null;
     const isFresh = known !== undefined && clock.monotonic() - known.asked < freshMs;
     const token = isFresh ? known.token : await this.#ask(sha256);
     return token === null || isExpired(token, clock.now()) ? null : token;

@@ -1,7 +1,7 @@
 // Protects: doctor finds problems of store, workers, queues and machine, says how to fix them and changes nothing.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { requireView } from '../../src/jobs/journal.ts';
 import { openSqlite } from '../../src/lib/sqlite.ts';
@@ -70,6 +70,30 @@ describe('doctor', () => {
     expect(refused.stderr).to.include(lineOf('rootMode').message);
     chmodSync(workspace.dir, 0o755);
     expect((await examine()).lineOf('rootMode').status).to.equal('pass');
+  });
+
+  it('warns, before and after the first job, that others may replace the root in a directory of theirs', async function () {
+    if (process.getuid?.() !== 0) return this.skip();
+    for (const run of [async () => {}, finishJob]) {
+      await run();
+      for (const [uid, gid, mode, why] of [
+        [12_345, 0, 0o755, 'belongs to another user'],
+        [0, 12_345, 0o775, 'can be written by a group'],
+      ] as const) {
+        chownSync(workspace.dir, uid, gid);
+        chmodSync(workspace.dir, mode);
+        const { code, lineOf } = await examine();
+        expect(lineOf('rootMode')).to.include({ status: 'warn' });
+        expect(lineOf('rootMode').message).to.include(why).and.include('others may replace the root in it');
+        expect(code).to.equal(0);
+        // The group may write, but not rename what others own.
+        chmodSync(workspace.dir, 0o1775);
+        chownSync(workspace.dir, 0, gid);
+        expect((await examine()).lineOf('rootMode').status).to.equal('pass');
+        chownSync(workspace.dir, 0, 0);
+        chmodSync(workspace.dir, 0o755);
+      }
+    }
   });
 
   it('tries hard links and free space before the first job, and leaves nothing there', async () => {

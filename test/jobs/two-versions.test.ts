@@ -61,6 +61,7 @@ describe('workers and jobs of two versions', () => {
       .to.include({ format: 1 })
       .and.not.have.property('needs');
     expect(await stored('gather')).to.include({ format: 2, needs: '0.2.0' });
+    await workspace.runSuccessfully('schedule', 'next', 'gather');
     await changeText(store, scheduleKey('gather', 0), (text) =>
       JSON.stringify({ ...JSON.parse(text), format: 99, needs: '9.1.0' }),
     );

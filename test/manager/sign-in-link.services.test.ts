@@ -1,12 +1,15 @@
 // Protects: a manager started on a terminal prints a sign-in link there, and nowhere else.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { openBrowser, openPage } from '../support/browser.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { waitUntilLive } from '../support/manager/dashboard-suite.ts';
 import { installed } from '../support/run/lacking.ts';
+import { freePort } from '../support/servers/program.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -18,8 +21,8 @@ describe('the sign-in link of a manager', () => {
   const workspace = forEachTest(() => new Workspace());
 
   /** Starts a manager whose stdout is a terminal; its log goes to a file. Returns how to read the terminal. */
-  function startOnTerminal(flags: string): () => string {
-    const line = `exec ${process.execPath} ${BIN} manager --listen 127.0.0.1:0 ${flags} 2>manager.log`;
+  function startOnTerminal(flags: string, listen = '127.0.0.1:0'): () => string {
+    const line = `exec ${process.execPath} ${BIN} manager --listen ${listen} ${flags} 2>manager.log`;
     const child = spawn(installed('bsdutils'), ['-qfec', line, '/dev/null'], {
       cwd: workspace.dir,
       env: { PATH: process.env.PATH, HOME: workspace.dir, TERM: 'xterm', BATCHCTL_PROFILE: 'local' },
@@ -72,5 +75,28 @@ describe('the sign-in link of a manager', () => {
     piped.child.kill('SIGTERM');
     const { stdout, stderr } = await piped.ended;
     expect(stdout + stderr + terminal() + log()).to.not.include('sign-in=');
+  });
+
+  it('is not printed with --quiet, nor where only the network reaches the manager', async function () {
+    const [other] = Object.values(networkInterfaces())
+      .flatMap((each) => each ?? [])
+      .flatMap(({ address, family, internal }) => (internal || family !== 'IPv4' ? [] : [address]));
+    const places = [['--quiet', '127.0.0.1'], ...(other === undefined ? [] : [['', other]])] as const;
+    for (const [flags, host = ''] of places) {
+      const port = await freePort();
+      const terminal = startOnTerminal(flags, `${host}:${port}`);
+      const isOpen = (): Promise<boolean> =>
+        new Promise((resolve) => {
+          const socket = connect({ host, port }, () => resolve(true)).on('error', () => resolve(false));
+          socket.on('connect', () => socket.destroy());
+        });
+      await until('it listens', isOpen);
+      if (host === '127.0.0.1') {
+        const refused = await fetch(`http://${host}:${port}/sign-in`, { method: 'POST' });
+        expect(refused.status).to.equal(404);
+      }
+      expect(terminal() + log()).to.not.include('sign-in=');
+    }
+    if (other === undefined) this.skip();
   });
 });

@@ -1,7 +1,7 @@
 // Protects: connections to the manager are encrypted, with one certificate that clients can check.
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { statSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -88,13 +88,17 @@ describe("the manager's certificate", () => {
       }
     });
 
-    it('is stored on this disk in a file that only its owner can read', async () => {
+    it('is stored on this disk in a file that only its owner can read, and is another one once that was deleted', async () => {
       const { directory, platform, end } = await openPlace();
       try {
-        await ensureCertificate(platform, []);
-        expect(statSync(platform.localFile(CERTIFICATE_KEY)?.path ?? '').mode & 0o777).to.equal(0o600);
+        const { fingerprint } = await ensureCertificate(platform, []);
+        // As docs/security.md names it.
+        const file = join(directory, '.batchctl/store/manager/tls.json@');
+        expect(statSync(file).mode & 0o777).to.equal(0o600);
         for (const name of ['.', 'store', 'tmp'])
           expect(statSync(join(directory, '.batchctl', name)).mode & 0o077, name).to.equal(0);
+        rmSync(file);
+        expect((await ensureCertificate(platform, [])).fingerprint, 'after it leaked').to.not.equal(fingerprint);
       } finally {
         await end();
       }

@@ -71,7 +71,8 @@ function isWritable(directory: string): boolean {
 
 /** Checks the place of a root that doesn't exist yet, as a run would. */
 function locationCheck(root: string): Finding {
-  return refusalOf(() => requireOwnRoot(root)) ?? pass(`no other user can replace ${root}`);
+  const refusal = refusalOf(() => requireOwnRoot(root));
+  return refusal ?? replaceableWarning(root) ?? pass(`no other user can replace ${root}`);
 }
 
 function refusalOf(requirement: () => void): Finding | null {
@@ -96,15 +97,21 @@ function modeCheck(root: string): Finding {
   if ((open & 0o022) !== 0) return warn(`a group can write to ${root} (mode ${shown})`, `chmod 700 ${root}`);
   if ((open & 0o044) !== 0)
     return warn(`others can read ${root} (mode ${shown}), including data of jobs`, `chmod 700 ${root}`);
-  const above = dirname(root);
-  const { uid, gid, mode: modeAbove } = statSync(above);
-  // The sticky bit lets only owners rename.
-  const why = distrustReason({ uid, gid, mode: (modeAbove & 0o1000) === 0 ? modeAbove : 0 }, trustedUsers());
-  if (why !== null)
-    return warn(`${above} ${why}: others may replace the root in it`, `chmod go-w ${above}, or use another "root"`);
+  const replaceable = replaceableWarning(root);
+  if (replaceable !== null) return replaceable;
   // Commands that run as a user of their own pass through it to their slot; everything else in it is closed to them.
   if (open !== 0) return pass(`others can pass through ${root} (mode ${shown}), but read nothing in it`);
   return pass(`only its owner can access ${root}`);
+}
+
+/** Null if only trusted users may rename what is in the directory above the root, or will be. */
+function replaceableWarning(root: string): Finding | null {
+  const above = nearestExisting(dirname(root));
+  const { uid, gid, mode } = statSync(above);
+  // The sticky bit lets only owners rename.
+  const why = distrustReason({ uid, gid, mode: (mode & 0o1000) === 0 ? mode : 0 }, trustedUsers());
+  if (why === null) return null;
+  return warn(`${above} ${why}: others may replace the root in it`, `chmod go-w ${above}, or use another "root"`);
 }
 
 function fileSystemCheck(root: string): Finding {

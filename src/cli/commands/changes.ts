@@ -55,7 +55,7 @@ async function retriedText(
   if (count === 0) {
     return state === 'failed'
       ? `${job}: no failed task is left to retry`
-      : `${job}: nothing has failed for good, nothing to retry`;
+      : `${job}: nothing has failed for good, nothing to retry or to change`;
   }
   const first = canaries === null ? '' : `, first ${setsText(canaries)}`;
   const what = `${formatMany(count, 'task')} (${setsText(tasks)})${first}`;

@@ -80,7 +80,9 @@ async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task
 const PART = {
   title: 'part',
   value: ({ place }: ListedTask) => (place === null ? '' : placeText(place)),
-  rank: 2,
+  // `records …` would say nothing.
+  whole: true,
+  rank: 1,
 } as const;
 
 const INPUT = { title: 'input', value: ({ input }: ListedTask) => input ?? '', whole: true } as const;
@@ -88,7 +90,7 @@ const INPUT = { title: 'input', value: ({ input }: ListedTask) => input ?? '', w
 const ENDED = [
   { title: 'exit', value: ({ exitCode }: ListedTask) => String(exitCode ?? ''), align: 'right' },
   { title: 'reason', value: ({ reason }: ListedTask) => reason ?? '' },
-  { title: 'worker', value: ({ worker }: ListedTask) => worker ?? '', whole: true, rank: 1 },
+  { title: 'worker', value: ({ worker }: ListedTask) => worker ?? '', whole: true, rank: 2 },
   { title: 'error', value: ({ error }: ListedTask) => error ?? '' },
 ] as const;
 

@@ -104,15 +104,20 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onMissingToken, 
 /** Interval of looks at the tokens of open calls: with the age of an answer it makes `FRESH_MS`. */
 const LOOK_MS = 1_000;
 
-/** Ends calls whose tokens are no longer valid. A store that can't be read doesn't prove that. */
+/**
+ * Ends calls whose tokens are no longer valid. A store that can't be read doesn't prove that. All at once, because one slow
+ * answer must not delay the others.
+ */
 async function endExpiredCalls(open: ReadonlyMap<FastifyRequest, string>, tokens: TokenReader): Promise<void> {
-  for (const [request, text] of open) {
-    const isGood = await tokens.find(text, FRESH_MS - LOOK_MS).then(
-      (token) => token !== null,
-      () => true,
-    );
-    if (!isGood) request.raw.socket.destroy();
-  }
+  await Promise.all(
+    [...open].map(async ([request, text]) => {
+      const isGood = await tokens.find(text, FRESH_MS - LOOK_MS).then(
+        (token) => token !== null,
+        () => true,
+      );
+      if (!isGood) request.raw.socket.destroy();
+    }),
+  );
 }
 
 function scopeOf(request: FastifyRequest): Scope | 'anyone' | null {

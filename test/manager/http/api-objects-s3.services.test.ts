@@ -10,6 +10,8 @@ import { sharedMoto } from '../../support/servers/moto.ts';
 const MIB = 1024 * 1024;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
+const secondsOf = (url: string): string | null => new URL(url).searchParams.get('X-Amz-Expires');
+
 describe('objects through the manager, on S3', () => {
   const server = forSuite(async () => {
     const [s3, sqs] = [await sharedMoto(), await sharedFauxqs()];
@@ -34,6 +36,7 @@ describe('objects through the manager, on S3', () => {
     const path = `/objects?key=${encodeURIComponent('data/read me.txt')}`;
     const { status, headers, text } = await server.call('GET', path, undefined, { scope: 'read' });
     expect([status, text]).to.deep.equal([307, '']);
+    expect(secondsOf(headers.get('location') ?? '')).to.equal('300');
     const answer = await fetch(headers.get('location') ?? '', { headers: { range: 'bytes=2-4' } });
     expect([answer.status, await answer.text()]).to.deep.equal([206, '234']);
     const through = await server.call('GET', `${path}&through=true`, undefined, { scope: 'read' });
@@ -53,6 +56,7 @@ describe('objects through the manager, on S3', () => {
       'x-amz-meta-sha256': sha256(bytes),
       'x-amz-checksum-sha256': Buffer.from(sha256(bytes), 'hex').toString('base64'),
     });
+    expect(secondsOf(json.url)).to.equal('3600');
     expect(new URL(json.url).searchParams.get('X-Amz-SignedHeaders'))
       .to.contain('content-length')
       .and.to.contain('x-amz-meta-sha256');
@@ -75,6 +79,7 @@ describe('objects through the manager, on S3', () => {
     const parts = slices.map((slice, n) => ({ number: n + 1, size: slice.length, sha256: sha256(slice) }));
     const signed = await server.call('POST', '/uploads/parts', { key: 'data/large.bin', upload: begun.upload, parts });
     expect(signed.status, signed.text).to.equal(200);
+    for (const { url } of signed.json.items) expect(secondsOf(url)).to.equal('3600');
     const etags = await Promise.all(
       signed.json.items.map(async (part: { number: number; url: string; headers: Record<string, string> }) => {
         const answer = await send(part, new Uint8Array(slices[part.number - 1] ?? []));

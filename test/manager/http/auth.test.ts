@@ -37,6 +37,17 @@ describe('access to the API', () => {
     };
   };
 
+  /** Follows a job, and tells whether the verb has ended. */
+  const followAs = async (token: string): Promise<{ readonly ended: boolean }> => {
+    const stream = { ended: false };
+    server.run = (call) =>
+      runUntilStopped(call).finally(() => {
+        stream.ended = true;
+      });
+    expect((await server.command('watch', { job: 'last' }, token)).status).to.equal(200);
+    return stream;
+  };
+
   it('is denied without a token, except for the health check', async () => {
     const answer = await server.call('/api/v1/jobs');
     expect(answer.status).to.equal(401);
@@ -169,6 +180,33 @@ describe('access to the API', () => {
     server.clock.pass(FRESH_MS / 1_000 - 1);
     await until('the verb ended', () => ended);
     expect(await reading).to.equal('cut');
+  });
+
+  it('ends while following a job within a second after the token expired, although the store is unavailable', async () => {
+    const stream = await followAs(await server.token('read', 'short', 60));
+    const lasting = await followAs(await server.token('read', 'lasting', 3_600));
+    let reads = 0;
+    breakStore(() => {
+      reads += 1;
+    });
+    server.clock.pass(59);
+    await until('the store was read', () => reads > 1);
+    expect([stream.ended, lasting.ended]).to.deep.equal([false, false]);
+    server.clock.pass(1);
+    await until('the verb ended', () => stream.ended);
+    expect(lasting.ended).to.equal(false);
+  });
+
+  it('ends while following a job after the token is revoked, although the store does not answer for another one', async () => {
+    const slow = await server.token('read', 'slow');
+    const other = await server.token('read', 'other');
+    await followAs(slow);
+    const stream = await followAs(other);
+    await revokeTokens(server, await findTokens(server, 'other'));
+    const read = server.store.read.bind(server.store);
+    server.store.read = (key, options) => (key === tokenKey(hashOf(slow)) ? new Promise(() => {}) : read(key, options));
+    server.clock.pass(FRESH_MS / 1_000 - 1);
+    await until('the verb ended', () => stream.ended);
   });
 
   it('goes on for a caller whose connection a revoked token used before, as through a reverse proxy', async () => {
