@@ -1,12 +1,6 @@
 import { Argument } from 'commander';
-import {
-  type CommandDefinition,
-  type CommandGroup,
-  type CommandHelp,
-  type CommandTable,
-  type JsonSchema,
-  outputOf,
-} from './command.ts';
+import type { JsonSchema } from '../lib/json.ts';
+import { type CommandDefinition, type CommandGroup, type CommandHelp, type CommandTable, outputOf } from './command.ts';
 import type { Context } from './context.ts';
 
 /** What reference pages and completion need to know about a command, taken from its definition. */

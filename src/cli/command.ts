@@ -1,6 +1,8 @@
+import type { JsonSchema } from '../lib/json.ts';
 import { parseGroup } from '../model/keys.ts';
+import type { CallEvents } from '../verbs/context.ts';
+import type { Fields, VerbDeclaration } from '../verbs/verb.ts';
 import type { Context } from './context.ts';
-import type { RunVerb } from './verb-command.ts';
 
 /**
  * A command as the command line sees it. The command of a verb is made from its declaration (`verb-command.ts`). Any
@@ -44,8 +46,12 @@ export async function outputOf({ output }: Pick<CommandDefinition, 'output'>): P
   return typeof output === 'function' ? output() : output;
 }
 
-/** A draft 2020-12 JSON Schema. */
-export type JsonSchema = Readonly<Record<string, unknown>>;
+/** Runs a verb in this process, or by a manager. `given` are its fields as typed. */
+export type RunVerb = <Result, Event>(
+  verb: VerbDeclaration<Fields, Result, Event>,
+  given: RawInput,
+  events: CallEvents<Event>,
+) => Promise<Result>;
 
 /** The schema of an object that has all these properties, except perhaps the optional ones. */
 export function objectOf(properties: JsonSchema, optional: readonly string[] = []): JsonSchema {

@@ -1,18 +1,16 @@
 import { createInterface } from 'node:readline/promises';
 import { BatchctlError } from '../errors.ts';
-import { asCallable, NO_EVENTS } from '../verbs/verb.ts';
+import { NO_EVENTS, notConfirmed } from '../verbs/context.ts';
+import { asCallable } from '../verbs/verb.ts';
+import type { RunVerb } from './command.ts';
 import type { Context } from './context.ts';
-import type { RunVerb } from './verb-command.ts';
 
 /** Asks before something is destroyed, unless `--yes` or `--dry-run`. Throws `refused` for no, and off a terminal. */
 export async function confirm(ctx: Context, question: string): Promise<void> {
   if (ctx.flags.yes || ctx.flags.dryRun) return;
   const { stdin, stderr } = ctx.io;
   if (stdin.isTTY !== true || stderr.isTTY !== true) {
-    throw new BatchctlError('refused', `not confirmed: ${question}`, {
-      hint: 'use --yes to confirm without a terminal',
-      question,
-    });
+    throw notConfirmed(question);
   }
   const lines = createInterface({ input: stdin, output: stderr, terminal: false });
   try {

@@ -2,13 +2,10 @@ import { relative } from 'node:path';
 import type { Config } from '../config/load-config.ts';
 import type { Profile } from '../config/profile.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
-import { isZone } from '../lib/instant.ts';
 import { killPoints } from '../lib/kill-point.ts';
-import type { CheckResult } from '../model/answers/upkeep.ts';
-import type { Scope } from '../model/api.ts';
+import { machineZone } from '../lib/zone.ts';
 import type { StandbyWorker } from '../platform/own-workers.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { Attachments } from '../ports/verbs.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
 import { escapeKeepingColours } from './terminal-text.ts';
@@ -25,13 +22,6 @@ export interface Context {
   /** Aborted when stdout's reader is gone. */
   readonly closed: AbortSignal;
   /**
-   * For a remote caller, whose command a manager runs: the contents of its files. Its paths don't exist here, so code
-   * that would read or write a local path must refuse. Null: the command runs on the machine with its files.
-   */
-  readonly attachments: Attachments | null;
-  /** What the caller may do: everything on the machine itself, through a manager as its token says. */
-  readonly scope: Scope;
-  /**
    * The configuration of the selected profile, read once. Throws `config`; `refused` if it sends something to an address
    * that the user has not confirmed.
    */
@@ -47,7 +37,6 @@ export interface Context {
   heldWorker(): Promise<StandbyWorker | null>;
   /** The zone of times: `--tz`, the profile's, or this machine's; UTC, with one warning, if TZ is unknown. */
   zone(): Promise<string>;
-  examine(): Promise<readonly CheckResult[]>;
   /** Announces the write target on stderr, once; not with `--quiet`. */
   announce(): Promise<void>;
   /** A line on stderr, unless `--quiet`. */
@@ -68,11 +57,8 @@ export interface ContextParts {
   readonly stopNow: AbortSignal;
   readonly closed: AbortSignal;
   readonly clock?: Clock;
-  /** A configuration already read, and ports that stay open: those of a manager, which runs verbs for others. */
+  /** A configuration in place of the selected profile's, which is confirmed. */
   readonly config?: Config;
-  readonly platform?: Platform;
-  readonly attachments?: Attachments;
-  readonly scope?: Scope;
 }
 
 export function openContext({
@@ -82,18 +68,17 @@ export function openContext({
   stopNow,
   closed,
   clock = systemClock,
-  ...given
+  config: given,
 }: ContextParts): Context {
   const warn = (text: string): void => {
     io.stderr.write(`warning: ${escapeKeepingColours(text)}\n`);
   };
   const unconfirmedConfig = once(
-    async () =>
-      given.config ?? (await import('../config/load-config.ts')).loadConfig({ cwd: io.cwd, env: io.env, flags }),
+    async () => given ?? (await import('../config/load-config.ts')).loadConfig({ cwd: io.cwd, env: io.env, flags }),
   );
   const config = once(async () => {
     const loaded = await unconfirmedConfig();
-    if (loaded.profile.backend !== 'local' && given.config === undefined) {
+    if (loaded.profile.backend !== 'local' && given === undefined) {
       const { requireCertificateChecks, requireKnownAddresses } = await import('../config/known-addresses.ts');
       requireCertificateChecks(io.env);
       requireKnownAddresses(loaded, io.env);
@@ -102,10 +87,6 @@ export function openContext({
   });
   let opened: Promise<Platform> | null = null;
   const platform = once(() => {
-    if (given.platform !== undefined) {
-      const own = Object.create(given.platform, { warn: { value: warn, enumerable: true } }) as Platform;
-      return Promise.resolve(own);
-    }
     opened = Promise.all([config(), import('../platform/open-platform.ts')]).then(([loaded, { openPlatform }]) =>
       openPlatform(loaded, { role: 'cli', onWarning: warn }),
     );
@@ -122,16 +103,13 @@ export function openContext({
   const line = (text: string): void => {
     io.stderr.write(`${escapeKeepingColours(text)}\n`);
   };
-  const ctx: Context = {
-    examine: async () => (await import('./doctor-checks.ts')).runDoctorChecks(ctx),
+  return {
     io,
     flags,
     clock,
     signal,
     stopNow,
     closed,
-    attachments: given.attachments ?? null,
-    scope: given.scope ?? 'operate',
     config,
     unconfirmedConfig,
     platform,
@@ -147,8 +125,7 @@ export function openContext({
     announce: once(async () => {
       if (flags.quiet) return;
       const { profile, file } = await config();
-      // For a remote caller, its own command line announced the target.
-      if (given.attachments === undefined) line(whereLine(profile, file, io.cwd));
+      line(whereLine(profile, file, io.cwd));
       // Checked first: a wrong account must show at once, not after an hour of reading.
       if (profile.backend === 'aws') await (await platform()).requireWriteAccess?.();
     }),
@@ -168,7 +145,6 @@ export function openContext({
       await open?.close();
     },
   };
-  return ctx;
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {
@@ -204,29 +180,4 @@ function placeOf(profile: Profile, cwd: string): string {
 function shortPath(path: string, cwd: string): string {
   const short = relative(cwd, path);
   return short !== '' && short.length < path.length ? short : path;
-}
-
-/** This machine's zone, and whether TZ was understood. An unknown TZ counts as UTC, as in Node and libc. */
-interface MachineZone {
-  readonly zone: string;
-  readonly understood: boolean;
-}
-
-/** By the TZ of this process and the one asked for: a manager asks for each call, and Intl takes half a millisecond. */
-const machineZones = new Map<string, MachineZone>();
-
-/** Reads the zone for the TZ value `tz`. POSIX allows a leading colon, which isn't part of the name. */
-export function machineZone(tz: string | undefined): MachineZone {
-  const asked = JSON.stringify([process.env.TZ, tz]);
-  const known = machineZones.get(asked) ?? readMachineZone(tz);
-  machineZones.set(asked, known);
-  return known;
-}
-
-function readMachineZone(tz: string | undefined): MachineZone {
-  const named: string | undefined = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (named !== undefined && isZone(named)) return { zone: named, understood: true };
-  const written = (tz ?? '').replace(/^:/, '');
-  if (isZone(written)) return { zone: written, understood: true };
-  return { zone: 'UTC', understood: /^(UTC|GMT)?0?$/.test(written) };
 }

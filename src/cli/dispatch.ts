@@ -149,7 +149,6 @@ const NEEDS_NO_MANAGER = [
     'schema',
     'completion',
     '__complete',
-    'doctor',
     'version',
     'help',
     'worker-supervisor',

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
-import type { AwsProfile, Config, LocalProfile } from '../config/load-config.ts';
+import type { AwsProfile, Config, LocalProfile, ManagerProfile } from '../config/load-config.ts';
 import { failedCheck, machineChecks, runChecks } from '../jobs/doctor/machine-checks.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
 import type { Context } from './context.ts';
@@ -9,7 +9,10 @@ import type { Context } from './context.ts';
  * Runs every possible check, in order of dependency. Without a valid configuration there is no profile to check, and
  * without a valid root no platform; checks that need neither still run.
  */
-export async function runDoctorChecks(ctx: Context): Promise<readonly CheckResult[]> {
+export async function runDoctorChecks(
+  ctx: Context,
+  managerChecks: ManagerChecks = async () => [],
+): Promise<readonly CheckResult[]> {
   let config: Config | null = null;
   let configuration: CheckResult;
   try {
@@ -31,11 +34,18 @@ export async function runDoctorChecks(ctx: Context): Promise<readonly CheckResul
       platform: process.platform,
     }),
   );
-  const profile = config === null ? [] : await checkProfile(ctx, config);
+  const profile = config === null ? [] : await checkProfile(ctx, config, managerChecks);
   return [configuration, ...(await machine), ...profile];
 }
 
-async function checkProfile(ctx: Context, config: Config): Promise<readonly CheckResult[]> {
+/** How a profile is checked that uses a manager. */
+type ManagerChecks = (ctx: Context, profile: ManagerProfile) => Promise<readonly CheckResult[]>;
+
+async function checkProfile(
+  ctx: Context,
+  config: Config,
+  managerChecks: ManagerChecks,
+): Promise<readonly CheckResult[]> {
   const { profile } = config;
   switch (profile.backend) {
     case 'local':
@@ -45,7 +55,7 @@ async function checkProfile(ctx: Context, config: Config): Promise<readonly Chec
         failedCheck('services', error, 'fix this and run doctor again'),
       ]);
     case 'manager':
-      return (await import('./through/manager-checks.ts')).managerChecks(ctx, profile);
+      return managerChecks(ctx, profile);
     default:
       return profile satisfies never;
   }

@@ -1,6 +1,6 @@
 import { BatchctlError } from '../errors.ts';
-import { canonicalZone } from '../lib/instant.ts';
 import { ownValue } from '../lib/json.ts';
+import { parseZone } from '../lib/zone.ts';
 
 /** Flags that every command accepts, before or after its name. */
 export interface GlobalFlags {
@@ -82,13 +82,4 @@ export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
 function splitAtEquals(word: string): [string, string | undefined] {
   const at = word.indexOf('=');
   return word.startsWith('--') && at > 0 ? [word.slice(0, at), word.slice(at + 1)] : [word, undefined];
-}
-
-/** The canonical name of the zone. Throws `usage` if there is no such zone. */
-export function parseZone(zone: string): string {
-  const canonical = canonicalZone(zone);
-  if (canonical !== null) return canonical;
-  throw new BatchctlError('usage', `--tz: expected the name of a time zone, found "${zone}"`, {
-    hint: 'use a name like UTC or Europe/London',
-  });
 }

@@ -4,8 +4,9 @@ import type { PlanStep } from '../infra/plan.ts';
 import { KINDS, STACK_PARTS } from '../infra/resource.ts';
 import type { OpenStack, StackReleases } from '../infra/stack.ts';
 import type { StackRelease } from '../jobs/release/stack-release.ts';
+import type { JsonSchema } from '../lib/json.ts';
 import { jobKey } from '../model/keys.ts';
-import { choice, type JsonSchema, objectOf } from './command.ts';
+import { choice, objectOf } from './command.ts';
 import type { Context } from './context.ts';
 import type { Column } from './render.ts';
 

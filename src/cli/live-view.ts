@@ -74,8 +74,7 @@ function terminalView(ctx: Context): LiveView {
   };
   stderr.write(HIDE_CURSOR);
   stderr.on('resize', onResize);
-  // A remote caller's command line restores its own terminal.
-  if (ctx.attachments === null) process.once('exit', restoreTerminal);
+  process.once('exit', restoreTerminal);
 
   return {
     show(status) {

@@ -2,69 +2,20 @@ import { lstatSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import type { CorrectedFile } from '../jobs/change/corrected-file.ts';
-import type { CodeArchive } from '../jobs/code-archive.ts';
 import { statOrNull } from '../lib/if-exists.ts';
 import { readSmallFile } from '../lib/read-file.ts';
 import type { JobSpec } from '../model/job.ts';
-import { codeKey } from '../model/keys.ts';
 import { extensionOf, extensionOfPattern, usesPlaceholder } from '../model/substitute.ts';
-import type { Attachments } from '../ports/verbs.ts';
 import type { Context } from './context.ts';
 
-/** Reads a job file of the working directory, or one that a remote caller sent. Throws `jobFile`, `notFound`. */
+/** Reads a job file of the working directory. Throws `jobFile`, `notFound`. */
 export async function openJobFile(ctx: Context, path: string): Promise<JobSpec> {
-  if (ctx.attachments !== null) return attachedSpec(ctx.attachments, path);
   const { loadJobFile } = await import('../jobs/spec/job-file.ts');
   return loadJobFile(resolve(ctx.io.cwd, path));
 }
 
-/** The spec that a remote caller sent. Throws `usage` if it sent none, and otherwise as `openJobFile` does. */
-export async function attachedSpec({ jobFile }: Attachments, path: string): Promise<JobSpec> {
-  if (jobFile === null || jobFile.path !== path) {
-    throw new BatchctlError(
-      'usage',
-      `the job file ${path} was not sent along, and a manager does not read paths of its callers`,
-      { hint: 'send the job as `spec`' },
-    );
-  }
-  const { parseSentJobFile, specOfValue } = await import('../jobs/spec/job-file.ts');
-  const { spec } = jobFile;
-  return typeof spec === 'string' ? parseSentJobFile(spec, { file: path }) : specOfValue(spec, { file: path });
-}
-
-const codeByContext = new WeakMap<Context, Promise<CodeArchive | null>>();
-
-/** The files that a remote caller uploaded earlier; null for none. Throws `usage`, `notFound`, `corrupt`. */
-export function attachedCode(ctx: Context, attachments: Attachments, spec: JobSpec): Promise<CodeArchive | null> {
-  const known = codeByContext.get(ctx) ?? readCode(ctx, attachments, spec);
-  codeByContext.set(ctx, known);
-  return known;
-}
-
-async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: JobSpec): Promise<CodeArchive | null> {
-  if (spec.files.length === 0) return null;
-  const sha256 = jobFile?.code ?? null;
-  if (sha256 === null || !/^[0-9a-f]{64}$/.test(sha256)) {
-    throw new BatchctlError('usage', `the job's files (${spec.files.join(', ')}) were not sent along`, {
-      hint: 'store their archive as code/<sha256>.tar.gz, and send its hash as `code`',
-    });
-  }
-  // A plan stores nothing, so nothing was uploaded for it.
-  if (planned != null) {
-    const { files, hashes } = planned;
-    return { sha256, gzip: new Uint8Array(), files, ...(hashes && { hashes }) };
-  }
-  const { readStoredCode } = await import('../jobs/code-archive.ts');
-  const code = await readStoredCode((await ctx.platform()).store, sha256);
-  if (code !== null) return code;
-  throw new BatchctlError('notFound', `the job's files, ${codeKey(sha256)}, are not in the store`, {
-    hint: 'upload them first; the same command run again does that',
-  });
-}
-
-/** The text of a file that an option names. Throws `notFound`, and `usage` if a remote caller didn't send it. */
+/** The text of a file that an option names. Throws `notFound`. */
 export async function openText(ctx: Context, option: string, path: string): Promise<string> {
-  if (ctx.attachments !== null) return attachedText(ctx.attachments, option, path);
   const wrong = (why: string, cause?: unknown): BatchctlError =>
     new BatchctlError('notFound', `${option} ${path}: ${why}`, { hint: 'name a text file', cause });
   try {
@@ -80,22 +31,9 @@ export async function openText(ctx: Context, option: string, path: string): Prom
 /** Bytes of a text that an option names: 16 MiB. */
 const MOST_TEXT_BYTES = 16 * 2 ** 20;
 
-function attachedText({ texts }: Attachments, option: string, path: string): string {
-  const text = texts !== undefined && Object.hasOwn(texts, path) ? texts[path] : undefined;
-  if (text !== undefined) return text;
-  throw new BatchctlError(
-    'usage',
-    `${option} ${path} was not sent along, and a manager does not read paths of its callers`,
-  );
-}
-
 /** Reads and packs the job file of `--with`. Throws `jobFile`, `notFound`. */
 export async function openCorrectedJob(ctx: Context, path: string): Promise<CorrectedFile> {
   const spec = await openJobFile(ctx, path);
-  const { attachments } = ctx;
-  if (attachments !== null) {
-    return { spec, code: await attachedCode(ctx, attachments, spec) };
-  }
   const { readCorrectedFile } = await import('../jobs/change/corrected-file.ts');
   const corrected = await readCorrectedFile(spec, dirname(resolve(ctx.io.cwd, path)));
   for (const text of corrected.code?.leftOut ?? []) ctx.warn(text);

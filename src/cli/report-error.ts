@@ -1,12 +1,9 @@
-import { BatchctlError, exitCodeOf, hasCode, isBatchctlError, isFull } from '../errors.ts';
-import { withAccessCommand } from '../lib/access-command.ts';
+import { type BatchctlError, exitCodeOf } from '../errors.ts';
+import { toBatchctlError } from '../lib/known-error.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
 import { withPagePaths } from './pages.ts';
 import { escapeControls } from './terminal-text.ts';
-
-const REPORT =
-  'this is a bug: run the command again with --verbose and report the output, with that of batchctl --version';
 
 /** Thrown when stdout's reader is gone: the command ends silently. */
 export class ClosedPipe extends Error {}
@@ -35,25 +32,6 @@ function labelOf({ kind, message }: BatchctlError): string {
 /** The exit code of an error; 0 if the reader is gone. */
 export const exitOf = (error: unknown): number =>
   error instanceof ClosedPipe ? 0 : exitCodeOf(toBatchctlError(error));
-
-export function toBatchctlError(error: unknown): BatchctlError {
-  if (isBatchctlError(error)) return error;
-  if (error instanceof Error && error.name === 'AbortError') {
-    return new BatchctlError('interrupted', 'interrupted', { cause: error });
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  if (isFull(error)) {
-    return new BatchctlError('full', message, { hint: 'free some space and run it again', cause: error });
-  }
-  // An error with a path comes from a file. A port that can't be opened is reported elsewhere.
-  if (error instanceof Error && hasCode(error, 'EACCES', 'EPERM', 'EROFS') && 'path' in error) {
-    return new BatchctlError('refused', message, {
-      hint: withAccessCommand('choose another path, or allow this user to read and write there', String(error.path)),
-      cause: error,
-    });
-  }
-  return new BatchctlError('unexpected', message === '' ? 'unexpected error' : message, { hint: REPORT, cause: error });
-}
 
 function stackOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

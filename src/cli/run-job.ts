@@ -40,12 +40,13 @@ import { followReporting } from '../verbs/watch.ts';
 import type { RunInput } from './commands/run.ts';
 import { livePresenter } from './commands/watch.ts';
 import type { Context } from './context.ts';
+import { verbContext } from './in-process.ts';
 import { printNextCommand, printQuietEnd, raiseAndPrint } from './print-notices.ts';
 import { print, printAnswer } from './render.ts';
 import { statusText } from './status-text.ts';
 import { withSubmitter } from './submit-progress.ts';
 import { localResources, refuseTooLarge, worksHere } from './this-machine.ts';
-import { sequentialEvents, verbContext } from './verb-command.ts';
+import { sequentialEvents } from './verb-command.ts';
 
 /** What to run: a spec to submit, or an existing job. */
 type RunSubject =

@@ -1,8 +1,9 @@
+import type { VerbContext } from '../verbs/context.ts';
 import { START_FIELD, SUBMISSION_FIELDS, type SubmissionInput, type SubmitEvent } from '../verbs/submission.ts';
-import type { VerbContext } from '../verbs/verb.ts';
 import type { Context } from './context.ts';
+import { verbContext } from './in-process.ts';
 import { type Progress, startProgress } from './progress.ts';
-import { parseFields, sequentialEvents, verbContext } from './verb-command.ts';
+import { parseFields, sequentialEvents } from './verb-command.ts';
 
 type Phase = Extract<SubmitEvent, { readonly event: 'submitting' }>['phase'];
 

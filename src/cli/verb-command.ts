@@ -1,23 +1,21 @@
-import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { BatchctlError } from '../errors.ts';
-import type { Platform } from '../ports/platform.ts';
-import { scopeOf } from '../ports/verbs.ts';
+import type { CallEvents } from '../verbs/context.ts';
 import { jobToChange } from '../verbs/job.ts';
 import {
   asCallable,
-  type CallEvents,
-  type CallerFiles,
   type Fields,
   type FieldValues,
   fieldText,
+  flagOf,
   parseInput,
-  type VerbContext,
+  scopeOf,
   type VerbDeclaration,
   withExitCode,
 } from '../verbs/verb.ts';
-import type { CommandDefinition, CommandHelp, OptionSpec, OptionSpecs, RawInput } from './command.ts';
+import type { CommandDefinition, CommandHelp, OptionSpec, OptionSpecs, RawInput, RunVerb } from './command.ts';
 import type { Context } from './context.ts';
+import { runInProcess } from './in-process.ts';
 
 /** The command-line side of a verb: what its declaration leaves open. */
 export interface VerbView<Result, Event> {
@@ -42,13 +40,6 @@ export interface Presenter<Result, Event> {
   close?(): void | Promise<void>;
 }
 
-/** Runs a verb in this process, or by a manager. `given` are its fields as typed. */
-export type RunVerb = <Result, Event>(
-  verb: VerbDeclaration<Fields, Result, Event>,
-  given: RawInput,
-  events: CallEvents<Event>,
-) => Promise<Result>;
-
 /** Makes the command of a verb. Its fields become arguments and options, named as their spelling says. */
 export function verbCommand<F extends Fields, Result, Event>(
   ctx: Context,
@@ -58,8 +49,7 @@ export function verbCommand<F extends Fields, Result, Event>(
   const asked = asCallable(verb);
   const runBy = async (runVerb: RunVerb, input: RawInput): Promise<number> => {
     // A field that needs more permissions makes a verb write that usually only reads.
-    const { scope, scopeWith = {} } = verb;
-    if (!verb.changes && scopeOf({ scope, scopeWith }, input) !== scope) await ctx.announce();
+    if (!verb.changes && scopeOf(asked, input) !== verb.scope) await ctx.announce();
     const showing = view.show(ctx, input);
     const events = sequentialEvents((event: Event) => showing.event?.(event));
     try {
@@ -89,7 +79,7 @@ export function verbCommand<F extends Fields, Result, Event>(
     stopsItself: false,
     help: view.help,
     runBy,
-    output: async () => (await import('./verb-schema.ts')).answerSchema(verb),
+    output: async () => (await import('../verbs/verb-schema.ts')).answerSchema(verb),
     run: async (input) => {
       return runBy((each, given, events) => runInProcess(ctx, each, given, events), input);
     },
@@ -105,7 +95,7 @@ async function withConfirmedJob(
 ): Promise<RawInput> {
   if (input.entries.job !== jobToChange || given.job !== undefined) return given;
   // Mistakes in the input are reported before the question.
-  parseInput({ input }, { ...given, job: 'last' }, (field) => flagOf(input.entries, field));
+  parseInput({ input }, { ...given, job: 'last' }, flagOf(input.entries));
   const { confirmLatest } = await import('./confirm.ts');
   return { ...given, job: await confirmLatest(ctx, { name, task: given.task }, { runVerb, asks }) };
 }
@@ -137,78 +127,6 @@ async function* afterEvents<Row>(rows: AsyncIterable<Row>, shown: () => Promise<
   await shown();
 }
 
-export async function runInProcess<Result, Event>(
-  ctx: Context,
-  verb: VerbDeclaration<Fields, Result, Event>,
-  given: RawInput,
-  events: CallEvents<Event>,
-): Promise<Result> {
-  const input = parseInput(verb, given, (name) => flagOf(verb.input.entries, name));
-  const opened: Platform[] = [];
-  try {
-    const result = await verb.run(verbContext(ctx, events, opened), input);
-    const verdict = verb.verdict?.(result) ?? null;
-    if (verdict !== null) events.conclude(verdict);
-    return result;
-  } finally {
-    for (const platform of opened) await platform.close();
-  }
-}
-
-/**
- * The context of a verb that runs in this process, for the person at this command line or for a manager's caller.
- * `opened` receives the ports that are opened only for this run.
- */
-export function verbContext<Event>(
-  ctx: Context,
-  events: CallEvents<Event>,
-  opened: Platform[] = [],
-): VerbContext<Event> {
-  const impatientPlatform = async (patienceMs: number): Promise<Platform> => {
-    const { openPlatform } = await import('../platform/open-platform.ts');
-    const platform = await openPlatform(await ctx.config(), { role: 'cli', onWarning: ctx.warn, patienceMs });
-    opened.push(platform);
-    return platform;
-  };
-  const { dryRun, yes: confirmed } = ctx.flags;
-  return {
-    ...ctx,
-    impatientPlatform,
-    dryRun,
-    confirmed,
-    ...events,
-    confirm: async (question) => (await import('./confirm.ts')).confirm(ctx, question),
-    files: filesOf(ctx),
-  };
-}
-
-function filesOf(ctx: Context): CallerFiles {
-  const { cwd } = ctx.io;
-  const { attachments } = ctx;
-  return {
-    cwd,
-    elsewhere: attachments !== null,
-    stdout: ctx.flags.json ? null : async (bytes) => (await import('./render.ts')).print(ctx, bytes),
-    job: async (path) => (await import('./open-job-file.ts')).openJobFile(ctx, path),
-    correctedJob: async (path) => (await import('./open-job-file.ts')).openCorrectedJob(ctx, path),
-    text: async (option, path) => (await import('./open-job-file.ts')).openText(ctx, option, path),
-    async source(jobFile, spec) {
-      const directory = jobFile === null ? cwd : dirname(resolve(cwd, jobFile));
-      // Opened only here: it loads Node's streams of files and more, which takes 2 ms.
-      const places = { directory, inputDirectory: cwd, stdin: ctx.io.stdin };
-      if (attachments === null) return places;
-      const { attachedCode } = await import('./open-job-file.ts');
-      return { ...places, attachments, code: await attachedCode(ctx, attachments, spec) };
-    },
-  };
-}
-
-/** A field's name on the command line: `--canary`, `job`. */
-function flagOf(fields: Fields, name: string): string {
-  const spec = fieldText(fields[name] as Fields[string]).spec ?? name;
-  return /--[a-z][a-z-]*/.exec(spec)?.[0] ?? name;
-}
-
 export function commandLineFields(fields: Fields): {
   readonly operands: Readonly<Record<string, string>>;
   readonly options: OptionSpecs;
@@ -228,5 +146,5 @@ export function commandLineFields(fields: Fields): {
 export function parseFields<F extends Fields>(fields: F, input: RawInput): FieldValues<F> {
   const verb = { input: v.strictObject(fields) };
   const given = Object.fromEntries(Object.entries(input).filter(([name]) => Object.hasOwn(fields, name)));
-  return parseInput(verb, given, (name) => flagOf(fields, name));
+  return parseInput(verb, given, flagOf(fields));
 }

@@ -1,5 +1,8 @@
 import { BatchctlError } from '../errors.ts';
 
+/** A draft 2020-12 JSON Schema. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 type Kind = 'text' | 'number' | 'flag' | 'list' | 'map';

@@ -7,7 +7,9 @@ import { LoopWatch } from '../lib/loop-watch.ts';
 import { within } from '../lib/wait.ts';
 import type { DutyHealth } from '../model/manager-health.ts';
 import type { Platform } from '../ports/platform.ts';
-import { scopeOf, type Verb, type VerbCall, type VerbResponse, type VerbRunner } from '../ports/verbs.ts';
+import type { VerbCall } from '../verbs/remote-caller.ts';
+import { type AnyVerb, scopeOf } from '../verbs/verb.ts';
+import type { OfferedVerb, VerbResponse, VerbRunner } from '../verbs/verb-runner.ts';
 import { Duties, type DutiesOptions, DutyLoop, type DutyName } from './duties.ts';
 import { buildServer } from './http/server.ts';
 import type { SignInCode } from './http/sign-in.ts';
@@ -193,10 +195,10 @@ const LAST_MS = 10_000;
 /** Runs verbs through another runner, and knows which run: when told to leave, it accepts no more and ends those. */
 export class RunningVerbs implements VerbRunner {
   readonly profile: string;
-  readonly verbs: readonly Verb[];
+  readonly verbs: readonly OfferedVerb[];
   readonly #runner: VerbRunner;
   readonly #onChanged: () => void;
-  readonly #byName: ReadonlyMap<string, Verb>;
+  readonly #byName: ReadonlyMap<string, AnyVerb>;
   readonly #running = new Set<Promise<VerbResponse>>();
   /** Aborted at once for verbs that only read, and later for those that change something. */
   readonly #stopReaders = new AbortController();
@@ -208,7 +210,7 @@ export class RunningVerbs implements VerbRunner {
     this.profile = runner.profile;
     this.verbs = runner.verbs;
     this.#onChanged = onChanged;
-    this.#byName = new Map(runner.verbs.map((verb) => [verb.name, verb]));
+    this.#byName = new Map(runner.verbs.map(({ declared }) => [declared.name, declared]));
     setMaxListeners(0, this.#stopReaders.signal, this.#stopWriters.signal);
   }
 

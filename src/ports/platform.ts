@@ -73,6 +73,13 @@ export interface Platform {
   close(): Promise<void>;
 }
 
+/** The same open ports for another actor, who reads the warnings. */
+export const actingFor = (platform: Platform, { who, warn }: Required<Pick<Platform, 'who' | 'warn'>>): Platform => ({
+  ...platform,
+  who,
+  warn,
+});
+
 /** US dollars; null: no limit. */
 export interface Budget {
   /** For all groups together, in a calendar month of the zone. */

@@ -26,11 +26,12 @@ import { isAlreadyDone, requireLegal } from '../model/legal.ts';
 import { changedParams } from '../model/overrides.ts';
 import { countIn, stepRanges } from '../model/task-set.ts';
 import { type JobView, stateOf } from '../model/view.ts';
+import type { VerbContext } from './context.ts';
 import { duration, jobToChange, resolveJob, scaleFlag } from './job.ts';
 import { deadlineOf, startTimeOf } from './parse-time.ts';
 import { type RaiseEvent, raiseJobGroups } from './raise.ts';
 import { refuseCostLimit } from './submission.ts';
-import { changing, fileField, flag, option, parsedText, text, type VerbContext, verb } from './verb.ts';
+import { changing, fileField, flag, option, parsedText, text, verb } from './verb.ts';
 
 /** Runs permanently failed tasks again. Throws `notFound`, `refused`, `usage`, `jobFile`. */
 export const retry = verb<RaiseEvent>()({

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { whyJob } from '../jobs/why/why.ts';
+import { OpenMap } from '../lib/once.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
 import { jobOrLatest } from './job.ts';
 import { flag, listVerb, option, reading, verb } from './verb.ts';
@@ -37,12 +38,17 @@ export const why = verb<WhyEvent>()({
   answer: async () => (await import('../model/answers/tasks.ts')).WHY_ANSWER,
   exit: ({ causes }) => (causes.length === 0 ? 0 : FOUND),
   async run(context, { job }) {
-    return whyJob(
-      () => context.impatientPlatform(PATIENCE_MS),
-      job,
-      ({ record }) => {
-        if (record.parts > LARGE) context.report({ event: 'checking', job: record.job });
-      },
-    );
+    const platforms = new OpenMap(() => context.impatientPlatform(PATIENCE_MS));
+    try {
+      return await whyJob(
+        () => platforms.get('impatient'),
+        job,
+        ({ record }) => {
+          if (record.parts > LARGE) context.report({ event: 'checking', job: record.job });
+        },
+      );
+    } finally {
+      await platforms.close();
+    }
   },
 });

@@ -13,9 +13,10 @@ import { UNMET_REASON } from '../model/journal.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
+import { throttle, type VerbContext } from './context.ts';
 import { jobOrLatest, warnOfDamage } from './job.ts';
 import { ALLOW_UNPROVEN, HEADER, JOIN, NAME, refuseName } from './run.ts';
-import { type Given, option, text, throttle, type VerbContext, verb } from './verb.ts';
+import { type Given, option, text, verb } from './verb.ts';
 import { deliverJob } from './watch.ts';
 
 export type FetchEvent =

@@ -20,20 +20,9 @@ import type {
 } from '../model/answers/grid.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { GroupChange, GroupStatus } from '../ports/worker-group.ts';
+import type { VerbContext } from './context.ts';
 import { duration, groupName } from './job.ts';
-import {
-  changing,
-  type FieldValues,
-  field,
-  flag,
-  listVerb,
-  option,
-  parsedText,
-  reading,
-  text,
-  type VerbContext,
-  verb,
-} from './verb.ts';
+import { changing, type FieldValues, field, flag, listVerb, option, parsedText, reading, text, verb } from './verb.ts';
 
 /** Facts about a group for people, in addition to its sizes. */
 export interface GroupEvent {

@@ -7,18 +7,8 @@ import type { ListedJob } from '../model/answers/jobs.ts';
 import { isClosed, JOB_STATES } from '../model/job-state.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import type { JobFilter, Ledger, LedgerJob } from '../ports/ledger.ts';
-import {
-  firstRows,
-  flag,
-  listVerb,
-  oneOf,
-  option,
-  PAGED,
-  parsedText,
-  reading,
-  text,
-  type VerbContext,
-} from './verb.ts';
+import type { VerbContext } from './context.ts';
+import { firstRows, flag, listVerb, oneOf, option, PAGED, parsedText, reading, text } from './verb.ts';
 
 /** The journals of this many closed jobs are listed, newest first; those of open jobs always are. */
 const MAX_CLOSED_CHECKED = 100;

@@ -21,19 +21,9 @@ import type { AttemptLog } from '../model/answers/tasks.ts';
 import { stepIndex } from '../model/job.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
+import type { VerbContext } from './context.ts';
 import { jobOrLatest, resolveJobToShow } from './job.ts';
-import {
-  firstRows,
-  flag,
-  type Given,
-  listVerb,
-  option,
-  PAGED,
-  type Resumption,
-  reading,
-  text,
-  type VerbContext,
-} from './verb.ts';
+import { firstRows, flag, type Given, listVerb, option, PAGED, type Resumption, reading, text } from './verb.ts';
 
 /** The stderr of attempts; with `follow`, in pieces as it is written. Throws `notFound`, `usage`, `interrupted`. */
 export const logs = listVerb({

@@ -3,7 +3,7 @@ import { formatInstant } from '../lib/instant.ts';
 import { parseDuration } from '../lib/units.ts';
 import type { FinishBy } from '../model/schedule.ts';
 import { addDays, instantsOf, isWallTime, type WallTime, wallTime } from '../model/wall-time.ts';
-import type { VerbContext } from './verb.ts';
+import type { VerbContext } from './context.ts';
 
 type Timed = Pick<VerbContext, 'zone' | 'clock'>;
 

@@ -11,6 +11,7 @@ import type { Plan } from '../model/answers/plan.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
 import type { JobSpec } from '../model/job.ts';
 import type { Platform } from '../ports/platform.ts';
+import type { VerbContext } from './context.ts';
 import {
   prepareSubmission,
   START_FIELD,
@@ -21,7 +22,7 @@ import {
   warnOfPlaceholders,
   warnOfPrograms,
 } from './submission.ts';
-import { fileField, type VerbContext, verb } from './verb.ts';
+import { fileField, verb } from './verb.ts';
 
 /** Describes what a submission would do, and writes nothing. Throws as a submission does. */
 export const plan = verb()({

@@ -2,7 +2,7 @@ import { type GroupRaise, type RaiseOptions, raiseGroups } from '../jobs/grid/ra
 import type { ApiError } from '../model/api.ts';
 import { groupsOf } from '../model/job.ts';
 import type { JobView } from '../model/view.ts';
-import type { VerbContext } from './verb.ts';
+import type { VerbContext } from './context.ts';
 
 /** The result of raising a group, as plain values. */
 export type RaiseResult =

@@ -5,8 +5,9 @@ import type { ComparedReport, Report } from '../model/answers/report.ts';
 import { compareReports } from '../model/report/compare.ts';
 import type { JobView } from '../model/view.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
+import type { VerbContext } from './context.ts';
 import { jobOrLatest, resolveJobToShow } from './job.ts';
-import { listVerb, option, parsedText, reading, text, type VerbContext, verb } from './verb.ts';
+import { listVerb, option, parsedText, reading, text, verb } from './verb.ts';
 
 /** Number of a large job's attempts read so far, of about `of`. */
 export type ReadingEvent = {

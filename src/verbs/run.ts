@@ -22,9 +22,10 @@ import type { VerifyResult } from '../model/verify/verify-result.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
+import type { VerbContext } from './context.ts';
 import { duration, JOB_TEXT, scaleFlag } from './job.ts';
 import { raiseJobGroups } from './raise.ts';
-import { field, flag, oneOf, option, text, type VerbContext, verb } from './verb.ts';
+import { field, flag, oneOf, option, text, verb } from './verb.ts';
 import { deliverJob, followReporting, noticeChangedDelivery, type WatchEvent } from './watch.ts';
 
 /** The output target of a run, as typed. */

@@ -23,11 +23,12 @@ import {
   type ZonedCadence,
 } from '../model/schedule-times.ts';
 import type { Platform } from '../ports/platform.ts';
+import type { VerbContext } from './context.ts';
 import { duration } from './job.ts';
 import { finishByOf, timeOfDay } from './parse-time.ts';
 import { noticeHolidaysEnd } from './schedules.ts';
 import { checkSubmission, SUBMISSION_FIELDS } from './submission.ts';
-import { changing, field, fileField, flag, option, text, type VerbContext, verb } from './verb.ts';
+import { changing, field, fileField, flag, option, text, verb } from './verb.ts';
 
 const { input, set, label, maxCost, expectInputs, awaitInput, allowEmpty, allowIncomplete } = SUBMISSION_FIELDS;
 

@@ -25,10 +25,11 @@ import { isClosed } from '../model/job-state.ts';
 import { cadenceText, runKeyOf, type Schedule } from '../model/schedule.ts';
 import { type Firing, firingOf, firingsAfter } from '../model/schedule-times.ts';
 import { stateOf } from '../model/view.ts';
+import type { VerbContext } from './context.ts';
 import { scaleFlag } from './job.ts';
 import { type RaiseEvent, raiseJobGroups } from './raise.ts';
 import { type SubmitEvent, warnOfLeftOut, withSubmitProgress } from './submission.ts';
-import { changing, field, flag, listVerb, option, reading, text, type VerbContext, verb } from './verb.ts';
+import { changing, field, flag, listVerb, option, reading, text, verb } from './verb.ts';
 
 const answers = () => import('../model/answers/schedules.ts');
 

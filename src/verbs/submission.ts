@@ -25,9 +25,10 @@ import { isSameJson } from '../model/overrides.ts';
 import { scheduleOfRun } from '../model/schedule.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import { throttle, type VerbContext } from './context.ts';
 import { duration } from './job.ts';
 import { deadlineOf, parseFutureTime } from './parse-time.ts';
-import { flag, option, parsedText, text, throttle, type VerbContext } from './verb.ts';
+import { flag, option, parsedText, text } from './verb.ts';
 
 /** The fields of `submit`, `plan`, `run` and `rehearse`. */
 export const SUBMISSION_FIELDS = {

@@ -20,20 +20,9 @@ import { type JobView, stateOf } from '../model/view.ts';
 import type { AttemptEvent, LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
+import type { VerbContext } from './context.ts';
 import { jobOrLatest, jobToChange, resolveJob, resolveJobToShow } from './job.ts';
-import {
-  changing,
-  flag,
-  type Given,
-  listVerb,
-  oneOf,
-  option,
-  parsedText,
-  reading,
-  text,
-  type VerbContext,
-  verb,
-} from './verb.ts';
+import { changing, flag, type Given, listVerb, oneOf, option, parsedText, reading, text, verb } from './verb.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
 export const TASKS_LISTED = 1_000;

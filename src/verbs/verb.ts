@@ -1,92 +1,9 @@
 import * as v from 'valibot';
-import type { Config } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
-import type { CorrectedFile } from '../jobs/change/corrected-file.ts';
-import type { SubmissionRequest } from '../jobs/submit/prepared.ts';
-import type { Clock } from '../lib/clock.ts';
 import { describeFound } from '../lib/problems.ts';
 import { wholeNumberParser } from '../lib/units.ts';
-import type { CheckResult } from '../model/answers/upkeep.ts';
-import type { Scope } from '../model/api.ts';
-import type { JobSpec } from '../model/job.ts';
-import type { Platform } from '../ports/platform.ts';
-
-/** What a verb can use. It never sees a terminal, flags, command-line text or a socket. */
-export interface VerbContext<Event = never> {
-  platform(): Promise<Platform>;
-  /** Ports of its own that give up on a service after this many milliseconds. Closed after the verb. */
-  impatientPlatform(patienceMs: number): Promise<Platform>;
-  readonly clock: Clock;
-  /** The selected profile, and the whole configuration. */
-  config(): Promise<Config>;
-  /** The IANA zone of the times that the caller writes and reads. */
-  zone(): Promise<string>;
-  /** Aborted when the caller has left or asked the verb to stop. */
-  readonly signal: AbortSignal;
-  /** Compute what would change, and change nothing. */
-  readonly dryRun: boolean;
-  readonly files: CallerFiles;
-  /** Asks a person before something is destroyed, unless already confirmed. Throws `refused` if the answer is no. */
-  confirm(question: string): Promise<void>;
-  /** Reports progress as it happens. Events are plain JSON values, because a manager sends them to its caller. */
-  report(event: Event): void;
-  /** Resolves once everything reported is displayed; immediately for a remote caller. */
-  shown(): Promise<void>;
-  /** Sets an error with which the call ends after its answer is displayed. */
-  conclude(error: BatchctlError): void;
-  /** What the caller may do: everything on the machine itself, through a manager as its token says. */
-  readonly scope: Scope;
-  /** True: the caller has confirmed all questions in advance (`--yes`). */
-  readonly confirmed: boolean;
-  /** Text for people that is not part of the answer. The caller may have silenced notices. */
-  notice(text: string): void;
-  warn(text: string): void;
-  /** Checks the configuration, the machine and the services where the verb runs. Leaves nothing behind. */
-  examine(): Promise<readonly CheckResult[]>;
-  /** Marks a point where a test may kill the process. */
-  readonly passed: (point: string) => void;
-}
-
-export type CallEvents<Event> = Pick<VerbContext<Event>, 'report' | 'shown' | 'conclude'>;
-
-/** For calls that only look something up: shows nothing. */
-export const NO_EVENTS: CallEvents<unknown> = { report: () => {}, shown: async () => {}, conclude: () => {} };
-
-const REPORT_MS = 80;
-
-/** Drops reports of progress that would flood a terminal or connection. */
-export function throttle<T>(clock: Clock, report: (value: T) => void): (value: T) => void {
-  let due = 0;
-  return (value) => {
-    const now = clock.monotonic();
-    if (now < due) return;
-    due = now + REPORT_MS;
-    report(value);
-  };
-}
-
-/** Access to files on the caller's machine, wherever the verb runs. */
-export interface CallerFiles {
-  /** Base directory of relative paths. */
-  readonly cwd: string;
-  /** True: the verb runs on another machine, which reads and writes no files of the caller. */
-  readonly elsewhere: boolean;
-  /** Writes to the caller's stdout; null if the answer uses it. */
-  readonly stdout: ((bytes: Uint8Array) => Promise<void>) | null;
-  /** The job that a file describes. Throws `notFound`, and `jobFile` with all mistakes. */
-  job(path: string): Promise<JobSpec>;
-  /** Where a job's files and inputs are. `jobFile`: the file that describes the job; null: the command line does. */
-  source(jobFile: string | null, spec: JobSpec): Promise<SubmissionSource>;
-  /** The job file with that name, and the files it packs. Throws `jobFile`, `notFound`. */
-  correctedJob(path: string): Promise<CorrectedFile>;
-  /** The text of a small file that was given with `option`. Throws `notFound`. */
-  text(option: string, path: string): Promise<string>;
-}
-
-export type SubmissionSource = Pick<
-  SubmissionRequest,
-  'directory' | 'inputDirectory' | 'stdin' | 'attachments' | 'code'
->;
+import { hasScope, type Scope } from '../model/api.ts';
+import type { VerbContext } from './context.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: any field; its own types are inferred at its declaration.
 type Field = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
@@ -103,8 +20,8 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   readonly scopeWith?: Readonly<Record<string, Scope>>;
   /** True: it writes. The command line first prints where, and `dryRun` is supported. */
   readonly changes: boolean;
-  /** Path below `/api/v1`, with `{name}` for fields in the path; null: only the command line offers it. */
-  readonly http: { readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; readonly path: string } | null;
+  /** Null: only the command line offers it. */
+  readonly http: Http | null;
   /** Path below `/api/v1` for a GET that only reads, without the fields of `scopeWith`. */
   readonly shownAt?: string;
   readonly input: InputSchema<F>;
@@ -144,6 +61,17 @@ type RowOf<Result> = Result extends AsyncIterable<infer Row> ? Row : never;
 /** An answer, or all rows of a list. */
 type Whole<Result> = Result extends AsyncIterable<infer Row> ? readonly Row[] : Result;
 
+/** The scope that a call with these fields needs. */
+export function scopeOf(
+  { scope, scopeWith = {} }: Pick<AnyVerb, 'scope' | 'scopeWith'>,
+  input: Readonly<Record<string, unknown>>,
+): Scope {
+  const asked = Object.entries(scopeWith).filter(
+    ([field]) => input[field] !== undefined && input[field] !== null && input[field] !== false,
+  );
+  return asked.reduce((needed, [, more]) => (hasScope(needed, more) ? needed : more), scope);
+}
+
 export interface Resumption {
   /** The list starts again from its beginning. */
   restart(): void;
@@ -157,7 +85,11 @@ export type Given = Readonly<Record<string, unknown>>;
 // biome-ignore lint/suspicious/noExplicitAny: the registry holds verbs of all types.
 export type AnyVerb = VerbDeclaration<any, any, any>;
 
-type Http = NonNullable<AnyVerb['http']>;
+/** A call of the API: a method, and a path below `/api/v1` with `{name}` for fields in the path. */
+export interface Http {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: string;
+}
 
 /** What verbs that change something share. */
 export const changing = (method: Http['method'], path: string) =>
@@ -186,6 +118,27 @@ export function asCallable<F extends Fields, Result, Event>(
 ): VerbDeclaration<Fields, Result, Event> {
   return declared as unknown as VerbDeclaration<Fields, Result, Event>;
 }
+
+/** Runs a verb on fields as typed. A verdict on its answer goes to the context's `conclude`. */
+export async function runVerb<Result, Event>(
+  verb: VerbDeclaration<Fields, Result, Event>,
+  given: Given,
+  context: VerbContext<Event>,
+): Promise<Result> {
+  const result = await verb.run(context, parseInput(verb, given, flagOf(verb.input.entries)));
+  const verdict = verb.verdict?.(result) ?? null;
+  if (verdict !== null) context.conclude(verdict);
+  return result;
+}
+
+/** Spells a field as on the command line: `--canary`, `job`. */
+export const flagOf =
+  (fields: Fields) =>
+  (name: string): string => {
+    const schema = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    const spec = schema === undefined ? null : fieldText(schema).spec;
+    return /--[a-z][a-z-]*/.exec(spec ?? '')?.[0] ?? name;
+  };
 
 /** The result of a call, and a function for its exit code afterwards. Keeps rows only if the code depends on them. */
 export function withExitCode<Result>(

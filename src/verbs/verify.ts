@@ -19,8 +19,9 @@ import { deliveryOf } from '../model/delivery.ts';
 import type { Finding } from '../model/verify/findings.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
 import type { JobView } from '../model/view.ts';
+import type { VerbContext } from './context.ts';
 import { duration, jobOrLatest } from './job.ts';
-import { changing, type FieldValues, flag, listVerb, option, text, type VerbContext, verb } from './verb.ts';
+import { changing, type FieldValues, flag, listVerb, option, text, verb } from './verb.ts';
 import { noticeChangedDelivery, repairDelivery } from './watch.ts';
 
 type Work = 'repairing' | 'verifying' | 'checking';

@@ -10,9 +10,10 @@ import { MAX_TIMER_MS } from '../lib/wait.ts';
 import type { JobStatus } from '../model/answers/status.ts';
 import { deliveryOf, isDeliveryDue } from '../model/delivery.ts';
 import { type JobView, stateOf } from '../model/view.ts';
+import type { VerbContext } from './context.ts';
 import { duration, jobOrLatest } from './job.ts';
 import { type RaiseEvent, raiseResultsOf } from './raise.ts';
-import { flag, option, type VerbContext, verb } from './verb.ts';
+import { flag, option, verb } from './verb.ts';
 
 export type WatchEvent =
   | { readonly event: 'status'; readonly status: JobStatus }

@@ -2,16 +2,18 @@
 // what it found; so does `verify --check` for an evidence file. docs/proof.md lists what a proof can't detect.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { openVerbRunner } from '../../src/cli/api/run-verb.ts';
+import { managerHost } from '../../src/cli/commands/manager.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { openContext } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { processIo } from '../../src/cli/io.ts';
+import { verbHelp } from '../../src/cli/verb-help.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { exitCodeOf } from '../../src/errors.ts';
 import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { openVerbRunner } from '../../src/verbs/verb-runner.ts';
 import { Workspace } from '../support/workspace.ts';
 import { FINISHED } from './finished-jobs.ts';
 import { evidenceMutations, kindOf, type Mutation, mutationsOf, reseal, type StoredObject } from './mutations.ts';
@@ -108,11 +110,12 @@ async function openVerifier(
   job: string,
 ): Promise<() => Promise<{ readonly code: number; readonly stderr: string }>> {
   const { signal } = new AbortController();
+  const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '', flags: { profile: 'local' } });
+  const { flags } = splitGlobalFlags([]);
+  const ctx = openContext({ flags, io: processIo(), signal, stopNow: signal, closed: signal, config });
   const { call } = await openVerbRunner(
-    openContext({ flags: splitGlobalFlags([]).flags, io: processIo(), signal, stopNow: signal, closed: signal }),
-    { commands: COMMANDS },
-    await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '', flags: { profile: 'local' } }),
-    platform,
+    managerHost(ctx, config, platform),
+    await verbHelp(ctx, { commands: COMMANDS }),
   );
   return async () => {
     const { exitCode, error } = await call({

@@ -3,7 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { listenForInterrupts } from '../../src/cli/io.ts';
 import { RunningVerbs } from '../../src/manager/manager.ts';
-import type { VerbCall, VerbResponse } from '../../src/ports/verbs.ts';
+import type { VerbCall } from '../../src/verbs/remote-caller.ts';
+import type { VerbResponse } from '../../src/verbs/verb-runner.ts';
 import { fakeIo } from './fake-io.ts';
 
 describe('the signal that ends a command', () => {

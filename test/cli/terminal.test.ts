@@ -38,17 +38,6 @@ describe('a live view', () => {
     expect(io.stdout.text).to.equal('');
   });
 
-  it("adds no exit handler to the manager's process when shown for a remote caller", () => {
-    const { ctx } = open({ tty: true });
-    const before = process.listenerCount('exit');
-    const here = liveView(ctx);
-    expect(process.listenerCount('exit')).to.equal(before + 1);
-    const elsewhere = liveView({ ...ctx, attachments: { jobFile: null, inputs: [] } });
-    expect(process.listenerCount('exit')).to.equal(before + 1);
-    for (const view of [here, elsewhere]) view.close();
-    expect(process.listenerCount('exit')).to.equal(before);
-  });
-
   it('fits again when the terminal becomes narrower, and clears the rows of the old lines', () => {
     const { ctx, io } = open({ tty: true, columns: 120 });
     const view = liveView(ctx);

@@ -1,8 +1,8 @@
 // Protects: the text of a followed log has the characters that were written, wherever uploads of the log ended.
 import { expect } from 'chai';
 import { logKey } from '../../src/model/keys.ts';
+import type { VerbContext } from '../../src/verbs/context.ts';
 import { logs } from '../../src/verbs/logs.ts';
-import type { VerbContext } from '../../src/verbs/verb.ts';
 import { openPlace, putJob } from '../jobs/published-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';

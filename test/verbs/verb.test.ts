@@ -2,10 +2,10 @@
 import { expect } from 'chai';
 import * as v from 'valibot';
 import { COMMANDS } from '../../src/cli/commands.ts';
-import { inputSchema } from '../../src/cli/verb-schema.ts';
 import { wholeNumberParser } from '../../src/lib/units.ts';
 import { VERBS } from '../../src/verbs/index.ts';
 import { field, fieldText, flag, oneOf, parsedText, parseInput, text } from '../../src/verbs/verb.ts';
+import { inputSchema } from '../../src/verbs/verb-schema.ts';
 import { fakeContext } from '../cli/fake-io.ts';
 
 const VERB = {

@@ -4,11 +4,11 @@ import { CHECK_GROUP, type CheckCost, checkCost, faultCommands } from '../../inf
 import { takeInventory } from '../../infra/inventory.ts';
 import { type ExecutableStep, planStack } from '../../infra/plan.ts';
 import type { OpenStack } from '../../infra/stack.ts';
+import { toBatchctlError } from '../../lib/known-error.ts';
 import type { InfraCheckInput } from '../commands/infra-check.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { printAnswer } from '../render.ts';
-import { toBatchctlError } from '../report-error.ts';
 import {
   CHECK_STEPS,
   type CheckReport,

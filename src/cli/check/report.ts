@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import type { CheckCost } from '../../infra/check.ts';
+import { toBatchctlError } from '../../lib/known-error.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
-import { toBatchctlError } from '../report-error.ts';
 
 /** The steps of a check in their order, each with a description. */
 export const CHECK_STEPS = {

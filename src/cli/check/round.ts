@@ -10,6 +10,7 @@ import { specOfValue } from '../../jobs/spec/job-file.ts';
 import { statusOf } from '../../jobs/status.ts';
 import { verifyJob } from '../../jobs/verify/verify-job.ts';
 import { type FollowEnd, follow } from '../../jobs/watch/follow.ts';
+import { toBatchctlError } from '../../lib/known-error.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -18,7 +19,6 @@ import { submitSpec } from '../../verbs/submission.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { printRaised } from '../print-notices.ts';
-import { toBatchctlError } from '../report-error.ts';
 import { parseSubmission, withSubmitter } from '../submit-progress.ts';
 import type { CheckReport, CheckSteps } from './report.ts';
 

@@ -1,14 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
+import type { JsonSchema } from '../../lib/json.ts';
 import { STORE_FORMAT, VERSION } from '../../lib/version.ts';
-import {
-  type CommandDefinition,
-  type CommandTable,
-  defineCommand,
-  type JsonSchema,
-  objectOf,
-  outputOf,
-  repeated,
-} from '../command.ts';
+import { type CommandDefinition, type CommandTable, defineCommand, objectOf, outputOf, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
 import { allCommandsHelp, overview } from '../help.ts';
 import { commandHelp } from '../parse.ts';

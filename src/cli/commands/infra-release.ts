@@ -3,17 +3,11 @@ import { BatchctlError } from '../../errors.ts';
 import type { ReleaseGrid } from '../../infra/release-grid.ts';
 import { type RollProgress, rollGroup } from '../../jobs/release/roll.ts';
 import type { BootChoice, Release, StackRelease } from '../../jobs/release/stack-release.ts';
+import type { JsonSchema } from '../../lib/json.ts';
 import { MANAGER_GROUP } from '../../lib/stack-names.ts';
 import { formatDuration, parseDuration } from '../../lib/units.ts';
 import { MAX_TIMER_MS } from '../../lib/wait.ts';
-import {
-  type CommandDefinition,
-  type CommandInput,
-  defineCommand,
-  type JsonSchema,
-  objectOf,
-  parsed,
-} from '../command.ts';
+import { type CommandDefinition, type CommandInput, defineCommand, objectOf, parsed } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';

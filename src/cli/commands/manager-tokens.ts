@@ -1,17 +1,10 @@
 import { BatchctlError } from '../../errors.ts';
 import { FRESH_MS, type NewToken } from '../../jobs/tokens.ts';
+import type { JsonSchema } from '../../lib/json.ts';
 import { parseDuration } from '../../lib/units.ts';
 import { SCOPES } from '../../model/api.ts';
 import { isExpired, type Token } from '../../model/token.ts';
-import {
-  type CommandDefinition,
-  type CommandInput,
-  choice,
-  defineCommand,
-  type JsonSchema,
-  objectOf,
-  parsed,
-} from '../command.ts';
+import { type CommandDefinition, type CommandInput, choice, defineCommand, objectOf, parsed } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';

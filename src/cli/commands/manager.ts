@@ -8,9 +8,12 @@ import type { SignInCode } from '../../manager/http/sign-in.ts';
 import type { Log } from '../../manager/log.ts';
 import { isLoopback } from '../../manager/tls/open-tls.ts';
 import type { Platform } from '../../ports/platform.ts';
+import type { ManagerHost } from '../../verbs/verb-runner.ts';
 import { type CommandDefinition, type CommandInput, type CommandTable, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
+import { openImpatientPlatform } from '../in-process.ts';
 import { print } from '../render.ts';
+import { verbHelp } from '../verb-help.ts';
 
 const OPTIONS = {
   '--listen <address>': parsed(
@@ -58,7 +61,7 @@ async function manager(ctx: Context, table: CommandTable, input: ManagerInput): 
   const platform = await ctx.platform();
   const [{ runManager }, { openVerbRunner }, { SignInCode }] = await Promise.all([
     import('../../manager/manager.ts'),
-    import('../api/run-verb.ts'),
+    import('../../verbs/verb-runner.ts'),
     import('../../manager/http/sign-in.ts'),
   ]);
   const log = managerLog(ctx);
@@ -67,7 +70,7 @@ async function manager(ctx: Context, table: CommandTable, input: ManagerInput): 
   const signIn = canOfferSignIn(ctx, at) ? new SignInCode(platform) : null;
   await runManager({
     platform,
-    verbs: await openVerbRunner(ctx, table, config, platform),
+    verbs: await openVerbRunner(managerHost(ctx, config, platform), await verbHelp(ctx, table)),
     signal: ctx.signal,
     log,
     listen: at,
@@ -88,6 +91,14 @@ async function manager(ctx: Context, table: CommandTable, input: ManagerInput): 
     },
   });
 }
+
+/** What a manager's verbs run on. */
+export const managerHost = (ctx: Context, config: Config, platform: Platform): ManagerHost => ({
+  config,
+  platform,
+  impatientPlatform: (patienceMs, onWarning) => openImpatientPlatform(ctx, patienceMs, onWarning),
+  examine: async () => (await import('../doctor-checks.ts')).runDoctorChecks(ctx),
+});
 
 /** True if a person reads stdout, and a browser on this machine reaches the manager by a loopback address. */
 function canOfferSignIn({ io, flags }: Pick<Context, 'io' | 'flags'>, { host }: ListenAddress): boolean {

@@ -1,4 +1,5 @@
 import { jobExit } from '../../jobs/job-exit.ts';
+import type { JsonSchema } from '../../lib/json.ts';
 import { formatSize, parseDuration, wholeNumberParser } from '../../lib/units.ts';
 import { endsOfResult, provenText } from '../../model/completeness-text.ts';
 import {
@@ -13,14 +14,8 @@ import {
 import type { Faults } from '../../ports/worker-faults.ts';
 import { STATE_SCHEMA } from '../../verbs/job.ts';
 import { SUBMISSION_FIELDS } from '../../verbs/submission.ts';
-import {
-  type CommandDefinition,
-  type CommandInput,
-  defineCommand,
-  type JsonSchema,
-  objectOf,
-  parsed,
-} from '../command.ts';
+import { forecastSchema } from '../../verbs/verb-schema.ts';
+import { type CommandDefinition, type CommandInput, defineCommand, objectOf, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { forecastText } from '../forecast-text.ts';
 import { formatCount, formatMany } from '../format.ts';
@@ -30,7 +25,6 @@ import { countColumn, printAnswer, renderTable } from '../render.ts';
 import { parseSubmission } from '../submit-progress.ts';
 import { paintFor } from '../terminal-text.ts';
 import { commandLineFields } from '../verb-command.ts';
-import { forecastSchema } from '../verb-schema.ts';
 
 const count = { type: 'integer', minimum: 0 };
 const text = { type: 'string' };

@@ -1,10 +1,11 @@
 import { extname } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { report, reportAttempts } from '../../verbs/report.ts';
-import { type CommandDefinition, type CommandHelp, choice, type RawInput } from '../command.ts';
+import { type CommandDefinition, type CommandHelp, choice, type RawInput, type RunVerb } from '../command.ts';
 import type { Context } from '../context.ts';
+import { runInProcess } from '../in-process.ts';
 import { showAttempts, showReport } from '../report-output.ts';
-import { type RunVerb, runInProcess, verbCommand } from '../verb-command.ts';
+import { verbCommand } from '../verb-command.ts';
 
 const HELP: CommandHelp = {
   about: [
@@ -94,8 +95,6 @@ function formatOf({ format, output }: RawInput): unknown {
 }
 
 function check(ctx: Context, { format, output, compare }: RawInput): void {
-  // A manager has none of its callers' files.
-  if (output !== undefined && ctx.attachments !== null) throw new BatchctlError('usage', 'unknown field "output"');
   if (format === 'csv' && compare !== undefined) {
     throw new BatchctlError('usage', "--compare can't be combined with csv, which has one line per attempt", {
       hint: 'batchctl report last --compare last --format json',

@@ -67,7 +67,7 @@ export function runCommand(ctx: Context): CommandDefinition {
     writes: true,
     passThrough: true,
     stopsItself: true,
-    output: async () => (await import('../verb-schema.ts')).statusSchema(),
+    output: async () => (await import('../../verbs/verb-schema.ts')).statusSchema(),
     help: {
       about:
         "Submits a job, works on it, shows its progress, verifies it and fetches its outputs. Files in the working directory that a command after -- names, such as its script, are sent along. Run it again with the same --run-key, or with the job's id, to continue. If the job failed, nothing is fetched; --allow-unproven fetches the outputs if only a control total (`expect`) does not hold.",

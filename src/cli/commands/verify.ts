@@ -6,13 +6,13 @@ import type { VerifyAnswer } from '../../model/answers/verify.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import { asCallable } from '../../verbs/verb.ts';
 import { ledgerRebuild, type VerifyEvent, verify, verifyEvidence } from '../../verbs/verify.ts';
-import type { CommandDefinition, RawInput } from '../command.ts';
+import type { CommandDefinition, RawInput, RunVerb } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { lazyProgress, type Progress, startProgress } from '../progress.ts';
 import { printAnswer } from '../render.ts';
 import { openReportFile, type ReportSink } from '../report-file.ts';
-import { type Presenter, type RunVerb, sequentialEvents, verbCommand } from '../verb-command.ts';
+import { type Presenter, sequentialEvents, verbCommand } from '../verb-command.ts';
 import { checkText, verifyText } from '../verify-text.ts';
 
 export function verifyCommand(ctx: Context): CommandDefinition {

@@ -3,6 +3,7 @@ import { BatchctlError } from '../../errors.ts';
 import { notFinishedError } from '../../jobs/job-exit.ts';
 import { newWorkerId } from '../../lib/id.ts';
 import { killPoints } from '../../lib/kill-point.ts';
+import { toBatchctlError } from '../../lib/known-error.ts';
 import { parseDuration, wholeNumberParser } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { NAME_PATTERN } from '../../model/keys.ts';
@@ -13,7 +14,6 @@ import type { Platform } from '../../ports/platform.ts';
 import type { WorkerFaults } from '../../ports/worker-faults.ts';
 import { type CommandDefinition, type CommandInput, defineCommand, groupOption, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
-import { toBatchctlError } from '../report-error.ts';
 import { localResources, requireHere } from '../this-machine.ts';
 
 const WORKER = {

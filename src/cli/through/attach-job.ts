@@ -18,6 +18,7 @@ import { codeKey } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { AttachedInput, Attachments } from '../../ports/verbs.ts';
+import { NO_EVENTS } from '../../verbs/context.ts';
 import {
   noticeLargeFile,
   requestOf,
@@ -25,11 +26,10 @@ import {
   warnOfLeftOut,
   withSubmitProgress,
 } from '../../verbs/submission.ts';
-import { NO_EVENTS } from '../../verbs/verb.ts';
 import type { Context } from '../context.ts';
+import { verbContext } from '../in-process.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { withSubmitter } from '../submit-progress.ts';
-import { verbContext } from '../verb-command.ts';
 
 /** A job file read on this machine, and where it is. */
 export interface LocalJob {

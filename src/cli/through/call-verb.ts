@@ -9,23 +9,23 @@ import { PAGE, type ValueFrame } from '../../model/api.ts';
 import { JOB_ID_PATTERN } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Manager } from '../../ports/manager.ts';
-import { type Attachments, scopeOf, type VerbRequest } from '../../ports/verbs.ts';
+import type { Attachments, VerbRequest } from '../../ports/verbs.ts';
+import { type CallEvents, NO_EVENTS } from '../../verbs/context.ts';
 import { status } from '../../verbs/status.ts';
 import {
   asCallable,
-  type CallEvents,
   type Fields,
   fileFields,
-  NO_EVENTS,
   type Resumption,
+  scopeOf,
   type VerbDeclaration,
 } from '../../verbs/verb.ts';
 import type { RawInput } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
+import { runInProcess } from '../in-process.ts';
 import { openText } from '../open-job-file.ts';
 import { parseSubmission } from '../submit-progress.ts';
-import { runInProcess } from '../verb-command.ts';
 import { attachCode, attachPlan, attachSubmission, type LocalJob, openLocalJob } from './attach-job.ts';
 import {
   type ContentFrame,
@@ -170,7 +170,7 @@ async function callAndConfirm<Event>(
 /** What a lost connection means for a call. */
 function retryModeOf<Result, Event>(verb: VerbDeclaration<Fields, Result, Event>, given: RawInput): RetryMode {
   if (verb.isLongRunning?.(given) === true) return 'follows';
-  const looks = scopeOf({ scope: verb.scope, scopeWith: verb.scopeWith ?? {} }, given) === 'read';
+  const looks = scopeOf(verb, given) === 'read';
   return looks || verb.repeatable?.(given) === true ? 'looks' : 'changes';
 }
 

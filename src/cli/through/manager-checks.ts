@@ -6,8 +6,9 @@ import { isVersionCompatible, releaseLineOf } from '../../model/api.ts';
 import { type DutyHealth, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import type { Manager } from '../../ports/manager.ts';
+import { NO_EVENTS } from '../../verbs/context.ts';
 import { doctor } from '../../verbs/diagnosis.ts';
-import { asCallable, NO_EVENTS } from '../../verbs/verb.ts';
+import { asCallable } from '../../verbs/verb.ts';
 import type { Context } from '../context.ts';
 import { callVerb } from './call-verb.ts';
 

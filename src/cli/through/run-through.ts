@@ -3,13 +3,14 @@ import type { ReportedFailure } from '../../jobs/first-failure.ts';
 import { jobExit } from '../../jobs/job-exit.ts';
 import { requireView } from '../../jobs/journal.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
+import { NO_EVENTS } from '../../verbs/context.ts';
 import { fetch } from '../../verbs/fetch.ts';
 import { plan } from '../../verbs/plan.ts';
 import { isRaiseEvent, type RaiseEvent } from '../../verbs/raise.ts';
 import { isWritten, requireNames, run } from '../../verbs/run.ts';
 import { START_FIELD, SUBMISSION_FIELDS, type SubmitEvent } from '../../verbs/submission.ts';
 import { submit } from '../../verbs/submit.ts';
-import { type AnyVerb, NO_EVENTS } from '../../verbs/verb.ts';
+import type { AnyVerb } from '../../verbs/verb.ts';
 import type { WatchEvent } from '../../verbs/watch.ts';
 import { showPlan } from '../commands/plan.ts';
 import {

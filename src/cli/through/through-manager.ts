@@ -1,6 +1,10 @@
 import { BatchctlError } from '../../errors.ts';
 import { openManager } from '../../platform/open-manager.ts';
+import { doctor } from '../../verbs/diagnosis.ts';
 import { taskOfLatest } from '../../verbs/job.ts';
+import { runVerb } from '../../verbs/verb.ts';
+import type { RunVerb } from '../command.ts';
+import { verbContext } from '../in-process.ts';
 import { callVerb, jobIdFromManager } from './call-verb.ts';
 import type { ConnectedCommand, RemoteCommand } from './remote-command.ts';
 
@@ -20,6 +24,7 @@ export async function runThroughManager(through: RemoteCommand): Promise<number>
   const composed = Object.hasOwn(COMPOSITE_COMMANDS, entry.name) ? COMPOSITE_COMMANDS[entry.name] : undefined;
   const { runBy } = definition;
   if (composed === undefined && runBy === undefined) throw unsupportedError(through);
+  if (entry.name === doctor.name) return examineThrough(through);
   if (definition.writes) await ctx.announce();
   const manager = openManager(profile, ctx.io.env);
   try {
@@ -28,6 +33,18 @@ export async function runThroughManager(through: RemoteCommand): Promise<number>
   } finally {
     await manager.close();
   }
+}
+
+/** `doctor` runs here, because a manager that can't be reached is one of its findings. */
+async function examineThrough({ ctx, definition, given }: RemoteCommand): Promise<number> {
+  const [{ runDoctorChecks }, { managerChecks }] = await Promise.all([
+    import('../doctor-checks.ts'),
+    import('./manager-checks.ts'),
+  ]);
+  const examine = () => runDoctorChecks(ctx, managerChecks);
+  const runVerbHere: RunVerb = (verb, fields, events) =>
+    runVerb(verb, fields, { ...verbContext(ctx, events), examine });
+  return (await definition.runBy?.(runVerbHere, given)) ?? 0;
 }
 
 async function runLocally({ definition, input }: ConnectedCommand): Promise<number> {

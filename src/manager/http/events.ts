@@ -10,7 +10,7 @@ import { API, type ApiError } from '../../model/api.ts';
 import { CLOSED_STATES, isClosed, OPEN_STATES } from '../../model/job-state.ts';
 import type { LedgerJob } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { VerbRunner } from '../../ports/verbs.ts';
+import type { VerbRunner } from '../../verbs/verb-runner.ts';
 import { publicError } from './error-answers.ts';
 
 /** Polling intervals for a job and for the overview, milliseconds. */

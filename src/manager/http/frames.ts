@@ -3,7 +3,9 @@ import { PassThrough } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BatchctlError } from '../../errors.ts';
 import { API, FRAMES_TYPE, type FrameEnd, type ValueFrame } from '../../model/api.ts';
-import { scopeOf, type Verb, type VerbRequest, type VerbRunner } from '../../ports/verbs.ts';
+import type { VerbRequest } from '../../ports/verbs.ts';
+import { type AnyVerb, scopeOf } from '../../verbs/verb.ts';
+import type { VerbRunner } from '../../verbs/verb-runner.ts';
 import { callerOf } from './auth.ts';
 import { type OnHidden, publicVerbError } from './error-answers.ts';
 import { goneSignal, LIMITS } from './limits.ts';
@@ -48,7 +50,7 @@ export const VALUES_BODY = {
  * stop.
  */
 export function addFrames(app: FastifyInstance, options: FramesOptions): void {
-  const byName = new Map(options.verbs.verbs.map((verb) => [verb.name, verb]));
+  const byName = new Map(options.verbs.verbs.map(({ declared }) => [declared.name, declared]));
   app.post(
     `${API}/verbs`,
     {
@@ -62,7 +64,7 @@ export function addFrames(app: FastifyInstance, options: FramesOptions): void {
 
 const callOf = ({ body }: FastifyRequest): VerbRequest => body as VerbRequest;
 
-function requestedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest): Verb {
+function requestedVerb(byName: ReadonlyMap<string, AnyVerb>, { body }: FastifyRequest): AnyVerb {
   const { name } = body as VerbRequest;
   const verb = byName.get(name);
   if (verb !== undefined) return verb;
@@ -72,7 +74,7 @@ function requestedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyReque
 }
 
 /** Answers with frames, as the verb makes them; the last one tells how it ended. */
-function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function call(options: FramesOptions, verb: AnyVerb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { input, dryRun = false, yes = false, tz = null, attachments = null } = callOf(request);
   requireBoundedInput(input);
   request.audited = { verb: verb.name, input };

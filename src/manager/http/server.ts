@@ -12,7 +12,7 @@ import { TokenReader, TokenUses } from '../../jobs/tokens.ts';
 import { randomId } from '../../lib/id.ts';
 import { within } from '../../lib/wait.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { VerbRunner } from '../../ports/verbs.ts';
+import type { VerbRunner } from '../../verbs/verb-runner.ts';
 import type { Identity } from '../tls/open-tls.ts';
 import { type AuditLine, addAudit } from './audit.ts';
 import { addAuth } from './auth.ts';

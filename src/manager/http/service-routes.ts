@@ -9,7 +9,7 @@ import { healthMetrics, isTroubled, type ManagerHealth } from '../../model/manag
 import type { WorkerTallies } from '../../model/metrics.ts';
 import { managerMetrics } from '../../model/metrics.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { VerbRunner } from '../../ports/verbs.ts';
+import type { VerbRunner } from '../../verbs/verb-runner.ts';
 import { type OnHidden, Refusal } from './error-answers.ts';
 import { openApiDocument } from './openapi/document.ts';
 

@@ -1,7 +1,9 @@
 import { BatchctlError } from '../../errors.ts';
 import { canonicalZone } from '../../lib/instant.ts';
 import { describeFound } from '../../lib/problems.ts';
-import type { Attachments, Verb } from '../../ports/verbs.ts';
+import type { Attachments } from '../../ports/verbs.ts';
+import { fileFields } from '../../verbs/verb.ts';
+import type { OfferedVerb } from '../../verbs/verb-runner.ts';
 import { LIMITS } from './limits.ts';
 
 export interface ApiCall {
@@ -24,18 +26,19 @@ const SENT_JOB_PATH = 'job.json';
  * A verb's input from path, query (GET, DELETE) and JSON body (the others). Throws `usage` for an unknown field, a
  * field in the wrong place, or a value of the wrong type.
  */
-export function parseApiCall(verb: Verb, method: string, { params, query, body }: ApiRequest): ApiCall {
+export function parseApiCall(verb: OfferedVerb, method: string, { params, query, body }: ApiRequest): ApiCall {
   const inQuery = method === 'GET' || method === 'DELETE';
   const given = inQuery ? typedQuery(verb, query) : bodyFields(body);
   if (!inQuery) refuseFields(query, () => true, 'must be in the body, as this method accepts none in the query');
   if (inQuery) refuseBody(body);
   refuseFields(given, (name) => Object.hasOwn(params, name), 'is already in the path');
   const { dryRun, tz, spec, code, ...rest } = given;
-  const known = apiFields(verb);
+  const known = apiFields(verb, method);
   refuseFields(given, (name) => !known.has(name), 'is unknown');
+  const jobFile = jobFileField(verb);
   const texts = attachedLines(verb, rest);
-  const attachments = withTexts(attachedJob(verb, spec, code), texts);
-  const named = attachments === null || verb.jobFile === null ? {} : { [verb.jobFile]: SENT_JOB_PATH };
+  const attachments = withTexts(attachedJob(jobFile, spec, code), texts);
+  const named = attachments === null || jobFile === null ? {} : { [jobFile]: SENT_JOB_PATH };
   return {
     input: { ...rest, ...Object.fromEntries(Object.keys(texts).map((name) => [name, name])), ...named, ...params },
     dryRun: dryRun !== undefined && requireFlag('dryRun', dryRun),
@@ -44,9 +47,16 @@ export function parseApiCall(verb: Verb, method: string, { params, query, body }
   };
 }
 
+/** The field that names a job file, which the API takes as `spec` and `code`; null: none. */
+export function jobFileField({ declared }: OfferedVerb): string | null {
+  const [found = null] = [...fileFields(declared)].filter(([, kind]) => kind !== 'text');
+  return found === null ? null : found[0];
+}
+
 /** The names that a call may use, besides those in its path. */
-export function apiFields({ input, jobFile, method }: Verb): ReadonlySet<string> {
-  const own = Object.keys(propertiesOf(input)).filter((name) => name !== jobFile);
+export function apiFields(verb: OfferedVerb, method: string): ReadonlySet<string> {
+  const jobFile = jobFileField(verb);
+  const own = Object.keys(verb.input.properties).filter((name) => name !== jobFile);
   return new Set([
     ...own,
     'tz',
@@ -55,18 +65,9 @@ export function apiFields({ input, jobFile, method }: Verb): ReadonlySet<string>
   ]);
 }
 
-export function propertiesOf(schema: Readonly<Record<string, unknown>>): Readonly<Record<string, Schema>> {
-  return schema.properties as Readonly<Record<string, Schema>>;
-}
-
-interface Schema {
-  readonly type?: unknown;
-  readonly description?: string;
-}
-
 /** A query's texts as the verb's fields have them: lists may have one member, true and false are words. */
-function typedQuery(verb: Verb, query: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const properties: Readonly<Record<string, Schema>> = { ...propertiesOf(verb.input), dryRun: { type: 'boolean' } };
+function typedQuery({ input }: OfferedVerb, query: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const properties: OfferedVerb['input']['properties'] = { ...input.properties, dryRun: { type: 'boolean' } };
   return Object.fromEntries(
     Object.entries(query).map(([name, value]) => {
       const type = Object.hasOwn(properties, name) ? properties[name]?.type : undefined;
@@ -111,7 +112,7 @@ function refuseFields(given: Readonly<Record<string, unknown>>, isWrong: (name: 
 
 const A_JOB = 'the job: an object like a job file in JSON, or the text of a job file';
 
-function attachedJob({ jobFile }: Verb, spec: unknown, code: unknown): Attachments | null {
+function attachedJob(jobFile: string | null, spec: unknown, code: unknown): Attachments | null {
   if (spec === undefined) {
     if (code !== undefined) throw new BatchctlError('usage', 'code: expected with a spec, found without');
     if (jobFile === 'jobfile') {
@@ -132,8 +133,13 @@ function attachedJob({ jobFile }: Verb, spec: unknown, code: unknown): Attachmen
 }
 
 /** The content of small text files, sent as lists of lines, by field name. */
-function attachedLines({ lines }: Verb, given: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
-  const sent = lines.filter((name) => given[name] !== undefined);
+function attachedLines(
+  { declared }: OfferedVerb,
+  given: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, string>> {
+  const sent = [...fileFields(declared)].flatMap(([name, kind]) =>
+    kind === 'text' && given[name] !== undefined ? [name] : [],
+  );
   return Object.fromEntries(
     sent.map((name) => {
       const value = given[name];

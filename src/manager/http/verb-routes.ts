@@ -3,28 +3,25 @@ import { PassThrough } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { asciiJson } from '../../lib/json.ts';
 import { API, ERROR_HEADER, EXIT_HEADER, WARNINGS_HEADER } from '../../model/api.ts';
-import {
-  scopeOf,
-  type Verb,
-  type VerbCall,
-  type VerbOutcome,
-  type VerbResponse,
-  type VerbRunner,
-} from '../../ports/verbs.ts';
+import type { VerbCall } from '../../verbs/remote-caller.ts';
+import { type Http, scopeOf } from '../../verbs/verb.ts';
+import type { OfferedVerb, VerbOutcome, VerbResponse, VerbRunner } from '../../verbs/verb-runner.ts';
 import { callerOf } from './auth.ts';
 import { type OnHidden, publicVerbError, statusOfKind } from './error-answers.ts';
 import { goneSignal } from './limits.ts';
-import { type ApiRequest, parseApiCall, propertiesOf } from './verb-input.ts';
+import { type ApiRequest, parseApiCall } from './verb-input.ts';
 
 /** A path of its own for each verb that answers JSON: `POST /api/v1/jobs/{job}/retries`. */
 export function addVerbs(app: FastifyInstance, tools: Tools): void {
   for (const { verb, method, path } of endpointsOf(tools.verbs)) {
-    const scopeVaries = Object.keys(verb.scopeWith).length > 0;
+    const { declared } = verb;
+    const { name, scope, scopeWith = {} } = declared;
+    const scopeVaries = Object.keys(scopeWith).length > 0;
     app.route({
       method,
       url: `${API}${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
       exposeHeadRoute: false,
-      config: { scope: scopeVaries ? (request) => scopeOf(verb, bodyOf(request)) : verb.scope, verb: verb.name },
+      config: { scope: scopeVaries ? (request) => scopeOf(declared, bodyOf(request)) : scope, verb: name },
       handler: (request, reply) => run(tools, verb, request, reply),
     });
   }
@@ -35,29 +32,26 @@ interface Tools {
   readonly onHidden: OnHidden;
 }
 
-export interface Endpoint {
-  readonly verb: Verb;
-  readonly method: Verb['method'];
-  /** With `{name}` for arguments. */
-  readonly path: string;
+export interface Endpoint extends Http {
+  readonly verb: OfferedVerb;
 }
 
 /** Every path of a verb; a verb that also only shows has two. */
 export function endpointsOf({ verbs }: Pick<VerbRunner, 'verbs'>): readonly Endpoint[] {
   return verbs.flatMap((verb) => {
-    if (verb.path === null) return [];
-    const own = { verb, method: verb.method, path: verb.path };
-    return verb.shownAt === null
-      ? [own]
-      : [own, { verb: readOnlyVerb(verb), method: 'GET' as const, path: verb.shownAt }];
+    const { http, shownAt } = verb.declared;
+    if (http === null) return [];
+    const own = { verb, ...http };
+    return shownAt === undefined ? [own] : [own, { verb: readOnlyVerb(verb), method: 'GET' as const, path: shownAt }];
   });
 }
 
 /** The verb without the fields that make it change something. */
-function readOnlyVerb(verb: Verb): Verb {
-  const { scopeWith, input } = verb;
-  const properties = Object.fromEntries(Object.entries(propertiesOf(input)).filter(([name]) => !(name in scopeWith)));
-  return { ...verb, method: 'GET', path: verb.shownAt, scopeWith: {}, writes: false, input: { ...input, properties } };
+function readOnlyVerb(verb: OfferedVerb): OfferedVerb {
+  const { declared, input } = verb;
+  const { scopeWith = {}, ...declaration } = declared;
+  const properties = Object.fromEntries(Object.entries(input.properties).filter(([name]) => !(name in scopeWith)));
+  return { ...verb, declared: { ...declaration, changes: false }, input: { ...input, properties } };
 }
 
 const bodyOf = ({ body }: FastifyRequest): Readonly<Record<string, unknown>> =>
@@ -68,16 +62,16 @@ const VERDICTS = ['proof', 'finding', 'notFinished', 'jobFailed', 'late'];
 
 async function run(
   { verbs, onHidden }: Tools,
-  verb: Verb,
+  verb: OfferedVerb,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { params, query, body } = request as unknown as ApiRequest;
   const { input, dryRun, tz, attachments } = parseApiCall(verb, request.method, { params, query, body });
   const signal = goneSignal(reply);
-  const answer = new JsonAnswer(verb.list, signal);
+  const answer = new JsonAnswer(verb.declared.list, signal);
   const warnings: string[] = [];
-  const call = { name: verb.name, input, ...callerOf(request), attachments, signal };
+  const call = { name: verb.declared.name, input, ...callerOf(request), attachments, signal };
   const running = callVerb(verbs, { ...call, dryRun, tz }, answer, warnings);
   const logHidden = ({ error, cause }: VerbOutcome): void => {
     // A list that ends because its reader left is not an error.

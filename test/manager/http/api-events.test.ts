@@ -2,7 +2,8 @@
 
 import { expect } from 'chai';
 import { jobKey } from '../../../src/model/keys.ts';
-import type { VerbCall, VerbResponse, VerbRunner } from '../../../src/ports/verbs.ts';
+import type { VerbCall } from '../../../src/verbs/remote-caller.ts';
+import type { VerbResponse, VerbRunner } from '../../../src/verbs/verb-runner.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
 import { rangeJob } from '../../support/range-job.ts';

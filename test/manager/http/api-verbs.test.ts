@@ -28,12 +28,16 @@ describe("the API's verbs", () => {
   });
 
   it('refuse at each path that only shows every field that would make them change something', async () => {
-    const showing = endpointsOf(server).filter(({ method, verb }) => method === 'GET' && verb.shownAt !== null);
+    const showing = endpointsOf(server).filter(
+      ({ method, verb }) => method === 'GET' && verb.declared.shownAt !== undefined,
+    );
     expect(showing.map(({ path }) => path)).to.deep.equal(['/groups']);
     const sizes = async (): Promise<unknown> => (await server.call('GET', '/groups')).json;
     const before = await sizes();
     for (const { path, verb } of showing) {
-      const fields = Object.keys(server.verbs.find(({ name }) => name === verb.name)?.scopeWith ?? {});
+      const fields = Object.keys(
+        server.verbs.find(({ declared }) => declared.name === verb.declared.name)?.declared.scopeWith ?? {},
+      );
       expect(fields).not.to.deep.equal([]);
       for (const field of [...fields, 'dryRun', 'yes'])
         for (const value of ['true', '3', ''])
@@ -51,7 +55,8 @@ describe("the API's verbs", () => {
   it('change nothing by GET: each verb of a GET path has the scope read, whatever its fields', () => {
     for (const { method, path, verb } of endpointsOf(server)) {
       if (method !== 'GET') continue;
-      expect([verb.scope, verb.scopeWith, verb.writes], path).to.deep.equal(['read', {}, false]);
+      const { scope, scopeWith = {}, changes } = verb.declared;
+      expect([scope, scopeWith, changes], path).to.deep.equal(['read', {}, false]);
     }
   });
 

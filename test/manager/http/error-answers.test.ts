@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { expect } from 'chai';
 import type { ErrorKind } from '../../../src/errors.ts';
 import { STATUSES } from '../../../src/manager/http/error-answers.ts';
-import type { VerbResponse } from '../../../src/ports/verbs.ts';
+import type { VerbResponse } from '../../../src/verbs/verb-runner.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
 

@@ -1,10 +1,11 @@
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import { openVerbRunner } from '../../../src/cli/api/run-verb.ts';
+import { managerHost } from '../../../src/cli/commands/manager.ts';
 import { COMMANDS } from '../../../src/cli/commands.ts';
 import { openContext } from '../../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
 import { processIo } from '../../../src/cli/io.ts';
+import { verbHelp } from '../../../src/cli/verb-help.ts';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import { createToken } from '../../../src/jobs/tokens.ts';
 import { openApiDocument } from '../../../src/manager/http/openapi/document.ts';
@@ -12,7 +13,8 @@ import { buildServer } from '../../../src/manager/http/server.ts';
 import type { OwnHealth } from '../../../src/manager/http/service-routes.ts';
 import { type ApiError, EXIT_HEADER, type Scope } from '../../../src/model/api.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { Verb, VerbCall, VerbResponse, VerbRunner } from '../../../src/ports/verbs.ts';
+import type { VerbCall } from '../../../src/verbs/remote-caller.ts';
+import { type OfferedVerb, openVerbRunner, type VerbResponse, type VerbRunner } from '../../../src/verbs/verb-runner.ts';
 import { AwsWorkspace } from '../aws-workspace.ts';
 import { Workspace } from '../workspace.ts';
 
@@ -55,7 +57,7 @@ export class ApiServer {
   /** The calls of verbs that the server made. */
   readonly calls: VerbCall[];
   readonly app: ReturnType<typeof buildServer>;
-  readonly verbs: readonly Verb[];
+  readonly verbs: readonly OfferedVerb[];
   readonly #tokens = new Map<Scope, Promise<string>>();
 
   private constructor(
@@ -79,12 +81,10 @@ export class ApiServer {
     const flags = workspace instanceof AwsWorkspace ? {} : { profile: 'local' };
     const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '', flags });
     const { signal } = new AbortController();
-    const real = await openVerbRunner(
-      openContext({ flags: splitGlobalFlags([]).flags, io: processIo(), signal, stopNow: signal, closed: signal }),
-      { commands: COMMANDS },
-      config,
-      platform,
-    );
+    const { flags: global } = splitGlobalFlags([]);
+    const opened = openContext({ flags: global, io: processIo(), signal, stopNow: signal, closed: signal, config });
+    const ctx = { ...opened, platform: async () => platform };
+    const real = await openVerbRunner(managerHost(ctx, config, platform), await verbHelp(ctx, { commands: COMMANDS }));
     const hidden: unknown[] = [];
     const calls: VerbCall[] = [];
     const verbs: VerbRunner = {

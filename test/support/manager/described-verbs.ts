@@ -1,9 +1,9 @@
-import { describeVerbs } from '../../../src/cli/api/run-verb.ts';
 import { COMMANDS } from '../../../src/cli/commands.ts';
 import { openContext } from '../../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
 import { processIo } from '../../../src/cli/io.ts';
-import type { VerbRunner } from '../../../src/ports/verbs.ts';
+import { verbHelp } from '../../../src/cli/verb-help.ts';
+import { offeredVerbs, type VerbRunner } from '../../../src/verbs/verb-runner.ts';
 
 let sharedVerbs: Promise<VerbRunner> | null = null;
 
@@ -17,10 +17,9 @@ async function describeAll(): Promise<VerbRunner> {
   const { signal } = new AbortController();
   const { flags } = splitGlobalFlags([]);
   const ctx = openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal });
-  const described = await describeVerbs(ctx, { commands: COMMANDS });
   return {
     profile: 'local',
-    verbs: [...described.values()].map(({ verb }) => verb),
+    verbs: await offeredVerbs(await verbHelp(ctx, { commands: COMMANDS })),
     call: () => {
       throw new Error('these verbs are only described');
     },

@@ -1,7 +1,7 @@
 import { VERSION } from '../../../lib/version.ts';
 import { API } from '../../../model/api.ts';
-import type { Verb, VerbRunner } from '../../../ports/verbs.ts';
-import { apiFields, propertiesOf } from '../verb-input.ts';
+import type { OfferedVerb, VerbRunner } from '../../../verbs/verb-runner.ts';
+import { apiFields, jobFileField } from '../verb-input.ts';
 import { type Endpoint, endpointsOf } from '../verb-routes.ts';
 import { OBJECT_SCHEMAS, objectPaths } from './object-paths.ts';
 import {
@@ -17,15 +17,15 @@ import {
 } from './service-paths.ts';
 
 /** The OpenAPI 3.1 document of the whole API, generated from the verbs' declarations. */
-export function openApiDocument(verbs: VerbRunner): Json {
+export function openApiDocument({ verbs }: Pick<VerbRunner, 'verbs'>): Json {
   const paths: Record<string, Record<string, unknown>> = {};
   const add = (path: string, method: string, operation: Json): void => {
     const at = `${API}${path}`;
     paths[at] = { ...paths[at], [method.toLowerCase()]: operation };
   };
-  for (const endpoint of endpointsOf(verbs)) add(endpoint.path, endpoint.method, verbOperation(endpoint));
+  for (const endpoint of endpointsOf({ verbs })) add(endpoint.path, endpoint.method, verbOperation(endpoint));
   for (const [path, method, operation] of [...servicePaths(), ...objectPaths()]) add(path, method, operation);
-  const answers = verbs.verbs.map((verb) => [answerName(verb), verb.output ?? { type: 'null' }]);
+  const answers = verbs.map((verb) => [answerName(verb), verb.output ?? { type: 'null' }]);
   return {
     openapi: '3.1.0',
     info: {
@@ -83,16 +83,17 @@ const METRICS = operation('service', 'metrics', 'read', 'metrics of the stack an
 /** `schedule add` is scheduleAdd. */
 const camel = (name: string): string => name.replace(/ ([a-z])/g, (_, letter: string) => letter.toUpperCase());
 /** The component that is a verb's answer, or one item of it. */
-const answerName = ({ name }: Pick<Verb, 'name'>): string => {
-  const id = camel(name);
+const answerName = ({ declared }: OfferedVerb): string => {
+  const id = camel(declared.name);
   return `${id.charAt(0).toUpperCase()}${id.slice(1)}`;
 };
 
 function verbOperation({ verb, method, path }: Endpoint): Json {
+  const { name, scope, scopeWith = {}, shownAt } = verb.declared;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? '');
-  const fields = fieldsOf(verb).filter(({ name }) => !inPath.includes(name));
+  const fields = fieldsOf(verb, method).filter(({ name }) => !inPath.includes(name));
   const inQuery = method === 'GET' || method === 'DELETE';
-  const all = propertiesOf(verb.input);
+  const all = verb.input.properties;
   const parameters = [
     ...inPath.map((name) => ({
       name,
@@ -104,20 +105,20 @@ function verbOperation({ verb, method, path }: Endpoint): Json {
     ...(inQuery ? fields.map(queryParameter) : []),
   ];
   return {
-    operationId: method === 'GET' && verb.shownAt !== null ? `${camel(verb.name)}Show` : camel(verb.name),
-    summary: verb.summary,
+    operationId: method === 'GET' && shownAt !== undefined ? `${camel(name)}Show` : camel(name),
+    summary: verb.help.summary,
     description: description(verb),
     tags: ['verbs'],
-    'x-scope': verb.scope,
-    ...(Object.keys(verb.scopeWith).length > 0 && { 'x-scope-with': verb.scopeWith }),
-    'x-command': verb.example,
+    'x-scope': scope,
+    ...(Object.keys(scopeWith).length > 0 && { 'x-scope-with': scopeWith }),
+    'x-command': verb.help.example,
     ...(parameters.length > 0 && { parameters }),
     ...(!inQuery && { requestBody: requestBody(fields) }),
     responses: { 200: response(verb), ...ERRORS },
   };
 }
 
-function description({ about, scope, scopeWith, example }: Verb): string {
+function description({ declared: { scope, scopeWith = {} }, help: { about, example } }: OfferedVerb): string {
   const more = Object.entries(scopeWith).map(([field, needed]) => `with ${field} \`${needed}\``);
   const needs = `Requires the scope \`${scope}\`${more.length === 0 ? '' : `; ${more.join(', ')}`}.`;
   return [...(about === null ? [] : [about]), needs, `On the command line: \`${example}\`.`].join('\n\n');
@@ -129,10 +130,10 @@ interface Field {
   readonly schema: Json;
 }
 
-function fieldsOf(verb: Verb): readonly Field[] {
-  const known = apiFields(verb);
+function fieldsOf(verb: OfferedVerb, method: string): readonly Field[] {
+  const known = apiFields(verb, method);
   const required = verb.input.required as readonly string[];
-  const own = Object.entries(propertiesOf(verb.input))
+  const own = Object.entries(verb.input.properties)
     .filter(([name]) => known.has(name))
     .map(([name, schema]) => ({ name, required: required.includes(name), schema: schema as Json }));
   const extra = [...known].filter((name) => name in EXTRA && !own.some((field) => field.name === name));
@@ -140,7 +141,7 @@ function fieldsOf(verb: Verb): readonly Field[] {
     ...own,
     ...extra.map((name) => ({
       name,
-      required: name === 'spec' && verb.jobFile === 'jobfile',
+      required: name === 'spec' && jobFileField(verb) === 'jobfile',
       schema: EXTRA[name] ?? {},
     })),
   ];
@@ -182,13 +183,13 @@ function requestBody(fields: readonly Field[]): Json {
   return { required: required.length > 0, content: { 'application/json': { schema } } };
 }
 
-function response(verb: Verb): Json {
+function response(verb: OfferedVerb): Json {
   const ref = { $ref: `#/components/schemas/${answerName(verb)}` };
   const next = { type: ['string', 'null'], description: '`after` of the next page; null: the list is complete' };
   const list = objectSchema({ items: { type: 'array', items: ref }, next });
   return {
-    description: verb.list ? 'the list, or a page of it' : 'the answer',
+    description: verb.declared.list ? 'the list, or a page of it' : 'the answer',
     headers: VERB_HEADERS,
-    content: { 'application/json': { schema: verb.list ? list : ref } },
+    content: { 'application/json': { schema: verb.declared.list ? list : ref } },
   };
 }

@@ -1,10 +1,10 @@
-import { BatchctlError, isKind } from '../../errors.ts';
-import { findJobToShow } from '../../jobs/find.ts';
-import { PAGE } from '../../model/api.ts';
-import { JOB_ID_PATTERN } from '../../model/keys.ts';
-import type { Platform } from '../../ports/platform.ts';
-import type { VerbCall } from '../../ports/verbs.ts';
-import { type AnyVerb, type Given, parseInput } from '../../verbs/verb.ts';
+import { BatchctlError, isKind } from '../errors.ts';
+import { findJobToShow } from '../jobs/find.ts';
+import { PAGE } from '../model/api.ts';
+import { JOB_ID_PATTERN } from '../model/keys.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { VerbCall } from './remote-caller.ts';
+import { type AnyVerb, type Given, parseInput } from './verb.ts';
 
 /** One page of a list: the fields for the verb, and how its rows are sent. */
 export interface ListPage {

@@ -1,7 +1,7 @@
 // Protects: batchctl uses the time zone of the machine, and warns if TZ is not a zone.
 
 import { expect } from 'chai';
-import { machineZone } from '../../src/cli/context.ts';
+import { machineZone } from '../../src/lib/zone.ts';
 import { forSuite } from '../support/fixture.ts';
 import { rangeJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';

@@ -1,13 +1,15 @@
 import { type ConversionConfig, type JsonSchema as Converted, toJsonSchema } from '@valibot/to-json-schema';
-import { type AnyVerb, fieldText } from '../verbs/verb.ts';
-import type { JsonSchema } from './command.ts';
+import type { JsonSchema } from '../lib/json.ts';
+import { type AnyVerb, fieldText } from './verb.ts';
 
 /** The JSON Schema of a verb's answer, or of one row of a list. */
 export async function answerSchema(verb: AnyVerb): Promise<JsonSchema> {
   return schemaOf(await verb.answer(), 'output');
 }
 
-export function inputSchema({ input }: AnyVerb): JsonSchema {
+export function inputSchema({ input }: AnyVerb): JsonSchema & {
+  readonly properties: Readonly<Record<string, JsonSchema>>;
+} {
   const { properties, ...schema } = schemaOf(input, 'input');
   const described = Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(([name, property]) => {
     const { spec: _, file: __, ...plain } = property;

@@ -1,10 +1,10 @@
 // Protects: no call makes a manager send more than a page, whatever it asks for, and a page says how to continue.
 import { expect } from 'chai';
 import * as v from 'valibot';
-import { pageOf } from '../../../src/cli/api/list-page.ts';
-import { PAGE } from '../../../src/model/api.ts';
-import type { Platform } from '../../../src/ports/platform.ts';
-import { type AnyVerb, type Given, listVerb, PAGED, reading } from '../../../src/verbs/verb.ts';
+import { PAGE } from '../../src/model/api.ts';
+import type { Platform } from '../../src/ports/platform.ts';
+import { pageOf } from '../../src/verbs/list-page.ts';
+import { type AnyVerb, type Given, listVerb, PAGED, reading } from '../../src/verbs/verb.ts';
 
 const NUMBERS = {
   name: 'numbers',
