@@ -37,9 +37,8 @@ import {
   warnOfPlaceholders,
 } from '../verbs/submission.ts';
 import { followReporting } from '../verbs/watch.ts';
-import type { RunInput } from './commands/run.ts';
-import { livePresenter } from './commands/watch.ts';
 import type { Context } from './context.ts';
+import { livePresenter } from './follow-view.ts';
 import { verbContext } from './in-process.ts';
 import { printNextCommand, printQuietEnd, raiseAndPrint } from './print-notices.ts';
 import { print, printAnswer } from './render.ts';
@@ -53,10 +52,18 @@ type RunSubject =
   | { readonly kind: 'spec'; readonly spec: JobSpec; readonly jobFile: string | null; readonly input: SubmissionInput }
   | { readonly kind: 'job'; readonly job: string };
 
-type RunOptions = Pick<
-  RunInput,
-  'slots' | 'here' | 'scale' | 'output' | 'header' | 'join' | 'name' | 'allowUnproven' | 'timeout'
->;
+interface RunOptions {
+  readonly slots?: number | undefined;
+  readonly here: boolean;
+  readonly scale: boolean;
+  readonly output?: string | undefined;
+  readonly header?: RunTarget['header'] | undefined;
+  readonly join?: RunTarget['join'] | undefined;
+  readonly name?: string | undefined;
+  readonly allowUnproven: boolean;
+  /** Seconds. */
+  readonly timeout?: number | undefined;
+}
 
 /**
  * Submits or continues a job, works on it with its own workers, watches, verifies and fetches. Returns the job's exit

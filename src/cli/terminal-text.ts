@@ -1,6 +1,6 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
-import type { Context } from './context.ts';
-import type { Output } from './io.ts';
+import type { GlobalFlags } from './global-flags.ts';
+import type { Io, Output } from './io.ts';
 
 /**
  * Foreign text on a terminal: a task's output, a file's name, a server's message. Control characters in it could move
@@ -119,9 +119,11 @@ const UNCHECKED = { validateStream: false };
 const STYLES = { good: 'green', bad: 'red', doubtful: 'yellow', faint: 'dim', strong: 'bold' } as const;
 
 /** Colours for one of the two streams. They are on only for a terminal, without NO_COLOR and --no-color. */
-export function paintFor(ctx: Pick<Context, 'io' | 'flags'>, output: Output): Paint {
-  const { env } = ctx.io;
-  const wanted = output.isTTY === true && ctx.flags.color && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
+export function paintFor(
+  { io: { env }, flags }: { readonly io: Pick<Io, 'env'>; readonly flags: Pick<GlobalFlags, 'color'> },
+  output: Output,
+): Paint {
+  const wanted = output.isTTY === true && flags.color && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
   return wanted ? (tint, text) => styleText(STYLES[tint], text, UNCHECKED) : plain;
 }
 

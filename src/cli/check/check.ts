@@ -5,7 +5,6 @@ import { takeInventory } from '../../infra/inventory.ts';
 import { type ExecutableStep, planStack } from '../../infra/plan.ts';
 import type { OpenStack } from '../../infra/stack.ts';
 import { toBatchctlError } from '../../lib/known-error.ts';
-import type { InfraCheckInput } from '../commands/infra-check.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { printAnswer } from '../render.ts';
@@ -28,11 +27,20 @@ const STEPS = Object.entries(CHECK_STEPS) as readonly (readonly [CheckStepName, 
 const FINDING = 11;
 const INTERRUPTED = 130;
 
+export interface CheckOptions {
+  /** False: only plan. */
+  readonly forReal: boolean;
+  /** The stack of an interrupted check, which is only removed. */
+  readonly remove: string | undefined;
+  /** The file of the report. */
+  readonly output: string | undefined;
+}
+
 /** One run of `infra check`: plan, consent, the round, the removal, the report. */
 export class Check {
   readonly #ctx: Context;
   readonly #stack: OpenStack;
-  readonly #options: InfraCheckInput;
+  readonly #options: CheckOptions;
   readonly #steps: CheckSteps;
   readonly #startedAt: number;
   readonly #begun: number;
@@ -45,7 +53,7 @@ export class Check {
   #logs: CheckReport['logs'] = [];
   #left: readonly string[] | null = null;
 
-  constructor(ctx: Context, stack: OpenStack, options: InfraCheckInput) {
+  constructor(ctx: Context, stack: OpenStack, options: CheckOptions) {
     this.#ctx = ctx;
     this.#stack = stack;
     this.#options = options;

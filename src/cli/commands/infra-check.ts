@@ -16,7 +16,7 @@ const OPTIONS = {
   '--remove <stack>': 'only remove what an interrupted check left behind',
 };
 
-export type InfraCheckInput = CommandInput<typeof OPTIONS>;
+type InfraCheckInput = CommandInput<typeof OPTIONS>;
 
 export function infraCheckCommand(ctx: Context): CommandDefinition {
   return defineCommand({

@@ -1,10 +1,10 @@
 import { type WatchEvent, wait, watch } from '../../verbs/watch.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
-import { liveView } from '../live-view.ts';
-import { failureLine, printBudgetPause, printNextCommand, printRaiseEvent } from '../print-notices.ts';
+import { livePresenter } from '../follow-view.ts';
+import { printBudgetPause, printNextCommand } from '../print-notices.ts';
 import { printAnswer } from '../render.ts';
-import { liveStatusOf, statusText } from '../status-text.ts';
+import { statusText } from '../status-text.ts';
 import { type Presenter, verbCommand } from '../verb-command.ts';
 
 type Status = Extract<WatchEvent, { readonly event: 'status' }>['status'];
@@ -28,18 +28,6 @@ export function watchCommand(ctx: Context): CommandDefinition {
     },
     show: () => watchPresenter(ctx),
   });
-}
-
-export function livePresenter(ctx: Context): { event(event: WatchEvent): Promise<void>; close(): void } {
-  const live = liveView(ctx);
-  return {
-    async event(event) {
-      if (event.event === 'status') live.show(liveStatusOf(event.status));
-      else if (event.event === 'firstFailure') live.printAbove(failureLine(event.failure));
-      else await printRaiseEvent(ctx, event);
-    },
-    close: () => live.close(),
-  };
 }
 
 function watchPresenter(ctx: Context): Presenter<Status, WatchEvent> {

@@ -21,7 +21,7 @@ import {
   refuseConflicts,
   runInput,
 } from '../commands/run.ts';
-import { livePresenter } from '../commands/watch.ts';
+import { livePresenter } from '../follow-view.ts';
 import { inlineJob } from '../open-job-file.ts';
 import { printNextCommand, printQuietEnd, printRaiseEvent } from '../print-notices.ts';
 import { fetchTo, showRun } from '../run-job.ts';

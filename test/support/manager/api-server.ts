@@ -14,7 +14,12 @@ import type { OwnHealth } from '../../../src/manager/http/service-routes.ts';
 import { type ApiError, EXIT_HEADER, type Scope } from '../../../src/model/api.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { VerbCall } from '../../../src/verbs/remote-caller.ts';
-import { type OfferedVerb, openVerbRunner, type VerbResponse, type VerbRunner } from '../../../src/verbs/verb-runner.ts';
+import {
+  type OfferedVerb,
+  openVerbRunner,
+  type VerbResponse,
+  type VerbRunner,
+} from '../../../src/verbs/verb-runner.ts';
 import { AwsWorkspace } from '../aws-workspace.ts';
 import { Workspace } from '../workspace.ts';
 
