@@ -124,18 +124,18 @@ function endOf(error: unknown): VerbOutcome {
   };
 }
 
-/** All verbs of a manager, in the order of their declarations. */
+/** All verbs of a manager, in the order of their commands. */
 export async function offeredVerbs(help: ReadonlyMap<string, VerbHelp>): Promise<readonly OfferedVerb[]> {
-  return Promise.all([
-    ...Object.values(VERBS).map(async (load) => offer(await load(), help)),
-    ...INNER_VERBS.map(async (load) => offerInner(await load())),
-  ]);
+  const commands = [...help].flatMap(([name, text]) => {
+    const load = VERBS[name];
+    return load === undefined ? [] : [offer(load, text)];
+  });
+  return Promise.all([...commands, ...INNER_VERBS.map(async (load) => offerInner(await load()))]);
 }
 
-async function offer(declared: AnyVerb, help: ReadonlyMap<string, VerbHelp>): Promise<OfferedVerb> {
-  const found = help.get(declared.name);
-  if (found === undefined) throw new TypeError(`no command is named ${declared.name}`);
-  return { declared, help: found, input: pathFields(declared), output: await answerSchema(declared) };
+async function offer(load: () => Promise<AnyVerb>, help: VerbHelp): Promise<OfferedVerb> {
+  const declared = await load();
+  return { declared, help, input: pathFields(declared), output: await answerSchema(declared) };
 }
 
 /** A verb without a command of its own. Only frames call it. */
