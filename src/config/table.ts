@@ -31,13 +31,13 @@ const local = fieldOf('local');
 const aws = fieldOf('aws');
 const manager = fieldOf('manager');
 
-/** Every field of a profile with its default: the only such table (`docs/configuration.md` documents each of them). */
+/** Every field of a profile with its default: the JSON Schema and the tables of `docs/configuration.md` are made from it. */
 export const CONFIG_TABLE: readonly ConfigField[] = [
   all('backend', 'local, aws or manager', null, 'where jobs run: on this machine, on AWS, or through a manager'),
   all('tz', 'an IANA time zone', null, "the zone of times without one; none: the machine's zone"),
   all('protect', 'true or false', false, 'refuse destructive commands: queue purge, infra down, --delete-data'),
   localAndAws('notify', 'a list of {on, to, secret}', [], 'receivers of notifications about all jobs of the profile'),
-  localAndAws('notify[].on', 'a list of events', null, 'succeeded, failed, late, paused, budget, no-start'),
+  localAndAws('notify[].on', 'a list of events', null, 'succeeded, failed, late, paused, budget, no-start, stays'),
   localAndAws('notify[].to', 'sns:, https: or exec:', null, 'the topic, address or program to notify'),
   localAndAws(
     'notify[].secret',
@@ -103,7 +103,7 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
     'bucket.owner',
     'twelve digits, as text',
     null,
-    'for an existing bucket: the account that owns it; none: account',
+    'of an existing bucket: the account that owns it; none: `account`. S3 refuses every request if another account owns the bucket',
   ),
   aws('bucket.prefix', 'empty, or text that ends with /', '', 'prefix of every key'),
   aws('ledger', 'a map with kind', { kind: 'store' }, 'where progress and statistics are kept'),
@@ -119,19 +119,19 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
     'ledger.password',
     'a reference',
     null,
-    'postgres, mysql: where the password is: ssm:, secretsmanager:. Instances read it there, too',
+    'postgres, mysql: where the password is: `ssm:NAME`, `secretsmanager:NAME` or `secretsmanager:NAME#KEY`. Instances read it there, too',
   ),
   aws(
     'ledger.passwordKey',
     'a key ARN',
     null,
-    "the customer's KMS key that encrypts that secret; none: kmsKey, or the service's own key",
+    "the customer's KMS key that encrypts that secret; none: `kmsKey`, or the service's own key",
   ),
   aws(
     'ledger.passwordEnv',
     'a variable name',
     null,
-    'postgres, mysql: the environment variable that holds the password. Instances have none: infra plan refuses it',
+    'postgres, mysql: the environment variable that holds the password. Instances have none: `infra plan` refuses it',
   ),
   aws('ledger.ca', 'a file', null, "postgres, mysql: the server's certificate authority (PEM), relative to the file"),
   aws('ledger.iam', 'true or false', false, 'postgres, mysql: use an IAM token instead of a password'),
@@ -213,8 +213,18 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
   aws('iam.permissionsBoundary', 'a policy ARN', null, 'set on each role that is created'),
   aws('iam.workerProfile', 'a name', null, "the workers' existing instance profile; none: infra up creates one"),
   aws('iam.managerProfile', 'a name', null, "the manager's existing instance profile; none: infra up creates one"),
-  aws('kmsKey', 'a key ARN', null, "encrypts bucket, queues and volumes; none: the services' own keys"),
-  aws('tags', 'a map of text', {}, 'set on all created resources'),
+  aws(
+    'kmsKey',
+    'a key ARN',
+    null,
+    "encrypts bucket, queues and volumes; none: the services' own keys. Not an alias, which policies can't name: `aws kms describe-key --key-id alias/NAME --query KeyMetadata.Arn` prints the ARN",
+  ),
+  aws(
+    'tags',
+    'a map of text',
+    {},
+    'set on all created resources; letters, digits, spaces and `_.:/=+-@`, and two names must not differ only in case (IAM)',
+  ),
   aws('manager', 'a map', null, 'without it, no manager, role or Elastic IP is created'),
   aws('manager.instance', 'an instance type', 't4g.small', "the manager's instance"),
   aws('manager.allow', 'a list of CIDR blocks', [], 'who may reach its port; none: no one'),
