@@ -42,6 +42,13 @@ const LONGEST_DELAY = 900;
 /** Seconds until a message of a job that isn't in this store is delivered again: after its first delivery, and at most. */
 const [ELSEWHERE_DELAY, LONGEST_ELSEWHERE_DELAY] = [5, 3_600];
 
+interface AdmissionPlace {
+  readonly group: string;
+  readonly now: number;
+  /** Whether this worker ran a task lately; absent: it ran none. */
+  readonly ranHere?: (message: TaskMessage) => boolean;
+}
+
 /**
  * Decides whether a delivery is run, from the message, the journal and the store, in that order. A job is only dropped
  * after a read of its journal that began after the delivery was received. `group` is the group of the queue: the step's
@@ -51,7 +58,7 @@ export async function admit(
   store: ObjectStore,
   jobs: JobCache,
   delivery: Delivery,
-  { group, now }: { readonly group: string; readonly now: number },
+  { group, now, ranHere = () => false }: AdmissionPlace,
 ): Promise<AdmittedTask | RefusedDelivery> {
   const refuse = (outcome: Outcome, admitted: RefusedDelivery['admitted'] = null): RefusedDelivery => ({
     kind: 'refused',
@@ -95,9 +102,10 @@ export async function admit(
     );
   }
   const again = mayBeRepeated(view, delivery);
-  // Nothing can have decided a task at its first delivery, so that costs no requests. If a second message overtook this
-  // one, its command runs again, and the fence lets one output count (law 4).
-  const decided = again || message.again === true ? await existingOutcome(store, message) : null;
+  // Nothing can have decided a task at its first delivery, so that costs no requests. If this worker ran it, SQS delivers
+  // the message twice. If another worker did, its command runs again, and the fence lets one output count (law 4).
+  const mayBeDecided = again || message.again === true || ranHere(message);
+  const decided = mayBeDecided ? await existingOutcome(store, message) : null;
   if (decided !== null) return refuse(decided, base);
   if (isKilled(view, index, message.task)) return refuse(KILLED, base);
   if (again && hasFallback(step) && group !== step.fallback && (await belongsToFallback(store, step, message))) {

@@ -49,6 +49,8 @@ interface DispatcherOptions {
 
 const UNFIT_DELAY = 30;
 const LIMIT_DELAY = 2;
+/** Tasks that a worker remembers to have run: about a megabyte. */
+const MOST_RAN = 10_000;
 /** Seconds until a message of a job that this worker may not read returns: longer than an idle worker stays. */
 const UNREAD_DELAY = 900;
 
@@ -60,6 +62,8 @@ export class Dispatcher {
   readonly #ready: ReadyTask[] = [];
   readonly #running = new Map<Receipt, RunningAttempt>();
   readonly #names = new Set<string>();
+  /** The tasks that ran last, the most recent one last: another delivery of one may be a copy of its message. */
+  readonly #ran = new Set<string>();
   /** Leases lost before their deliveries were admitted. */
   readonly #lostEarly = new Set<Receipt>();
   readonly #limited: LimitedDeliveries;
@@ -157,7 +161,8 @@ export class Dispatcher {
 
   async #admit(queue: QueueClient, delivery: Delivery): Promise<'left' | 'taken'> {
     const { platform, jobs, total } = this.#ctx;
-    const here = { group: queue.queue.group, now: platform.clock.now() };
+    const ranHere = (message: AdmittedTask['message']): boolean => this.#ran.has(nameOf({ message }));
+    const here = { group: queue.queue.group, now: platform.clock.now(), ranHere };
     const found = await admit(platform.store, jobs, delivery, here)
       .then((each) => this.#storeIfFailed(each))
       .catch((error: unknown) => this.#refusalOf(delivery, error, here.group));
@@ -289,6 +294,7 @@ export class Dispatcher {
     });
     this.#running.delete(receipt);
     this.#names.delete(nameOf(task));
+    this.#noteRun(nameOf(task));
     this.#freeSlots.push(...slots);
     this.#free = plus(this.#free, needs);
     this.spent.note(task.message.job, ((result.endedAt - result.startedAt) / 1_000) * slots.length);
@@ -300,9 +306,16 @@ export class Dispatcher {
     this.admitLimited(1);
     this.#options.onRoom();
   }
+
+  #noteRun(name: string): void {
+    this.#ran.delete(name);
+    this.#ran.add(name);
+    const [oldest] = this.#ran;
+    if (this.#ran.size > MOST_RAN && oldest !== undefined) this.#ran.delete(oldest);
+  }
 }
 
-const nameOf = ({ message }: AdmittedTask): string => `${message.job}/${message.step}/${message.task}`;
+const nameOf = ({ message }: Pick<AdmittedTask, 'message'>): string => `${message.job}/${message.step}/${message.task}`;
 
 /** A delivery that keeps its lease until `maxRunning` admits it. */
 interface LimitedDelivery {

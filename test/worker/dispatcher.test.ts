@@ -66,6 +66,45 @@ describe('tasks that wait for a slot', () => {
     });
 });
 
+describe('a message that the queue delivers twice', () => {
+  const place = forEachTest(openPlace);
+
+  it('runs its command once in a worker, whether its copy comes during the attempt or after it', async () => {
+    const { platform, directory } = place;
+    const view = await submitJob(place, JSON.stringify(rangeJob('claims', 2, { name: 'price', run: 'cat' })), {});
+    const { job } = view.record;
+    const settled: SettleItem[] = [];
+    const decision = new AbortController();
+    const decided = once(decision.signal, 'abort');
+    let runs = 0;
+    const ctx = makeContext(platform, {
+      scratch: directory,
+      total: { slots: 2, memory: 1e9, disk: 1e9 },
+      executor: {
+        run: async (_, { stdout }) => {
+          runs += 1;
+          await decided;
+          writeFileSync(stdout, '');
+          return endOf();
+        },
+        close: async () => undefined,
+      },
+    });
+    const dispatcher = makeDispatcher(ctx, { settle: (item) => settled.push(item) });
+    const copy = (receipt: string) =>
+      deliveryOf({ job, step: 'price', task: 0, round: 0 }, { receipt: receipt as Receipt });
+    const ends = () => settled.map(({ outcome }) => outcome.kind);
+    await dispatcher.offer(makeClient(), [copy('first'), copy('during')]);
+    expect(ends()).to.deep.equal(['declined']);
+    decision.abort();
+    await until('the attempt has ended', async () => settled.length === 2);
+    await dispatcher.offer(makeClient(), [copy('after')]);
+    await until('the last copy has ended', async () => settled.length === 3);
+    expect(ends()).to.deep.equal(['declined', 'published', 'twin']);
+    expect(runs).to.equal(1);
+  });
+});
+
 describe('the slot-seconds that a worker spent on jobs', () => {
   it('are summed by job, including those of running attempts', () => {
     const spent = new SlotSeconds();
