@@ -18,13 +18,17 @@ export interface PrunedMark {
   readonly steps: readonly ExactCounts[];
   /** True once all is removed; until then the next prune continues. */
   readonly finished: boolean;
-  /** Checksum of the journal's prune entry; early versions wrote neither this field nor the next. */
-  readonly entry?: string;
+  /** Checksum of the journal's prune entry. */
+  readonly entry: string;
   /** `sha256:<hex>` of the canonical JSON of all but this and `finished`. */
-  readonly checksum?: string;
+  readonly checksum: string;
 }
 
-export function markChecksum({ checksum: _, finished: __, ...rest }: PrunedMark): string {
+export function markChecksum({
+  checksum: _,
+  finished: __,
+  ...rest
+}: Omit<PrunedMark, 'checksum'> & { checksum?: string }): string {
   return `sha256:${loadCrypto().createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
 }
 
@@ -35,7 +39,7 @@ export function markChecksum({ checksum: _, finished: __, ...rest }: PrunedMark)
 export async function readPrunedMark(store: ObjectStore, job: string): Promise<PrunedMark | null> {
   const key = prunedKey(job);
   const mark = await readStored<PrunedMark>(store, key);
-  if (mark?.checksum === undefined || mark.checksum === markChecksum(mark)) return mark;
+  if (mark === null || mark.checksum === markChecksum(mark)) return mark;
   throw new BatchctlError('corrupt', `${key} is not what prune wrote: it was altered`, {
     hint: 'restore it from a backup or an earlier version of the object',
   });

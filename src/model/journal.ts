@@ -163,7 +163,7 @@ export type EntryKind =
     }
   /**
    * From now on the job's outputs are removed; no entry follows. `remains`: the checksums of what stays, by key below
-   * the job's prefix, and of the earlier entries; absent in entries of early versions.
+   * the job's prefix, and of the earlier entries. An entry without it was altered.
    */
   | { readonly what: 'prune'; readonly remains?: Readonly<Record<string, string>> };
 

@@ -1,4 +1,4 @@
-import { isKind } from '../../errors.ts';
+import { BatchctlError, isKind } from '../../errors.ts';
 import { bytesChecksum } from '../../lib/file-checksum.ts';
 import { mapAhead } from '../../lib/parallel.ts';
 import type { PruneAnswer, PrunedJob, SparedJob } from '../../model/answers/data.ts';
@@ -254,7 +254,11 @@ async function createPrunedMark(
   { who, when }: NonNullable<JobView['pruned']>,
 ): Promise<PrunedMark> {
   const { job } = view.record;
-  const bytes = await platform.store.read(journalKey(job, view.next - 1));
+  const key = journalKey(job, view.next - 1);
+  const bytes = await platform.store.read(key);
+  if (bytes === null) {
+    throw new BatchctlError('corrupt', `${key} is gone`, { hint: 'restore it from a backup, then prune again' });
+  }
   const steps = await countsOf(platform, view);
   const counted = {
     format: 1,
@@ -262,7 +266,7 @@ async function createPrunedMark(
     who,
     steps,
     finished: false,
-    ...(bytes && { entry: bytesChecksum(bytes) }),
+    entry: bytesChecksum(bytes),
   } as const;
   const mark: PrunedMark = { ...counted, checksum: markChecksum(counted) };
   const { created } = await platform.store.put(prunedKey(job), JSON.stringify(mark), { ifAbsent: true });

@@ -33,9 +33,8 @@ export class EarlierProofs {
   /** `kept`: the intact proofs, oldest first. */
   constructor(view: JobView, kept: readonly KeptProof[], decisions: readonly Decision[]) {
     this.#proofs = kept.flatMap((proof) => {
-      // Proofs of early versions contain no evidence.
-      const evidence: Evidence | null | undefined = proof.proof.result?.evidence;
-      return evidence ? [new EarlierProof(view, proof, evidence, decisions)] : [];
+      const { evidence } = proof.proof.result;
+      return evidence === null ? [] : [new EarlierProof(view, proof, evidence, decisions)];
     });
   }
 

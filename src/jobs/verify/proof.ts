@@ -51,8 +51,8 @@ export interface StoredProof {
   /** Checksum of the previous proof's bytes; null for the first. */
   readonly previous: string | null;
   readonly result: VerifyResult;
-  /** `sha256:<hex>` of the canonical JSON of all other fields; absent in early versions. */
-  readonly checksum?: string;
+  /** `sha256:<hex>` of the canonical JSON of all other fields. */
+  readonly checksum: string;
 }
 
 export interface KeptProof {
@@ -130,10 +130,7 @@ export function checkProofs(
   return sound;
 }
 
-/** Proofs of early versions have neither checksum nor evidence: only the chain protects them. */
-function isAsWritten(proof: StoredProof): boolean {
-  return proof.checksum === undefined ? !proof.result?.evidence : proof.checksum === proofChecksum(proof);
-}
+const isAsWritten = (proof: StoredProof): boolean => proof.checksum === proofChecksum(proof);
 
 /** A proof names its entry and the first entries by their bytes, and all entries up to it by their root. */
 function checkJournal({ key, proof }: KeptProof, decisions: readonly Decision[], findings: Findings): void {

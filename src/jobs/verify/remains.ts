@@ -32,7 +32,7 @@ export async function remainsOf(store: ObjectStore, view: JobView): Promise<Rema
 
 /**
  * The problems in a pruned job's remaining objects. The proofs cover each other, the journal and job.json; the `prune`
- * entry covers all of them, and `pruned.json` covers that entry. Jobs pruned by early versions have only the proofs.
+ * entry covers all of them, and `pruned.json` covers that entry.
  */
 export async function remainsProblems(store: ObjectStore, view: JobView): Promise<readonly string[]> {
   const { job } = view.record;
@@ -50,7 +50,7 @@ export async function remainsProblems(store: ObjectStore, view: JobView): Promis
   if (pruned !== undefined) {
     await checkRemains(store, view, pruned.entry, decisions.slice(0, at), findings);
     const mark = await readPrunedMark(store, job);
-    if (mark?.entry !== undefined && mark.entry !== pruned.line.checksum)
+    if (mark !== null && mark.entry !== pruned.line.checksum)
       findings.add('prune', `${journalKey(job, at)} is not what prune wrote`);
   }
   return findings.list().map(({ message }) => message);
@@ -76,7 +76,7 @@ async function checkRemains(
   findings: Findings,
 ): Promise<void> {
   const { journal, ...objects } = (entry.what === 'prune' ? entry.remains : undefined) ?? {};
-  if (journal !== undefined && journal !== journalChecksum(before))
+  if (journal !== journalChecksum(before))
     findings.add('remains', `an entry below ${journalPrefix(job)} has changed since the prune`);
   for (const [name, checksum] of Object.entries(objects)) {
     const key = `${jobPrefix(job)}${name}`;

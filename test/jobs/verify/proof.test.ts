@@ -196,16 +196,16 @@ describe('a proof with its evidence', () => {
     ]);
   });
 
-  it('accepts a proof of an early version, which has neither its own checksum nor evidence', async () => {
+  it('names a proof as altered if its checksum was removed, also with its evidence', async () => {
     const view = await published();
     const key = proofKey(view.record.job, 0);
     await storeProof(place.platform, await verify(view));
     const { checksum: _, ...proof } = JSON.parse(await textOf(key)) as StoredProof;
     await change(key, () => JSON.stringify(proof));
-    expect(await codesOf(view), 'a proof with evidence has a checksum').to.deep.equal(['proofAltered']);
+    expect(await codesOf(view)).to.deep.equal(['proofAltered']);
     const { evidence: __, ...result } = proof.result;
     await change(key, () => JSON.stringify({ ...proof, result }));
-    expect(await codesOf(view)).to.deep.equal([]);
+    expect(await codesOf(view)).to.deep.equal(['proofAltered']);
   });
 
   it('writes the evidence of a failed proof as well, which a check reports as not proven', async () => {
