@@ -70,6 +70,7 @@ describe('buckets named by s3:// addresses', () => {
     const { etag = '' } = pinned ?? {};
     expect(await readText(bucket, 'in/a.csv', { version, etag })).to.equal('first');
     expect(await readText(bucket, 'in/a.csv', { version, etag, range: { offset: 1, length: 2 } })).to.equal('ir');
+    expect(await readText(bucket, 'in/a.csv', { version, etag, range: { offset: 0, length: 0 } })).to.equal('');
     expect(await readText(bucket, 'in/a.csv')).to.equal('second');
     expect((await bucket.head('in/a.csv', version))?.etag).to.equal(etag);
   });

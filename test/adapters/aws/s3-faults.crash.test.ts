@@ -185,6 +185,12 @@ describe('S3 over an unreliable network', () => {
       expect(await store.head('b')).to.equal(null);
     });
 
+    it('gives up on a key that fails transiently at each of eight tries', async () => {
+      proxy.fail(99, { kind: 'answer', status: 200, body: failing('b', 'InternalError') }, isDelete);
+      await failsWith('unavailable', store.delete(['a', 'b']));
+      expect(proxy.count(isDelete)).to.equal(8);
+    });
+
     it('names the key that may not be deleted', async () => {
       proxy.fail(1, { kind: 'answer', status: 200, body: failing('b', 'AccessDenied') }, isDelete);
       const error = await failsWith('credentials', store.delete(['a', 'b']));

@@ -46,6 +46,24 @@ describe('a read from S3 whose connection breaks', () => {
   });
 });
 
+describe('a read of a pinned object that was replaced', () => {
+  const cleanup = forEachTest(() => new Cleanup());
+
+  it('is asked for once, as no later answer can be the pinned one', async () => {
+    let requests = 0;
+    const error = '<Error><Code>PreconditionFailed</Code></Error>';
+    const { url } = cleanup.use(
+      await serve((_, answer) => {
+        requests += 1;
+        answer.writeHead(412, { 'content-type': 'application/xml' }).end(error);
+      }),
+    );
+    const store = await storeOf(cleanup.use(clientsOf(url)), 'bucket');
+    await failsWith('changed', store.read('k', { etag: 'e' }));
+    expect(requests).to.equal(1);
+  });
+});
+
 describe('a missing object in a bucket that has not answered yet', () => {
   const cleanup = forEachTest(() => new Cleanup());
 
