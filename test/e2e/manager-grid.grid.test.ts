@@ -1,9 +1,10 @@
-// Protects: a manager on AWS loses no work when it is killed, and serves callers who have no AWS rights.
+// Protects: a manager on AWS loses no work when it is killed, serves callers who have no AWS rights, and needs only its own.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { DescribeAddressesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { Chance } from '../support/chance.ts';
 import { expectExit, jsonOf } from '../support/expect-exit.ts';
+import { Authorizer } from '../support/grid/authorizer.ts';
 import { type GridManager, gridManager, MANAGER_ENV } from '../support/grid/grid-manager.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
 import { leftovers } from '../support/grid/leftovers.ts';
@@ -30,12 +31,14 @@ const SELDOM = [
 
 describe('a manager on AWS', function () {
   this.timeout(600_000);
+  /** Everyone in this account has only the rights of their policy. */
+  const authorizer = new Authorizer();
   let world: GridWorld;
   let token: string;
   let manager: GridManager;
 
   before(async () => {
-    world = await GridWorld.open(6, { manager: { allow: ['203.0.113.0/24'] } }, MANAGER_ENV);
+    world = await GridWorld.open(6, { manager: { allow: ['203.0.113.0/24'] } }, MANAGER_ENV, { authorizer });
     await world.runSuccessfully('infra', 'up', '--yes');
     manager = await gridManager(world).catch((error: unknown) => {
       console.error(world.consoles());
@@ -44,7 +47,7 @@ describe('a manager on AWS', function () {
     token = await world.token('ops', 'operate');
   });
   afterEach(function () {
-    if (this.currentTest?.state === 'failed') console.error(world?.consoles());
+    if (this.currentTest?.state === 'failed') console.error(authorizer.refused, world?.consoles());
   });
   after(() => world?.remove());
 
@@ -143,11 +146,12 @@ describe('a manager on AWS', function () {
     await until('the group is empty', () => world.cloud.grid.instances(world.group).length === 0, 180_000);
   });
 
-  it('needs exactly the permissions of its policy, and is removed with the stack', async () => {
+  it('gets and needs exactly the permissions of its policy, and is removed with the stack', async () => {
     expect(await world.findDeniedCalls()).to.deep.equal([]);
     expect(await world.findIdlePermissions()).to.deep.equal(SELDOM);
     const down = await world.run(['infra', 'down', '--delete-data', '--confirm', world.stack]);
     expect(down.code, down.stderr + down.stdout).to.equal(0);
+    expect(authorizer.refused).to.deep.equal([]);
     expect(await leftovers(world.cloud)).to.deep.equal([]);
     expect(world.supervisor.troubles).to.deep.equal([]);
   });

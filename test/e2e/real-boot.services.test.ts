@@ -32,12 +32,13 @@ describe('a machine that boots from scratch', function () {
     images = await GuestImages.make();
     const group = { instances: ['c7g.large'], max: 1, slots: 2, visibility: '30s' };
     const groups = { amazon: { ...group, spot: true, packages: ['zstd'] }, debian: { ...group, spot: false } };
-    world = await GridWorld.open(IDLE, { groups }, {}, (options) => {
+    const instance = (options: HostOptions): Guest => {
       const guest = images.guest(options.group.endsWith('-amazon') ? 'amazon' : 'debian', mute?.(options) ?? options);
       guests.set(options.id, guest);
       if (going) writeFileSync(join(guest.shared, 'go'), '');
       return guest;
-    });
+    };
+    world = await GridWorld.open(IDLE, { groups }, {}, { instance });
     await world.runSuccessfully('infra', 'up', '--yes');
   });
   afterEach(function () {

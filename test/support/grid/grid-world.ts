@@ -6,9 +6,9 @@ import type { RequestFacts } from '../iam-query.ts';
 import { nextProgram } from '../next-program.ts';
 import { type Ended, Workspace } from '../workspace.ts';
 import { type AccountClients, accountClients } from './account-clients.ts';
+import type { Authorizer } from './authorizer.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import type { CloudCall } from './front.ts';
-
 import { Supervisor, type SupervisorOptions } from './supervisor.ts';
 
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
@@ -43,17 +43,21 @@ export class GridWorld extends Workspace {
     this.#auditor = accountClients(cloud, { accessKeyId: 'AKIDAUDITOR' });
   }
 
-  /** Idle workers leave after `idle` seconds. `env` is the environment of all programs on instances. */
+  /**
+   * Idle workers leave after `idle` seconds. `env` is the environment of all programs on instances. With an `authorizer`,
+   * people have only the printed policies of their roles, and instances only those of their role.
+   */
   static async open(
     idle: number,
     profile: object = {},
     env: Readonly<Record<string, string>> = {},
-    instance?: SupervisorOptions['instance'],
+    { instance, authorizer }: Pick<SupervisorOptions, 'instance'> & { readonly authorizer?: Authorizer } = {},
   ): Promise<GridWorld> {
     // A hook's second lasts 20 ms, so that an instance without a worker ends soon.
     const cloud = await startCloud({
       sqs: 'own',
       facts: true,
+      ...(authorizer && { authorizer }),
       pace: { second: 20, boot: 50, wait: 20, end: 50, notice: 100 },
     });
     const supervisor = new Supervisor({
@@ -87,6 +91,12 @@ export class GridWorld extends Workspace {
         },
       },
     });
+    if (authorizer !== undefined) {
+      const [admin, operator] = await Promise.all([printedPolicy(world, 'admin'), printedPolicy(world, 'operator')]);
+      authorizer.admit(ADMIN, admin);
+      authorizer.admit(OPERATOR, operator);
+      authorizer.admit(ROLLER, admin, operator);
+    }
     return world;
   }
 
