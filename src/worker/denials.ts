@@ -1,4 +1,4 @@
-import type { BatchctlError } from '../errors.ts';
+import { BatchctlError } from '../errors.ts';
 import { dataKey } from '../model/keys.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import { SERVICE_DELAY, shortMessageOf } from './outcome.ts';
@@ -45,6 +45,13 @@ export function refusedSecretText(error: SecretRefused, group: string): string {
   const [variable, reference] = secret;
   const entry = `name it in groups.${group}.secrets of the profile ("${variable}": "${reference}"), ${APPLY}`;
   return `${said}; ${key === undefined ? entry : keyHint(key, group)}`;
+}
+
+/** The same error with the entry of the configuration that ends the denial as its hint, if there is one. */
+export function withGrantHint(error: BatchctlError, where: Pick<Denial, 'group' | 'store'>): BatchctlError {
+  const { kind, message, denied, cause } = error;
+  const hint = denied === undefined ? null : grantHint({ message, denied, ...where });
+  return hint === null || denied === undefined ? error : new BatchctlError(kind, message, { hint, denied, cause });
 }
 
 interface Denial {

@@ -13,7 +13,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { WorkerContext, WorkerLog, WorkerOptions } from './context.ts';
 import type { Order } from './decisions.ts';
-import { Denials } from './denials.ts';
+import { Denials, withGrantHint } from './denials.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { inheritedFrom } from './environment.ts';
 import { Heartbeat, journalAge } from './heartbeat.ts';
@@ -309,9 +309,10 @@ class Worker {
 
   /** A service stays unavailable: stop taking tasks, return those that can't finish, and exit with the error's code. */
   #giveUp(error: unknown): void {
+    const [group = ''] = this.#options.groups;
     this.#failure ??=
       error instanceof BatchctlError
-        ? error
+        ? withGrantHint(error, { group, store: this.#platform.store })
         : new BatchctlError(isFull(error) ? 'full' : 'unexpected', shortMessageOf(error), { cause: error });
     this.#leave(`giving up: ${shortMessageOf(error)}`);
   }

@@ -12,8 +12,8 @@ import { Workspace } from '../support/workspace.ts';
 import { editProfile } from './emulated-aws.ts';
 
 const WORKER = 'AKIDWORKER';
-const KEYS = ['0a', '0b'].map((id) => `arn:aws:kms:us-east-1:123456789012:key/${id}`);
-const [DATA_KEY = '', RAW_KEY = ''] = KEYS;
+const KEYS = ['0a', '0b', '0c', '0d'].map((id) => `arn:aws:kms:us-east-1:123456789012:key/${id}`);
+const [DATA_KEY = '', RAW_KEY = '', BUCKET_KEY = '', NEXT_KEY = ''] = KEYS;
 const ID = randomId(6);
 const [STACK, OWN, RAW, OUT] = [`st-${ID}`, `own-${ID}`, `raw-${ID}`, `out-${ID}`];
 
@@ -61,6 +61,8 @@ const CASES: Readonly<Record<string, Case>> = {
 };
 
 class Lab extends Workspace {
+  /** Keys that the profile had. */
+  readonly former: string[] = [];
   readonly #url: string;
 
   constructor(url: string) {
@@ -86,8 +88,14 @@ class Lab extends Workspace {
   obey(hint: string): void {
     const [, place, field] = /add ((?:s3:|arn:)\S+) to groups\.default\.(read|keys)/.exec(hint) ?? [];
     const [, variable, reference] = /groups\.default\.secrets of the profile \("(\w+)": "([^"]+)"\)/.exec(hint) ?? [];
+    const [, kmsKey] = /set kmsKey of the profile to (arn:\S+), and keep a kmsKey that it had/.exec(hint) ?? [];
     const [, written] = /groups\.\*\.write\) of the profile names (s3:\/\/[\w-]+\/)/.exec(hint) ?? [];
-    editProfile(this, ({ groups: { default: group } }) => {
+    editProfile(this, (profile) => {
+      const group = profile.groups.default;
+      if (kmsKey !== undefined) {
+        group.keys.push(...this.former);
+        profile.kmsKey = kmsKey;
+      }
       if (field !== undefined) group[field].push(place);
       if (variable !== undefined) group.secrets[variable] = reference;
       if (written !== undefined) group.write.push(written);
@@ -161,6 +169,31 @@ describe('the hint of a denied right', function () {
     expectExit(await work());
     for (const job of Object.values(jobs)) await lab.runSuccessfully('wait', job);
   });
+
+  /** A job whose worker may write nothing, so that only the worker itself says why, and exits. Does as it says. */
+  async function worksOnceAllowed(key: string, forbid: () => void): Promise<void> {
+    lab.write('job.json', rangeJob('writes', 1, { name: 'one', run: 'cat' }));
+    const job = await lab.submit('--no-scale');
+    forbid();
+    const { stderr } = expectExit(await work(), 3);
+    expect(stderr).to.include(`hint: set kmsKey of the profile to ${key}, and keep a kmsKey that it had`);
+    lab.obey(stderr);
+    await lab.runSuccessfully('infra', 'up', '--only', 'iam', '--yes');
+    await applyRole();
+    expectExit(await work());
+    await lab.runSuccessfully('wait', job);
+  }
+
+  it('lets workers write in a bucket that has a default key since', () =>
+    worksOnceAllowed(BUCKET_KEY, () => authorizer.defaultKeys.set(OWN, BUCKET_KEY)));
+
+  it('lets workers write with a key that the profile names since, and read older objects', () =>
+    worksOnceAllowed(NEXT_KEY, () =>
+      editProfile(lab, (profile) => {
+        lab.former.push(profile.kmsKey);
+        profile.kmsKey = NEXT_KEY;
+      }),
+    ));
 
   it('lets a delivery to another bucket go on', async () => {
     lab.write('job.json', {

@@ -248,7 +248,7 @@ describe('validation of groups', () => {
     ]);
     expect(await validated({ groups, manager: {} }, 'manager')).to.deep.equal([]);
     const one = { groups: { default: { onDemandMax: 0 } } };
-    cloud.failNext('servicequotas:GetServiceQuota', 400, 'AccessDeniedException', 'not you');
+    cloud.failNext('servicequotas:GetServiceQuota', 403, 'AccessDeniedException', 'not you');
     const denied = await onlyFinding(one);
     expect(denied?.message).to.match(
       /^not validated: could not read the vCPU quota L-34B43A08: servicequotas:GetServiceQuota on arn:aws:servicequotas:us-east-1:\d+:ec2\/L-34B43A08 is denied/,

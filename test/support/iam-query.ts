@@ -12,6 +12,8 @@ export interface RequestFacts {
   readonly boundary?: string;
   /** The KMS key that encrypts an object, `BUCKET/KEY`; absent: none does. */
   readonly keyOf?: (object: string) => string | null;
+  /** That of the object which the request puts, if it is not what `keyOf` says. */
+  readonly putKey?: string;
   /** The Auto Scaling group that holds an instance. */
   readonly groupOf?: (instance: string) => string;
 }

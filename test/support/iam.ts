@@ -187,15 +187,14 @@ type Request = Omit<CloudCall, 'status'> & Partial<Pick<CloudCall, 'status'>>;
  */
 function keyCallsOfS3(
   { method, url, headers, status = 200 }: Request,
-  { keyOf, region }: RequestFacts,
+  { keyOf, putKey, region }: RequestFacts,
 ): readonly Call[] {
   const [, bucket = '', ...key] = decodeURIComponent(url.pathname).split('/');
   if (keyOf === undefined || key.join('') === '' || status >= 400) return [];
   const source = headers['x-amz-copy-source'];
   const from = typeof source === 'string' ? decodeURIComponent(source).replace(/^\//, '') : null;
   const isPart = url.searchParams.has('uploadId');
-  const keyCall = (action: string, object: string): readonly Call[] => {
-    const resource = keyOf(object);
+  const keyCall = (action: string, object: string, resource = keyOf(object)): readonly Call[] => {
     const context = {
       'kms:ViaService': `s3.${region}.amazonaws.com`,
       'kms:EncryptionContext:aws:s3:arn': `arn:aws:s3:::${object}`,
@@ -205,7 +204,7 @@ function keyCallsOfS3(
   const reads = from === null ? [] : keyCall('kms:Decrypt', from);
   const own = `${bucket}/${key.join('/')}`;
   if (method === 'PUT' || method === 'POST')
-    return [...keyCall(isPart ? 'kms:Decrypt' : 'kms:GenerateDataKey', own), ...reads];
+    return [...keyCall(isPart ? 'kms:Decrypt' : 'kms:GenerateDataKey', own, putKey), ...reads];
   const isRead = method === 'GET' && !isPart;
   const decrypts = isRead || (method === 'HEAD' && headers['x-amz-checksum-mode'] === 'ENABLED');
   return decrypts ? keyCall('kms:Decrypt', own) : [];

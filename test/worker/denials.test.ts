@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { policyFor } from '../../src/infra/policies.ts';
-import { Denials, denialText, grantHint } from '../../src/worker/denials.ts';
+import { Denials, denialText, grantHint, withGrantHint } from '../../src/worker/denials.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { allows } from '../support/iam.ts';
 
@@ -155,5 +155,27 @@ describe('a denial', () => {
     denials.clear('a');
     expect(denials.recordDenial('a', first, 20_000)).to.equal(false);
     expect(denials.recordDenial('b', first, 10_900)).to.equal(true);
+  });
+});
+
+describe('the error with which a worker gives up', () => {
+  const where = { group: 'gpu', store: { location: 's3://own/batchctl/stack' } };
+  const asked = 's3:PutObject on arn:aws:s3:::own/batchctl/stack/ledger/w/1.default';
+
+  it('names the entry of the profile in place of a policy that people do not write', () => {
+    const denied = `kms:GenerateDataKey on ${KEY}`;
+    const error = new BatchctlError('credentials', messageOf(denied, asked), { hint: 'allow it', denied });
+    const { kind, message, hint } = withGrantHint(error, where);
+    expect({ kind, message }).to.deep.equal({ kind: 'credentials', message: error.message });
+    expect(hint).to.include(`set kmsKey of the profile to ${KEY}`);
+  });
+
+  it('is as it was if no entry ends the denial, or nothing was denied', () => {
+    const queue = 'sqs:ReceiveMessage on arn:aws:sqs:eu-west-1:123456789012:q';
+    for (const error of [
+      new BatchctlError('credentials', `${queue} is denied`, { hint: 'allow it', denied: queue }),
+      new BatchctlError('unavailable', 'S3 is unreachable', { hint: 'wait' }),
+    ])
+      expect(withGrantHint(error, where)).to.equal(error);
   });
 });

@@ -71,7 +71,7 @@ describe('a worker that is ordered to leave its group', () => {
 
   it('is started again if its machine would be left behind', async () => {
     const instance = await lab.machine();
-    lab.cloud.failNext('autoscaling:TerminateInstanceInAutoScalingGroup', 400, 'ResourceContention', 'busy', 1);
+    lab.cloud.failNext('autoscaling:TerminateInstanceInAutoScalingGroup', 400, 'ScalingActivityInProgress', 'busy', 1);
     const worker = await lab.work(instance);
     await giveOrder('drain');
     // Not 0: systemd then starts it again, and once idle it leaves.

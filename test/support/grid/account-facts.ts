@@ -61,9 +61,9 @@ export class AccountFacts {
   }
 
   async #ofResources(action: string, form: URLSearchParams, ec2: EC2): Promise<Readonly<Record<string, Tags>>> {
-    const named = [...form]
-      .map(([, value]) => value)
-      .filter((value) => /^(sg|lt|eipalloc|i|eni)-[0-9a-f]+$/.test(value));
+    // A template names security groups, which IAM judges when it launches instances (service authorization reference).
+    const judged = action.includes('LaunchTemplate') ? /^lt-[0-9a-f]+$/ : /^(sg|lt|eipalloc|i|eni)-[0-9a-f]+$/;
+    const named = [...form].map(([, value]) => value).filter((value) => judged.test(value));
     const Values = [...named, ...(await this.#behindAddress(action, form, ec2))];
     if (Values.length === 0) return {};
     const { Tags: found = [] } = await ec2.describeTags({ Filters: [{ Name: 'resource-id', Values }] });

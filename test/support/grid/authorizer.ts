@@ -35,8 +35,12 @@ const REFUSALS: Readonly<Record<string, readonly [status: number, code: string]>
 export class Authorizer {
   /** Each kind of request that was refused, once: `AKIDOPERATOR: s3:GetObject on arn:...`. */
   readonly refused: string[] = [];
-  /** The KMS key of an object, `BUCKET/KEY`. */
+  /** The KMS key of an object, `BUCKET/KEY`, that no request of the test put. */
   keyOf: (object: string) => string | null = () => null;
+  /** The default keys of buckets, for puts that name none. */
+  readonly defaultKeys = new Map<string, string>();
+  /** The keys of objects that were put with one. */
+  readonly #keys = new Map<string, string>();
   readonly #people = new Map<string, Rights>();
   readonly #roles = new Map<string, Promise<Rights>>();
   #source: Source | null = null;
@@ -62,7 +66,9 @@ export class Authorizer {
     const rights = await this.#rightsOf(request.accessKeyId);
     if (rights === null || this.#source === null) return [];
     const { account } = this.#source;
-    const facts = { account, stack: '', keyOf: this.keyOf };
+    const keyOf = (object: string): string | null => this.#keys.get(object) ?? this.keyOf(object);
+    const given = keyOfPut(request, this.defaultKeys);
+    const facts = { account, stack: '', keyOf, ...(given !== null && { putKey: given }) };
     const calls = callsOf({ ...request, known: known ?? {} }, facts);
     return calls.filter((call) => !allowsWithin(rights.boundary, rights.policy, call));
   }
@@ -71,7 +77,14 @@ export class Authorizer {
     const [call] = await this.denied(request, known);
     // A change of a role applies to its next request.
     if (request.service === 'iam' && !/^(Get|List)/.test(request.action)) this.#roles.clear();
-    return call === undefined ? null : this.#refusal(request, call);
+    if (call !== undefined) return this.#refusal(request, call);
+    this.#noteKey(request);
+    return null;
+  }
+
+  #noteKey(request: CloudRequest): void {
+    const key = keyOfPut(request, this.defaultKeys);
+    if (key !== null) this.#keys.set(decodeURIComponent(request.url.pathname).slice(1), key);
   }
 
   /** Without the right to list, S3 does not say that an object is missing (S3API/API_GetObject). */
@@ -127,6 +140,21 @@ export class Authorizer {
     const found = await this.#iam?.getPolicyVersion({ PolicyArn, VersionId: Policy?.DefaultVersionId });
     return documentOf(found?.PolicyVersion?.Document);
   }
+}
+
+/**
+ * The KMS key that encrypts what a request puts: the one that it names, or the bucket's default one
+ * (S3UG/specifying-kms-encryption). Null for other requests.
+ */
+function keyOfPut(
+  { service, method, url, headers }: CloudRequest,
+  defaults: ReadonlyMap<string, string>,
+): string | null {
+  const [, bucket = '', key = ''] = url.pathname.split('/');
+  const isPut = (method === 'PUT' && !url.searchParams.has('uploadId')) || url.searchParams.has('uploads');
+  if (service !== 's3' || !isPut || key === '') return null;
+  const named = headers['x-amz-server-side-encryption-aws-kms-key-id'];
+  return typeof named === 'string' ? named : (defaults.get(bucket) ?? null);
 }
 
 const merge = (policies: readonly AnyDocument[]): AnyDocument => ({

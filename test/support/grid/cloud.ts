@@ -7,6 +7,7 @@ import type { Authorizer } from './authorizer.ts';
 import { type Cut, type CutKind, Faults, type Match } from './faults.ts';
 import { type CloudCall, isChange, startFront } from './front.ts';
 import { Grid } from './grid.ts';
+import type { Shape } from './query.ts';
 import type { Pace } from './scaling/engine.ts';
 import { Scaling } from './scaling/scaling.ts';
 
@@ -20,6 +21,8 @@ export interface CloudOptions {
   readonly pace?: Partial<Pace>;
   /** Whether EC2 doesn't know an instance profile yet that exists in IAM; by default, it knows all at once. */
   readonly isNewProfile?: (name: string) => boolean;
+  /** Called with each answer of Auto Scaling, before it is written as XML. */
+  readonly onScalingAnswer?: (action: string, answer: Shape) => void;
   /** The URL of a SimpleDB in place of moto's, which lacks most operations. */
   readonly simpledb?: string;
   /** Decides on every request, by the policies of its caller. */
@@ -82,6 +85,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       watchers: grid,
       pace: { ...PACE, ...options.pace },
       isNewProfile: options.isNewProfile ?? (() => false),
+      ...(options.onScalingAnswer !== undefined && { onAnswer: options.onScalingAnswer }),
     });
   const scaling = startScaling();
   // Groups of one name in two regions are two groups. The grid knows the instances of the first region that is used.

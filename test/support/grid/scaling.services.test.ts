@@ -3,12 +3,19 @@ import type { CreateAutoScalingGroupCommandInput } from '@aws-sdk/client-auto-sc
 import { expect } from 'chai';
 import { forSuite } from '../fixture.ts';
 import { rejection } from '../rejection.ts';
+import { unknownParts } from '../service-schemas.ts';
 import { until } from '../until.ts';
 import { findScalingGroup, mixedPolicy, spotDistribution } from './account-clients.ts';
 import { HOOK, openAccount, terminationHook } from './emulated-account.ts';
+import type { Shape } from './query.ts';
 
 describe('the emulated Auto Scaling', () => {
-  const account = forSuite(() => openAccount({ pace: { second: 1, retry: 30 } }));
+  /** What it answered, by action. */
+  const answers = new Map<string, Shape[]>();
+  const onScalingAnswer = (action: string, answer: Shape): void => {
+    answers.set(action, [...(answers.get(action) ?? []), answer]);
+  };
+  const account = forSuite(() => openAccount({ pace: { second: 1, retry: 30 }, onScalingAnswer }));
   let group: string;
   let number = 0;
   beforeEach(() => {
@@ -207,5 +214,14 @@ describe('the emulated Auto Scaling', () => {
     expect(first.AutoScalingInstances?.[0]).to.include({ HealthStatus: 'HEALTHY', LifecycleState: 'InService' });
     const next = await account.scaling.describeAutoScalingInstances({ MaxRecords: 100, NextToken: first.NextToken });
     expect(next.NextToken).to.equal(undefined);
+  });
+
+  it("has answered only what the service's model has, in all of these tests", async () => {
+    const unknown: string[] = [];
+    for (const [action, given] of answers)
+      for (const answer of given)
+        unknown.push(...(await unknownParts('autoscaling', action, answer)).map((part) => `${action}: ${part}`));
+    expect([...new Set(unknown)]).to.deep.equal([]);
+    expect([...answers.keys()]).to.include.members(['DescribeAutoScalingGroups', 'DescribeScalingActivities']);
   });
 });

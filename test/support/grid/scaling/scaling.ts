@@ -17,6 +17,8 @@ interface ScalingOptions {
   readonly watchers: Watchers;
   /** Whether EC2 doesn't know an instance profile yet that exists in IAM. */
   isNewProfile(name: string): boolean;
+  /** Called with each action's answer. */
+  onAnswer?(action: string, answer: Shape): void;
 }
 
 interface QueryAnswer {
@@ -31,12 +33,14 @@ export class Scaling {
   readonly engine: Engine;
   readonly launcher: Launcher;
   readonly isNewProfile: (name: string) => boolean;
+  readonly #onAnswer: ScalingOptions['onAnswer'];
 
-  constructor({ url, account, pace, watchers, isNewProfile }: ScalingOptions) {
+  constructor({ url, account, pace, watchers, isNewProfile, onAnswer }: ScalingOptions) {
     this.account = account;
     this.launcher = new Launcher(url);
     this.engine = new Engine(this.launcher, watchers, pace);
     this.isNewProfile = isNewProfile;
+    this.#onAnswer = onAnswer;
   }
 
   /** The group that `AutoScalingGroupName` names. */
@@ -58,6 +62,7 @@ export class Scaling {
       if (action === undefined)
         throw new QueryError('InvalidAction', `The action ${name} is not valid for this endpoint.`);
       const result = (await action(this, form, region)) ?? {};
+      this.#onAnswer?.(name, result);
       return {
         status: 200,
         body: wrap(`${name}Response`, `<${name}Result>${toXml(result)}</${name}Result>${metadata()}`),
