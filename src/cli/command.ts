@@ -193,6 +193,17 @@ export interface CommandEntry {
   readonly load: () => Promise<(ctx: Context) => CommandDefinition>;
 }
 
+/** A command that was called. */
+export interface InvokedCommand {
+  readonly ctx: Context;
+  readonly entry: CommandEntry;
+  readonly definition: CommandDefinition;
+  /** All arguments and options, those that were left out with their defaults. */
+  readonly input: RawInput;
+  /** Only those that were typed: a manager has the same defaults. */
+  readonly given: RawInput;
+}
+
 /** All commands. `commands.ts` passes this to the few commands that need to know the others. */
 export interface CommandTable {
   /** In the order of the overview. */

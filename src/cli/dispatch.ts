@@ -1,7 +1,7 @@
 import type { ManagerProfile } from '../config/load-config.ts';
 import { BatchctlError, hasCode, isKind } from '../errors.ts';
 import { VERSION } from '../lib/version.ts';
-import type { CommandDefinition, CommandEntry, RawInput } from './command.ts';
+import type { CommandDefinition, CommandEntry, InvokedCommand, RawInput } from './command.ts';
 import { COMMANDS, findCommand } from './commands.ts';
 import { type Context, openContext } from './context.ts';
 import { type GlobalFlags, splitGlobalFlags } from './global-flags.ts';
@@ -73,8 +73,8 @@ async function runCommand(
     stops.setHandlesSecond(definition.stopsItself);
     const apart = definition.passThrough ? rest : null;
     const all = apart === null && rest !== null ? [...words, '--', ...rest] : words;
-    const input = { ...(await parseWords(entry, definition, all, { io, rest })), rest: apart };
-    return await perform(ctx, entry, definition, { input, words: all });
+    const { input, given } = await parseWords(entry, definition, all, { io, rest });
+    return await perform({ ctx, entry, definition, input: { ...input, rest: apart }, given });
   } catch (error) {
     throw withHint(error, `see batchctl ${entry.name} --help`);
   } finally {
@@ -89,7 +89,7 @@ async function parseWords(
   definition: CommandDefinition,
   words: readonly string[],
   { io, rest }: { readonly io: Io; readonly rest: readonly string[] | null },
-): Promise<RawInput> {
+): Promise<ReturnType<typeof parseCommand>> {
   try {
     return parseCommand(entry, definition, words, io.cwd);
   } catch (error) {
@@ -117,24 +117,11 @@ function withHint(error: unknown, hint: string): unknown {
   return new BatchctlError('usage', error.message, { hint, cause: error });
 }
 
-interface Parsed {
-  readonly input: Readonly<Record<string, unknown>>;
-  readonly words: readonly string[];
-}
-
-async function perform(
-  ctx: Context,
-  entry: CommandEntry,
-  definition: CommandDefinition,
-  { input, words }: Parsed,
-): Promise<number> {
+async function perform(invoked: InvokedCommand): Promise<number> {
+  const { ctx, entry, definition, input } = invoked;
   const profile = mayUseManager(entry, input) ? await managerProfile(ctx) : null;
   if (profile !== null) {
-    const [{ runThroughManager }, { givenTexts }] = await Promise.all([
-      import('./through/through-manager.ts'),
-      import('./through/given-texts.ts'),
-    ]);
-    return runThroughManager({ ctx, profile, entry, definition, input, given: givenTexts(entry, definition, words) });
+    return (await import('./through/through-manager.ts')).runThroughManager({ ...invoked, profile });
   }
   if (definition.writes) await ctx.announce();
   return (await definition.run(input)) ?? 0;
@@ -155,7 +142,7 @@ const NEEDS_NO_MANAGER = [
   ],
 ];
 
-function mayUseManager({ name }: CommandEntry, { check, job }: Parsed['input']): boolean {
+function mayUseManager({ name }: CommandEntry, { check, job }: RawInput): boolean {
   if (NEEDS_NO_MANAGER.includes(name)) return false;
   // `verify --check` reads a file and needs no manager.
   return !(name === 'verify' && check !== undefined && job === undefined);

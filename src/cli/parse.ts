@@ -7,13 +7,21 @@ import { type CommandDefinition, type CommandEntry, exitTexts, type OptionSpec, 
 import { columns, GLOBAL_FLAGS, wrap } from './help.ts';
 import { withPagePaths } from './pages.ts';
 
-/** The parsed input for this command. Throws `usage` with what was expected, and a suggestion. */
+/** A command's arguments and options by name. */
+interface ParsedWords {
+  /** All of them, those that were left out with their defaults. */
+  readonly input: RawInput;
+  /** Only those that were typed. */
+  readonly given: RawInput;
+}
+
+/** Throws `usage` with what was expected, and a suggestion. */
 export function parseCommand(
   entry: CommandEntry,
   definition: CommandDefinition,
   words: readonly string[],
   cwd = '.',
-): RawInput {
+): ParsedWords {
   const command = buildCommand(entry, definition);
   withUsageErrors(
     { name: entry.name, cwd },
@@ -22,7 +30,11 @@ export function parseCommand(
   );
   const named = Object.entries(command.opts());
   const operands = Object.keys(definition.arguments).map((spec, i) => [argumentName(spec), command.processedArgs[i]]);
-  return Object.fromEntries([...operands, ...named]);
+  const typed = [
+    ...operands.filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
+    ...named.filter(([name]) => command.getOptionValueSource(name) === 'cli'),
+  ];
+  return { input: Object.fromEntries([...operands, ...named]), given: Object.fromEntries(typed) };
 }
 
 /** The options that words begin with, up to the first operand; null if one of them is unknown, or lacks its value. */

@@ -24,6 +24,7 @@ import {
   refusePaused,
   requireNames,
   requireRoomFor,
+  targetOf,
 } from '../verbs/run.ts';
 import {
   modeOf,
@@ -88,12 +89,12 @@ async function runAnnounced(
   onBegun: (resumeCommand: string) => void,
 ): Promise<number> {
   await ctx.announce();
-  const { output = null, header = null, join = null, name, allowUnproven } = input;
-  const target: RunTarget = { output, header, join, name: name ?? null, allowUnproven };
+  const { output = null, name, allowUnproven } = input;
+  const target = targetOf(input);
   const workers = new Workers(ctx, input);
   try {
     const { view, created } = await withSubmitter(ctx, (submitter) =>
-      begin(submitter, what, workers, { target: targetOf(ctx, output), name }),
+      begin(submitter, what, workers, { target: fetchTargetOf(ctx, output), name }),
     );
     const { job } = view.record;
     const resumeCommand = continueCommand(job, target);
@@ -209,7 +210,7 @@ function unfinished(error: BatchctlError, job: string, resumeCommand: string): B
 /** Fetches the outputs to the target, which is stdout unless given. */
 export async function fetchTo(ctx: Context, view: JobView, { output, header, join, name }: RunTarget): Promise<void> {
   const { fetchOutputs, guessedLine, othersLine } = await import('../jobs/fetch/fetch.ts');
-  const target = targetOf(ctx, output ?? '-');
+  const target = fetchTargetOf(ctx, output ?? '-');
   const options = { target, header, join, name: name ?? undefined, replace: ctx.flags.yes, signal: ctx.signal };
   const fetched = await fetchOutputs(await ctx.platform(), view, options);
   const [guessed, others] = [guessedLine(fetched), othersLine(fetched)];
@@ -217,9 +218,9 @@ export async function fetchTo(ctx: Context, view: JobView, { output, header, joi
   if (others !== null) ctx.warn(others);
 }
 
-function targetOf(ctx: Context, output: string): FetchTarget;
-function targetOf(ctx: Context, output: string | null): FetchTarget | null;
-function targetOf(ctx: Context, output: string | null): FetchTarget | null {
+function fetchTargetOf(ctx: Context, output: string): FetchTarget;
+function fetchTargetOf(ctx: Context, output: string | null): FetchTarget | null;
+function fetchTargetOf(ctx: Context, output: string | null): FetchTarget | null {
   return output === null ? null : parseTarget(output, { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
 }
 

@@ -13,7 +13,7 @@ export const doctor = listVerb({
   answer: async () => (await import('../model/answers/upkeep.ts')).CHECK_RESULT,
   exit: (checks: readonly CheckResult[], { strict }) => {
     if (checks.some(({ status }) => status === 'fail')) return 3;
-    return strict === true && checks.some(({ status }) => status === 'warn') ? 11 : 0;
+    return strict && checks.some(({ status }) => status === 'warn') ? 11 : 0;
   },
   async *run(context): AsyncIterable<CheckResult> {
     yield* await context.examine();

@@ -16,7 +16,7 @@ import type { Platform } from '../ports/platform.ts';
 import { throttle, type VerbContext } from './context.ts';
 import { jobOrLatest, warnOfDamage } from './job.ts';
 import { ALLOW_UNPROVEN, HEADER, JOIN, NAME, refuseName } from './run.ts';
-import { type Given, option, text, verb } from './verb.ts';
+import { option, text, verb } from './verb.ts';
 import { deliverJob } from './watch.ts';
 
 export type FetchEvent =
@@ -34,7 +34,7 @@ export const fetch = verb<FetchEvent>()({
   http: null,
   repeatable: () => true,
   // A manager puts files into a bucket itself: S3 copies them, and nothing passes through the caller.
-  runsLocally: ({ output }: Given) => !(typeof output === 'string' && isS3Uri(output)),
+  runsLocally: ({ output }) => output === undefined || !isS3Uri(output),
   input: v.strictObject({
     job: jobOrLatest,
     step: option('--step <step>', 'outputs of this step (default: the last step)', text),

@@ -4,7 +4,7 @@ import { PAGE } from '../model/api.ts';
 import { JOB_ID_PATTERN } from '../model/keys.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { VerbCall } from './remote-caller.ts';
-import { type AnyVerb, type Given, parseInput } from './verb.ts';
+import { type AnyVerb, type Given, parseInput, typedInput } from './verb.ts';
 
 /** One page of a list: the fields for the verb, and how its rows are sent. */
 export interface ListPage {
@@ -71,13 +71,14 @@ async function sendPage(
   rows: AsyncIterable<unknown>,
   most: number | null,
 ): Promise<string | null> {
+  const typed = most === null ? null : typedInput(verb, input);
   let [count, bytes] = [0, 0];
   let next: string | null = null;
   for await (const row of rows) {
     if (next !== null && most !== null && (count >= most || bytes >= PAGE.bytes)) return next;
     bytes += await send(row);
     count += 1;
-    next = verb.cursorOf?.(row, input) ?? null;
+    next = typed === null ? null : (verb.cursorOf?.(row, typed) ?? null);
   }
   return null;
 }

@@ -23,15 +23,14 @@ import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { VerbContext } from './context.ts';
 import { jobOrLatest, resolveJobToShow } from './job.ts';
-import { firstRows, flag, type Given, listVerb, option, PAGED, type Resumption, reading, text } from './verb.ts';
+import { firstRows, flag, listVerb, option, PAGED, type Resumption, reading, text } from './verb.ts';
 
 /** The stderr of attempts; with `follow`, in pieces as it is written. Throws `notFound`, `usage`, `interrupted`. */
 export const logs = listVerb({
   name: 'logs',
   ...reading('/jobs/{job}/logs'),
-  isLongRunning: ({ follow }) => follow === true,
-  interruptedError: (given) =>
-    stoppedError(String(given.job ?? 'last'), given.task === undefined ? undefined : String(given.task)),
+  isLongRunning: ({ follow }) => follow,
+  interruptedError: ({ job = 'last', task }) => stoppedError(job, task),
   createResumption: () => new LogResumption(),
   framesOnly: ['follow'],
   input: v.strictObject({
@@ -46,7 +45,7 @@ export const logs = listVerb({
     ),
     ...PAGED,
   }),
-  cursorOf: (row: AttemptLog, { follow }: Given) => (follow === true ? null : ReadLog.placeOf(row)),
+  cursorOf: (row: AttemptLog, { follow }: { readonly follow: boolean }) => (follow ? null : ReadLog.placeOf(row)),
   answer: async () => (await import('../model/answers/tasks.ts')).ATTEMPT_LOG,
   async run(context, { job: said, task, failed, follow, after, limit }): Promise<AsyncIterable<AttemptLog>> {
     const platform = await context.platform();

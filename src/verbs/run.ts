@@ -83,7 +83,7 @@ export const run = verb<WatchEvent>()({
   changes: true,
   http: null,
   isLongRunning: () => true,
-  continueCommand: (job, given) => continueCommand(job, targetOf(given)),
+  continueCommand: (job, input) => continueCommand(job, targetOf(input)),
   input: v.strictObject({
     job: field('<job>', JOB_TEXT, text),
     timeout: option('--timeout <duration>', 'stop waiting after this time; the job can be continued later', duration),
@@ -97,7 +97,7 @@ export const run = verb<WatchEvent>()({
   }),
   answer: async () => (await import('../model/answers/status.ts')).JOB_STATUS,
   exit: (status: JobStatus) => jobExit(status),
-  async run(context, { job: meant, timeout, scale, created, ...given }): Promise<JobStatus> {
+  async run(context, { job: meant, timeout, scale, created, ...wanted }): Promise<JobStatus> {
     const platform = await context.platform();
     const found = await findJob(platform, meant);
     if (context.dryRun) return statusOf(platform, found);
@@ -108,7 +108,7 @@ export const run = verb<WatchEvent>()({
     // The submission did this for a new job.
     if (platform.remote === true && !created && !isClosed(state) && state !== 'paused')
       await raiseJobGroups(context, view, { scale, fresh: false });
-    const target = targetOf(given);
+    const target = targetOf(wanted);
     const resumeCommand = continueCommand(job, target);
     return withResumeHint(job, resumeCommand, async () => {
       let ended = view;
@@ -126,12 +126,18 @@ export const run = verb<WatchEvent>()({
   },
 });
 
-const targetOf = ({ output, header, join, name, allowUnproven }: Readonly<Record<string, unknown>>): RunTarget => ({
-  output: typeof output === 'string' ? output : null,
-  header: header === 'once' ? header : null,
-  join: join === 'lines' || join === 'bytes' ? join : null,
-  name: typeof name === 'string' ? name : null,
-  allowUnproven: allowUnproven === true,
+type TargetFields = { readonly [Name in 'output' | 'header' | 'join' | 'name']?: RunTarget[Name] | undefined } & Pick<
+  RunTarget,
+  'allowUnproven'
+>;
+
+/** Where `run` puts the outputs, by its fields. */
+export const targetOf = ({ output, header, join, name, allowUnproven = false }: TargetFields): RunTarget => ({
+  output: output ?? null,
+  header: header ?? null,
+  join: join ?? null,
+  name: name ?? null,
+  allowUnproven,
 });
 
 /** The command that continues an interrupted run, with its output target. */

@@ -17,7 +17,7 @@ export const submit = verb<SubmitEvent | RaiseEvent>()({
   changes: true,
   http: { method: 'POST', path: '/jobs' },
   // The same run key means the same job.
-  repeatable: ({ runKey, again }) => runKey !== undefined && again !== true,
+  repeatable: ({ runKey, again }) => runKey !== undefined && !again,
   input: v.strictObject({
     jobfile: fileField('<jobfile>', 'job file, YAML or JSON', 'submission'),
     ...SUBMISSION_FIELDS,

@@ -22,7 +22,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { VerbContext } from './context.ts';
 import { jobOrLatest, jobToChange, resolveJob, resolveJobToShow } from './job.ts';
-import { changing, flag, type Given, listVerb, oneOf, option, parsedText, reading, text, verb } from './verb.ts';
+import { changing, flag, listVerb, oneOf, option, parsedText, reading, text, verb } from './verb.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
 export const TASKS_LISTED = 1_000;
@@ -45,7 +45,8 @@ export const tasks = listVerb({
     input: option('--input <text>', 'only tasks whose input has this text in its name', text),
     after: option('--after <task>', 'start after this task: <step>/<n>', text),
   }),
-  cursorOf: ({ step, task }: ListedTask, given: Given) => (given.task == null ? `${step}/${task}` : null),
+  cursorOf: ({ step, task }: ListedTask, input: { readonly task?: string | undefined }) =>
+    input.task === undefined ? `${step}/${task}` : null,
   answer: async () => (await import('../model/answers/tasks.ts')).LISTED_TASK,
   async run(context, { job: said, task, step, state, limit, after, cause, input }) {
     const platform = await context.platform();

@@ -29,29 +29,29 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   answer(): Promise<Field>;
   /** True: `run` returns rows as they become available. */
   readonly list: boolean;
-  /** Whether a call continues until something ends: a caller that lost the connection repeats it. `given`: as typed. */
-  isLongRunning?(given: Given): boolean;
+  /** Whether a call continues until something ends: a caller that lost the connection repeats it. */
+  isLongRunning?(input: FieldValues<F>): boolean;
   /** The command that resumes such a call; default: `batchctl NAME JOB`. */
-  continueCommand?(job: string, given: Given): string;
+  continueCommand?(job: string, input: FieldValues<F>): string;
   /** Whether a call runs on the caller's machine even with a manager, because it reads or writes files there. */
-  runsLocally?(given: Given): boolean;
-  /** The error that Ctrl-C produces in such a call. `given`: as typed, with the job's id. */
-  interruptedError?(given: Given): BatchctlError;
+  runsLocally?(input: FieldValues<F>): boolean;
+  /** The error that Ctrl-C produces in such a call. `input` has the job's id. */
+  interruptedError?(input: FieldValues<F>): BatchctlError;
   /**
    * For a list with the fields `PAGED`, which a manager answers in pages: the `after` of the page that begins after a
    * row. Null for a call that can't be continued.
    */
-  cursorOf?(row: RowOf<Result>, given: Given): string | null;
+  cursorOf?(row: RowOf<Result>, input: FieldValues<F>): string | null;
   /** For a followed list: drops rows that the caller had received before it lost the connection. */
   createResumption?(): Resumption;
   /** Fields that its HTTP path doesn't accept: a call with them continues, which a single JSON answer can't express. */
   readonly framesOnly?: readonly string[];
   /** Repeating a changing call has no further effect, so it may be sent again after its answer was lost. */
-  repeatable?(given: Given): boolean;
+  repeatable?(input: FieldValues<F>): boolean;
   /** The error that follows an answer, if it implies one; the answer itself stays valid. */
   verdict?(answer: Result): BatchctlError | null;
-  /** The exit code for an answer, or for all rows of a list; default: 0. `given`: as typed. */
-  exit?(answer: Whole<Result>, given: Given): number;
+  /** The exit code for an answer, or for all rows of a list; default: 0. */
+  exit?(answer: Whole<Result>, input: FieldValues<F>): number;
   /** Returns the answer, or throws a BatchctlError. A list may also throw while its rows are read. */
   run(context: VerbContext<Event>, input: FieldValues<F>): Promise<Result> | Result;
 }
@@ -79,7 +79,7 @@ export interface Resumption {
   newPart(row: unknown): unknown;
 }
 
-/** Fields of a call, as typed. */
+/** Fields of a call as a person typed them or a program sent them: not yet checked. */
 export type Given = Readonly<Record<string, unknown>>;
 
 // biome-ignore lint/suspicious/noExplicitAny: the registry holds verbs of all types.
@@ -125,11 +125,17 @@ export async function runVerb<Result, Event>(
   given: Given,
   context: VerbContext<Event>,
 ): Promise<Result> {
-  const result = await verb.run(context, parseInput(verb, given, flagOf(verb.input.entries)));
+  const result = await verb.run(context, typedInput(verb, given));
   const verdict = verb.verdict?.(result) ?? null;
   if (verdict !== null) context.conclude(verdict);
   return result;
 }
+
+/** The values of a call's fields, wrong ones named as on the command line. Throws `usage`. */
+export const typedInput = <F extends Fields>(
+  verb: Pick<VerbDeclaration<F, unknown, never>, 'input'>,
+  given: Given,
+): FieldValues<F> => parseInput(verb, given, flagOf(verb.input.entries));
 
 /** Spells a field as on the command line: `--canary`, `job`. */
 export const flagOf =
@@ -142,12 +148,13 @@ export const flagOf =
 
 /** The result of a call, and a function for its exit code afterwards. Keeps rows only if the code depends on them. */
 export function withExitCode<Result>(
-  { exit }: Pick<VerbDeclaration<Fields, Result, never>, 'exit'>,
+  verb: Pick<VerbDeclaration<Fields, Result, never>, 'exit' | 'input'>,
   result: Result,
   given: Given,
 ): { readonly result: Result; exitCode(): number } {
-  if (exit === undefined) return { result, exitCode: () => 0 };
-  if (!isList(result)) return { result, exitCode: () => exit(result as Whole<Result>, given) };
+  if (verb.exit === undefined) return { result, exitCode: () => 0 };
+  const exitOf = (answer: unknown): number => verb.exit?.(answer as Whole<Result>, typedInput(verb, given)) ?? 0;
+  if (!isList(result)) return { result, exitCode: () => exitOf(result) };
   const rows: unknown[] = [];
   const kept = async function* (): AsyncIterable<unknown> {
     for await (const row of result) {
@@ -155,7 +162,7 @@ export function withExitCode<Result>(
       yield row;
     }
   };
-  return { result: kept() as Result, exitCode: () => exit(rows as unknown as Whole<Result>, given) };
+  return { result: kept() as Result, exitCode: () => exitOf(rows) };
 }
 
 function isList(result: unknown): result is AsyncIterable<unknown> {

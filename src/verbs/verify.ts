@@ -51,7 +51,7 @@ const RIGHTS = {
   scope: 'submit',
   scopeWith: { repair: 'operate' },
   changes: false,
-  repeatable: ({ repair }: Readonly<Record<string, unknown>>) => repair !== true,
+  repeatable: ({ repair }: { readonly repair: boolean }) => !repair,
 } as const;
 
 /**

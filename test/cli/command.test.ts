@@ -39,7 +39,7 @@ const entry: CommandEntry = { name: 'test', group: 'Jobs', summary: 'a test', lo
 describe("a command's input", () => {
   it('has arguments and options by name, parsed', async () => {
     const words = 'j1 t1 t2 --max-tasks 3 -o - --set a=1 --set=b=2 --mode safe --no-scale --all'.split(' ');
-    expect(await definition.run({ ...parseCommand(entry, definition, words), rest: null })).to.equal(undefined);
+    expect(await definition.run({ ...parseCommand(entry, definition, words).input, rest: null })).to.equal(undefined);
     expect(inputs.pop()).to.deep.equal({
       job: 'j1',
       task: ['t1', 't2'],
@@ -54,8 +54,21 @@ describe("a command's input", () => {
   });
 
   it('has defaults for missing arguments and options', () => {
-    const input = parseCommand(entry, definition, ['j1']);
+    const { input, given } = parseCommand(entry, definition, ['j1']);
     expect(input).to.deep.equal({ job: 'j1', task: [], set: [], scale: true, all: false });
+    expect(given).to.deep.equal({ job: 'j1' });
+  });
+
+  it('has apart only what was typed, also if it is the default', () => {
+    const words = 'j1 t1 --set a=1 --no-scale --all --mode fast'.split(' ');
+    expect(parseCommand(entry, definition, words).given).to.deep.equal({
+      job: 'j1',
+      task: ['t1'],
+      set: ['a=1'],
+      scale: false,
+      all: true,
+      mode: 'fast',
+    });
   });
 
   const mistakes: readonly (readonly [readonly string[], string])[] = [

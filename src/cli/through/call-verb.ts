@@ -1,10 +1,8 @@
 import { PassThrough } from 'node:stream';
-import * as v from 'valibot';
 import type { BatchctlError } from '../../errors.ts';
 import { filesInArchive } from '../../jobs/code-archive.ts';
 import { requireEnded } from '../../jobs/job-exit.ts';
 import { requireView } from '../../jobs/journal.ts';
-import { parseDuration } from '../../lib/units.ts';
 import { PAGE, type ValueFrame } from '../../model/api.ts';
 import { JOB_ID_PATTERN } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
@@ -15,9 +13,11 @@ import { status } from '../../verbs/status.ts';
 import {
   asCallable,
   type Fields,
+  type FieldValues,
   fileFields,
   type Resumption,
   scopeOf,
+  typedInput,
   type VerbDeclaration,
 } from '../../verbs/verb.ts';
 import type { RawInput } from '../command.ts';
@@ -46,8 +46,9 @@ export async function callVerb<Result, Event>(
   events: CallEvents<Event>,
   sent: Attachments | null = null,
 ): Promise<Result> {
-  if (verb.runsLocally?.(given) === true) return callLocally(ctx, manager, verb, given, events);
-  const mode = retryModeOf(verb, given);
+  const typed = typedInput(verb, given);
+  if (verb.runsLocally?.(typed) === true) return callLocally(ctx, manager, verb, given, events);
+  const mode = retryModeOf(verb, given, typed);
   // After a reconnection, `last` could be another job.
   const job = mode === 'follows' ? await jobIdFromManager(ctx, manager, given.job) : null;
   const input = job === null ? given : { ...given, job };
@@ -65,17 +66,17 @@ export async function callVerb<Result, Event>(
     checkCommand: checkCommandOf(verb.name, given),
     ...(job !== null && {
       onInterrupted: () =>
-        verb.interruptedError?.(input) ??
-        interruptedFollowError(job, verb.continueCommand?.(job, given) ?? `batchctl ${verb.name} ${job}`),
+        verb.interruptedError?.({ ...typed, job }) ??
+        interruptedFollowError(job, verb.continueCommand?.(job, typed) ?? `batchctl ${verb.name} ${job}`),
     }),
   };
   const rows = verb.list ? new PassThrough({ objectMode: true }) : null;
   const values = new AnswerReceiver<Event>(ctx, events, rows, verb.createResumption?.() ?? null);
   const callPage = (page: RawInput): Promise<VerbResult> =>
     callAndConfirm(retrying, verb.name, values, (yes, seconds) =>
-      manager.call({ ...asked, yes, input: { ...input, ...timeoutLeft(input, seconds), ...page } }, ctx.signal),
+      manager.call({ ...asked, yes, input: { ...input, ...timeoutLeft(typed, seconds), ...page } }, ctx.signal),
     );
-  const ending = (verb.cursorOf === undefined ? callPage({}) : callPages(verb, input, values, callPage)).then(
+  const ending = (verb.cursorOf === undefined ? callPage({}) : callPages(typed.limit, values, callPage)).then(
     () => values.answer,
   );
   if (rows === null) return (await ending) as Result;
@@ -87,20 +88,17 @@ export async function callVerb<Result, Event>(
 }
 
 /** Asks for a list page by page, up to the limit of the call. Each page may be retried until a row of it is printed. */
-async function callPages<Result, Event>(
-  { input: { entries } }: VerbDeclaration<Fields, Result, Event>,
-  given: RawInput,
+async function callPages<Event>(
+  most: number | undefined,
   values: Pick<AnswerReceiver<Event>, 'rows' | 'restart'>,
   callPage: (page: RawInput) => Promise<VerbResult>,
 ): Promise<void> {
-  // The manager refuses a bad limit.
-  const limit = v.safeParse(entries.limit ?? v.undefined(), given.limit);
-  const most = limit.success ? Number(limit.output ?? Number.POSITIVE_INFINITY) : null;
-  const limitOf = (rows: number): RawInput =>
-    most === null ? {} : { limit: String(Math.min(most - rows, PAGE.most)) };
+  const limitOf = (rows: number): RawInput => ({
+    limit: Math.min((most ?? Number.POSITIVE_INFINITY) - rows, PAGE.most),
+  });
   for (let page = limitOf(0); ; ) {
     const { next } = await callPage(page);
-    if (next === null || (most !== null && values.rows >= most)) return;
+    if (next === null || (most !== undefined && values.rows >= most)) return;
     values.restart('all');
     page = { ...limitOf(values.rows), after: next };
   }
@@ -168,10 +166,14 @@ async function callAndConfirm<Event>(
 }
 
 /** What a lost connection means for a call. */
-function retryModeOf<Result, Event>(verb: VerbDeclaration<Fields, Result, Event>, given: RawInput): RetryMode {
-  if (verb.isLongRunning?.(given) === true) return 'follows';
+function retryModeOf<Result, Event>(
+  verb: VerbDeclaration<Fields, Result, Event>,
+  given: RawInput,
+  typed: FieldValues<Fields>,
+): RetryMode {
+  if (verb.isLongRunning?.(typed) === true) return 'follows';
   const looks = scopeOf(verb, given) === 'read';
-  return looks || verb.repeatable?.(given) === true ? 'looks' : 'changes';
+  return looks || verb.repeatable?.(typed) === true ? 'looks' : 'changes';
 }
 
 /** The files of this machine that a call names: a job file with the files it needs, and small texts. */
@@ -292,10 +294,9 @@ function interruptedFollowError(job: string, resumeCommand: string): BatchctlErr
   throw new TypeError('an interrupted follow is an error');
 }
 
-function timeoutLeft({ timeout }: RawInput, seconds: number): RawInput {
-  if (typeof timeout !== 'string') return {};
-  return { timeout: `${Math.max(1, Math.round(parseDuration(timeout) - seconds))}s` };
-}
+/** What is left of the time to wait, when so many seconds have passed. */
+const timeoutLeft = ({ timeout }: FieldValues<Fields>, seconds: number): RawInput =>
+  timeout === undefined ? {} : { timeout: Math.max(1, Math.round(timeout - seconds)) };
 
 /** The command that shows whether the change was made. */
 function checkCommandOf(name: string, given: RawInput): string {

@@ -61,10 +61,10 @@ describe('a command that loses its manager', () => {
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: rows.map((row) => `${JSON.stringify(row)}\n`).join('') });
     expect(stderr.match(/warning: slow/g)).to.have.length(1);
     expect(manager.calls.map(({ input }) => input)).to.deep.equal([
-      { checksums: true, limit: '10000' },
-      { checksums: true, limit: '10000', after: '1.csv' },
-      { checksums: true, limit: '10000', after: '1.csv' },
-      { checksums: true, limit: '10000', after: '2.csv' },
+      { checksums: true, limit: 10_000 },
+      { checksums: true, limit: 10_000, after: '1.csv' },
+      { checksums: true, limit: 10_000, after: '1.csv' },
+      { checksums: true, limit: 10_000, after: '2.csv' },
     ]);
   });
 
@@ -73,15 +73,15 @@ describe('a command that loses its manager', () => {
     manager.answer(frames({ row }, { row }, { ...DONE, next: 'one/1' }), frames({ row }, { ...DONE, next: 'one/2' }));
     expect((await run('tasks', JOB, '--limit', '3', '--json')).stdout.split('\n')).to.have.length(4);
     expect(manager.calls.map(({ input }) => [input.limit, input.after])).to.deep.equal([
-      ['3', undefined],
-      ['1', 'one/1'],
+      [3, undefined],
+      [1, 'one/1'],
     ]);
     manager.answer(frames({ row }, { ...DONE, next: 'one/1' }));
     await run('tasks', JOB, '--limit', '1', '--json');
     expect(manager.calls).to.have.length(1);
     manager.answer(frames({ row }, DONE));
     await run('tasks', JOB, '--json');
-    expect(manager.calls.map(({ input }) => input.limit)).to.deep.equal(['1000']);
+    expect(manager.calls.map(({ input }) => input.limit)).to.deep.equal([1_000]);
   });
 
   for (const answer of [brokenFrames(), brokenFrames({ notice: 'on its way' })]) {
@@ -113,10 +113,9 @@ describe('a command that loses its manager', () => {
     manager.answer(brokenFrames({ alive: true }), brokenFrames({ alive: true }), last);
     const { code, stdout } = await run('wait', JOB, '--timeout', '1h', '--json');
     expect({ code, stdout }).to.deep.equal({ code: 5, stdout: `${JSON.stringify(answer)}\n` });
-    const left = manager.calls.map(({ input }) =>
-      Number(String(input.timeout).replace(/^1h$/, '3600').replace('s', '')),
-    );
+    const left = manager.calls.map(({ input }) => input.timeout);
     expect(left).to.have.length(3);
+    expect(left[0]).to.equal(3_600);
     expect(left[2]).to.be.lessThan(3_600).and.greaterThan(3_300);
   });
 
@@ -279,7 +278,7 @@ describe('a command that loses its manager', () => {
       const tz = 'Asia/Tokyo';
       const call = {
         name: 'jobs',
-        input: { since: '2d', limit: '10000' },
+        input: { since: '2d', limit: 10_000 },
         dryRun: true,
         yes: false,
         tz,
