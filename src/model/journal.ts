@@ -101,7 +101,7 @@ export type EntryKind =
       readonly tasks: TaskSets;
       /** A closed job is open again, or tasks are asked for, in this round. */
       readonly round?: number;
-      /** Those of them that are undecided: the round asks for them. Those that failed count as failed again. */
+      /** The undecided tasks among them, which this round requests. Those that failed count as failed again. */
       readonly asked?: TaskSets;
     }
   /**

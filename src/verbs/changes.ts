@@ -134,7 +134,7 @@ export const skip = verb<RaiseEvent>()({
       text,
     ),
     reason: option('--reason <text>', 'the reason, which the proof records with who and when', text),
-    undo: option('--undo', 'undo the skip, unless a gather has opened without the tasks', flag, false),
+    undo: option('--undo', 'undo the skip, if no gather has opened without the tasks', flag, false),
   }),
   answer: async () => (await import('../model/answers/changes.ts')).SKIP_ANSWER,
   async run(context, { job, task, cause, step, undo, ...given }): Promise<SkipAnswer> {

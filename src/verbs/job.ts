@@ -18,7 +18,7 @@ export const jobOrLatest = option('[job]', JOB_OR_LATEST_TEXT, text);
  * The job to change. On the command line it may be omitted: the latest is used after a person confirms it. API calls must
  * name it.
  */
-export const jobToChange = field('[job]', `${JOB_TEXT}; asks about the latest unless given`, text);
+export const jobToChange = field('[job]', `${JOB_TEXT}; without it, asks whether to use the latest job`, text);
 
 /** `STEP/N` in the place of a job: a task of the latest job. No job reads like that. */
 export function taskOfLatest({ job, task }: { readonly job?: unknown; readonly task?: unknown }): {

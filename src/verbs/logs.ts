@@ -35,7 +35,11 @@ export const logs = listVerb({
   framesOnly: ['follow'],
   input: v.strictObject({
     job: jobOrLatest,
-    task: option('[task]', '<step>/<n>, also alone (default: all tasks)', text),
+    task: option(
+      '[task]',
+      'task to show, <step>/<n>; as the only argument, of the latest job (default: all tasks)',
+      text,
+    ),
     failed: option('--failed', 'only tasks that failed for good', flag, false),
     follow: option(
       '-f, --follow',

@@ -73,7 +73,7 @@ export const verify = verb<VerifyEvent>()({
     ),
     check: option(
       '--check <file>',
-      'check such a file on its own, on any machine; with a job, also whether its store holds that proof',
+      'check an evidence file on any machine; with a job, also compare it with the store',
       text,
     ),
   }),

@@ -76,7 +76,7 @@ export async function readAttempts(
   return rows.map((row) => attemptOf(row, job, step));
 }
 
-/** One page of a job's attempts: a seek in the key. */
+/** One page of a job's attempts (keyset pagination). */
 export async function readAttemptsOfJob(
   db: Kysely<Tables>,
   job: string,

@@ -17,7 +17,7 @@ export function retryCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, retry, {
     help: {
       about:
-        'Retries tasks that failed for good: all of them, those given by --task, those of a cause, or those of a step. If late attempts have published all of them since, the job just continues. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. A job that a control total failed is judged again if the corrected file has other ones. --dry-run shows everything that would change.',
+        'Retries tasks that failed for good: all of them, those given by --task, those of a cause, or those of a step. If every failed task has since been published, the job simply continues. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. A job that a control total failed is judged again if the corrected file has other ones. --dry-run shows everything that would change.',
       examples: [
         'batchctl retry',
         'batchctl retry last --cause k3f --with job.yaml --canary 2',
@@ -28,7 +28,7 @@ export function retryCommand(ctx: Context): CommandDefinition {
         0: 'retried, or nothing had failed',
         3: 'the corrected job file is invalid',
         4: 'no such job, task or cause',
-        7: "refused: cancelled, not failed, a gather opened without it, or the corrected file is another job's",
+        7: 'refused: the job was cancelled, the task did not fail, a gather already opened without it, or the job file belongs to another job',
       },
       related: ['failures', 'skip', 'tasks', 'logs', 'resume', 'status'],
     },

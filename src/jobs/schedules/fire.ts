@@ -47,9 +47,14 @@ export async function fire(
   return submit(platform, await prepareFiring(platform, schedule, firing), options);
 }
 
-/** Prepares the inputs of one period. Throws `notFound` if one doesn't exist (yet). */
-async function prepareFiring(platform: Platform, schedule: Schedule, firing: Firing): Promise<Prepared> {
-  const found = requestOf(schedule, firing, await readCode(platform.store, schedule));
+/** Prepares the inputs of one period. Throws `notFound` if one doesn't exist (yet). `code`: the program, if it was read. */
+async function prepareFiring(
+  platform: Platform,
+  schedule: Schedule,
+  firing: Firing,
+  code: Promise<CodeArchive | null> = readCode(platform.store, schedule),
+): Promise<Prepared> {
+  const found = requestOf(schedule, firing, await code);
   // The configuration may have another name here than where the schedule was added: its usual one is left out anyway.
   const request = platform.remote === true ? found : { ...found, own: [resolve(platform.store.location)] };
   const checksums = platform.remote === true ? new FileChecksums() : null;
@@ -86,7 +91,7 @@ export function requestOf(
   };
 }
 
-/** The program in the store. The submission puts it again, because prune goes by the time of the last put. */
+/** The program in the store. The submission puts it again, because prune keeps what was put recently. */
 async function readCode(store: Pick<ObjectStore, 'read'>, { name, job }: Schedule): Promise<CodeArchive | null> {
   if (job.code === null) return null;
   const gzip = await store.read(codeKey(job.code));
@@ -134,12 +139,17 @@ export async function fireDue(
   const fired: FireResult[] = [];
   for (const schedule of schedules) {
     let [left, leftToReport] = [MOST_A_ROUND, MOST_A_ROUND];
+    let code: Promise<CodeArchive | null> | undefined;
     for (const firing of await unfiredFirings(platform, schedule, options.ran)) {
       if (options.signal?.aborted === true) return fired;
       if (left === 0) break;
+      // Once a round: it may be large, and hundreds of periods may wait for their inputs.
+      if (options.dryRun !== true) code ??= readCode(platform.store, schedule);
       const what = { schedule: schedule.name, period: firing.period, at: firing.at };
       const outcome =
-        options.dryRun === true ? ({ outcome: 'due' } as const) : await fireOne(platform, schedule, firing, options);
+        options.dryRun === true
+          ? ({ outcome: 'due' } as const)
+          : await fireOne(platform, schedule, firing, { ...options, code });
       const isHeldUp = outcome?.outcome === 'waiting' || outcome?.outcome === 'failed';
       if (isHeldUp) leftToReport -= 1;
       else left -= 1;
@@ -176,11 +186,11 @@ async function fireOne(
   platform: Platform,
   schedule: Schedule,
   firing: Firing,
-  { signal, passed, onProgress }: FireDueOptions,
+  { signal, passed, onProgress, code }: FireDueOptions & { readonly code: Promise<CodeArchive | null> | undefined },
 ): Promise<Outcome | null> {
   const awaited = firing.at + schedule.job.awaitInput * 1_000 > platform.clock.now();
   try {
-    const prepared = await prepareFiring(platform, schedule, firing);
+    const prepared = await prepareFiring(platform, schedule, firing, code);
     if (awaited && !(await isInputStable(platform, schedule, firing, prepared, signal))) {
       await dropPrepared(prepared);
       return { outcome: 'waiting', why: 'the input is being written' };

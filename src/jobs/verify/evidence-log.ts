@@ -171,7 +171,7 @@ export class EvidenceLog {
     this.#file?.line(line, text);
   }
 
-  /** A file that a step behind an `explode` took for a task. Called after the ends of all steps. */
+  /** The file of a task of the step after an `explode`. Called after the ends of all steps. */
   file(step: string, part: FilePart): void {
     const line = { line: 'file', step, ...part } as const;
     const text = JSON.stringify(line);

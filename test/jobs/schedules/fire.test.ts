@@ -88,6 +88,26 @@ describe('a firing of a schedule', () => {
     expect([results.length, fired.map(({ period }) => period)]).to.deep.equal([101, ['2026-11-30T18:00']]);
   });
 
+  it('reads the program once a round, however many periods wait for their inputs', async () => {
+    const spec = parseJobFile('name: claims\ninput: { from: "{period}.csv" }\nsteps: [{ name: price, run: [cat] }]\n', {
+      file: 'job.yaml',
+    });
+    const cadence = { kind: 'cron', pattern: '* * * * *' } as const;
+    const code = '0'.repeat(64);
+    const { store } = place.platform;
+    await store.put(codeKey(code), 'files');
+    const job = { spec, code, directory: place.directory };
+    const schedule = await add(scheduleSpec({ cadence, catchUp: 7_200, job }));
+    const reads: string[] = [];
+    const read: typeof store.read = (key, options) => {
+      reads.push(key);
+      return store.read(key, options);
+    };
+    const results = await fireDue({ ...at(DUE), store: wrapStore(store, { read }) }, [schedule]);
+    expect(results.filter(({ outcome }) => outcome === 'failed')).to.have.length(100);
+    expect(reads).to.deep.equal([codeKey(code)]);
+  });
+
   it('waits for the rest of its inputs, and fails once that took too long', async () => {
     const spec = parseJobFile('name: claims\ninput: { from: "*.csv" }\nsteps: [{ name: price, run: [cat] }]\n', {
       file: 'job.yaml',
