@@ -4,7 +4,7 @@
 /** Each room of src/ and the rooms it may import, besides itself, `errors.ts` and `lib/`. */
 const ROOMS = {
   cli: ['verbs', 'jobs', 'worker', 'manager', 'infra', 'platform', 'config', 'model', 'ports'],
-  platform: ['config', 'adapters', 'ports'],
+  platform: ['config', 'adapters', 'ports', 'model/finding'],
   infra: ['config', 'model', 'adapters/aws'],
   manager: ['verbs', 'jobs', 'model', 'ports'],
   verbs: ['config', 'jobs', 'model', 'ports'],

@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import type { AwsProfile, Config, LocalProfile, ManagerProfile } from '../config/load-config.ts';
 import { failedCheck, machineChecks, runChecks } from '../jobs/doctor/machine-checks.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
+import { pass } from '../model/finding.ts';
 import type { Context } from './context.ts';
 
 /**
@@ -22,7 +23,7 @@ export async function runDoctorChecks(
         ? `no configuration file; jobs run on this machine, from a script too (in a crontab, set BATCHCTL_CONFIG)`
         : relative(ctx.io.cwd, config.file);
     const message = `${where}: profile ${config.profile.name}, by ${config.profileFrom}`;
-    configuration = { check: 'configuration', status: 'pass', message, mend: null };
+    configuration = { code: 'configuration', ...pass(message) };
   } catch (error) {
     configuration = failedCheck('configuration', error, 'batchctl schema config describes what is allowed');
   }
@@ -71,14 +72,14 @@ async function checkAws(config: Config, profile: AwsProfile): Promise<readonly C
   const checks = await awsChecks(profile);
   try {
     const services = await runChecks(checks.services);
-    const failed = new Set(services.flatMap(({ check, status }) => (status === 'fail' ? [check] : [])));
+    const failed = new Set(services.flatMap(({ code, severity }) => (severity === 'fail' ? [code] : [])));
     if (failed.has('bucket') || failed.has('identity')) return services;
     const settings = await runChecks(checks.settings);
     if (failed.has('account')) return [...services, ...settings];
     // No listener: a check reports a queue's differences itself.
     const platform = await openPlatform(config, { role: 'cli' });
     try {
-      const grid = gridChecks(platform).filter(({ check }) => (NEEDS[check] ?? []).every((need) => !failed.has(need)));
+      const grid = gridChecks(platform).filter(({ code }) => (NEEDS[code] ?? []).every((need) => !failed.has(need)));
       return [...services, ...settings, ...(await runChecks([...grid, ...checks.encryption(platform.store)]))];
     } finally {
       await platform.close();
@@ -98,15 +99,15 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
 async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly CheckResult[]> {
   const { diskCheck, localChecks, localDatabaseChecks, localDisks } = await import('../platform/checks.ts');
   const disk = await runChecks([diskCheck(profile)]);
-  if (disk.some(({ status }) => status === 'fail')) return disk;
+  if (disk.some(({ severity }) => severity === 'fail')) return disk;
   const files = [...disk, ...(await runChecks(await localChecks(profile)))];
   // Without SQLite nothing can be said about databases, and no job can run.
-  if (files.some(({ check, status }) => check === 'sqlite' && status === 'fail')) return files;
+  if (files.some(({ code, severity }) => code === 'sqlite' && severity === 'fail')) return files;
   const root = [...files, ...(await runChecks(await localDatabaseChecks(profile)))];
   // Opening creates the root, which a check must not do.
   if (!existsSync(profile.root)) {
     const { spaceFinding } = await import('../jobs/doctor/grid-checks.ts');
-    const space = { check: 'diskSpace', run: async () => spaceFinding(await localDisks(profile)) };
+    const space = { code: 'diskSpace', run: async () => spaceFinding(await localDisks(profile)) };
     return [...root, ...(await runChecks([space]))];
   }
   try {

@@ -78,7 +78,7 @@ export const ONLY = { '--only <part>': choice('only this part; asks AWS for noth
 export const MISSING_SCHEMA: JsonSchema = {
   type: 'array',
   description: "settings missing on a resource that batchctl doesn't own and won't change",
-  items: objectOf({ what: { type: 'string' }, mend: { type: 'string', description: 'a command that fixes it' } }),
+  items: objectOf({ what: { type: 'string' }, fix: { type: 'string', description: 'a command that fixes it' } }),
 };
 
 export const NOTES: JsonSchema = {
@@ -112,6 +112,6 @@ export function missingLines(
   rows: readonly (Pick<PlanStep, 'name' | 'lacks'> & { readonly kind: string })[],
 ): readonly string[] {
   return rows.flatMap(({ kind, name, lacks }) =>
-    lacks.map(({ what, mend: fix }) => `${kind} ${name}: ${what}; batchctl does not own it, so fix it with: ${fix}`),
+    lacks.map(({ what, fix }) => `${kind} ${name}: ${what}; batchctl does not own it, so fix it with: ${fix}`),
   );
 }

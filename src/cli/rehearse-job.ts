@@ -54,7 +54,7 @@ export interface Rehearsed {
   readonly asked: Faults;
   readonly faults: FaultCounts;
   /** Tasks that failed for good only because of faults, and were retried without faults. */
-  readonly mended: readonly string[];
+  readonly retried: readonly string[];
   readonly verify: VerifyResult | null;
   /** Null if the sample didn't succeed. */
   readonly forecast: JobForecast | null;
@@ -115,7 +115,7 @@ export async function rehearseJob(
   ctx.notice(`rehearsal ${job}: ${formatCount(parts)} of ${formatMany(rehearsal?.of.parts ?? parts, 'part')}`);
   let ended: JobView | null = null;
   try {
-    const { view, mended } = await runSample(stage, submitted.view);
+    const { view, retried } = await runSample(stage, submitted.view);
     ended = view;
     const status = await statusOf(platform, view);
     const verify = stateOf(view) === 'succeeded' ? await verifyJob(platform, view, { deep: true }) : null;
@@ -125,7 +125,7 @@ export async function rehearseJob(
       seed: stage.seed,
       asked: work.faults,
       faults: await countFaults(stage.tally),
-      mended,
+      retried,
       verify,
       forecast: verify?.verdict === 'proven' ? await outlookOf(stage, submitted, view, before) : null,
       of: rehearsal?.of ?? { parts, bytes: 0, records: null },
@@ -151,7 +151,7 @@ function seedOf({ steps }: JobSpec, { seed, faults, sample }: RehearseWork): num
 async function runSample(
   stage: Stage,
   view: JobView,
-): Promise<{ readonly view: JobView; readonly mended: readonly string[] }> {
+): Promise<{ readonly view: JobView; readonly retried: readonly string[] }> {
   const { work } = stage;
   const platform = await stage.ctx.platform();
   const { steps } = view.record.spec;
@@ -168,7 +168,7 @@ async function runSample(
     const retried = onlyInjected ? await retry(platform, ended, { tasks: injected }) : null;
     const done = retried === null ? ended : await followSample(stage, retried.view, workers, gaveUp.signal);
     await workers.drain();
-    return { view: done, mended: onlyInjected ? injected.map(({ name, task }) => `${name}/${task}`) : [] };
+    return { view: done, retried: onlyInjected ? injected.map(({ name, task }) => `${name}/${task}`) : [] };
   } finally {
     await workers.stop();
   }

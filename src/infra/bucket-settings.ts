@@ -134,11 +134,11 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
 export async function checkSetting({ look, fix, asks }: BucketSetting): Promise<readonly MissingItem[]> {
   try {
     const what = await look();
-    return what === null ? [] : [{ what, mend: fix }];
+    return what === null ? [] : [{ what, fix }];
   } catch (error) {
     if (statusOf(error) !== 403) throw error;
     const what = `${asks.action} is denied, so it can't be checked whether ${asks.whether}`;
-    return [{ what, mend: 'batchctl infra policies --for admin prints what to allow' }];
+    return [{ what, fix: 'batchctl infra policies --for admin prints what to allow' }];
   }
 }
 

@@ -140,7 +140,7 @@ export class GivenProfileResource implements Resource {
       const role = found.Roles?.[0]?.RoleName;
       if (role === undefined) {
         const fix = `aws iam add-role-to-instance-profile --instance-profile-name ${this.name} --role-name ROLE`;
-        return { state: 'lacks', lacks: [{ what: 'it has no role', mend: fix }] };
+        return { state: 'lacks', lacks: [{ what: 'it has no role', fix }] };
       }
       const lacks = await missingRoleActions(this.#iam, role, this.#who, this.#profile);
       return lacks.length === 0 ? { state: 'asItShould' } : { state: 'lacks', lacks };

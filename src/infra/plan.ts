@@ -1,5 +1,6 @@
 import { BatchctlError } from '../errors.ts';
-import { collectFindings, type Finding, failing, requireValid, warningsOf } from './finding.ts';
+import { type Finding, fail } from '../model/finding.ts';
+import { collectFindings, requireValid, warningsOf } from './findings.ts';
 import { gridFacts } from './grid.ts';
 import type { MissingItem, Resource, ResourceState, StackPart } from './resource.ts';
 import { type OpenStack, resourcesOf } from './stack.ts';
@@ -50,8 +51,8 @@ async function validateRelease({ profile, releases }: OpenStack, only: StackPart
   if (only !== 'manager' || profile.manager === null) return [];
   const missing = await releases.missing();
   const fix = 'ask someone with the permissions to run batchctl infra release';
-  if (missing === null) return [failing('there is no release for the manager yet', fix)];
-  return missing.map((key) => failing(`the manager needs ${key}, which is not in the store`, fix));
+  if (missing === null) return [fail('there is no release for the manager yet', fix)];
+  return missing.map((key) => fail(`the manager needs ${key}, which is not in the store`, fix));
 }
 
 function stepOf({ part, kind, name }: Resource, found: ResourceState): PlanStep {

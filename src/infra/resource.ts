@@ -18,7 +18,7 @@ export const stateFromDifferences = (differences: readonly string[]): ResourceSt
 
 export interface MissingItem {
   readonly what: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 export const KINDS = [

@@ -271,7 +271,7 @@ export async function missingRoleActions(
   const missing = missingActions(documents, who, profile);
   if (missing.length === 0) return [];
   const fix = `batchctl infra policies --for ${who} --profile ${profile.name} prints the policy to attach to the role`;
-  return [{ what: `its role ${role} does not allow ${missing.join(', ')}`, mend: fix }];
+  return [{ what: `its role ${role} does not allow ${missing.join(', ')}`, fix }];
 }
 
 /** Needed actions that the policies, or a permissions boundary, don't allow; resources aren't checked. */

@@ -1,7 +1,7 @@
 import type { AwsProfile } from '../config/load-config.ts';
 import { homeOf } from '../lib/home.ts';
 import { GROUP_TAG, HOME_TAG, STACK_TAG } from '../lib/stack-names.ts';
-import { type Finding, failing } from './finding.ts';
+import { type Finding, fail } from '../model/finding.ts';
 import type { StackPart } from './resource.ts';
 
 type TaggedProfile = Pick<AwsProfile, 'tags' | 'stack' | 'region' | 'bucket'>;
@@ -61,7 +61,7 @@ export function validateTags(profile: AwsProfile, makes: (part: StackPart) => bo
       ),
   ]);
   const fix = 'correct tags of the profile: letters, digits, spaces and _ . : / = + - @ are accepted everywhere';
-  return [...found, ...caseDuplicates(profile, takers)].map((text) => failing(`tags: ${text}`, fix));
+  return [...found, ...caseDuplicates(profile, takers)].map((text) => fail(`tags: ${text}`, fix));
 }
 
 function tagRulesOf({ iam, manager, bucket }: AwsProfile, makes: (part: StackPart) => boolean): readonly TagRules[] {

@@ -2,8 +2,8 @@ import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { isBatchctlError } from '../errors.ts';
 import { partitionOf } from '../lib/stack-names.ts';
+import { type Finding, fail, warn } from '../model/finding.ts';
 import { type AwsContext, callAws, callEc2 } from './call-aws.ts';
-import { type Finding, failing, warning } from './finding.ts';
 
 /** Auto Scaling's operations on the key of encrypted volumes (ASG: key-policy-requirements-EBS-encryption). */
 const OPERATIONS = [
@@ -26,7 +26,7 @@ export async function validateKey(place: AwsContext): Promise<readonly Finding[]
     if (profile.kmsKey !== null || !isBatchctlError(error) || error.denied === undefined) throw error;
     const print = `aws ec2 get-ebs-default-kms-key-id --region ${profile.region}`;
     const fix = `${print} prints it; if it is a key of yours, have its owner run: ${grantCommand(profile, 'KEY', role)}`;
-    return [warning(`it can't be checked which key encrypts volumes by default: ${error.message}`, fix)];
+    return [warn(`it can't be checked which key encrypts volumes by default: ${error.message}`, fix)];
   }
 }
 
@@ -49,13 +49,13 @@ async function validateCustomerKey(place: AwsContext, kmsKey: string, role: stri
   const key = await readKey(place, kmsKey);
   if (key === null) {
     return [
-      failing(`the key ${shown} does not exist`, isDefault ? chooseCommand(profile) : 'correct kmsKey of the profile'),
+      fail(`the key ${shown} does not exist`, isDefault ? chooseCommand(profile) : 'correct kmsKey of the profile'),
     ];
   }
   // AWS's own keys admit everyone who may use the service.
   if (key.KeyManager === 'AWS') return [];
   if (key.KeyState !== 'Enabled') {
-    return [failing(`the key ${shown} is ${key.KeyState}`, `aws kms enable-key --key-id ${kmsKey}`)];
+    return [fail(`the key ${shown} is ${key.KeyState}`, `aws kms enable-key --key-id ${kmsKey}`)];
   }
   // Its policy and its grants can't be read by an alias.
   const id = key.Arn ?? kmsKey;
@@ -63,9 +63,9 @@ async function validateCustomerKey(place: AwsContext, kmsKey: string, role: stri
   if (seen.includes('yes')) return [];
   const fix = grantCommand(profile, kmsKey, role);
   if (seen.includes('hidden')) {
-    return [warning(`it can't be checked whether ${shown} allows Auto Scaling; otherwise no instance starts`, fix)];
+    return [warn(`it can't be checked whether ${shown} allows Auto Scaling; otherwise no instance starts`, fix)];
   }
-  return [failing(`the key ${shown} does not allow Auto Scaling's role, so no instance would start`, fix)];
+  return [fail(`the key ${shown} does not allow Auto Scaling's role, so no instance would start`, fix)];
 }
 
 const chooseCommand = ({ region }: AwsProfile): string =>

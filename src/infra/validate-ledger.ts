@@ -2,8 +2,8 @@ import type { LedgerServer } from '../config/load-config.ts';
 import { isKind } from '../errors.ts';
 import { isRecord } from '../lib/json.ts';
 import { shellWord } from '../lib/shell-word.ts';
+import { type Finding, fail, warn } from '../model/finding.ts';
 import { type AwsContext, callAws } from './call-aws.ts';
-import { type Finding, failing, warning } from './finding.ts';
 import { simpleDb } from './ledger.ts';
 
 /** In a region without SimpleDB the host doesn't exist, which shows quickly. */
@@ -47,7 +47,7 @@ async function validateSimpleDb({ profile, clients }: AwsContext): Promise<reado
     if (!isKind(error, 'unavailable', 'unexpected', 'refused')) throw error;
     const what = error.kind === 'refused' ? 'is not offered to this account' : 'does not respond';
     const message = `SimpleDB ${what} in ${profile.region}: ${error.message}`;
-    return [failing(message, 'set ledger to { "kind": "store" }, which needs only the bucket')];
+    return [fail(message, 'set ledger to { "kind": "store" }, which needs only the bucket')];
   }
 }
 
@@ -55,7 +55,7 @@ async function validateSimpleDb({ profile, clients }: AwsContext): Promise<reado
 function ownPasswordFinding({ profile: { region, stack } }: AwsContext, variable: string): Finding {
   const name = `${stack}/ledger`;
   const put = `printf %s "$${variable}" | aws secretsmanager create-secret --region ${region} --name ${name} --secret-string file:///dev/stdin`;
-  return failing(
+  return fail(
     `ledger.passwordEnv: the password is in ${variable} of this machine, which instances do not have`,
     `${put}; then set "password": "secretsmanager:${name}" in the ledger in place of passwordEnv; or "iam": true, for a user that signs in with tokens`,
   );
@@ -82,7 +82,7 @@ async function readPassword({ clients }: AwsContext, { password }: LedgerWithPas
   const text = await new AwsSecrets(clients).read(password);
   if (password.includes('#') || !isJsonObject(text)) return [];
   const message = `ledger.password: ${password} is a JSON object, which would be sent as the password`;
-  return [failing(message, `name the field that holds the password: ${password}#password`)];
+  return [fail(message, `name the field that holds the password: ${password}#password`)];
 }
 
 function isJsonObject(text: string): boolean {
@@ -104,10 +104,10 @@ async function validateKeyOf(place: AwsContext, ledger: LedgerWithPassword): Pro
   const print = `aws kms describe-key --region ${profile.region} --key-id ${shellWord(key)} --query KeyMetadata.Arn --output text`;
   if (key.includes('alias/') && named.length > 0) {
     const message = `ledger.password: ${ledger.password} is encrypted with ${key}, which may be another key than ${named[0]}`;
-    return [warning(message, `compare the ARN: ${print}; if it differs, set ledger.passwordKey to it`)];
+    return [warn(message, `compare the ARN: ${print}; if it differs, set ledger.passwordKey to it`)];
   }
   const message = `ledger.password: ${ledger.password} is encrypted with ${key}, and the profile does not name that key, so no instance could read it`;
-  return [failing(message, `set ledger.passwordKey to its ARN: ${print}`)];
+  return [fail(message, `set ledger.passwordKey to its ARN: ${print}`)];
 }
 
 /** The id, ARN or alias of the key that encrypts the secret; null if that is the service's own. */

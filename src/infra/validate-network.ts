@@ -3,8 +3,9 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { cidrsOverlap } from '../lib/cidr.ts';
 import { roleName } from '../lib/stack-names.ts';
+import { type Finding, fail, warn } from '../model/finding.ts';
 import { type AwsContext, callEc2, collectPages } from './call-aws.ts';
-import { collectFindings, type Finding, failing, warning } from './finding.ts';
+import { collectFindings } from './findings.ts';
 import type { NetworkFacts, SubnetFacts } from './network.ts';
 import { passwordOf } from './policy.ts';
 
@@ -53,7 +54,7 @@ async function validatePrivateNames(place: AwsContext, { vpc }: NetworkFacts): P
       `aws ec2 modify-vpc-attribute --region ${place.profile.region} --vpc-id ${vpc} ${flags[each]} '{"Value":true}'`,
   );
   const message = `${vpc}: ${off.join(' and ')} ${off.length === 1 ? 'is' : 'are'} off, so the names of services don't lead to endpoints in it`;
-  return [failing(message, fixes.join(' && '))];
+  return [fail(message, fixes.join(' && '))];
 }
 
 /** An Elastic IP is reachable only through an internet gateway (EC2: Elastic IP addresses). */
@@ -61,7 +62,7 @@ function checkManagerAddress({ manager }: AwsProfile, ways: readonly SubnetRoute
   const private_ = ways.filter(({ leads }) => leads !== 'internet').map(({ subnet }) => subnet.id);
   if (manager === null || private_.length === 0) return [];
   const message = `the manager's Elastic IP is not reachable from outside in ${private_.join(', ')}: no internet gateway`;
-  return [warning(message, 'use subnets that have one, or reach the manager by its private address')];
+  return [warn(message, 'use subnets that have one, or reach the manager by its private address')];
 }
 
 /** NAT is billed per GB, and S3 has the most traffic (VPC pricing: NAT gateways, 0.045 USD in us-east-1). */
@@ -74,7 +75,7 @@ function natCostWarnings(
   const without = paid.filter((way) => !endpoints.some((endpoint) => serves(endpoint, 's3', way)));
   if (without.length === 0) return [];
   const message = `${idsOf(without)}: S3 is reached through a NAT gateway, which costs about 0.045 USD per GB; a gateway endpoint is free`;
-  return [warning(message, gatewayCommand(profile, vpc, without))];
+  return [warn(message, gatewayCommand(profile, vpc, without))];
 }
 
 async function unreachableServices(
@@ -94,7 +95,7 @@ async function unreachableServices(
   const isNeeded = (service: string): boolean => service !== 'ec2' || profile.manager !== null || market === 'always';
   const lacks = made.length === 0 ? null : doors.newGroupProblem();
   return [
-    ...(lacks === null ? [] : [made.some(isNeeded) ? failing(...lacks) : warning(...lacks)]),
+    ...(lacks === null ? [] : [made.some(isNeeded) ? fail(...lacks) : warn(...lacks)]),
     ...services.flatMap(finding),
   ];
 
@@ -103,9 +104,9 @@ async function unreachableServices(
     const found = missingRoute(service) ?? doors.blockedProblem(service, serving);
     if (found === null) return [];
     const [message, fix] = found;
-    if (service !== 'ec2' || profile.manager !== null) return [failing(message, fix)];
+    if (service !== 'ec2' || profile.manager !== null) return [fail(message, fix)];
     const why = `${message}: spot prices are unknown, so jobs with a cost limit get no instances`;
-    return [isNeeded(service) ? failing(why, fix) : warning(`${why} (set by submit --max-cost)`, fix)];
+    return [isNeeded(service) ? fail(why, fix) : warn(`${why} (set by submit --max-cost)`, fix)];
   }
 
   function missingRoute(service: string): Trouble | null {
@@ -121,7 +122,7 @@ async function unreachableServices(
   }
 }
 
-type Trouble = readonly [message: string, mend: string | null];
+type Trouble = readonly [message: string, fix: string | null];
 
 const idsOf = (ways: readonly SubnetRoute[]): string => ways.map(({ subnet }) => subnet.id).join(', ');
 

@@ -4,8 +4,9 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { isKind } from '../errors.ts';
 import { GROUP_TAG, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { formatMany } from '../lib/units.ts';
+import { type Finding, fail, warn } from '../model/finding.ts';
 import { type AwsContext, callAws, callEc2, collectPages, loadAutoScaling } from './call-aws.ts';
-import { collectFindings, type Finding, failing, warning } from './finding.ts';
+import { collectFindings } from './findings.ts';
 import { type GridFacts, machinesOf } from './grid.ts';
 import { foreignOwner } from './owner.ts';
 import type { StackPart } from './resource.ts';
@@ -64,7 +65,7 @@ export function validateAllow({ manager }: Pick<AwsProfile, 'manager'>): readonl
   });
   if (wide.length === 0) return [];
   return [
-    warning(
+    warn(
       `manager.allow has ${wide.join(', ')}: nearly anyone on the internet may reach the manager and try tokens`,
       'list the networks of your office or VPN: "allow": ["203.0.113.0/24"]',
     ),
@@ -95,17 +96,17 @@ async function validateMachines({ network: net, types, images }: GridFacts, mach
   if (nowhere.length === instances.length) {
     const message = `${where}.instances: none of ${nowhere.join(', ')} is offered in ${list}`;
     return [
-      failing(message, `use other types, or subnets in other zones (${zonesOf(nowhere, zones) || 'no zone has them'})`),
+      fail(message, `use other types, or subnets in other zones (${zonesOf(nowhere, zones) || 'no zone has them'})`),
     ];
   }
   const bare = known.subnets.filter(({ zone }) => !instances.some((type) => zones.get(type)?.has(zone) === true));
   const found: Finding[] = [];
   if (nowhere.length > 0) {
-    found.push(warning(`${where}.instances: ${namesWithVerb(nowhere)} not offered in ${list}`, 'use other types'));
+    found.push(warn(`${where}.instances: ${namesWithVerb(nowhere)} not offered in ${list}`, 'use other types'));
   }
   if (bare.length > 0 && known.named) {
     const ids = bare.map(({ id }) => id).join(', ');
-    found.push(warning(`${where}: no instance can start in ${ids}, as none of its types is offered there`, null));
+    found.push(warn(`${where}: no instance can start in ${ids}, as none of its types is offered there`, null));
   }
   return found;
 }
@@ -121,7 +122,7 @@ async function validateQuotas({ profile, clients }: AwsContext, makes: (part: St
   const needs = await readQuotas(clients, uses);
   return needs.flatMap((need) => {
     const found = quotaWarning(need, region);
-    return found === null ? [] : [warning(found.message, found.fix)];
+    return found === null ? [] : [warn(found.message, found.fix)];
   });
 }
 
@@ -144,7 +145,7 @@ async function validateBoundary(place: AwsContext): Promise<readonly Finding[]> 
   );
   if (found === null)
     return [
-      failing(`iam.permissionsBoundary: the policy ${PolicyArn} does not exist`, 'correct it, or create the policy'),
+      fail(`iam.permissionsBoundary: the policy ${PolicyArn} does not exist`, 'correct it, or create the policy'),
     ];
   const VersionId = found.Policy?.DefaultVersionId;
   const { PolicyVersion } = await callAws(place, { what, action: 'iam:GetPolicyVersion', resource }, () =>
@@ -160,7 +161,7 @@ async function validateBoundary(place: AwsContext): Promise<readonly Finding[]> 
     if (missing.length === 0) return [];
     const role = roleName(place.profile.stack, who);
     return [
-      warning(
+      warn(
         `iam.permissionsBoundary does not allow ${missing.join(', ')}, which the role ${role} needs`,
         `ask the owner of ${PolicyArn} to add them; batchctl infra policies --for ${who} prints the resources that need them`,
       ),
@@ -181,7 +182,7 @@ async function validateInstanceProfile(place: AwsContext, who: 'worker' | 'manag
   if ((found?.InstanceProfile?.Roles ?? []).length > 0) return [];
   const what =
     found === null ? `the instance profile ${name} does not exist` : `the instance profile ${name} has no role`;
-  return [failing(what, 'ask someone with the permissions to run batchctl infra up --only iam')];
+  return [fail(what, 'ask someone with the permissions to run batchctl infra up --only iam')];
 }
 
 async function validateAddress(place: AwsContext): Promise<readonly Finding[]> {
@@ -192,7 +193,7 @@ async function validateAddress(place: AwsContext): Promise<readonly Finding[]> {
   if (found.length < ADDRESSES) return [];
   for (const { Tags } of found) if ((await foreignOwner(place, fromTagList(Tags))) === null) return [];
   const message = `the region has ${found.length} Elastic IPs already, and allows ${ADDRESSES} unless a higher quota was requested`;
-  return [warning(message, 'release one, or request a higher quota from AWS: L-0263D0A3 of ec2')];
+  return [warn(message, 'release one, or request a higher quota from AWS: L-0263D0A3 of ec2')];
 }
 
 /**
@@ -219,6 +220,6 @@ async function validateFormerGroups(place: AwsContext, iam: boolean): Promise<re
     const count = Instances.length;
     const message = `group ${group} is no longer in the configuration, but still exists, with ${formatMany(count, 'instance')}`;
     const fix = `drain and remove it with batchctl infra down --group ${group} --confirm ${stack}; or add it to the configuration again`;
-    return [iam && given.workerProfile === null && count > 0 ? failing(message, fix) : warning(message, fix)];
+    return [iam && given.workerProfile === null && count > 0 ? fail(message, fix) : warn(message, fix)];
   });
 }

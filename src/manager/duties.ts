@@ -75,7 +75,7 @@ export class Duties {
         },
         onTrouble: (error) => this.#troubles.get(name)?.add(name, error),
         onRecovered: (tries) =>
-          this.#logLines([info('mended', `${name}: succeeded again, after ${tries} tries`, { duty: name, tries })]),
+          this.#logLines([info('recovered', `${name}: succeeded again, after ${tries} tries`, { duty: name, tries })]),
         troubles: () => this.#troublesOf(name),
       },
     ];

@@ -1,4 +1,5 @@
 import { formatCount } from '../lib/units.ts';
+import type { Finding } from './finding.ts';
 
 /** Why a job is slow, stuck or failing. Codes are stable; new ones may be added. */
 export const CAUSE_CODES = [
@@ -71,15 +72,11 @@ export type CauseCode = (typeof CAUSE_CODES)[number];
 export const SEVERITIES = ['stops', 'fails', 'slows', 'waits', 'note'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-export interface Cause {
+export interface Cause extends Finding<Severity> {
   readonly code: CauseCode;
-  readonly severity: Severity;
-  /** One sentence with the facts: what, how long, where, by whom. */
-  readonly title: string;
   /** The evidence, a few lines. Instants are ISO-8601 UTC. */
   readonly evidence: readonly string[];
-  /** How to fix it: alternatives separated by `; `, each a command, then `, ` and when or what for; or a sentence. */
-  readonly mend: string;
+  readonly fix: string;
 }
 
 export const isOrAre = (count: number): string => (count === 1 ? 'is' : 'are');
@@ -94,18 +91,3 @@ export const iso = (instant: number): string => new Date(instant).toISOString();
 
 /** ` --group gpu`; empty for the default group. */
 export const groupFlag = (group: string): string => (group === 'default' ? '' : ` --group ${group}`);
-
-/** One step of a fix: a command, and when or why to run it. Either may be empty. */
-export interface FixStep {
-  readonly command: string;
-  readonly remark: string;
-}
-
-/** Splits a fix, `COMMAND, REMARK; COMMAND` or a sentence, into its steps. */
-export function fixSteps(fix: string): readonly FixStep[] {
-  return fix.split('; ').map((step) => {
-    if (!step.startsWith('batchctl ')) return { command: '', remark: step };
-    const at = step.indexOf(', ');
-    return at < 0 ? { command: step, remark: '' } : { command: step.slice(0, at), remark: step.slice(at + 2) };
-  });
-}

@@ -5,7 +5,8 @@ import type { AwsProfile, LocalProfile } from '../config/load-config.ts';
 import { hasCode } from '../errors.ts';
 import { homeOf } from '../lib/home.ts';
 import { domainName, gridName, queueName } from '../lib/stack-names.ts';
-import { type Check, type Finding, pass } from '../ports/check.ts';
+import { type Finding, pass } from '../model/finding.ts';
+import type { Check } from '../ports/check.ts';
 import type { DiskSpace } from '../ports/insight.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { hasNoAccounts, isMissingFromEmulator } from './account-guard.ts';
@@ -58,7 +59,7 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
       ...checks.queueChecks(clients, homeOf(profile), checked),
       ...(isMissingFromEmulator(profile, 'autoscaling') ? [] : checks.groupChecks(clients, homeOf(profile), scaled)),
       ...(isMissingFromEmulator(profile, 'servicequotas') ? [] : [quotas.quotaCheck(clients, uses)]),
-      { check: 'ledger', run: () => ledgerFinding(profile, clients) },
+      { code: 'ledger', run: () => ledgerFinding(profile, clients) },
     ],
     settings: bucket.bucketSettings(probed),
     encryption: (store) => (profile.kmsKey === null ? [] : [bucket.keyCheck(probed, profile.kmsKey, store)]),
@@ -95,7 +96,7 @@ export function diskCheck({ root }: LocalProfile): Check {
     });
     return pass(there === null ? `${root} does not exist yet; the first job creates it` : `${root} responds`);
   };
-  return { check: 'disk', run };
+  return { code: 'disk', run };
 }
 
 /** Checks what a local profile's root needs before anything is opened there. */

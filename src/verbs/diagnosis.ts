@@ -12,8 +12,8 @@ export const doctor = listVerb({
   input: v.strictObject({ strict: option('--strict', 'exit with 11 if a check warns', flag, false) }),
   answer: async () => (await import('../model/answers/upkeep.ts')).CHECK_RESULT,
   exit: (checks: readonly CheckResult[], { strict }) => {
-    if (checks.some(({ status }) => status === 'fail')) return 3;
-    return strict && checks.some(({ status }) => status === 'warn') ? 11 : 0;
+    if (checks.some(({ severity }) => severity === 'fail')) return 3;
+    return strict && checks.some(({ severity }) => severity === 'warn') ? 11 : 0;
   },
   async *run(context): AsyncIterable<CheckResult> {
     yield* await context.examine();

@@ -14,10 +14,10 @@ import { Workspace } from '../support/workspace.ts';
 import { putGroupSize } from './group-size.ts';
 
 interface CheckLine {
-  readonly check: string;
-  readonly status: 'pass' | 'warn' | 'fail';
+  readonly code: string;
+  readonly severity: 'pass' | 'warn' | 'fail';
   readonly message: string;
-  readonly mend: string | null;
+  readonly fix: string | null;
 }
 
 describe('doctor', () => {
@@ -30,7 +30,7 @@ describe('doctor', () => {
     const { code, stdout, stderr } = await workspace.run(['doctor', '--json', ...flags], env);
     const lines = parseJsonLines<CheckLine>(stdout);
     const lineOf = (check: string): CheckLine => {
-      const line = lines.find((each) => each.check === check);
+      const line = lines.find((each) => each.code === check);
       if (line === undefined) throw new Error(`no check ${check}: ${stdout}${stderr}`);
       return line;
     };
@@ -38,7 +38,7 @@ describe('doctor', () => {
       code,
       lines,
       lineOf,
-      problems: lines.filter(({ status }) => status !== 'pass').map(({ check }) => check),
+      problems: lines.filter(({ severity }) => severity !== 'pass').map(({ code }) => code),
     };
   };
   /** Runs a worker until there is nothing left to do; no file of it stays open. */
@@ -64,12 +64,12 @@ describe('doctor', () => {
     chmodSync(workspace.dir, 0o777);
     const { code, lineOf } = await examine();
     expect(code).to.equal(3);
-    expect(lineOf('rootMode')).to.include({ status: 'fail' });
+    expect(lineOf('rootMode')).to.include({ severity: 'fail' });
     const refused = await workspace.run(['run', 'job.json']);
     expect(refused.code).to.equal(3);
     expect(refused.stderr).to.include(lineOf('rootMode').message);
     chmodSync(workspace.dir, 0o755);
-    expect((await examine()).lineOf('rootMode').status).to.equal('pass');
+    expect((await examine()).lineOf('rootMode').severity).to.equal('pass');
   });
 
   it('warns, before and after the first job, that others may replace the root in a directory of theirs', async function () {
@@ -83,13 +83,13 @@ describe('doctor', () => {
         chownSync(workspace.dir, uid, gid);
         chmodSync(workspace.dir, mode);
         const { code, lineOf } = await examine();
-        expect(lineOf('rootMode')).to.include({ status: 'warn' });
+        expect(lineOf('rootMode')).to.include({ severity: 'warn' });
         expect(lineOf('rootMode').message).to.include(why).and.include('others may replace the root in it');
         expect(code).to.equal(0);
         // The group may write, but not rename what others own.
         chmodSync(workspace.dir, 0o1775);
         chownSync(workspace.dir, 0, gid);
-        expect((await examine()).lineOf('rootMode').status).to.equal('pass');
+        expect((await examine()).lineOf('rootMode').severity).to.equal('pass');
         chownSync(workspace.dir, 0, 0);
         chmodSync(workspace.dir, 0o755);
       }
@@ -98,7 +98,7 @@ describe('doctor', () => {
 
   it('tries hard links and free space before the first job, and leaves nothing there', async () => {
     const { lineOf } = await examine();
-    expect(lineOf('hardLinks')).to.include({ status: 'pass' });
+    expect(lineOf('hardLinks')).to.include({ severity: 'pass' });
     expect(lineOf('diskSpace').message).to.match(/\.batchctl .* free/);
     expect(readdirSync(workspace.dir)).to.deep.equal(['job.json']);
   });
@@ -108,7 +108,7 @@ describe('doctor', () => {
     const { code, lines, problems } = await examine({}, '--strict');
     expect({ code, problems }).to.deep.equal({ code: 0, problems: [] });
     const expected = ['sqlite', 'createIfAbsent', 'hardLinks', 'ledgerFile', 'openFiles'];
-    expect(lines.map(({ check }) => check)).to.include.members(expected);
+    expect(lines.map(({ code }) => code)).to.include.members(expected);
     expect(readdirSync(root('tmp'))).to.deep.equal([]);
     expect(existsSync(root('store', 'workers+', 'doctor'))).to.equal(false);
   });
@@ -126,15 +126,15 @@ describe('doctor', () => {
     workspace.write('batchctl.config.json', { profiles: { local: { backend: 'local', rooot: 'x' } } });
     const { code, lineOf } = await examine();
     expect(code).to.equal(3);
-    expect(lineOf('configuration')).to.include({ status: 'fail' });
+    expect(lineOf('configuration')).to.include({ severity: 'fail' });
     expect(lineOf('configuration').message).to.include('rooot');
-    expect(lineOf('node').status).to.equal('pass');
+    expect(lineOf('node').severity).to.equal('pass');
   });
 
   it('fails for a root that is a file', async () => {
     writeFileSync(root(), 'no directory');
     const { code, lineOf } = await examine();
-    expect({ code, status: lineOf('root').status }).to.deep.equal({ code: 3, status: 'fail' });
+    expect({ code, severity: lineOf('root').severity }).to.deep.equal({ code: 3, severity: 'fail' });
   });
 
   for (const [file, check, fix] of [
@@ -147,8 +147,8 @@ describe('doctor', () => {
       writeFileSync(root(file), 'no database at all\n'.repeat(500));
       const { code, lineOf } = await examine();
       expect(code).to.equal(3);
-      expect(lineOf(check)).to.include({ status: 'fail' });
-      expect(lineOf(check).mend).to.include(fix);
+      expect(lineOf(check)).to.include({ severity: 'fail' });
+      expect(lineOf(check).fix).to.include(fix);
     });
   }
 
@@ -160,7 +160,7 @@ describe('doctor', () => {
     const { code, lineOf } = await examine();
     expect(code).to.equal(3);
     expect(lineOf('ledgerFile').message).to.include("can't be read");
-    expect(lineOf('ledgerFile').mend).to.include('leave it there').and.not.include('move');
+    expect(lineOf('ledgerFile').fix).to.include('leave it there').and.not.include('move');
   });
 
   it('warns of a database that is not in WAL mode', async () => {
@@ -168,14 +168,14 @@ describe('doctor', () => {
     const db = openSqlite(root('queue.db'), { busyMs: 5_000 });
     db.exec('PRAGMA journal_mode = DELETE');
     db.close();
-    expect((await examine()).lineOf('queueFile')).to.include({ status: 'warn' });
+    expect((await examine()).lineOf('queueFile')).to.include({ severity: 'warn' });
   });
 
   it('warns of a group without a supervisor: exit 0, and 11 with --strict', async () => {
     await putGroupSize(await workspace.platform());
     const { code, lineOf } = await examine();
     expect(code).to.equal(0);
-    expect(lineOf('supervisors')).to.include({ status: 'warn', mend: 'batchctl scale 2 --group gpu' });
+    expect(lineOf('supervisors')).to.include({ severity: 'warn', fix: 'batchctl scale 2 --group gpu' });
     expect((await examine({}, '--strict')).code).to.equal(11);
   });
 
@@ -193,10 +193,10 @@ describe('doctor', () => {
     await worker.ended;
     const found = await until('the worker is lost', async () => {
       const now = await examine();
-      return now.lineOf('workers').status === 'warn' ? now : null;
+      return now.lineOf('workers').severity === 'warn' ? now : null;
     });
     expect(found.lineOf('workers').message).to.include('stopped reporting');
-    expect(found.lineOf('scratch')).to.include({ status: 'warn' });
+    expect(found.lineOf('scratch')).to.include({ severity: 'warn' });
   });
 
   it('fails for an open job of a newer batchctl', async () => {
@@ -218,7 +218,7 @@ describe('doctor', () => {
     expect((await examine()).lineOf('deadLetters').message).to.include(`1 dead letter of the open job ${job}`);
     await workspace.run(['cancel', job, '--yes']);
     await work();
-    expect((await examine()).lineOf('deadLetters')).to.include({ status: 'pass' });
+    expect((await examine()).lineOf('deadLetters')).to.include({ severity: 'pass' });
     await queue.send([{ body: 'hello', tenant: 'x' }]);
     await workspace.submit();
     await work();
@@ -231,14 +231,14 @@ describe('doctor', () => {
       const bin = new URL('../../bin/batchctl.js', import.meta.url).pathname;
       const argv = ['-c', script, process.execPath, bin, 'doctor', '--json', '--profile', 'local'];
       const { stdout } = spawnSync('/bin/sh', argv, { cwd: workspace.dir, encoding: 'utf8' });
-      return parseJsonLines<CheckLine>(stdout).find(({ check }) => check === 'openFiles')?.status;
+      return parseJsonLines<CheckLine>(stdout).find(({ code }) => code === 'openFiles')?.severity;
     };
     expect([statusWith(600), statusWith(128)]).to.deep.equal(['warn', 'fail']);
   });
 
   it('warns of an unknown TZ, which is read as UTC', async () => {
     const { lineOf } = await examine({ TZ: 'Mars/Olympus' });
-    expect(lineOf('timeZone')).to.include({ status: 'warn' });
+    expect(lineOf('timeZone')).to.include({ severity: 'warn' });
     expect(lineOf('timeZone').message).to.include('Mars/Olympus').and.include('UTC');
     expect((await examine({ TZ: 'Europe/Berlin' })).lineOf('timeZone').message).to.include('Europe/Berlin');
   });
@@ -246,7 +246,7 @@ describe('doctor', () => {
   it("warns of a clock that differs from the disk's", async () => {
     await finishJob();
     const { lineOf } = await examine({ BATCHCTL_TEST_AHEAD_SECONDS: '-3600' });
-    expect(lineOf('clock')).to.include({ status: 'warn' });
+    expect(lineOf('clock')).to.include({ severity: 'warn' });
     expect(lineOf('clock').message).to.match(/36\d\d s ahead of|3599 s ahead of/);
   });
 });

@@ -31,7 +31,7 @@ describe('submit --at', () => {
     expect(tooLate.code, 'the keeper is gone').to.equal(7);
     expect((await workspace.run(submit, later20m)).code, 'the job of the run key exists').to.equal(0);
     const doctor = await workspace.run(['doctor', '--json'], later20m);
-    expect(doctor.stdout).to.include('"check":"keeper","status":"pass"');
+    expect(doctor.stdout).to.include('"code":"keeper","severity":"pass"');
   });
 
   it('starts no task before its time, even with run, which waits', async () => {

@@ -47,11 +47,11 @@ describe('a job of a newer version', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
-    const failed = lines.filter(({ status }) => status === 'fail');
-    expect(failed.map(({ check }) => check)).to.deep.equal(['versions']);
+    const failed = lines.filter(({ severity }) => severity === 'fail');
+    expect(failed.map(({ code }) => code)).to.deep.equal(['versions']);
     expect(failed[0].message).to.match(new RegExp(`^job ${job} can't be read: .* has format 99`));
-    expect(failed[0].mend).to.include('install the version of batchctl that wrote it');
-    const messageOf = (name: string): string => lines.find(({ check }) => check === name)?.message;
+    expect(failed[0].fix).to.include('install the version of batchctl that wrote it');
+    const messageOf = (name: string): string => lines.find(({ code }) => code === name)?.message;
     expect(messageOf('openJobs')).to.include(open);
     expect(messageOf('deadLetters')).to.include(`of the open job ${open}`);
     expect(messageOf('queue')).to.include('it responds');

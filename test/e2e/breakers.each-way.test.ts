@@ -67,7 +67,7 @@ describeEachWay('circuit breakers', (make) => {
     const [cause] = jsonOf(await workspace.run(['why', id, '--json']), 11).causes;
     expect(cause.code).to.equal('badDeployment');
     expect(cause.evidence[0]).to.equal(status.detail);
-    expect(cause.mend).to.include(`batchctl resume ${id} --with JOBFILE`);
+    expect(cause.fix).to.include(`batchctl resume ${id} --with JOBFILE`);
     workspace.write('fixed.json', jobOf(workspace, TASKS, 'cat', 2));
     expectExit(await workspace.run(['resume', id, '--with', 'fixed.json', '--yes']));
     expectExit(await workspace.run(['wait', id]));

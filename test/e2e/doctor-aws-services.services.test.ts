@@ -30,9 +30,9 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
 
   it('warns if the visibility timeout differs from the profile', async () => {
     doctor.profile.groups = { default: { visibility: '120s' } };
-    const { message, mend } = await doctor.finds(['queue warn']);
+    const { message, fix } = await doctor.finds(['queue warn']);
     expect(message).to.include('expected VisibilityTimeout 120, found 30');
-    expect(mend).to.include('batchctl infra up');
+    expect(fix).to.include('batchctl infra up');
     expect(message, 'only the fix has the command').not.to.include('infra up');
   });
 
@@ -66,12 +66,12 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     const preload = { LD_PRELOAD: installed('faketime'), DONT_FAKE_MONOTONIC: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' };
     const clock = async (FAKETIME: string) => (await doctor.examine({ ...preload, FAKETIME })).of('clock');
     const minute = await clock('+60s');
-    expect(minute).to.include({ status: 'warn' });
+    expect(minute).to.include({ severity: 'warn' });
     expect(minute.message).to.match(/clock is (59|60|61|1m)\S* ahead of S3's/);
     const hour = await clock('-1h');
-    expect(hour).to.include({ status: 'fail' });
+    expect(hour).to.include({ severity: 'fail' });
     expect(hour.message).to.match(/(1h|59m|60m)\S* behind S3's/);
-    expect(hour.mend).to.include('timedatectl');
+    expect(hour.fix).to.include('timedatectl');
   });
 
   it('fails if a proxy does not respond, naming it without its password', async () => {
@@ -85,28 +85,28 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     const env = { BATCHCTL_CONFIG: doctor.workspace.path('batchctl.config.json') };
     const proxy = `http://ana:hunter2@127.0.0.1:${port}`;
     const { lines, of } = expectExit(await doctor.examine({ ...env, HTTP_PROXY: proxy }), 3);
-    expect(of('proxy')).to.include({ status: 'fail' });
+    expect(of('proxy')).to.include({ severity: 'fail' });
     expect(of('proxy').message).to.include(
       `the proxy http://127.0.0.1:${port} of s3, sts does not respond: ECONNREFUSED`,
     );
     expect(JSON.stringify(lines)).to.not.include('hunter2');
-    expect(of('tls')).to.include({ status: 'fail' });
+    expect(of('tls')).to.include({ severity: 'fail' });
   });
 
   it('fails within seconds if a service hangs, and still reports the other checks', async () => {
     doctor.proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ method }) => method === 'HEAD');
     const { seconds, of } = expectExit(await doctor.examine(), 3);
     expect(seconds).to.be.below(100);
-    expect(of('bucket')).to.include({ status: 'fail' });
-    expect(of('queue')).to.include({ status: 'pass' });
+    expect(of('bucket')).to.include({ severity: 'fail' });
+    expect(of('queue')).to.include({ severity: 'pass' });
   });
 
   it('fails after 15 s if a listing of the store hangs, and no other check waits for it', async () => {
     doctor.proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ url }) => url.includes('list-type=2'));
     const { seconds, of } = expectExit(await doctor.examine(), 3);
     expect(seconds).to.be.below(100);
-    expect(of('openJobs')).to.include({ status: 'fail', message: 'no answer within 15 s' });
-    expect(of('createIfAbsent').status).to.equal('pass');
+    expect(of('openJobs')).to.include({ severity: 'fail', message: 'no answer within 15 s' });
+    expect(of('createIfAbsent').severity).to.equal('pass');
   });
 
   it("fails with KMS's error if a key is disabled", async () => {
@@ -125,7 +125,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
 
   it('warns of an open job without a worker, and says what to start', async () => {
     await submitJob(doctor.workspace, rangeJob('claims', 2, { name: 'price', run: 'echo done' }));
-    expect((await doctor.finds(['openJobs warn'])).mend).to.include('batchctl worker --here');
+    expect((await doctor.finds(['openJobs warn'])).fix).to.include('batchctl worker --here');
   });
 
   describe('with a ledger of its own', () => {
@@ -175,7 +175,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
         doctor.profile.endpoints = { s3: doctor.proxy.url, sqs: sqs.url, sts: doctor.proxy.url, simpledb: proxy.url };
         const closed = await doctor.finds(['ledger fail'], env);
         expect(closed.message).to.include('not signed up').and.include('OptInRequired');
-        expect(closed.mend).to.include('choose another `ledger.kind`');
+        expect(closed.fix).to.include('choose another `ledger.kind`');
       } finally {
         await proxy.close();
       }

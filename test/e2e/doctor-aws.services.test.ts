@@ -32,7 +32,7 @@ describe('doctor on AWS: credentials and bucket', () => {
     const s3 = new S3({ ...clientConfig(moto), forcePathStyle: true });
     const Bucket = doctor.workspace.stack;
     await s3.putBucketVersioning({ Bucket, VersioningConfiguration: { Status: 'Enabled' } });
-    expect((await doctor.finds(['versioning warn'])).mend).to.include('NoncurrentVersionExpiration');
+    expect((await doctor.finds(['versioning warn'])).fix).to.include('NoncurrentVersionExpiration');
     const rules = { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 }, Filter: { Prefix: '' } };
     const Rules = [{ ...rules, Status: 'Enabled' as const, NoncurrentVersionExpiration: { NoncurrentDays: 30 } }];
     await s3.putBucketLifecycleConfiguration({ Bucket, LifecycleConfiguration: { Rules } });
@@ -48,15 +48,15 @@ describe('doctor on AWS: credentials and bucket', () => {
 
   it('warns if the profile has no account', async () => {
     doctor.profile.account = undefined;
-    expect((await doctor.finds(['account warn'])).mend).to.include('"account": "123456789012"');
+    expect((await doctor.finds(['account warn'])).fix).to.include('"account": "123456789012"');
   });
 
   it('fails without credentials, with the fix', async () => {
     const none = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: 'true' };
     const identity = expectExit(await doctor.examine(none), 3).of('identity');
-    expect(identity).to.include({ status: 'fail' });
+    expect(identity).to.include({ severity: 'fail' });
     expect(identity.message).to.include('no AWS credentials');
-    expect(identity.mend).to.include('aws sso login');
+    expect(identity.fix).to.include('aws sso login');
   });
 
   it('fails if credentials have expired, with the fix', async () => {
@@ -66,7 +66,7 @@ describe('doctor on AWS: credentials and bucket', () => {
     doctor.proxy.fail(99, { kind: 'answer', status: 400, code: 'ExpiredToken' });
     const identity = expectExit(await doctor.examine({ AWS_SESSION_TOKEN: 'x' }), 3).of('identity');
     expect(identity.message).to.include('the credentials have expired');
-    expect(identity.mend).to.include('aws sso login');
+    expect(identity.fix).to.include('aws sso login');
   });
 
   it('warns if credentials expire within the hour', async () => {
@@ -90,7 +90,7 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect(made.status, await made.text()).to.equal(200);
     doctor.profile.bucket = { name };
     const found = await doctor.finds(['bucket fail']);
-    expect(found).to.include({ mend: '"region": "eu-west-1" in the profile' });
+    expect(found).to.include({ fix: '"region": "eu-west-1" in the profile' });
   });
 
   it("fails for another account's bucket, or one that can't be listed, with action and resource", async () => {
@@ -103,9 +103,9 @@ describe('doctor on AWS: credentials and bucket', () => {
 
   it('fails for a bucket that may be listed only by prefix, with the condition to use', async () => {
     doctor.proxy.fail(9, { kind: 'answer', status: 403 }, ({ method }) => method === 'HEAD');
-    const { message, mend } = await doctor.finds(['bucket fail']);
+    const { message, fix } = await doctor.finds(['bucket fail']);
     expect(message).to.include('is allowed only for requests with a prefix');
-    expect(mend).to.include('StringLikeIfExists');
+    expect(fix).to.include('StringLikeIfExists');
   });
 
   it('fails for an endpoint that ignores If-None-Match', async () => {
@@ -113,9 +113,9 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect(made.ok).to.equal(true);
     doctor.profile.endpoints = { s3: sqs.url, sqs: sqs.url, sts: doctor.proxy.url };
     const found = expectExit(await doctor.examine(), 3).of('createIfAbsent');
-    expect(found).to.include({ status: 'fail' });
+    expect(found).to.include({ severity: 'fail' });
     expect(found.message).to.include('a second create of a name returned created');
-    expect(found.mend).to.include('If-None-Match');
+    expect(found.fix).to.include('If-None-Match');
   });
 
   it('fails if a lifecycle rule deletes results, and warns if only after a long time', async () => {
@@ -133,12 +133,12 @@ describe('doctor on AWS: credentials and bucket', () => {
     const other =
       '<Rule><ID>else</ID><Filter><Prefix>other/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>';
     await doctor.lifecycle(other, '');
-    expect((await doctor.finds(['lifecycle warn'])).mend).to.include('AbortIncompleteMultipartUpload');
+    expect((await doctor.finds(['lifecycle warn'])).fix).to.include('AbortIncompleteMultipartUpload');
   });
 
   it('warns if public access is not blocked, and names settings that it may not read', async () => {
     await fetch(`${moto.url}/${doctor.workspace.stack}?publicAccessBlock`, { method: 'DELETE' });
-    expect((await doctor.finds(['publicAccess warn'])).mend).to.include('put-public-access-block');
+    expect((await doctor.finds(['publicAccess warn'])).fix).to.include('put-public-access-block');
     for (const setting of ['?lifecycle', '?publicAccessBlock'])
       doctor.proxy.fail(9, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ url }) => url.includes(setting));
     const found = await doctor.finds(['publicAccess warn', 'lifecycle warn']);

@@ -36,7 +36,7 @@ describe('a task that spot keeps interrupting', () => {
     expect(causes).to.have.length(1);
     expect(causes[0]).to.include({
       code: 'noWorker',
-      title: 'no worker serves group steady, and its size is 0 (manual)',
+      message: 'no worker serves group steady, and its size is 0 (manual)',
     });
     // Its own group has nothing left to wait for.
     expectExit(await fallback.workspace.work({}, '--slots', '1'));

@@ -22,10 +22,10 @@ interface WorkerRow {
 }
 
 interface DoctorLine {
-  readonly check: string;
-  readonly status: string;
+  readonly code: string;
+  readonly severity: string;
   readonly message: string;
-  readonly mend: string | null;
+  readonly fix: string | null;
 }
 
 describe('doctor and workers on Auto Scaling', () => {
@@ -46,7 +46,7 @@ describe('doctor and workers on Auto Scaling', () => {
 
   describe('doctor', () => {
     const groups = async (): Promise<readonly DoctorLine[]> =>
-      jsonLinesOf(await cli('doctor', '--json')).filter(({ check }) => check === 'group');
+      jsonLinesOf(await cli('doctor', '--json')).filter(({ code }) => code === 'group');
     const hook = {
       LifecycleHookName: 'batchctl-drain',
       LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
@@ -55,7 +55,7 @@ describe('doctor and workers on Auto Scaling', () => {
     it('passes a correctly configured group', async () => {
       await make({ more: { LifecycleHookSpecificationList: [hook] } });
       const [group] = await groups();
-      expect(group).to.include({ status: 'pass', mend: null });
+      expect(group).to.include({ severity: 'pass', fix: null });
       expect(group?.message).to.include('0 of 0 in service (0 to 8, auto)');
     });
 
@@ -67,8 +67,8 @@ describe('doctor and workers on Auto Scaling', () => {
       it(`warns of a group ${what}`, async () => {
         if (made !== null) await make(made);
         const [group] = await groups();
-        expect(group?.status).to.equal('warn');
-        expect(`${group?.message} ${group?.mend}`).to.match(says);
+        expect(group?.severity).to.equal('warn');
+        expect(`${group?.message} ${group?.fix}`).to.match(says);
       });
     }
 
@@ -78,11 +78,11 @@ describe('doctor and workers on Auto Scaling', () => {
       await cli('scale', '1');
       const failing = await until('a launch failed', async () => {
         const [group] = await groups();
-        return group?.status === 'warn' && group;
+        return group?.severity === 'warn' && group;
       });
       expect(failing.message).to.include('launches fail (key)');
       cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'no');
-      expect((await groups())[0]).to.include({ status: 'warn' });
+      expect((await groups())[0]).to.include({ severity: 'warn' });
     });
   });
 

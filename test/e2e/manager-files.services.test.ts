@@ -138,15 +138,15 @@ describe("a caller's files, through a manager", () => {
 
   it("doctor checks the connection and the token, then the manager's own checks", async () => {
     const lines = jsonLinesOf(await workspace.run(['doctor', '--json']));
-    const status = (check: string): string => lines.find((line) => line.check === check)?.status;
+    const severity = (check: string): string => lines.find((line) => line.code === check)?.severity;
     for (const check of ['manager', 'version', 'clock', 'token', 'duties', 'manager.root', 'manager.queueFile']) {
-      expect(status(check), check).to.equal('pass');
+      expect(severity(check), check).to.equal('pass');
     }
     const wrong = await workspace.run(['doctor', '--json'], { BATCHCTL_TOKEN: 'bct_wrong' });
     expect(wrong.code).to.equal(3);
-    expect(wrong.stdout).to.match(/"check":"token","status":"fail"/);
+    expect(wrong.stdout).to.match(/"code":"token","severity":"fail"/);
     const none = await workspace.run(['doctor', '--json'], { BATCHCTL_TOKEN: '' });
-    expect(none.stdout).to.match(/"check":"token","status":"fail"/);
+    expect(none.stdout).to.match(/"code":"token","severity":"fail"/);
   });
 
   it('waits for a manager that is killed and restarted', async () => {

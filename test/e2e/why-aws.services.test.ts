@@ -37,7 +37,7 @@ describe('why on AWS', () => {
     const [cause, ...others] = await why(await workspace.submit());
     expect(others).to.deep.equal([]);
     expect(cause).to.include({ code: 'noWorker', severity: 'stops' });
-    expect(cause?.mend).to.match(/^batchctl worker --here --until-empty/);
+    expect(cause?.fix).to.match(/^batchctl worker --here --until-empty/);
   });
 
   it('finds no cause while a worker runs the job, or once it is done', async () => {
@@ -58,7 +58,7 @@ describe('why on AWS', () => {
     const job = await workspace.submit();
     sqsProxy.fail(Number.POSITIVE_INFINITY, sqsFault(400, 'QueueDoesNotExist'));
     const [cause] = await why(job);
-    expect(cause).to.include({ code: 'queueGone', title: 'the queue of group default does not exist' });
+    expect(cause).to.include({ code: 'queueGone', message: 'the queue of group default does not exist' });
     expect(cause?.evidence[0]).to.include(`${workspace.stack}-default`);
   });
 
@@ -67,12 +67,12 @@ describe('why on AWS', () => {
     sqsProxy.fail(Number.POSITIVE_INFINITY, sqsFault(403, 'AccessDeniedException'), isAction('GetQueueAttributes'));
     const [queue] = await why(job);
     expect(queue).to.include({ code: 'accessDenied', severity: 'stops' });
-    expect(queue?.title).to.match(/^sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:\d+:lab-\S+ is denied/);
+    expect(queue?.message).to.match(/^sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:\d+:lab-\S+ is denied/);
     sqsProxy.heal();
     const answer = { kind: 'answer', status: 403, code: 'AccessDenied' } as const;
     s3Proxy.fail(Number.POSITIVE_INFINITY, answer, ({ url }) => url.includes('list-type=2'));
     const store = (await why(job)).filter(({ code }) => code === 'accessDenied');
-    expect(store[0]?.title).to.match(/^s3:ListBucket on arn:aws:s3:::lab-\S+ is denied/);
+    expect(store[0]?.message).to.match(/^s3:ListBucket on arn:aws:s3:::lab-\S+ is denied/);
   });
 
   it('credentialsRefused: says that they have expired, and how to renew them', async () => {
@@ -80,7 +80,7 @@ describe('why on AWS', () => {
     s3Proxy.fail(Number.POSITIVE_INFINITY, { kind: 'answer', status: 400, code: 'ExpiredToken' });
     const [cause] = await why(job);
     expect(cause).to.include({ code: 'credentialsRefused', severity: 'stops' });
-    expect(cause?.mend).to.include('aws sso login');
+    expect(cause?.fix).to.include('aws sso login');
   });
 
   it('credentialsEnding: reports credentials that expire within the hour', async () => {
@@ -91,7 +91,7 @@ describe('why on AWS', () => {
     });
     const causes = await why(job, env);
     expect(codesIn(causes)).to.deep.equal(['noWorker', 'credentialsEnding']);
-    expect(causes[1]?.mend).to.include('aws sso login --profile lab');
+    expect(causes[1]?.fix).to.include('aws sso login --profile lab');
   });
 
   it('queueUnreachable: reports an unreachable service within seconds', async () => {
@@ -115,7 +115,7 @@ describe('why on AWS', () => {
     expect(codesIn((await whyJob(async () => platform, job)).causes)).to.deep.equal(['noWorker']);
     const later = await platformAhead(workspace, LATER);
     const found = (await whyJob(async () => later, job)).causes.find(({ code }) => code === 'missingTasks');
-    expect(found?.title).to.match(/^3 tasks are neither decided nor in the queue of group default/);
+    expect(found?.message).to.match(/^3 tasks are neither decided nor in the queue of group default/);
   });
 
   it('deadLetters: reports dead letters with their reasons', async () => {
@@ -129,8 +129,8 @@ describe('why on AWS', () => {
     const found = await until('its dead letter is seen', async () =>
       (await whyJob(async () => later, job)).causes.find(({ code }) => code === 'deadLetters'),
     );
-    expect(found.title).to.include('a stranger buried it');
-    expect(found.mend).to.include(`batchctl queue redrive --group default --job ${job}`);
+    expect(found.message).to.include('a stranger buried it');
+    expect(found.fix).to.include(`batchctl queue redrive --group default --job ${job}`);
   });
 
   it('warns once of a queue that differs from the profile, at submit and when a worker starts', async () => {

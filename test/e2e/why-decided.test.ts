@@ -25,8 +25,8 @@ describe('why: decisions and failures', () => {
     const job = await workspace.submit();
     await workspace.run(['pause', job]);
     const cause = await untilCause(await workspace.platform(), job, 'paused');
-    expect(cause.title).to.match(/^\S+@\S+ paused it \S+ ago$/);
-    expect(cause.mend).to.equal(`batchctl resume ${job}`);
+    expect(cause.message).to.match(/^\S+@\S+ paused it \S+ ago$/);
+    expect(cause.fix).to.equal(`batchctl resume ${job}`);
     expect(await causeCodesOf(await workspace.platform(), job), 'a paused job needs no worker').to.deep.equal([
       'paused',
     ]);
@@ -37,7 +37,7 @@ describe('why: decisions and failures', () => {
     await workspace.work({}, '--slots', '1');
     const platform = await workspace.platform();
     const cause = await untilCause(platform, job, 'halted');
-    expect(cause.title).to.include('the guard "halt" paused it').and.include('5 % or more');
+    expect(cause.message).to.include('the guard "halt" paused it').and.include('5 % or more');
     expect(await causeCodesOf(platform, job)).to.include('failing');
   });
 
@@ -48,14 +48,14 @@ describe('why: decisions and failures', () => {
     );
     await workspace.work({}, '--slots', '1');
     const cause = await untilCause(await workspace.platform(), job, 'stopped');
-    expect(cause.mend).to.include(`batchctl retry ${job}`);
+    expect(cause.fix).to.include(`batchctl retry ${job}`);
   });
 
   it('says who cancelled it', async () => {
     const job = await workspace.submit();
     await workspace.run(['cancel', job, '--yes']);
     const cause = await untilCause(await workspace.platform(), job, 'cancelled');
-    expect(cause.title).to.match(/^it was cancelled by \S+@\S+, \S+ ago$/);
+    expect(cause.message).to.match(/^it was cancelled by \S+@\S+, \S+ ago$/);
   });
 
   it('says that its submission was killed halfway', async () => {
@@ -64,7 +64,7 @@ describe('why: decisions and failures', () => {
     const platform = await workspace.platform();
     const { job } = await whyJob(async () => platform, 'claims');
     const cause = await untilCause(platform, job ?? '', 'submissionUnfinished');
-    expect(cause.mend).to.include(`batchctl verify ${job} --repair`);
+    expect(cause.fix).to.include(`batchctl verify ${job} --repair`);
     await workspace.run(['verify', job ?? '', '--repair']);
     expect(await causeCodesOf(platform, job ?? '')).to.deep.equal(['noWorker']);
   });
@@ -76,7 +76,7 @@ describe('why: decisions and failures', () => {
     const notBefore = new Date(Date.now() + 5_400_000).toISOString();
     await platform.store.put(jobKey(job), JSON.stringify({ ...record, notBefore }));
     const cause = await untilCause(platform, job, 'notDue');
-    expect(cause.title).to.match(/^it starts in 1h/);
+    expect(cause.message).to.match(/^it starts in 1h/);
     expect(await causeCodesOf(platform, job)).to.deep.equal(['notDue']);
   });
 
@@ -85,10 +85,10 @@ describe('why: decisions and failures', () => {
     await workspace.work();
     const platform = await workspace.platform();
     const failing = await untilCause(platform, job, 'failing');
-    expect(failing.title).to.include('4 tasks of price failed for good: exit 7, "bad row');
-    expect(failing.mend).to.match(new RegExp(`^batchctl retry ${job} --cause \\w{6},`));
+    expect(failing.message).to.include('4 tasks of price failed for good: exit 7, "bad row');
+    expect(failing.fix).to.match(new RegExp(`^batchctl retry ${job} --cause \\w{6},`));
     const blocked = await untilCause(platform, job, 'gatherBlocked');
-    expect(blocked.title).to.equal("total can't start: 4 chains before it failed for good, 0 are tolerated");
+    expect(blocked.message).to.equal("total can't start: 4 chains before it failed for good, 0 are tolerated");
     expect(await causeCodesOf(platform, job)).to.deep.equal(['failing', 'gatherBlocked']);
   });
 
@@ -97,10 +97,10 @@ describe('why: decisions and failures', () => {
     await workspace.work();
     const platform = await workspace.platform();
     await workspace.run(['retry', job, '--canary', '1']);
-    expect((await untilCause(platform, job, 'canaryRunning')).title).to.include('0 of 1 have succeeded so far');
+    expect((await untilCause(platform, job, 'canaryRunning')).message).to.include('0 of 1 have succeeded so far');
     await workspace.work();
     const held = await untilCause(platform, job, 'canaryHeld');
-    expect(held.title).to.include('round 1 is held back').and.include('price/1 failed for good again');
+    expect(held.message).to.include('round 1 is held back').and.include('price/1 failed for good again');
   });
 
   it('says that a control total does not hold', async () => {
@@ -110,7 +110,7 @@ describe('why: decisions and failures', () => {
     );
     await workspace.work();
     const platform = await workspace.platform();
-    expect((await untilCause(platform, job, 'expectUnmet')).title).to.include(
+    expect((await untilCause(platform, job, 'expectUnmet')).message).to.include(
       'price.rows == 3 does not hold: 2 and 3, a difference of -1',
     );
     expect(await causeCodesOf(platform, job)).to.deep.equal(['expectUnmet']);
@@ -152,7 +152,7 @@ describe('why: unavailable services', () => {
     const { job: found, causes } = jsonOf(await workspace.run(['why', '--json']), 11);
     expect(found).to.equal(null);
     expect(causes[0]).to.include({ code: 'damaged' });
-    expect(causes[0].mend).to.include('batchctl ledger rebuild');
+    expect(causes[0].fix).to.include('batchctl ledger rebuild');
   });
 
   it('reports a store that denies listing', async () => {
@@ -162,7 +162,7 @@ describe('why: unavailable services', () => {
     };
     const store = wrapStore(platform.store, { list: refuse, keys: refuse });
     const cause = await untilCause({ ...platform, store }, job, 'storeUnreachable');
-    expect(cause).to.deep.include({ severity: 'stops', mend: 'check the disk' });
+    expect(cause).to.deep.include({ severity: 'stops', fix: 'check the disk' });
   });
 
   it('reports a journal entry of a newer format', async () => {

@@ -77,24 +77,24 @@ describe('why: Auto Scaling groups', () => {
     const causes = await why(await submit());
     expect(codesIn(causes)).to.deep.equal(['groupMissing']);
     expect(causes[0]?.severity).to.equal('stops');
-    expect(causes[0]?.mend).to.match(/^batchctl infra up/);
+    expect(causes[0]?.fix).to.match(/^batchctl infra up/);
   });
 
   it('groupManualAtZero: names both commands', async () => {
     await make({ mode: 'manual' });
     const causes = await why(await submit());
     expect(codesIn(causes)).to.deep.equal(['groupManualAtZero']);
-    expect(causes[0]?.mend).to.include('batchctl scale 1').and.include('--auto');
+    expect(causes[0]?.fix).to.include('batchctl scale 1').and.include('--auto');
   });
 
   it('noWorker: reports an automatic group at zero, which following the job would raise', async () => {
     await make();
     const causes = await why(await submit());
     expect(codesIn(causes)).to.deep.equal(['noWorker']);
-    expect(causes[0]?.mend).to.equal('batchctl scale 1');
+    expect(causes[0]?.fix).to.equal('batchctl scale 1');
   });
 
-  for (const [code, mend] of [
+  for (const [code, fix] of [
     ['capacity', 'groups.default.instances'],
     ['quota', 'Service Quotas'],
     ['price', 'maximum spot price'],
@@ -113,9 +113,9 @@ describe('why: Auto Scaling groups', () => {
       const found = await until('it is found', async () =>
         (await why(job)).find((cause) => cause.code === 'launchFailed'),
       );
-      expect(found.title).to.include(`fail to launch (${code}): 1 of 3`);
+      expect(found.message).to.include(`fail to launch (${code}): 1 of 3`);
       expect(found.evidence[0]).to.match(/^\d{4}-\d\d-\d\dT\S+Z: \S/);
-      expect(found.mend).to.include(mend);
+      expect(found.fix).to.include(fix);
     });
   }
 
@@ -138,7 +138,7 @@ describe('why: Auto Scaling groups', () => {
     const [held, ...more] = await why(job);
     expect(more).to.deep.equal([]);
     expect(held).to.include({ code: 'groupHeld', severity: 'stops' });
-    expect(held?.mend)
+    expect(held?.fix)
       .to.match(/^batchctl workers logs i-00000000000000003/)
       .and.to.include('batchctl scale 1');
   });
@@ -152,8 +152,8 @@ describe('why: Auto Scaling groups', () => {
     const { causes } = await whyJob(async () => later, job);
     const found = causes.find(({ code }) => code === 'instancesWithoutWorkers');
     expect(found).to.include({ severity: 'stops' });
-    expect(found?.title).to.include(first?.id);
-    expect(found?.mend).to.match(/^batchctl workers logs i-/);
+    expect(found?.message).to.include(first?.id);
+    expect(found?.fix).to.match(/^batchctl workers logs i-/);
     expect(codesIn(causes)).not.to.include('workerStarting');
   });
 
@@ -167,7 +167,7 @@ describe('why: Auto Scaling groups', () => {
     // 100 messages of 600 s on two slots, one instance up: 1 + (60,000 - 3,600) / 3,420 = 17.5
     await record(job, ['done'], 600);
     const found = (await why(job)).find(({ code }) => code === 'groupAtMax');
-    expect(found).to.include({ severity: 'slows', mend: 'batchctl scale 18 --max 18' });
+    expect(found).to.include({ severity: 'slows', fix: 'batchctl scale 18 --max 18' });
   });
 
   it('interruptionStorm: says how many attempts were interrupted, and how to avoid that', async () => {
@@ -181,8 +181,8 @@ describe('why: Auto Scaling groups', () => {
       1,
     );
     const found = (await why(job)).find(({ code }) => code === 'interruptionStorm');
-    expect(found?.title).to.match(/^12 attempts of price were interrupted, of 12 that ended/);
-    expect(found?.mend).to.include('fallback: GROUP');
+    expect(found?.message).to.match(/^12 attempts of price were interrupted, of 12 that ended/);
+    expect(found?.fix).to.include('fallback: GROUP');
   });
 
   it('allProtected: says that a smaller size waits for working instances', async () => {
@@ -202,7 +202,7 @@ describe('why: Auto Scaling groups', () => {
     expectExit(await workspace.run(['scale', '1']));
     const found = (await why(job)).find(({ code }) => code === 'allProtected');
     expect(found).to.include({ severity: 'note' });
-    expect(found?.title).to.include('should have 1, but keeps 2 instances');
+    expect(found?.message).to.include('should have 1, but keeps 2 instances');
   });
 
   it("accessDenied and groupUnreachable: reports that Auto Scaling can't be asked, and everything else", async () => {
@@ -211,7 +211,7 @@ describe('why: Auto Scaling groups', () => {
     cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'no');
     const [denied] = await why(job);
     expect(denied).to.include({ code: 'accessDenied' });
-    expect(denied?.title).to.include('autoscaling:DescribeAutoScalingGroups');
+    expect(denied?.message).to.include('autoscaling:DescribeAutoScalingGroups');
     cloud.failNext('autoscaling:DescribeAutoScalingGroups', 400, 'Throttling', 'Rate exceeded', 6);
     const causes = await why(job);
     expect(codesIn(causes)).to.include('groupUnreachable');

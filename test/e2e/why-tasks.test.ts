@@ -20,10 +20,10 @@ describe('why: tasks that do not end', () => {
     const job = await submitJob(workspace, rangeJobFile(6, oneWaits(workspace), { gather: true }));
     const { platform, worker } = await startWorker(workspace, 'w-straggling', 2);
     const cause = await untilCause(platform, job, 'straggler');
-    expect(cause.title).to.match(
+    expect(cause.message).to.match(
       /^total waits for price\/0: it has run for [\d.]+s on w-\w+, the median is [\d.]+m?s$/,
     );
-    expect(cause.mend).to.include(`batchctl logs ${job} price/0 --follow`).and.include(`batchctl kill ${job} `);
+    expect(cause.fix).to.include(`batchctl logs ${job} price/0 --follow`).and.include(`batchctl kill ${job} `);
     workspace.write('go', '');
     await worker.drain();
   });
@@ -32,7 +32,7 @@ describe('why: tasks that do not end', () => {
     const job = await submitJob(workspace, rangeJobFile(120, oneWaits(workspace, 'sleep 0.1; echo done')));
     const { platform, worker } = await startWorker(workspace, 'w-slow-task', 2);
     const cause = await untilCause(platform, job, 'slowTasks');
-    expect(cause.title).to.include('1 task of price is far slower').and.include('price/0');
+    expect(cause.message).to.include('1 task of price is far slower').and.include('price/0');
     workspace.write('go', '');
     await worker.stop();
   });
@@ -43,8 +43,8 @@ describe('why: tasks that do not end', () => {
     const job = await submitJob(workspace, rangeJobFile(30, 'sleep 2'));
     const { platform, worker } = await startWorker(workspace, 'w-slow-step', 4);
     const cause = await untilCause(platform, job, 'slowStep');
-    expect(cause.title).to.match(/^a task of price takes [\d.]+s; in the previous run it took [\d.]+m?s$/);
-    expect(cause.mend).to.include(`--compare ${before}`);
+    expect(cause.message).to.match(/^a task of price takes [\d.]+s; in the previous run it took [\d.]+m?s$/);
+    expect(cause.fix).to.include(`--compare ${before}`);
     await worker.stop();
   });
 
@@ -55,7 +55,7 @@ describe('why: tasks that do not end', () => {
     );
     const { platform, worker } = await startWorker(workspace, 'w-backoff', 2);
     const cause = await untilCause(platform, job, 'backoff');
-    expect(cause.title).to.include('to be retried after a failed attempt: the first is due in');
+    expect(cause.message).to.include('to be retried after a failed attempt: the first is due in');
     expect(cause.evidence.join()).to.include('exit 3, "no route to host"');
     await worker.stop();
   });
@@ -64,7 +64,7 @@ describe('why: tasks that do not end', () => {
     const job = await submitJob(workspace, rangeJobFile(4, waitForGoCommand(workspace), { job: { maxRunning: 1 } }));
     const { platform, worker } = await startWorker(workspace, 'w-max-job', 3);
     const cause = await untilCause(platform, job, 'maxRunning');
-    expect(cause.title).to.equal('the job runs as many tasks as it may: maxRunning is 1, 3 tasks wait');
+    expect(cause.message).to.equal('the job runs as many tasks as it may: maxRunning is 1, 3 tasks wait');
     workspace.write('go', '');
     await worker.drain();
   });
@@ -73,7 +73,7 @@ describe('why: tasks that do not end', () => {
     const job = await submitJob(workspace, rangeJobFile(4, waitForGoCommand(workspace), { step: { maxRunning: 1 } }));
     const { platform, worker } = await startWorker(workspace, 'w-max-step', 3);
     const cause = await untilCause(platform, job, 'maxRunning');
-    expect(cause.title).to.include('step price runs as many tasks as it may');
+    expect(cause.message).to.include('step price runs as many tasks as it may');
     workspace.write('go', '');
     await worker.drain();
   });
@@ -90,13 +90,13 @@ describe('why: tasks that do not end', () => {
       await worker.ended;
       if (time === 1) {
         const lost = await untilCause(platform, job, 'workerLost');
-        expect(lost.title).to.include('1 task ran on a worker that is gone (w-');
+        expect(lost.message).to.include('1 task ran on a worker that is gone (w-');
         expect(lost.severity).to.equal('waits');
       }
     }
     const cause = await untilCause(platform, job, 'leasesExpiring');
-    expect(cause.title).to.include('price/0 lost its worker or its lease 2 times');
-    expect(cause.mend).to.include('batchctl workers logs w-');
+    expect(cause.message).to.include('price/0 lost its worker or its lease 2 times');
+    expect(cause.fix).to.include('batchctl workers logs w-');
     expect(await causeCodesOf(platform, job)).to.include('noWorker');
   });
 
@@ -106,8 +106,8 @@ describe('why: tasks that do not end', () => {
     for (const attempt of ['aaaa', 'bbbb', 'cccc'])
       await platform.store.put(begunKey(job, 'price', 1, 0, attempt), '{"format":1}');
     const cause = await untilCause(platform, job, 'killsWorkers');
-    expect(cause.title).to.include('price/1 seems to kill its workers: 3 attempts');
-    expect(cause.mend).to.include(`batchctl kill ${job} price/1 --fail`);
+    expect(cause.message).to.include('price/1 seems to kill its workers: 3 attempts');
+    expect(cause.fix).to.include(`batchctl kill ${job} price/1 --fail`);
   });
 
   it('reports tasks without a message until they are sent again', async () => {
@@ -115,8 +115,8 @@ describe('why: tasks that do not end', () => {
     const platform = await workspace.platform();
     await (await platform.queue('default')).purge({});
     const cause = await untilCause(platform, job, 'missingTasks');
-    expect(cause.title).to.include('3 tasks are neither decided nor in the queue');
-    expect(cause.mend).to.equal(`batchctl verify ${job} --repair`);
+    expect(cause.message).to.include('3 tasks are neither decided nor in the queue');
+    expect(cause.fix).to.equal(`batchctl verify ${job} --repair`);
     const repaired = await workspace.run(['verify', job, '--repair']);
     expect(repaired.stderr).to.include('sent 3');
     expect(await causeCodesOf(platform, job)).to.not.include('missingTasks');
@@ -130,7 +130,7 @@ describe('why: tasks that do not end', () => {
     if (delivery === undefined) throw new Error('nothing was delivered');
     await queue.bury([{ delivery, reason: 'the archive is damaged' }]);
     const cause = await untilCause(platform, job, 'deadLetters');
-    expect(cause.title).to.include('1 task of it is in the dead-letter queue').and.include('the archive is damaged');
+    expect(cause.message).to.include('1 task of it is in the dead-letter queue').and.include('the archive is damaged');
     await workspace.run(['queue', 'redrive', '--job', job, '--yes']);
     expect(await causeCodesOf(platform, job)).to.deep.equal(['noWorker']);
   });

@@ -28,7 +28,7 @@ describe('why: no worker takes the tasks', () => {
     expect(causes).to.have.length(1);
     expect(causes[0].code).to.equal('noWorker');
     for (const command of ['batchctl scale 1,', 'batchctl worker --until-empty,', `batchctl run ${job},`])
-      expect(causes[0].mend).to.include(command);
+      expect(causes[0].fix).to.include(command);
     const text = await workspace.run(['why', job]);
     expect(text.stdout).to.include('4 tasks of price wait in group default').and.include('fix:  batchctl scale 1');
   });
@@ -61,7 +61,7 @@ describe('why: no worker takes the tasks', () => {
     );
     const last = await workspace.submit();
     const cause = await untilCause(platform, last, 'supervisorDead');
-    expect(cause.mend).to.equal('batchctl scale 2');
+    expect(cause.fix).to.equal('batchctl scale 2');
     expect(cause.severity).to.equal('stops');
   });
 
@@ -83,7 +83,7 @@ describe('why: no worker takes the tasks', () => {
     await until('it is busy', async () => (await causeCodesOf(platform, first)).length === 0);
     const second = await workspace.submit('--run-key', 'other');
     const cause = await untilCause(platform, second, 'workersBusyElsewhere');
-    expect(cause.title).to.include(first).and.include('the only slot');
+    expect(cause.message).to.include(first).and.include('the only slot');
     workspace.write('go', '');
   });
 
@@ -91,7 +91,7 @@ describe('why: no worker takes the tasks', () => {
     const job = await submitJob(workspace, rangeJobFile(2, 'echo', { step: { needs: { memory: '64GB' } } }));
     const { platform } = await startWorker(workspace, 'w-small', 2);
     const cause = await untilCause(platform, job, 'doesNotFit');
-    expect(cause.title).to.include('needs 64GB of memory').and.include('more than 4.3GB');
+    expect(cause.message).to.include('needs 64GB of memory').and.include('more than 4.3GB');
     expect(await causeCodesOf(platform, job)).to.not.include('backoff');
   });
 
@@ -105,7 +105,7 @@ describe('why: no worker takes the tasks', () => {
       return seen?.busy.length === 1;
     });
     const left = worker.drain();
-    expect((await untilCause(platform, job, 'workersLeaving')).title).to.include('w-leaver');
+    expect((await untilCause(platform, job, 'workersLeaving')).message).to.include('w-leaver');
     workspace.write('go', '');
     await left;
   });
@@ -122,7 +122,7 @@ describe('why: no worker takes the tasks', () => {
       .to.include('is too old')
       .and.include('has format 7');
     const cause = await untilCause(platform, job, 'newerFormat');
-    expect(cause.title).to.include('format 7');
+    expect(cause.message).to.include('format 7');
     expect(await causeCodesOf(platform, job))
       .to.not.include('backoff')
       .and.not.include('missingTasks');

@@ -152,7 +152,7 @@ describe('a full disk', () => {
     expect((await untilCause(platform, id, 'diskNearlyFull')).severity).to.equal('note');
     fillWhole(workspace.path('rest'));
     const full = await untilCause(platform, id, 'diskFull');
-    expect(full.title).to.include('there is no space for');
+    expect(full.message).to.include('there is no space for');
     for (const name of ['rest', 'filler']) rmSync(workspace.path(name));
     expect(await causeCodesOf(platform, id)).to.deep.equal(['noWorker']);
     await startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: true }).done;
@@ -170,7 +170,7 @@ describe('a full disk', () => {
 
   it('fails in doctor before the first job, too', async () => {
     fillWhole(workspace.path('rest'));
-    expect((await checkOf('diskSpace')).status).to.equal('fail');
+    expect((await checkOf('diskSpace')).severity).to.equal('fail');
     expect(existsSync(workspace.path('.batchctl'))).to.equal(false);
   });
 
@@ -179,7 +179,7 @@ describe('a full disk', () => {
     mkdirSync(root);
     const free = mountDisk(root, '32m,mode=700');
     try {
-      expect((await checkOf('diskSpace')).status).to.equal('fail');
+      expect((await checkOf('diskSpace')).severity).to.equal('fail');
       spawnSync('sh', ['-c', `mount -o remount,ro ${root}`]);
       expect((await checkOf('root')).message).to.include('read-only');
     } finally {
@@ -188,8 +188,8 @@ describe('a full disk', () => {
   });
 
   /** A line of `doctor` output, when doctor as a whole fails. */
-  const checkOf = async (name: string): Promise<{ readonly status: string; readonly message: string }> => {
+  const checkOf = async (name: string): Promise<{ readonly severity: string; readonly message: string }> => {
     const lines = jsonLinesOf(await workspace.run(['doctor', '--json']), 3);
-    return lines.find(({ check }) => check === name);
+    return lines.find(({ code }) => code === name);
   };
 });

@@ -107,7 +107,7 @@ describe('a bucket reached by TLS', () => {
     const found = await resource.look();
     const lacks = found.state === 'lacks' ? found.lacks : [];
     expect(lacks.map(({ what }) => what)).to.deep.equal([LACK]);
-    expect(lacks[0]?.mend).to.include(`get-bucket-policy --bucket ${Bucket}`).and.include(JSON.stringify(tlsOnly()));
+    expect(lacks[0]?.fix).to.include(`get-bucket-policy --bucket ${Bucket}`).and.include(JSON.stringify(tlsOnly()));
     expect(await statements()).to.deep.equal(theirs);
   });
 });

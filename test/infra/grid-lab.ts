@@ -2,7 +2,6 @@ import type { UpdateAutoScalingGroupCommandInput } from '@aws-sdk/client-auto-sc
 import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import type { AwsProfile } from '../../src/config/load-config.ts';
-import type { Finding } from '../../src/infra/finding.ts';
 import { type GridParts, gridFacts, gridResources, managerResources } from '../../src/infra/grid.ts';
 import { InstanceProfileResource } from '../../src/infra/instance-profile.ts';
 import type { Resource, ResourceState, StackPart } from '../../src/infra/resource.ts';
@@ -10,6 +9,7 @@ import { RoleResource } from '../../src/infra/role.ts';
 import { resourcesOf } from '../../src/infra/stack.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { randomId } from '../../src/lib/id.ts';
+import type { Finding } from '../../src/model/finding.ts';
 import { useTestKeys } from '../support/aws-keys.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { forSuite } from '../support/fixture.ts';

@@ -24,9 +24,9 @@ describe("validation of a customer's key", () => {
   it("fails if the key does not allow Auto Scaling's role, with the grant that fixes it", async () => {
     const { arn } = await createKey();
     const [finding] = await findings(arn);
-    expect(finding).to.include({ status: 'fail' });
+    expect(finding).to.include({ severity: 'fail' });
     expect(finding?.message).to.include("does not allow Auto Scaling's role");
-    expect(finding?.mend).to.match(
+    expect(finding?.fix).to.match(
       new RegExp(
         `^aws kms create-grant --region us-east-1 --key-id ${arn} --grantee-principal ${role()} --operations `,
       ),
@@ -59,7 +59,7 @@ describe("validation of a customer's key", () => {
     const { arn, KeyId } = await createKey();
     await kms.disableKey({ KeyId });
     const [finding] = await findings(arn);
-    expect(finding).to.include({ status: 'fail', mend: `aws kms enable-key --key-id ${arn}` });
+    expect(finding).to.include({ severity: 'fail', fix: `aws kms enable-key --key-id ${arn}` });
   });
 
   it("warns if grants can't be read, with the grant that may be missing", async () => {
@@ -67,8 +67,8 @@ describe("validation of a customer's key", () => {
     cloud.failNext('kms:GetKeyPolicy', 400, 'AccessDeniedException');
     cloud.failNext('kms:ListGrants', 400, 'AccessDeniedException');
     const [finding] = await findings(arn);
-    expect(finding).to.include({ status: 'warn' });
-    expect(finding?.mend).to.include('aws kms create-grant');
+    expect(finding).to.include({ severity: 'warn' });
+    expect(finding?.fix).to.include('aws kms create-grant');
   });
 
   describe("without a key of the profile, of the account's default key for volumes", () => {
@@ -91,8 +91,8 @@ describe("validation of a customer's key", () => {
       expect(finding?.message).to.equal(
         `the key ${arn}, the account's default for volumes in us-east-1, does not allow Auto Scaling's role, so no instance would start`,
       );
-      expect(finding).to.include({ status: 'fail' });
-      expect(finding?.mend).to.include(`aws kms create-grant --region us-east-1 --key-id ${arn}`);
+      expect(finding).to.include({ severity: 'fail' });
+      expect(finding?.fix).to.include(`aws kms create-grant --region us-east-1 --key-id ${arn}`);
       // A key of the profile replaces it.
       const other = await createKey();
       expect((await findings(other.arn))[0]?.message).to.include(`the key ${other.arn} does not allow`);
@@ -110,9 +110,9 @@ describe("validation of a customer's key", () => {
       ] as const) {
         cloud.failNext(action, status, code);
         const [finding] = await found();
-        expect(finding, action).to.include({ status: 'warn' });
+        expect(finding, action).to.include({ severity: 'warn' });
         expect(finding?.message).to.include("it can't be checked which key encrypts volumes by default");
-        expect(finding?.mend)
+        expect(finding?.fix)
           .to.include('aws ec2 get-ebs-default-kms-key-id --region us-east-1 prints it')
           .and.include(`--key-id KEY --grantee-principal ${role()}`);
       }

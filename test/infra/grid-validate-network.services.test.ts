@@ -1,6 +1,6 @@
 // Protects: infra up names every service that workers could not reach, before it creates anything.
 import { expect } from 'chai';
-import { warningsOf } from '../../src/infra/finding.ts';
+import { warningsOf } from '../../src/infra/findings.ts';
 import { gridFacts } from '../../src/infra/grid.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { forSuite } from '../support/fixture.ts';
@@ -92,23 +92,23 @@ describe('validation of the network', () => {
     expect(await lacking()).to.deep.equal([noGroup, 's3', 'sqs', 'autoscaling', 'sts', 'ssm']);
     const [group, s3, sqs] = await all();
     const opens = `--ip-permissions 'IpProtocol=tcp,FromPort=443,ToPort=443,IpRanges=[{CidrIp=10.9.1.0/24}]'`;
-    expect(group?.mend).to.equal(
+    expect(group?.fix).to.equal(
       `ENDPOINTS=$(aws ec2 create-security-group --region us-east-1 --vpc-id ${VpcId} --group-name claims-endpoints --description "batchctl: VPC endpoints" --query GroupId --output text) && aws ec2 authorize-security-group-ingress --region us-east-1 --group-id "$ENDPOINTS" ${opens}`,
     );
     const make = `aws ec2 create-vpc-endpoint --region us-east-1 --vpc-id ${VpcId} --service-name com.amazonaws.us-east-1`;
-    expect(s3?.mend).to.equal(`${make}.s3 --vpc-endpoint-type Gateway --route-table-ids ${RouteTableId}`);
+    expect(s3?.fix).to.equal(`${make}.s3 --vpc-endpoint-type Gateway --route-table-ids ${RouteTableId}`);
     const interface_ = '--vpc-endpoint-type Interface --private-dns-enabled';
-    expect(sqs?.mend).to.equal(`${make}.sqs ${interface_} --subnet-ids ${SubnetId} --security-group-ids "$ENDPOINTS"`);
+    expect(sqs?.fix).to.equal(`${make}.sqs ${interface_} --subnet-ids ${SubnetId} --security-group-ids "$ENDPOINTS"`);
     const GroupId = await addSecurityGroup(subnet, 'claims-endpoints');
     const [closed] = await all();
     expect(closed).to.deep.equal({
-      status: 'fail',
+      severity: 'fail',
       message: `${GroupId} does not accept connections from workers at port 443, for endpoints`,
-      mend: `aws ec2 authorize-security-group-ingress --region us-east-1 --group-id ${GroupId} ${opens}`,
+      fix: `aws ec2 authorize-security-group-ingress --region us-east-1 --group-id ${GroupId} ${opens}`,
     });
     await allowFrom(GroupId, { CidrIp: '10.9.0.0/16' });
     expect(await lacking()).to.deep.equal(['s3', 'sqs', 'autoscaling', 'sts', 'ssm']);
-    expect((await all())[1]?.mend).to.include(`--security-group-ids ${GroupId}`);
+    expect((await all())[1]?.fix).to.include(`--security-group-ids ${GroupId}`);
     await addS3Endpoint(subnet);
     expect(await lacking()).to.deep.equal(['sqs', 'autoscaling', 'sts', 'ssm']);
     await addEndpoints(subnet, GroupId, ['sqs', 'autoscaling', 'sts', 'ssm']);
@@ -126,15 +126,15 @@ describe('validation of the network', () => {
     await others.ec2.modifyVpcAttribute({ VpcId, EnableDnsHostnames: { Value: false } });
     expect(await found()).to.deep.equal([
       {
-        status: 'fail',
+        severity: 'fail',
         message: `${VpcId}: enableDnsHostnames is off, so the names of services don't lead to endpoints in it`,
-        mend: `${change} --enable-dns-hostnames '{"Value":true}'`,
+        fix: `${change} --enable-dns-hostnames '{"Value":true}'`,
       },
     ]);
     await others.ec2.modifyVpcAttribute({ VpcId, EnableDnsSupport: { Value: false } });
     const [both] = await found();
     expect(both?.message).to.include('enableDnsSupport and enableDnsHostnames are off');
-    expect(both?.mend).to.equal(
+    expect(both?.fix).to.equal(
       `${change} --enable-dns-support '{"Value":true}' && ${change} --enable-dns-hostnames '{"Value":true}'`,
     );
     cloud.failNext('ec2:DescribeVpcAttribute', 403, 'UnauthorizedOperation', 'no', 2);
@@ -157,7 +157,7 @@ describe('validation of the network', () => {
     const sqs = (await validated({ network: { subnets, publicIp: false } }))[2];
     const [first = ''] = subnets.slice(0, 2).sort();
     const named = [first, subnets[2] ?? ''].sort();
-    expect(sqs?.mend).to.include(`--subnet-ids ${named.join(' ')} --security-group-ids`);
+    expect(sqs?.fix).to.include(`--subnet-ids ${named.join(' ')} --security-group-ids`);
     expect(sqs?.message).to.include('(it needs one subnet per zone, and serves the others there)');
   });
 
@@ -174,7 +174,7 @@ describe('validation of the network', () => {
       const all = await validated({ network: { subnets: [SubnetId], publicIp: false, ...network }, groups, ...more });
       for (const { message } of all)
         expect(message).to.match(/^the endpoint vpce-\w+ of \w+ does not accept connections from workers/);
-      return [...new Set(all.map(({ mend }) => mend))];
+      return [...new Set(all.map(({ fix }) => fix))];
     };
     const opens = `aws ec2 authorize-security-group-ingress --region us-east-1 --group-id ${endpoints} --ip-permissions`;
     const ports = 'IpProtocol=tcp,FromPort=443,ToPort=443';
@@ -208,7 +208,7 @@ describe('validation of the network', () => {
     const onDemand = { groups: { default: { instances: ['c7g.large'], spot: false } } };
     const more = async (settings: object): Promise<readonly string[]> => {
       const all = await validated({ network, ...onDemand, ...settings });
-      const services = all.map(({ status, message }) => `${status} ${/no route to (\w+)/.exec(message)?.[1]}`);
+      const services = all.map(({ severity, message }) => `${severity} ${/no route to (\w+)/.exec(message)?.[1]}`);
       return services.slice(1).filter((each) => !/ (s3|sqs|autoscaling|sts)$/.test(each));
     };
     expect(await more({})).to.deep.equal([]);
@@ -231,18 +231,18 @@ describe('validation of the network', () => {
     };
     const [finding, ...others] = await ec2Findings({ budget: { month: 500 } });
     expect(others).to.deep.equal([]);
-    expect(finding?.status).to.equal('fail');
+    expect(finding?.severity).to.equal('fail');
     expect(finding?.message).to.include('spot prices are unknown, so jobs with a cost limit get no instances');
-    expect(finding?.mend).to.include('--service-name com.amazonaws.us-east-1.ec2');
+    expect(finding?.fix).to.include('--service-name com.amazonaws.us-east-1.ec2');
     // A job may have a limit that the profile doesn't know.
-    expect((await ec2Findings({})).map(({ status }) => status)).to.deep.equal(['warn']);
+    expect((await ec2Findings({})).map(({ severity }) => severity)).to.deep.equal(['warn']);
     const GroupId = await addSecurityGroup(subnet, 'open');
     await allowFrom(GroupId, { CidrIp: '0.0.0.0/0' });
     await addS3Endpoint(subnet);
     await addEndpoints(subnet, GroupId);
     const all = await validated({ network, groups: { default: { instances: ['c7g.large', 'm7g.large'] } } });
     expect(
-      all.map(({ status }) => status),
+      all.map(({ severity }) => severity),
       'its security group too',
     ).to.deep.equal(['warn', 'warn']);
     const onePrice = { 'c7g.large': 0.04 };
@@ -262,9 +262,9 @@ describe('validation of the network', () => {
     const make = `aws ec2 create-vpc-endpoint --region us-east-1 --vpc-id ${VpcId} --service-name com.amazonaws.us-east-1.s3`;
     expect(await validated({ network })).to.deep.equal([
       {
-        status: 'warn',
+        severity: 'warn',
         message: `${SubnetId}: S3 is reached through a NAT gateway, which costs about 0.045 USD per GB; a gateway endpoint is free`,
-        mend: `${make} --vpc-endpoint-type Gateway --route-table-ids ${RouteTableId}`,
+        fix: `${make} --vpc-endpoint-type Gateway --route-table-ids ${RouteTableId}`,
       },
     ]);
     await addS3Endpoint(subnet);
@@ -276,7 +276,7 @@ describe('validation of the network', () => {
 
   it('rejects an internet gateway if instances have no public address', async () => {
     const findings = await validated({ network: { publicIp: false } });
-    expect(findings.map(({ status }) => status)).to.deep.equal(['fail', 'fail', 'fail', 'fail', 'fail', 'warn']);
+    expect(findings.map(({ severity }) => severity)).to.deep.equal(['fail', 'fail', 'fail', 'fail', 'fail', 'warn']);
   });
 
   it('says that there is no default VPC', async () => {
@@ -294,10 +294,10 @@ describe('validation of the network', () => {
     const [finding, ...others] = await validateStack(other.parts, gridFacts(other.parts), 'grid');
     expect(others).to.deep.equal([]);
     expect(finding).to.include({
-      status: 'fail',
+      severity: 'fail',
       message: 'the profile has no subnets, and eu-west-2 has no default VPC',
     });
-    expect(finding?.mend).to.include('set network.subnets').and.include('aws ec2 create-default-vpc');
+    expect(finding?.fix).to.include('set network.subnets').and.include('aws ec2 create-default-vpc');
     await other.close();
     close();
   });

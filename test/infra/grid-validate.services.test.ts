@@ -1,7 +1,7 @@
 // Protects: infra up finds every mistake in the configuration of groups, and its fix, before it changes anything.
 import { expect } from 'chai';
 import { quotaCheck } from '../../src/adapters/aws/vcpu-quotas.ts';
-import { type Finding, requireValid } from '../../src/infra/finding.ts';
+import { requireValid } from '../../src/infra/findings.ts';
 import { gridFacts, subnetsFor } from '../../src/infra/grid.ts';
 import { policyFor } from '../../src/infra/policies.ts';
 import type { StackPart } from '../../src/infra/resource.ts';
@@ -9,6 +9,7 @@ import { toTagList } from '../../src/infra/tags.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { homeOf } from '../../src/lib/home.ts';
 import { HOME_TAG, STACK_TAG } from '../../src/lib/stack-names.ts';
+import type { Finding } from '../../src/model/finding.ts';
 import { forSuite } from '../support/fixture.ts';
 import { accountClients, createPolicy } from '../support/grid/account-clients.ts';
 import { startCloud } from '../support/grid/cloud.ts';
@@ -106,9 +107,9 @@ describe('validation of groups', () => {
   for (const [mistake, settings, message, fix] of table) {
     it(`fails, and says how to fix it: ${mistake}`, async () => {
       const first = await onlyFinding(settings);
-      expect(first).to.include({ status: 'fail' });
+      expect(first).to.include({ severity: 'fail' });
       expect(first.message).to.include(message);
-      expect(first.mend).to.include(fix);
+      expect(first.fix).to.include(fix);
     });
   }
 
@@ -134,11 +135,11 @@ describe('validation of groups', () => {
       validated({ network: { subnets: await inZones(...zones) }, groups: { default: { instances } } });
     // As on AWS, the zone us-east-1e has no new types.
     const [none] = await offered(['c5.large'], 'us-east-1e');
-    expect(none).to.include({ status: 'fail' });
+    expect(none).to.include({ severity: 'fail' });
     expect(none?.message).to.equal('groups.default.instances: none of c5.large is offered in us-east-1e');
-    expect(none?.mend).to.include('us-east-1a, us-east-1b, us-east-1c, us-east-1d, us-east-1f');
+    expect(none?.fix).to.include('us-east-1a, us-east-1b, us-east-1c, us-east-1d, us-east-1f');
     const [bare] = await offered(['c5.large'], 'us-east-1a', 'us-east-1e');
-    expect(bare).to.include({ status: 'warn' });
+    expect(bare).to.include({ severity: 'warn' });
     expect(bare?.message).to.match(
       /^groups.default: no instance can start in subnet-\w+, as none of its types is offered there$/,
     );
@@ -174,9 +175,9 @@ describe('validation of groups', () => {
   it('says that SimpleDB does not exist in the region, and what to use instead', async () => {
     cloud.failNext('sdb:ListDomains', 503, 'ServiceUnavailable', 'not here', 3);
     const finding = await onlyFinding({ ledger: { kind: 'simpledb' } }, 'data');
-    expect(finding).to.include({ status: 'fail' });
+    expect(finding).to.include({ severity: 'fail' });
     expect(finding.message).to.include('SimpleDB does not respond in us-east-1');
-    expect(finding.mend).to.include('set ledger to { "kind": "store" }');
+    expect(finding.fix).to.include('set ledger to { "kind": "store" }');
     expect(await validated({ ledger: { kind: 'simpledb' } }, 'data')).to.deep.equal([]);
   });
 
@@ -188,9 +189,9 @@ describe('validation of groups', () => {
       'The AWS Access Key Id needs a subscription for the service',
     );
     const finding = await onlyFinding({ ledger: { kind: 'simpledb' } }, 'data');
-    expect(finding).to.include({ status: 'fail' });
+    expect(finding).to.include({ severity: 'fail' });
     expect(finding.message).to.include('SimpleDB is not offered to this account').and.include('OptInRequired');
-    expect(finding.mend).to.include('set ledger to { "kind": "store" }');
+    expect(finding.fix).to.include('set ledger to { "kind": "store" }');
   });
 
   it("accepts a boundary that allows what roles need, says what another lacks, and warns if it can't be read", async () => {
@@ -210,17 +211,17 @@ describe('validation of groups', () => {
     ];
     const permissionsBoundary = await createPolicy(others, 'narrow', ...narrow);
     const lacking = await validated({ iam: { permissionsBoundary }, manager: {} }, 'iam');
-    expect(lacking.map(({ status }) => status)).to.deep.equal(['warn', 'warn']);
+    expect(lacking.map(({ severity }) => severity)).to.deep.equal(['warn', 'warn']);
     expect(lacking[0]?.message).to.match(
       /^iam.permissionsBoundary does not allow s3:DeleteObject, sqs:ReceiveMessage, ec2:DescribeSpotPriceHistory, which the role [\w-]+-worker needs$/,
     );
     expect(lacking[1]?.message).to.include('ec2:AssociateAddress, which the role ').and.include('-manager needs');
-    expect(lacking[0]?.mend).to.include(permissionsBoundary).and.include('infra policies --for worker');
+    expect(lacking[0]?.fix).to.include(permissionsBoundary).and.include('infra policies --for worker');
     const existing = { permissionsBoundary, workerProfile: 'theirs' };
     expect(await validated({ iam: existing }, 'iam')).to.deep.equal([]);
     cloud.failNext('iam:GetPolicy', 403, 'AccessDenied', 'not you');
     const [denied] = await validated({ iam }, 'iam');
-    expect(denied).to.include({ status: 'warn' });
+    expect(denied).to.include({ severity: 'warn' });
     expect(denied?.message).to.match(/^not validated: could not read the permissions boundary: iam:GetPolicy/);
   });
 
@@ -234,16 +235,16 @@ describe('validation of groups', () => {
       'aws service-quotas request-service-quota-increase --region us-east-1 --service-code ec2 --quota-code';
     expect(await validated({ groups, manager: {} })).to.deep.equal([
       {
-        status: 'warn',
+        severity: 'warn',
         message:
           "groups.default, groups.more at maximum size: 112020 vCPUs of spot instances of standard (A, C, D, H, I, M, R, T, Z), but the account's quota in us-east-1 (L-34B43A08), which also counts other instances, is 100000",
-        mend: `${request} L-34B43A08 --desired-value 112020, or use a smaller \`max\``,
+        fix: `${request} L-34B43A08 --desired-value 112020, or use a smaller \`max\``,
       },
       {
-        status: 'warn',
+        severity: 'warn',
         message:
           "groups.gpu at maximum size: 120000 vCPUs of on-demand instances of G and VT, but the account's quota in us-east-1 (L-DB2E81BA), which also counts other instances, is 100000",
-        mend: `${request} L-DB2E81BA --desired-value 120000, or use a smaller \`max\``,
+        fix: `${request} L-DB2E81BA --desired-value 120000, or use a smaller \`max\``,
       },
     ]);
     expect(await validated({ groups, manager: {} }, 'manager')).to.deep.equal([]);
@@ -260,10 +261,10 @@ describe('validation of groups', () => {
       cloud.failNext('servicequotas:GetServiceQuota', status, code, 'no', times);
       const [unknown] = await validated(one);
       expect(unknown, code).to.deep.equal({
-        status: 'warn',
+        severity: 'warn',
         message:
           "groups.default at maximum size: 40 vCPUs of spot instances of standard (A, C, D, H, I, M, R, T, Z); the account's quota (L-34B43A08) is unknown",
-        mend: 'check with: aws service-quotas get-service-quota --region us-east-1 --service-code ec2 --quota-code L-34B43A08',
+        fix: 'check with: aws service-quotas get-service-quota --region us-east-1 --service-code ec2 --quota-code L-34B43A08',
       });
     }
   });
@@ -274,10 +275,10 @@ describe('validation of groups', () => {
     const run = async (spot: number) => quotaCheck(clients, uses(spot)).run(new AbortController().signal);
     cloud.takeCalls();
     expect(await run(20)).to.deep.equal({
-      status: 'pass',
+      severity: 'pass',
       message:
         "at maximum size, all groups together stay within the account's vCPU quotas: 40 of 100000 (L-34B43A08), 2 of 100000 (L-1216C47A)",
-      mend: null,
+      fix: null,
     });
     const calls = takePermissions(cloud, { stack: resources.profile.stack });
     expect([...new Set(calls.map(({ action }) => action))]).to.deep.equal([
@@ -287,20 +288,20 @@ describe('validation of groups', () => {
     for (const role of ['admin', 'operator'] as const)
       expect(deniedBy(policyFor(role, resources.profile), calls), role).to.deep.equal([]);
     const exceeded = await run(60_000);
-    expect(exceeded).to.include({ status: 'warn' });
-    expect(exceeded.mend).to.include('--quota-code L-34B43A08 --desired-value 120000');
+    expect(exceeded).to.include({ severity: 'warn' });
+    expect(exceeded.fix).to.include('--quota-code L-34B43A08 --desired-value 120000');
     for (const action of ['ec2:DescribeInstanceTypes', 'servicequotas:GetServiceQuota']) {
       cloud.failNext(action, 403, 'AccessDeniedException', 'not you');
       const denied = await run(20);
-      expect(denied).to.include({ status: 'warn' });
+      expect(denied).to.include({ severity: 'warn' });
       expect(denied.message).to.include(`vCPU quotas are unknown: ${action} on`);
-      expect(denied.mend).to.include('batchctl infra policies');
+      expect(denied.fix).to.include('batchctl infra policies');
     }
   });
 
   it('fails if an instance profile that someone else creates does not exist', async () => {
     const [missing] = await validated({ iam: { workerProfile: 'theirs' } }, 'grid');
-    expect(missing).to.include({ status: 'fail', message: 'the instance profile theirs does not exist' });
+    expect(missing).to.include({ severity: 'fail', message: 'the instance profile theirs does not exist' });
     expect(await validated({}, 'grid')).to.deep.equal([]);
   });
 
@@ -309,13 +310,13 @@ describe('validation of groups', () => {
     const { stack } = before.profile;
     await up(before.grid);
     const one = await onlyFinding({ stack, groups: { default: {} } });
-    expect(one).to.include({ status: 'fail' });
+    expect(one).to.include({ severity: 'fail' });
     expect(one?.message).to.include('gpu is no longer in the configuration, but still exists, with 1 instance');
-    expect(one?.mend).to.include(`batchctl infra down --group gpu --confirm ${stack}`);
-    expect((await validated({ stack, groups: { default: {} } }, 'grid')).map(({ status }) => status)).to.deep.equal([
-      'warn',
-    ]);
-    expect((await validated({ stack, groups: { default: {} } }, 'iam')).map(({ status }) => status)).to.deep.equal([
+    expect(one?.fix).to.include(`batchctl infra down --group gpu --confirm ${stack}`);
+    expect((await validated({ stack, groups: { default: {} } }, 'grid')).map(({ severity }) => severity)).to.deep.equal(
+      ['warn'],
+    );
+    expect((await validated({ stack, groups: { default: {} } }, 'iam')).map(({ severity }) => severity)).to.deep.equal([
       'fail',
     ]);
     expect(await validated({ stack, groups: { default: {}, gpu: {} } })).to.deep.equal([]);
@@ -332,7 +333,7 @@ describe('validation of groups', () => {
     expect(cloud.takeCalls().map(({ action }) => action)).to.deep.equal(['DescribeAutoScalingGroups']);
     cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'not you');
     const denied = await validateStack(other.parts, gridFacts(other.parts), 'iam');
-    expect(denied.map(({ status }) => status)).to.deep.equal(['warn']);
+    expect(denied.map(({ severity }) => severity)).to.deep.equal(['warn']);
     await other.close();
   });
 });

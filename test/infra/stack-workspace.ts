@@ -15,7 +15,7 @@ export interface Line {
   readonly why: string | null;
   readonly changes: readonly string[];
   readonly differences: readonly string[];
-  readonly lacks: readonly { readonly what: string; readonly mend: string }[];
+  readonly lacks: readonly { readonly what: string; readonly fix: string }[];
 }
 
 export interface Output<L = Line> {

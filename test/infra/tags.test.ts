@@ -11,7 +11,7 @@ describe('tags', () => {
     only: StackPart | null = null,
   ): Promise<readonly string[]> => {
     const all = validateTags(await awsProfile({ ...fields, tags }), (part) => only === null || only === part);
-    for (const { status, mend } of all) expect([status, mend]).to.deep.equal(['fail', mend]);
+    for (const { severity, fix } of all) expect([severity, fix]).to.deep.equal(['fail', fix]);
     return all.map(({ message }) => message);
   };
   const EXISTING_PROFILES = { iam: { workerProfile: 'theirs', managerProfile: 'theirs' } };

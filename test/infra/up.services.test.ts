@@ -69,8 +69,8 @@ describe('infra up of the data part', () => {
     expectActions(await up(), 'keep');
     const { PublicAccessBlockConfiguration: block } = await s3.getPublicAccessBlock({ Bucket: stack });
     expect(Object.values(block ?? {})).to.deep.equal([true, true, true, true]);
-    const checks = await workspace.answer<{ readonly status: string }>(['doctor']);
-    expect(checks.filter(({ status }) => status !== 'pass')).to.deep.equal([]);
+    const checks = await workspace.answer<{ readonly severity: string }>(['doctor']);
+    expect(checks.filter(({ severity }) => severity !== 'pass')).to.deep.equal([]);
   });
 
   it('changes nothing without consent: --dry-run, no terminal and no --yes', async () => {

@@ -37,11 +37,11 @@ describe('validation of a ledger on a server', () => {
   for (const [kind, url] of Object.entries(URLS)) {
     it(`fails for ${kind} if only this machine has the password, with the commands that give it to instances`, async () => {
       const found = await validate(cloud, { stack: 'night', ledger: { kind, url, passwordEnv: 'BATCHCTL_DB' } });
-      const [finding] = found.filter(({ status }) => status === 'fail');
+      const [finding] = found.filter(({ severity }) => severity === 'fail');
       expect(finding?.message).to.equal(
         'ledger.passwordEnv: the password is in BATCHCTL_DB of this machine, which instances do not have',
       );
-      expect(finding?.mend).to.include(
+      expect(finding?.fix).to.include(
         'printf %s "$BATCHCTL_DB" | aws secretsmanager create-secret --region us-east-1 --name night/ledger --secret-string file:///dev/stdin; then set "password": "secretsmanager:night/ledger"',
       );
     });
@@ -51,7 +51,7 @@ describe('validation of a ledger on a server', () => {
     const login = { passwordEnv: 'BATCHCTL_DB' };
     const parts = ['data', 'iam', 'grid', 'manager'] as const;
     const found = await Promise.all(parts.map((part) => findings(login, part, { manager: {} })));
-    expect(found.map(([one]) => one?.status)).to.deep.equal([undefined, undefined, 'fail', 'fail']);
+    expect(found.map(([one]) => one?.severity)).to.deep.equal([undefined, undefined, 'fail', 'fail']);
     expect(await findings({ iam: true })).to.deep.equal([]);
     expect(await findings({ iam: true, ...login })).to.deep.equal([]);
     expect(await findings({})).to.deep.equal([]);
@@ -101,7 +101,7 @@ describe('validation of a ledger on a server', () => {
       [`${secret}#pass`, 'expected text in pass, found no such key'],
     ] as const) {
       const [finding] = await findings({ password }, 'data');
-      expect(finding, password).to.include({ status: 'fail' });
+      expect(finding, password).to.include({ severity: 'fail' });
       expect(finding?.message).to.include(message).and.not.include('hunter2');
     }
   });
@@ -110,8 +110,8 @@ describe('validation of a ledger on a server', () => {
     const password = await createSecret('{"username":"me","password":"hunter2"}');
     const [finding] = await findings({ password });
     expect(finding).to.deep.include({
-      status: 'fail',
-      mend: `name the field that holds the password: ${password}#password`,
+      severity: 'fail',
+      fix: `name the field that holds the password: ${password}#password`,
     });
     expect(await findings({ password: `${password}#password` })).to.deep.equal([]);
     expect(await findings({ password: await createSecret('[1]') })).to.deep.equal([]);
@@ -130,9 +130,9 @@ describe('validation of a ledger on a server', () => {
     ]) {
       for (const passwordKey of [undefined, other]) {
         const [finding, ...more] = await findings({ password, passwordKey });
-        expect(finding?.status, password).to.equal('fail');
+        expect(finding?.severity, password).to.equal('fail');
         expect(finding?.message).to.match(/is encrypted with .*, and the profile does not name that key/);
-        expect(finding?.mend).to.include('set ledger.passwordKey to its ARN: aws kms describe-key --region us-east-1');
+        expect(finding?.fix).to.include('set ledger.passwordKey to its ARN: aws kms describe-key --region us-east-1');
         expect(more).to.deep.equal([]);
       }
       expect(await findings({ password, passwordKey: own })).to.deep.equal([]);
@@ -157,9 +157,9 @@ describe('validation of a ledger on a server', () => {
     await kms.createAlias({ AliasName: 'alias/db', TargetKeyId: key });
     const password = await createSecret('hunter2', 'alias/db');
     const [finding] = await findings({ password, passwordKey: key }, 'grid');
-    expect(finding).to.include({ status: 'warn' });
-    expect(finding?.mend).to.include('--key-id alias/db');
-    expect((await findings({ password }, 'grid'))[0]).to.include({ status: 'fail' });
+    expect(finding).to.include({ severity: 'warn' });
+    expect(finding?.fix).to.include('--key-id alias/db');
+    expect((await findings({ password }, 'grid'))[0]).to.include({ severity: 'fail' });
   });
 
   it('says what it could not check, where the caller may not look', async () => {
@@ -167,7 +167,7 @@ describe('validation of a ledger on a server', () => {
     cloud.failNext('secretsmanager:GetSecretValue', 400, 'AccessDeniedException');
     cloud.failNext('secretsmanager:DescribeSecret', 400, 'AccessDeniedException');
     const found = await findings({ password });
-    expect(found.map(({ status }) => status)).to.deep.equal(['warn']);
+    expect(found.map(({ severity }) => severity)).to.deep.equal(['warn']);
     expect(found[0]?.message).to.match(/^not validated: .*secretsmanager:/);
   });
 });

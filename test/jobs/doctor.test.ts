@@ -15,7 +15,8 @@ import {
 import { machineChecks, runChecks } from '../../src/jobs/doctor/machine-checks.ts';
 import { append } from '../../src/jobs/journal.ts';
 import type { CheckResult } from '../../src/model/answers/upkeep.ts';
-import { type Check, pass } from '../../src/ports/check.ts';
+import { pass } from '../../src/model/finding.ts';
+import type { Check } from '../../src/ports/check.ts';
 import type { DiskSpace } from '../../src/ports/insight.ts';
 import { retryOf } from '../model/job-of.ts';
 import { forEachTest } from '../support/fixture.ts';
@@ -23,7 +24,7 @@ import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, putJob, STEPS } from './published-job.ts';
 
 const only = async (checks: readonly Check[], name: string): Promise<CheckResult> => {
-  const [result] = await runChecks(checks.filter(({ check }) => check === name));
+  const [result] = await runChecks(checks.filter(({ code }) => code === name));
   if (result === undefined) throw new Error(`no check ${name}`);
   return result;
 };
@@ -36,34 +37,34 @@ describe('doctor’s checks', () => {
 
   it('give up on a check that hangs, report one that throws as failed, and keep their order', async () => {
     const checks: readonly Check[] = [
-      { check: 'hangs', run: () => new Promise(() => undefined) },
+      { code: 'hangs', run: () => new Promise(() => undefined) },
       {
-        check: 'throws',
+        code: 'throws',
         run: () => {
           throw new BatchctlError('unavailable', 'EIO', { hint: 'look at the disk' });
         },
       },
-      { check: 'well', run: () => pass('fine') },
+      { code: 'well', run: () => pass('fine') },
     ];
     expect(await runChecks(checks, 20)).to.deep.equal([
       {
-        check: 'hangs',
-        status: 'fail',
+        code: 'hangs',
+        severity: 'fail',
         message: 'no answer within 0.02 s',
-        mend: 'a disk or service hangs; check it and try again',
+        fix: 'a disk or service hangs; check it and try again',
       },
-      { check: 'throws', status: 'fail', message: 'EIO', mend: 'look at the disk' },
-      { check: 'well', status: 'pass', message: 'fine', mend: null },
+      { code: 'throws', severity: 'fail', message: 'EIO', fix: 'look at the disk' },
+      { code: 'well', severity: 'pass', message: 'fine', fix: null },
     ]);
   });
 
   it('fail on a store where creating a name again replaces the first object', async () => {
     const { platform } = place;
-    expect(await only(gridChecks(platform), 'createIfAbsent')).to.include({ status: 'pass' });
+    expect(await only(gridChecks(platform), 'createIfAbsent')).to.include({ severity: 'pass' });
     const store = wrapStore(platform.store, { put: (key, body) => platform.store.put(key, body) });
     const broken = await only(gridChecks({ ...platform, store }), 'createIfAbsent');
-    expect(broken).to.include({ status: 'fail' });
-    expect(broken.mend).to.include('local disk');
+    expect(broken).to.include({ severity: 'fail' });
+    expect(broken.fix).to.include('local disk');
   });
 
   it('warn of a disk that is nearly full, in bytes or in files', async () => {
@@ -74,7 +75,7 @@ describe('doctor’s checks', () => {
         disks: async () => [{ ...disk, ...change }],
         supervisor: async () => ({ alive: true, log: null, said: [] }),
       };
-      return (await only(gridChecks({ ...platform, insight }), 'diskSpace')).status;
+      return (await only(gridChecks({ ...platform, insight }), 'diskSpace')).severity;
     };
     expect(await statusWith({ free: 400e9 })).to.equal('pass');
     expect(await statusWith({})).to.equal('warn');
@@ -86,10 +87,10 @@ describe('doctor’s checks', () => {
     const { platform } = place;
     await platform.store.put('open/claims-20261130-0600-abcde.0', '{"format":1}');
     const open = await readOpenJobs(platform);
-    expect(await openJobsCheck(platform, open)).to.include({ status: 'pass' });
+    expect(await openJobsCheck(platform, open)).to.include({ severity: 'pass' });
     const clock = { ...platform.clock, now: () => Date.now() + 3_600_000 };
     const later = await openJobsCheck({ ...platform, clock }, open);
-    expect(later).to.include({ status: 'warn' });
+    expect(later).to.include({ severity: 'warn' });
     expect(later.message).to.include('claims-20261130-0600-abcde').and.include('60 min ago');
   });
 
@@ -97,12 +98,12 @@ describe('doctor’s checks', () => {
     const root = join(place.directory, '.batchctl');
     writeFileSync(join(root, 'tmp', `${deadPid()}-put-1`), 'half');
     writeFileSync(join(root, 'tmp', `${process.pid}-put-1`), 'being written');
-    expect(await only(fileChecks(root), 'leftovers')).to.include({ status: 'pass' });
+    expect(await only(fileChecks(root), 'leftovers')).to.include({ severity: 'pass' });
     const later = await only(fileChecks(root, Date.now() + 7_200_000), 'leftovers');
-    expect(later).to.include({ status: 'warn' });
+    expect(later).to.include({ severity: 'warn' });
     expect(later.message).to.include('1 files of killed processes');
     mkdirSync(join(root, 'work', `w-alive.${process.pid}`), { recursive: true });
-    expect(await only(fileChecks(root), 'scratch')).to.include({ status: 'pass' });
+    expect(await only(fileChecks(root), 'scratch')).to.include({ severity: 'pass' });
     mkdirSync(join(root, 'work', `w-dead.${deadPid()}`));
     expect((await only(fileChecks(root), 'scratch')).message)
       .to.include('1 scratch directory of')
@@ -118,10 +119,10 @@ describe('doctor’s checks', () => {
     const yaml = STEPS.replace('run: [cat]', 'run: [cat], secrets: { TOKEN: "env:API_KEY" }');
     const look = (allowed: readonly string[] | null, open = NO_JOB) =>
       secretsCheck({ ...platform, remote: true, allowedSecrets: () => allowed }, open);
-    expect(look(null)).to.include({ status: 'pass' });
-    expect(look([])).to.include({ status: 'pass', message: 'jobs may refer to no env: and no file:' });
+    expect(look(null)).to.include({ severity: 'pass' });
+    expect(look([])).to.include({ severity: 'pass', message: 'jobs may refer to no env: and no file:' });
     expect(look(['ssm:/a', 'env:DB_*', 'file:/run/secrets/*', 'env:AWS_SECRET_ACCESS_KEY'])).to.include({
-      status: 'pass',
+      severity: 'pass',
       message: 'jobs may refer to env:DB_*, file:/run/secrets/*, env:AWS_SECRET_ACCESS_KEY',
     });
     const tooWide = [
@@ -134,28 +135,30 @@ describe('doctor’s checks', () => {
     ];
     for (const [pattern = '', reason = ''] of tooWide) {
       const found = look(['env:DB_*', pattern]);
-      expect(found, pattern).to.include({ status: 'warn' });
+      expect(found, pattern).to.include({ severity: 'warn' });
       expect(found.message).to.include(`"${pattern}"`).and.include(reason);
-      expect(found.mend).to.include('infra up');
+      expect(found.fix).to.include('infra up');
     }
     const view = await putJob(platform, [{ name: 'a.csv' }], { yaml });
     const { record } = view;
     await platform.store.put(`open/${record.job}.0`, '{"format":1}');
     const open = await readOpenJobs(platform);
-    expect(look(['env:API_*'], open)).to.include({ status: 'pass' });
-    expect(look(null, open)).to.include({ status: 'pass' });
+    expect(look(['env:API_*'], open)).to.include({ severity: 'pass' });
+    expect(look(null, open)).to.include({ severity: 'pass' });
     const found = look([], open);
-    expect(found).to.include({ status: 'fail' });
+    expect(found).to.include({ severity: 'fail' });
     expect(found.message).to.include(
       `${record.job} needs env:API_KEY (steps.price.secrets.TOKEN), but the profile allows none`,
     );
-    expect(found.mend).to.include('"allowSecrets": ["env:API_KEY"]').and.include(`batchctl resume ${record.job}`);
+    expect(found.fix).to.include('"allowSecrets": ["env:API_KEY"]').and.include(`batchctl resume ${record.job}`);
     expect(look(['env:DB_*'], open).message).to.include('the profile allows env:DB_*');
-    expect(await only(gridChecks({ ...platform, allowedSecrets: () => [] }), 'secrets')).to.include({ status: 'fail' });
+    expect(await only(gridChecks({ ...platform, allowedSecrets: () => [] }), 'secrets')).to.include({
+      severity: 'fail',
+    });
     // The job counts as a retry changed it, not as it was submitted.
     const overrides = { steps: { price: { secrets: { TOKEN: 'ssm:/api-key' } } } };
     await append(platform, view, () => retryOf(1, {}, { overrides }));
-    expect(look([], await readOpenJobs(platform))).to.include({ status: 'pass' });
+    expect(look([], await readOpenJobs(platform))).to.include({ severity: 'pass' });
   });
 
   it('fail for a Node that is too old', async () => {
@@ -166,7 +169,9 @@ describe('doctor’s checks', () => {
       ['20.19.0', 'pass'],
       ['22.1.0', 'pass'],
     ] as const) {
-      expect(await only(machineChecks({ ...machine, nodeVersion }), 'node'), nodeVersion).to.include({ status });
+      expect(await only(machineChecks({ ...machine, nodeVersion }), 'node'), nodeVersion).to.include({
+        severity: status,
+      });
     }
   });
 });

@@ -33,7 +33,7 @@ interface Answer {
   readonly faults: { readonly asked: readonly string[]; readonly seed: number } & Readonly<
     Record<'kill' | 'duplicate' | 'fail' | 'slowDisk', number>
   >;
-  readonly mended: readonly string[];
+  readonly retried: readonly string[];
   readonly verdict: string | null;
   readonly kept: boolean;
   readonly forecast: JobForecast | null;
@@ -96,10 +96,10 @@ describe('batchctl rehearse', () => {
     workspace.write('job.json', { ...JOB, steps: JOB.steps.map((step) => ({ ...step, attempts: 1 })) });
     const first = await rehearse('--sample', '10', '--faults=fail:30%', '--seed', '7');
     expect(first.ended.code, first.ended.stderr).to.equal(0);
-    expect(first.mended).to.not.be.empty;
+    expect(first.retried).to.not.be.empty;
     expect(first).to.deep.include({ state: 'succeeded', verdict: 'proven' });
     const second = await rehearse('--sample', '10', '--faults=fail:30%', '--seed', '7');
-    expect(second.mended).to.deep.equal(first.mended);
+    expect(second.retried).to.deep.equal(first.retried);
   });
 
   it('exits like the sample, and keeps a sample that failed without its faults', async () => {
@@ -107,7 +107,7 @@ describe('batchctl rehearse', () => {
     workspace.write('job.json', { ...JOB, steps: [{ ...price, run: 'exit 3', attempts: 1 }, ...others] });
     const { ended, ...answer } = await rehearse('--sample', '3', '--faults=fail:5%');
     expect(ended.code).to.equal(5);
-    expect(answer).to.deep.include({ state: 'failed', verdict: null, forecast: null, kept: true, mended: [] });
+    expect(answer).to.deep.include({ state: 'failed', verdict: null, forecast: null, kept: true, retried: [] });
     const failures = await workspace.run(['failures', answer.job, '--json']);
     expect(failures.stdout).to.match(/"step":"price","exitCode":3/);
   });

@@ -3,7 +3,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { requireView } from '../../src/jobs/journal.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
-import { fixSteps } from '../../src/model/cause.ts';
+import { fixSteps } from '../../src/model/finding.ts';
 import { failedKey, outKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -186,10 +186,10 @@ describe('what was altered since a job was accepted', () => {
     const job = await submit(yaml('a.csv'));
     rmSync(at('a.csv'));
     await work();
-    const [why] = (await json('why', job)) as { causes: { code: string; mend: string }[] }[];
+    const [why] = (await json('why', job)) as { causes: { code: string; fix: string }[] }[];
     const failing = why?.causes.find(({ code }) => code === 'failing');
-    expect(failing?.mend).to.equal((await offered(job)).fix);
-    expect(failing?.mend).not.to.include('--with JOBFILE');
+    expect(failing?.fix).to.equal((await offered(job)).fix);
+    expect(failing?.fix).not.to.include('--with JOBFILE');
   });
 
   it('that paused a job is named by run, failures and why, and the job goes on once it is restored', async () => {
@@ -214,8 +214,8 @@ describe('what was altered since a job was accepted', () => {
     });
     const { code, stderr } = await run('watch', job);
     expect([code, stderr.includes(`next: batchctl failures ${job}\n`)], stderr).to.deep.equal([7, true]);
-    const { causes = [] } = (await json('why', job))[0] as { causes?: { code: string; mend: string }[] };
-    expect([causes[0]?.code, causes[0]?.mend.includes('--with')]).to.deep.equal(['inputChanged', false]);
+    const { causes = [] } = (await json('why', job))[0] as { causes?: { code: string; fix: string }[] };
+    expect([causes[0]?.code, causes[0]?.fix.includes('--with')]).to.deep.equal(['inputChanged', false]);
     await follow((await offered(job)).commands, ['retry', 'resume']);
     expect(await stateNow(job)).to.equal('succeeded');
   });

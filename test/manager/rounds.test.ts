@@ -93,7 +93,7 @@ describe("a manager's rounds", () => {
     expect(failing(own)).to.deep.equal(['jobs']);
     expect(await markOf(), 'only complete rounds leave a mark').to.equal(null);
     isBroken = false;
-    await untilLogged('mended');
+    await untilLogged('recovered');
     expect(linesOf('trouble').map(({ text }) => text)).to.deep.equal(['jobs: the store is away']);
     await untilMarked();
     expect(failing(own)).to.deep.equal([]);

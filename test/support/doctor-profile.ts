@@ -11,10 +11,10 @@ import type { Ended } from './workspace.ts';
 
 /** A line of `doctor --json`. */
 interface DoctorLine {
-  readonly check: string;
-  readonly status: 'pass' | 'warn' | 'fail';
+  readonly code: string;
+  readonly severity: 'pass' | 'warn' | 'fail';
   readonly message: string;
-  readonly mend: string | null;
+  readonly fix: string | null;
 }
 
 interface Examination extends Ended {
@@ -102,9 +102,9 @@ export class DoctorProfile {
     const seconds = (performance.now() - began) / 1_000;
     const written = ended.stdout.split('\n').filter((line) => line !== '');
     const lines = written.map((line) => JSON.parse(line) as DoctorLine);
-    const unwell = lines.filter(({ status }) => status !== 'pass');
+    const unwell = lines.filter(({ severity }) => severity !== 'pass');
     const of = (check: string): DoctorLine => {
-      const found = lines.find((line) => line.check === check);
+      const found = lines.find((line) => line.code === check);
       if (found === undefined) throw new Error(`no check ${check}: ${ended.stdout}${ended.stderr}`);
       return found;
     };
@@ -113,7 +113,7 @@ export class DoctorProfile {
       seconds,
       lines,
       problems: unwell,
-      names: unwell.map(({ check, status }) => `${check} ${status}`),
+      names: unwell.map(({ code, severity }) => `${code} ${severity}`),
       of,
     };
   }
@@ -125,7 +125,7 @@ export class DoctorProfile {
     expect(found.code).to.equal(names.some((name) => name.endsWith(' fail')) ? 3 : 0);
     const [first] = found.problems;
     if (first === undefined) throw new Error('all checks passed');
-    expect(first.mend).to.be.a('string').and.not.equal('');
+    expect(first.fix).to.be.a('string').and.not.equal('');
     return first;
   }
 

@@ -92,7 +92,7 @@ describe('a job that its workers may not read', () => {
     expect(stateOf(await requireView(platform.store, unreadable))).to.equal('running');
     const right = `s3:GetObject on arn:aws:s3:::b/${jobKey(unreadable)}`;
     const seen = await openJobsCheck(platform, await readOpenJobs(platform));
-    expect(seen).to.include({ status: 'fail', mend: `allow it, then batchctl resume ${unreadable}` });
+    expect(seen).to.include({ severity: 'fail', fix: `allow it, then batchctl resume ${unreadable}` });
     expect(seen.message).to.include(`workers can't read ${unreadable}`).and.include(right);
     expect(versionsCheck(await readOpenJobs(denied)).message)
       .to.include(`job ${unreadable} can't be read`)

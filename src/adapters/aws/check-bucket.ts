@@ -1,7 +1,8 @@
 import type { LifecycleRule } from '@aws-sdk/client-s3';
 import { randomId } from '../../lib/id.ts';
 import { formatDuration } from '../../lib/units.ts';
-import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import { type Finding, fail, pass, warn } from '../../model/finding.ts';
+import type { Check } from '../../ports/check.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { headersOf, nullOnError, SET_CLOCK, statusOf, translateErrors } from './errors.ts';
 import { bucketParams, type S3Bucket, s3Operation } from './s3-bucket.ts';
@@ -20,16 +21,16 @@ interface HeadResult {
 export function bucketChecks(bucket: S3Bucket, region: string): readonly Check[] {
   const headed = headBucket(bucket);
   return [
-    { check: 'bucket', run: async () => bucketFinding(bucket, region, await headed) },
-    { check: 'clock', run: async () => clockFinding((await headed).skew) },
+    { code: 'bucket', run: async () => bucketFinding(bucket, region, await headed) },
+    { code: 'clock', run: async () => clockFinding((await headed).skew) },
   ];
 }
 
 export function bucketSettings(bucket: S3Bucket): readonly Check[] {
   return [
-    { check: 'publicAccess', run: () => publicAccess(bucket) },
-    { check: 'versioning', run: () => versioning(bucket) },
-    { check: 'lifecycle', run: () => lifecycle(bucket) },
+    { code: 'publicAccess', run: () => publicAccess(bucket) },
+    { code: 'versioning', run: () => versioning(bucket) },
+    { code: 'lifecycle', run: () => lifecycle(bucket) },
   ];
 }
 
@@ -53,7 +54,7 @@ export function keyCheck(bucket: S3Bucket, kmsKey: string, store: ObjectStore): 
       await store.delete([key]);
     }
   };
-  return { check: 'kmsKey', run };
+  return { code: 'kmsKey', run };
 }
 
 async function headBucket(bucket: S3Bucket): Promise<HeadResult> {

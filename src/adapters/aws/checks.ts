@@ -2,7 +2,8 @@ import { connect } from 'node:net';
 import { isKind } from '../../errors.ts';
 import { proxyFor } from '../../lib/proxy.ts';
 import { DRAIN_HOOK, deadQueueName } from '../../lib/stack-names.ts';
-import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import { type Finding, fail, pass, warn } from '../../model/finding.ts';
+import type { Check } from '../../ports/check.ts';
 import { countsOf, ScalingRequests, sizeOf, troublesOf } from './auto-scaling.ts';
 import type { AwsClients } from './clients.ts';
 import { findQueue, type QueueAttributes, queueWarnings, readAttributes, requireOwnQueue } from './sqs-open.ts';
@@ -26,8 +27,8 @@ export function serviceEndpointOf(service: string, region: string, endpoint: str
 
 export function routeChecks(places: readonly ServiceEndpoint[], env: Environment): readonly Check[] {
   return [
-    { check: 'proxy', run: (signal) => proxyFinding(places, env, signal) },
-    { check: 'tls', run: () => tlsFinding(places) },
+    { code: 'proxy', run: (signal) => proxyFinding(places, env, signal) },
+    { code: 'tls', run: () => tlsFinding(places) },
   ];
 }
 
@@ -106,12 +107,12 @@ const FEW_RECEIVES = 20;
 const FIX_HINT = 'batchctl infra up fixes it';
 
 /** The check of one group, whose findings begin with its name. */
-function groupCheck(check: string, group: string, look: () => Promise<Finding>): Check {
+function groupCheck(code: string, group: string, look: () => Promise<Finding>): Check {
   const run = async (): Promise<Finding> => {
     const finding = await look();
     return { ...finding, message: `group ${group}: ${finding.message}` };
   };
-  return { check, run };
+  return { code, run };
 }
 
 /** Whether each group's queue and dead-letter queue exist, with the right attributes, and are this home's. */

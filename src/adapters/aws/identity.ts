@@ -1,7 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
 import { isEc2 } from '../../lib/this-machine.ts';
 import { formatDuration } from '../../lib/units.ts';
-import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import { type Finding, fail, pass, warn } from '../../model/finding.ts';
+import type { Check } from '../../ports/check.ts';
 import type { CredentialsFacts } from '../../ports/insight.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
 import { mfaHint } from './credentials.ts';
@@ -77,14 +78,14 @@ const SOON_MS = 3_600_000;
 export function identityChecks(clients: AwsClients, known: boolean): readonly Check[] {
   if (!known) {
     const message = 'not checked: S3 has a custom endpoint, but STS has none';
-    return [{ check: 'identity', run: () => pass(message) }];
+    return [{ code: 'identity', run: () => pass(message) }];
   }
   const identity = readIdentity(clients, 'probe');
   identity.catch(() => undefined); // reported by the check that awaits it
   return [
-    { check: 'identity', run: async () => whoFinding(await identity) },
-    { check: 'account', run: async () => accountFinding(clients, await identity.catch(() => null)) },
-    { check: 'credentialsEnd', run: () => endFinding(clients) },
+    { code: 'identity', run: async () => whoFinding(await identity) },
+    { code: 'account', run: async () => accountFinding(clients, await identity.catch(() => null)) },
+    { code: 'credentialsEnd', run: () => endFinding(clients) },
   ];
 }
 

@@ -1,5 +1,5 @@
 import { randomId } from '../../lib/id.ts';
-import { type Finding, fail, pass } from '../../ports/check.ts';
+import { type Finding, fail, pass } from '../../model/finding.ts';
 import { childText, type Element, SimpleDbHttp, type SimpleDbOptions } from './simpledb-http.ts';
 
 /** Attributes by name, with one value each. */

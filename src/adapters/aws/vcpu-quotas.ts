@@ -1,6 +1,7 @@
 import { isKind } from '../../errors.ts';
 import { partitionOf } from '../../lib/stack-names.ts';
-import { type Check, type Finding, pass, warn } from '../../ports/check.ts';
+import { type Finding, pass, warn } from '../../model/finding.ts';
+import type { Check } from '../../ports/check.ts';
 import type { AwsClients } from './clients.ts';
 import { nullOnError, translateAwsError, translateErrors } from './errors.ts';
 
@@ -168,7 +169,7 @@ export function quotaCheck(clients: AwsClients, uses: readonly QuotaUse[]): Chec
       );
     }
   };
-  return { check: 'quota', run };
+  return { code: 'quota', run };
 }
 
 /** Types that don't exist are left out. */

@@ -7,7 +7,8 @@ import { namesIn } from '../../lib/if-exists.ts';
 import { isAlive, LOG_KEPT_MS, listLeftovers } from '../../lib/leftovers.ts';
 import { distrustReason, trustedUsers } from '../../lib/ownership.ts';
 import { isSqliteBusy, openSqlite, requireSqlite, type Sqlite, sqliteCode } from '../../lib/sqlite.ts';
-import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import { type Finding, fail, pass, warn } from '../../model/finding.ts';
+import type { Check } from '../../ports/check.ts';
 import { networkFileSystem } from './fs-root.ts';
 import { nearestExisting } from './insight.ts';
 import { readFormatFile, requireMadeHere, requireOwnRoot } from './root-trust.ts';
@@ -24,21 +25,21 @@ const LEFTOVER_MS = 3_600_000;
  */
 export function fileChecks(root: string, now = systemClock.now()): readonly Check[] {
   const place: readonly Check[] = [
-    { check: 'root', run: () => rootCheck(root) },
-    { check: 'fileSystem', run: () => fileSystemCheck(root) },
+    { code: 'root', run: () => rootCheck(root) },
+    { code: 'fileSystem', run: () => fileSystemCheck(root) },
   ];
   if (!existsSync(root)) {
-    const above: Check = { check: 'rootMode', run: () => locationCheck(root) };
-    const links: Check = { check: 'hardLinks', run: () => linkCheck(root) };
+    const above: Check = { code: 'rootMode', run: () => locationCheck(root) };
+    const links: Check = { code: 'hardLinks', run: () => linkCheck(root) };
     return [...place, above, ...(isWritable(nearestExisting(root)) ? [links] : [])];
   }
   return [
     ...place,
-    { check: 'rootMode', run: () => modeCheck(root) },
-    { check: 'hardLinks', run: () => linkCheck(root) },
-    { check: 'clock', run: () => clockCheck(root) },
-    { check: 'leftovers', run: () => leftoverCheck(root, now) },
-    { check: 'scratch', run: () => scratchCheck(root, now) },
+    { code: 'rootMode', run: () => modeCheck(root) },
+    { code: 'hardLinks', run: () => linkCheck(root) },
+    { code: 'clock', run: () => clockCheck(root) },
+    { code: 'leftovers', run: () => leftoverCheck(root, now) },
+    { code: 'scratch', run: () => scratchCheck(root, now) },
   ];
 }
 
@@ -204,7 +205,7 @@ const MAX_CHECKED_BYTES = 256 * 2 ** 20;
 
 /** Whether databases can be opened at all, which a run needs before its first job. */
 export const SQLITE_CHECK: Check = {
-  check: 'sqlite',
+  code: 'sqlite',
   run: () => {
     try {
       requireSqlite();
@@ -223,8 +224,8 @@ export function databaseChecks(root: string): readonly Check[] {
   const queue =
     'stop the workers (batchctl scale 0) and move it away; batchctl verify JOB --repair re-sends what is missing';
   return [
-    { check: 'ledgerFile', run: () => databaseCheck(join(root, 'ledger.db'), ledger) },
-    { check: 'queueFile', run: () => databaseCheck(join(root, 'queue.db'), queue) },
+    { code: 'ledgerFile', run: () => databaseCheck(join(root, 'ledger.db'), ledger) },
+    { code: 'queueFile', run: () => databaseCheck(join(root, 'queue.db'), queue) },
   ];
 }
 

@@ -1,5 +1,5 @@
 import { Kysely } from 'kysely';
-import { type Finding, pass, warn } from '../../ports/check.ts';
+import { type Finding, pass, warn } from '../../model/finding.ts';
 import { readSchemaVersions } from './database.ts';
 import type { SqlDialect } from './dialect.ts';
 import type { ServerOptions } from './server-options.ts';

@@ -1,16 +1,14 @@
 import type { WhyAnswer } from '../../model/answers/tasks.ts';
 import type { CheckResult } from '../../model/answers/upkeep.ts';
-import type { Severity } from '../../model/cause.ts';
 import { doctor, type WhyEvent, why } from '../../verbs/diagnosis.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
-import { fixLines } from '../fix-lines.ts';
+import { findingDetails, SEVERITY_TINTS } from '../finding-text.ts';
 import { formatCount, formatLeft, formatMany, formatRate, localizeInstants } from '../format.ts';
 import { wrap } from '../help.ts';
-import { withPagePaths } from '../pages.ts';
 import { type Progress, startProgress } from '../progress.ts';
 import { print, printAnswer } from '../render.ts';
-import { type Paint, paintFor, type Tint } from '../terminal-text.ts';
+import { type Paint, paintFor } from '../terminal-text.ts';
 import { type Presenter, verbCommand } from '../verb-command.ts';
 
 export function doctorCommand(ctx: Context): CommandDefinition {
@@ -29,16 +27,17 @@ export function doctorCommand(ctx: Context): CommandDefinition {
 async function show(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<void> {
   const results = await runChecks(ctx, checks);
   const paint = paintFor(ctx, ctx.io.stdout);
-  const width = Math.max(...results.map(({ check }) => check.length));
+  const width = Math.max(...results.map(({ code }) => code.length));
   const { isTTY, columns } = ctx.io.stdout;
   const room = isTTY === true ? (columns ?? 80) : Number.POSITIVE_INFINITY;
   for (const result of results) {
-    const { check, status, message, mend } = result;
-    const line = `${paint(CHECK_TINTS[status], status)}  ${check.padEnd(width)}  ${message}`;
-    const fix = mend === null ? '' : fixText(mend, 8 + width, room);
-    await print(ctx, ctx.flags.json ? `${JSON.stringify(result)}\n` : `${line}${fix}\n`);
+    const { code, severity, message } = result;
+    const line = `${paint(SEVERITY_TINTS[severity], severity)}  ${code.padEnd(width)}  ${message}`;
+    const text = `${line}${findingDetails(result, 8 + width, room)}`;
+    await print(ctx, `${ctx.flags.json ? JSON.stringify(result) : text}\n`);
   }
-  const some = (status: CheckResult['status']): number => results.filter((result) => result.status === status).length;
+  const some = (wanted: CheckResult['severity']): number =>
+    results.filter(({ severity }) => severity === wanted).length;
   if (!ctx.flags.json) ctx.notice(`${results.length} checks: ${some('fail')} failed, ${some('warn')} with a warning`);
 }
 
@@ -52,14 +51,6 @@ async function runChecks(ctx: Context, checks: AsyncIterable<CheckResult>): Prom
     progress?.done('examined');
   }
   return results;
-}
-
-const CHECK_TINTS: Readonly<Record<CheckResult['status'], Tint>> = { pass: 'good', warn: 'doubtful', fail: 'bad' };
-
-/** The steps of a fix, one per line, below their check. `room` is the width of the whole line. */
-function fixText(fix: string, indent: number, room: number): string {
-  const [first = '', ...more] = fixLines(withPagePaths(fix), Math.max(30, room - indent - 6));
-  return [`\n${' '.repeat(indent)}fix:  ${first}`, ...more.map((line) => ' '.repeat(indent + 6) + line)].join('\n');
 }
 
 export function whyCommand(ctx: Context): CommandDefinition {
@@ -98,17 +89,8 @@ function whyPresenter(ctx: Context): Presenter<WhyAnswer, WhyEvent> {
   };
 }
 
-const TINTS: Readonly<Record<Severity, Tint>> = {
-  stops: 'bad',
-  fails: 'bad',
-  slows: 'doubtful',
-  waits: 'doubtful',
-  note: 'faint',
-};
-
-const INDENT = '   ';
-
-const FIX_LABEL = 'fix:  ';
+/** Columns before everything but the first line of a cause. */
+const INDENT = 3;
 
 function whyText(ctx: Context, found: WhyAnswer, zone: string): string {
   const paint = paintFor(ctx, ctx.io.stdout);
@@ -133,20 +115,14 @@ interface TextLayout {
 }
 
 function causeText(
-  { code, severity, title, evidence, mend: fix }: WhyAnswer['causes'][number],
+  { code, severity, message, evidence, fix }: WhyAnswer['causes'][number],
   number: number,
   { paint, room, zoned }: TextLayout,
 ): string {
-  const indented = (text: string, indent: string): string => wrap(text, room - indent.length).join(`\n${indent}`);
-  const first = `${number}. ${paint(TINTS[severity], code)} ${paint('faint', `(${severity})`)}`;
-  return [
-    first,
-    `${INDENT}${paint('strong', indented(zoned(title), INDENT))}`,
-    ...evidence.map((line) => `${INDENT}- ${indented(zoned(line), `${INDENT}  `)}`),
-    ...fixLines(fix, room - INDENT.length - FIX_LABEL.length).map(
-      (line, at) => `${INDENT}${at === 0 ? FIX_LABEL : ' '.repeat(FIX_LABEL.length)}${line}`,
-    ),
-  ].join('\n');
+  const indent = `\n${' '.repeat(INDENT)}`;
+  const first = `${number}. ${paint(SEVERITY_TINTS[severity], code)} ${paint('faint', `(${severity})`)}`;
+  const facts = paint('strong', wrap(zoned(message), room - INDENT).join(indent));
+  return `${first}${indent}${facts}${findingDetails({ evidence: evidence.map(zoned), fix }, INDENT, room)}`;
 }
 
 function healthyText({ job, state, running, waiting, rate, eta }: WhyAnswer): string {

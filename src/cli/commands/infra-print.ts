@@ -56,7 +56,7 @@ function infraTemplate(
     const { postDeployCommands, deployHints, requireTemplateSize, stackTemplate, templateFacts } = await import(
       '../../infra/cloud-formation.ts'
     );
-    const { requireValid, warningsOf } = await import('../../infra/finding.ts');
+    const { requireValid, warningsOf } = await import('../../infra/findings.ts');
     const { gridFacts } = await import('../../infra/grid.ts');
     const { validateStack } = await import('../../infra/validate.ts');
     const { default: yaml } = await import('yaml');

@@ -55,7 +55,7 @@ const rehearseOutput = async (): Promise<JsonSchema> =>
           slowDisk: { ...count, description: 'reads and writes slowed' },
         },
       },
-      mended: {
+      retried: {
         type: 'array',
         items: text,
         description: 'tasks that failed for good only because of faults, and were retried',
@@ -64,7 +64,7 @@ const rehearseOutput = async (): Promise<JsonSchema> =>
       kept: { type: 'boolean', description: 'its outputs and parts were kept' },
       forecast: { ...(await forecastSchema()), description: 'for the full run; null if the sample did not succeed' },
     },
-    ['reason', 'steps', 'mended', 'kept'],
+    ['reason', 'steps', 'retried', 'kept'],
   );
 
 const REHEARSE = {
@@ -141,7 +141,7 @@ async function rehearse(ctx: Context, jobfile: string, input: CommandInput<typeo
 }
 
 function documentOf(rehearsed: Rehearsed) {
-  const { status, asked, seed, faults, of, mended, verify, kept, forecast } = rehearsed;
+  const { status, asked, seed, faults, of, retried, verify, kept, forecast } = rehearsed;
   const { job, state, reason, steps } = status;
   const { kill, duplicate, fail, 'slow-disk': slowDisk } = faults;
   return {
@@ -152,7 +152,7 @@ function documentOf(rehearsed: Rehearsed) {
     of,
     steps,
     faults: { asked: faultNames(asked), seed, kill, duplicate, fail, slowDisk },
-    mended,
+    retried,
     verdict: verify?.verdict ?? null,
     kept,
     forecast,
@@ -219,19 +219,19 @@ const WORDS: Readonly<Record<FaultKind, (count: number) => string>> = {
   'slow-disk': (count) => `${formatMany(count, 'read')} and writes of the store slowed`,
 };
 
-function faultLines({ asked, faults, seed, mended, status }: Rehearsed): readonly string[] {
+function faultLines({ asked, faults, seed, retried, status }: Rehearsed): readonly string[] {
   const names = faultNames(asked);
   if (names.length === 0) return ['no faults (inject some with --faults)'];
   const kinds = FAULT_KINDS.filter((kind) => names.some((name) => name.split(':')[0] === kind));
   const survived = status.state === 'succeeded' ? ': survived all' : '';
-  const some = mended.slice(0, 5).join(', ');
+  const some = retried.slice(0, 5).join(', ');
   return [
     `faults, seed ${seed}${survived}`,
     ...kinds.map((kind) => `  ${WORDS[kind](faults[kind])}`),
-    ...(mended.length === 0
+    ...(retried.length === 0
       ? []
       : [
-          `  ${formatMany(mended.length, 'task')} failed for good only because of these faults (${some}${mended.length > 5 ? ', ...' : ''}), and succeeded when retried; more attempts in the job file would have prevented that`,
+          `  ${formatMany(retried.length, 'task')} failed for good only because of these faults (${some}${retried.length > 5 ? ', ...' : ''}), and succeeded when retried; more attempts in the job file would have prevented that`,
         ]),
   ];
 }

@@ -6,7 +6,7 @@ import { logBytes, logs } from '../../verbs/logs.ts';
 import { type FailuresEvent, failures, TASKS_LISTED, tasks } from '../../verbs/tasks.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
-import { fixLines, fixStepLines } from '../fix-lines.ts';
+import { fixLines, fixStepLines } from '../finding-text.ts';
 import { formatCount, formatDistance, formatInstant, formatMany, shouldShowInputs } from '../format.ts';
 import { lazyProgress } from '../progress.ts';
 import { print, printList, renderTable } from '../render.ts';

@@ -3,6 +3,7 @@ import { failedCheck, runChecks } from '../../jobs/doctor/machine-checks.ts';
 import { VERSION } from '../../lib/version.ts';
 import type { CheckResult } from '../../model/answers/upkeep.ts';
 import { isVersionCompatible, releaseLineOf } from '../../model/api.ts';
+import { type Finding, fail, pass, warn } from '../../model/finding.ts';
 import { type DutyHealth, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import type { Manager } from '../../ports/manager.ts';
@@ -27,16 +28,16 @@ export async function managerChecks(ctx: Context, profile: ManagerProfile): Prom
     let said: Awaited<ReturnType<Manager['hello']>> | null = null;
     const way = await runChecks([
       {
-        check: 'manager',
+        code: 'manager',
         run: async (signal) => {
           said = await manager.hello(signal);
-          return { status: 'pass', message: `${profile.url} answers; ${certificateOf(profile)}`, mend: null };
+          return pass(`${profile.url} answers; ${certificateOf(profile)}`);
         },
       },
     ]);
     if (said === null) return way;
     const own = await managerDoctorChecks(ctx, manager);
-    const isKnown = own.some(({ check, status }) => check === 'token' && status === 'pass');
+    const isKnown = own.some(({ code, severity }) => code === 'token' && severity === 'pass');
     const health = isKnown ? await healthChecks(manager, profile, ctx.clock.now(), ctx.signal) : [];
     return [...way, ...helloChecks(said), ...own, ...health];
   } finally {
@@ -54,27 +55,25 @@ function helloChecks({ version, ahead }: Awaited<ReturnType<Manager['hello']>>):
 }
 
 function versionCheck(version: string | null): CheckResult {
-  const check = 'version';
-  if (version === null) {
-    const message = 'it reports no version: is it a manager?';
-    return { check, status: 'fail', message, mend: "correct the profile's url" };
-  }
+  const code = 'version';
+  if (version === null)
+    return { code, ...fail('it reports no version: is it a manager?', "correct the profile's url") };
   if (isVersionCompatible(version, VERSION)) {
-    return { check, status: 'pass', message: `it runs batchctl ${version}, this is ${VERSION}`, mend: null };
+    return { code, ...pass(`it runs batchctl ${version}, this is ${VERSION}`) };
   }
   const message = `it runs batchctl ${version}, which does not support ${VERSION}`;
-  return { check, status: 'fail', message, mend: `use batchctl ${releaseLineOf(version)}.x here` };
+  return { code, ...fail(message, `use batchctl ${releaseLineOf(version)}.x here`) };
 }
 
 function clockChecks(ahead: number | null): readonly CheckResult[] {
   if (ahead === null) return [];
-  const check = 'clock';
+  const code = 'clock';
   const seconds = Math.round(Math.abs(ahead) / 1_000);
   if (Math.abs(ahead) <= MAX_CLOCK_SKEW_MS) {
-    return [{ check, status: 'pass', message: `its clock and this one differ by ${seconds} s`, mend: null }];
+    return [{ code, ...pass(`its clock and this one differ by ${seconds} s`) }];
   }
   const message = `its clock is ${seconds} s ${ahead > 0 ? 'ahead of' : 'behind'} this one, so times mean another instant there`;
-  return [{ check, status: 'warn', message, mend: 'synchronize both clocks with NTP' }];
+  return [{ code, ...warn(message, 'synchronize both clocks with NTP') }];
 }
 
 /** The manager's own `doctor` checks, each under `manager.`. Receiving them proves that the token is valid. */
@@ -83,12 +82,12 @@ async function managerDoctorChecks(ctx: Context, manager: Manager): Promise<read
   try {
     const silent = { ...ctx, notice: () => {} };
     for await (const result of await callVerb(silent, manager, asCallable(doctor), {}, NO_EVENTS)) {
-      results.push({ ...result, check: `manager.${result.check}` });
+      results.push({ ...result, code: `manager.${result.code}` });
     }
   } catch (error) {
     return [failedCheck('token', error, HOST_FIX)];
   }
-  return [{ check: 'token', status: 'pass', message: 'the manager accepts the token', mend: null }, ...results];
+  return [{ code: 'token', ...pass('the manager accepts the token') }, ...results];
 }
 
 const HOST_FIX = "run batchctl doctor on the manager's host";
@@ -117,24 +116,16 @@ const DUTY_FIX = "check the manager's log, and run batchctl doctor on its host";
 
 function dutyChecks(duties: readonly DutyHealth[], now: number): readonly CheckResult[] {
   const troubled = duties.filter((duty) => isTroubled(duty, now));
-  if (troubled.length === 0)
-    return [{ check: 'duties', status: 'pass', message: "the manager's duties are running", mend: null }];
-  return troubled.flatMap((duty) =>
-    dutyProblems(duty).map((message) => ({ check: 'duties', ...message, mend: DUTY_FIX })),
-  );
+  const findings =
+    troubled.length === 0 ? [pass("the manager's duties are running")] : troubled.flatMap((duty) => dutyFindings(duty));
+  return findings.map((finding) => ({ code: 'duties', ...finding }));
 }
 
-type DutyProblem = Pick<CheckResult, 'status' | 'message'>;
-
-function dutyProblems({ duty, failing, running, troubles }: DutyHealth): readonly DutyProblem[] {
-  if (failing !== null) {
-    return [
-      { status: 'fail', message: `its duty ${duty} has been failing since ${failing.since}: ${failing.message}` },
-    ];
-  }
-  if (troubles.length > 0)
-    return troubles.map((trouble) => ({ status: 'warn', message: `its duty ${duty}: ${trouble}` }));
-  return [{ status: 'fail', message: `its duty ${duty} hangs: its current run began ${running}` }];
+function dutyFindings({ duty, failing, running, troubles }: DutyHealth): readonly Finding[] {
+  if (failing !== null)
+    return [fail(`its duty ${duty} has been failing since ${failing.since}: ${failing.message}`, DUTY_FIX)];
+  if (troubles.length > 0) return troubles.map((trouble) => warn(`its duty ${duty}: ${trouble}`, DUTY_FIX));
+  return [fail(`its duty ${duty} hangs: its current run began ${running}`, DUTY_FIX)];
 }
 
 function certificateCheck(expires: string | null, fingerprint: string | null, now: number): readonly CheckResult[] {
@@ -144,5 +135,5 @@ function certificateCheck(expires: string | null, fingerprint: string | null, no
     fingerprint === null
       ? 'renew the files of --tls-cert and --tls-key on the manager; it reloads them'
       : 'a renewed certificate has another fingerprint: get it and correct the profile';
-  return [{ check: 'certificate', status: 'warn', message: `its certificate ${when} ${expires}`, mend: fix }];
+  return [{ code: 'certificate', ...warn(`its certificate ${when} ${expires}`, fix) }];
 }

@@ -1,7 +1,7 @@
 import { signal, useSignal } from '@preact/signals';
 import type { ComponentChildren, FunctionComponent, RefObject } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
-import { fixSteps } from '../../model/cause.ts';
+import { fixSteps } from '../../model/finding.ts';
 import { CallError } from '../call.ts';
 import type { ListResult, QueryResult } from '../use-query.ts';
 

@@ -4,11 +4,12 @@ import { formatDuration, formatMany, formatSize } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { allowSecretsLine, isAllowed } from '../../model/allowed-secrets.ts';
 import { stayingFix, stayingText } from '../../model/cost/staying.ts';
+import { type Finding, fail, pass, warn } from '../../model/finding.ts';
 import { OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { parseMessage } from '../../model/message.ts';
 import { changedStep } from '../../model/overrides.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
-import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import type { Check } from '../../ports/check.ts';
 import type { DiskSpace } from '../../ports/insight.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { totalMessages } from '../../ports/task-queue.ts';
@@ -31,25 +32,25 @@ export function gridChecks(platform: Platform): readonly Check[] {
   // The checks that await it report the error.
   open.catch(() => undefined);
   return [
-    { check: 'createIfAbsent', run: () => createCheck(platform) },
+    { code: 'createIfAbsent', run: () => createCheck(platform) },
     ...(platform.remote === true ? [] : localServices(platform)),
-    { check: 'workers', run: () => workersCheck(platform) },
-    ...(platform.remote === true ? [] : [{ check: 'supervisors', run: () => supervisorsCheck(platform) }]),
-    { check: 'keeper', run: () => keeperCheck(platform) },
-    { check: 'notifications', run: () => notificationsCheck(platform) },
-    { check: 'versions', run: async () => versionsCheck(await open) },
-    { check: 'openJobs', run: async () => openJobsCheck(platform, await open) },
-    { check: 'secrets', run: async () => secretsCheck(platform, await open) },
-    { check: 'deadLetters', run: async () => deadLettersCheck(platform, await open) },
+    { code: 'workers', run: () => workersCheck(platform) },
+    ...(platform.remote === true ? [] : [{ code: 'supervisors', run: () => supervisorsCheck(platform) }]),
+    { code: 'keeper', run: () => keeperCheck(platform) },
+    { code: 'notifications', run: () => notificationsCheck(platform) },
+    { code: 'versions', run: async () => versionsCheck(await open) },
+    { code: 'openJobs', run: async () => openJobsCheck(platform, await open) },
+    { code: 'secrets', run: async () => secretsCheck(platform, await open) },
+    { code: 'deadLetters', run: async () => deadLettersCheck(platform, await open) },
   ];
 }
 
 /** On other backends the services are checked earlier, one by one. */
 function localServices(platform: Platform): readonly Check[] {
   return [
-    { check: 'diskSpace', run: async () => spaceFinding((await platform.insight?.disks()) ?? []) },
-    { check: 'ledger', run: () => ledgerCheck(platform) },
-    { check: 'queue', run: () => queueCheck(platform) },
+    { code: 'diskSpace', run: async () => spaceFinding((await platform.insight?.disks()) ?? []) },
+    { code: 'ledger', run: () => ledgerCheck(platform) },
+    { code: 'queue', run: () => queueCheck(platform) },
   ];
 }
 
@@ -76,7 +77,7 @@ async function createCheck({ store, who, remote }: Platform): Promise<Finding> {
 /** Whether there is room on the disks for jobs. */
 export function spaceFinding(disks: readonly DiskSpace[]): Finding {
   const texts: string[] = [];
-  let worst: Finding['status'] = 'pass';
+  let worst: Finding['severity'] = 'pass';
   for (const { what, path, free, total, freeFiles } of disks) {
     const files = freeFiles ?? Number.POSITIVE_INFINITY;
     const full = free < FULL.bytes || files < FULL.files;
@@ -88,9 +89,9 @@ export function spaceFinding(disks: readonly DiskSpace[]): Finding {
   }
   const message = texts.length === 0 ? 'not supported by this backend' : texts.join('; ');
   return {
-    status: worst,
+    severity: worst,
     message,
-    mend: worst === 'pass' ? null : 'remove leftovers of finished jobs with batchctl prune --older-than 30d',
+    fix: worst === 'pass' ? null : 'remove leftovers of finished jobs with batchctl prune --older-than 30d',
   };
 }
 

@@ -6,7 +6,8 @@ import { isBatchctlError, messageOf } from '../../errors.ts';
 import { isZone } from '../../lib/instant.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { CheckResult } from '../../model/answers/upkeep.ts';
-import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import { type Finding, fail, pass, warn } from '../../model/finding.ts';
+import type { Check } from '../../ports/check.ts';
 
 const run = promisify(execFile);
 
@@ -28,11 +29,11 @@ interface Machine {
 
 export function machineChecks(machine: Machine): readonly Check[] {
   return [
-    { check: 'node', run: () => nodeCheck(machine.nodeVersion) },
-    { check: 'timeZone', run: () => zoneCheck(machine) },
-    { check: 'programs', run: () => programsCheck(machine.platform) },
-    { check: 'openFiles', run: (signal) => openFilesCheck(signal) },
-    { check: 'memory', run: memoryCheck },
+    { code: 'node', run: () => nodeCheck(machine.nodeVersion) },
+    { code: 'timeZone', run: () => zoneCheck(machine) },
+    { code: 'programs', run: () => programsCheck(machine.platform) },
+    { code: 'openFiles', run: (signal) => openFilesCheck(signal) },
+    { code: 'memory', run: memoryCheck },
   ];
 }
 
@@ -127,7 +128,7 @@ const LIMIT_MS = 15_000;
 /** Runs checks in parallel and returns their results in order. A check that hangs or throws can't stop the others. */
 export function runChecks(checks: readonly Check[], limitMs = LIMIT_MS): Promise<readonly CheckResult[]> {
   return Promise.all(
-    checks.map(async (check): Promise<CheckResult> => ({ check: check.check, ...(await runOne(check, limitMs)) })),
+    checks.map(async (check): Promise<CheckResult> => ({ code: check.code, ...(await runOne(check, limitMs)) })),
   );
 }
 
@@ -150,9 +151,9 @@ async function runOne(check: Check, limitMs: number): Promise<Finding> {
 }
 
 /** The failed check for a known error, with its hint or else `fix`. Rethrows any other error. */
-export function failedCheck(check: string, error: unknown, fix: string): CheckResult {
+export function failedCheck(code: string, error: unknown, fix: string): CheckResult {
   if (!isBatchctlError(error)) throw error;
-  return { check, status: 'fail', message: error.message, mend: error.hint ?? fix };
+  return { code, ...fail(error.message, error.hint ?? fix) };
 }
 
 function errorFinding(error: unknown): Finding {

@@ -94,7 +94,7 @@ export const FAILURE_CAUSE = v.object({
   }),
   fix: describe(
     textOrNull,
-    'what helps where a retry alone does not, because an input or an output was altered; as `mend` of why; null: retry',
+    'what helps where a retry alone does not, because an input or an output was altered; as `fix` of why; null: retry',
   ),
 });
 
@@ -124,9 +124,9 @@ export const WHY_ANSWER = v.object({
           v.picklist(SEVERITIES),
           'stops: until someone acts; fails: tasks failed for good; slows; waits: continues on its own; note',
         ),
-        title: describe(text, 'a sentence with the facts'),
+        message: describe(text, 'a sentence with the facts'),
         evidence: v.array(text),
-        mend: describe(text, 'steps separated by "; ", each a command, then ", " and its purpose; or a sentence'),
+        fix: describe(text, 'steps separated by "; ", each a command, then ", " and its purpose; or a sentence'),
       }),
     ),
     'the most important first; none: nothing is wrong',

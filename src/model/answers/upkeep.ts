@@ -49,10 +49,10 @@ export type TickAnswer = Value<typeof TICK_ANSWER>;
 
 /** One check of `doctor`. */
 export const CHECK_RESULT = v.object({
-  check: describe(text, 'stable identifier of the check'),
-  status: v.picklist(['pass', 'warn', 'fail']),
+  code: describe(text, 'stable identifier of the check'),
+  severity: v.picklist(['pass', 'warn', 'fail']),
   message: describe(text, 'what was found'),
-  mend: describe(textOrNull, 'the command or step that fixes it; null for a pass'),
+  fix: describe(textOrNull, 'the command or step that fixes it; null for a pass'),
 });
 
 export type CheckResult = Value<typeof CHECK_RESULT>;

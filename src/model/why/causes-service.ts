@@ -34,40 +34,40 @@ const CODES: Readonly<Record<Trouble['service'], CauseCode>> = {
 };
 
 /** The cause for an error: a format, damage, a full disk, or a service that does not answer. */
-export function troubleCause({ service, group, kind, message, hint, denied }: Trouble): Cause {
+export function troubleCause({ service, group, kind, message: said, hint, denied }: Trouble): Cause {
   const where = group === null ? `the ${service}` : `the ${service} of group ${group}`;
-  const evidence = [message];
+  const evidence = [said];
   if (kind === 'newer') {
     const fix = hint ?? 'install the version of batchctl that wrote it, or a newer one';
-    return { code: 'newerFormat', severity: 'stops', title: `a newer batchctl wrote ${where}`, evidence, mend: fix };
+    return { code: 'newerFormat', severity: 'stops', message: `a newer batchctl wrote ${where}`, evidence, fix };
   }
   if (kind === 'corrupt') {
     const fix = hint ?? 'restore it from a backup of the store';
-    return { code: 'damaged', severity: 'stops', title: `${where} is damaged`, evidence, mend: fix };
+    return { code: 'damaged', severity: 'stops', message: `${where} is damaged`, evidence, fix };
   }
   if (kind === 'full') {
     const fix = hint ?? 'free space on that disk: nothing is lost';
-    return { code: 'diskFull', severity: 'stops', title: `${where} has no space left`, evidence, mend: fix };
+    return { code: 'diskFull', severity: 'stops', message: `${where} has no space left`, evidence, fix };
   }
   const severity = service === 'ledger' ? 'slows' : 'stops';
   const fix = hint ?? 'batchctl doctor, for details';
   if (denied !== null) {
-    const title = `${denied} is denied to the user running this command${service === 'credentials' ? '' : `: ${where} can't be used`}`;
-    return { code: 'accessDenied', severity, title, evidence, mend: fix };
+    const message = `${denied} is denied to the user running this command${service === 'credentials' ? '' : `: ${where} can't be used`}`;
+    return { code: 'accessDenied', severity, message, evidence, fix };
   }
   if (kind === 'credentials') {
     return {
       code: 'credentialsRefused',
       severity,
-      title: `${where} ${service === 'credentials' ? 'do not exist' : 'rejects the credentials'}`,
+      message: `${where} ${service === 'credentials' ? 'do not exist' : 'rejects the credentials'}`,
       evidence,
-      mend: fix,
+      fix,
     };
   }
   if (kind === 'notFound' && service === 'queue') {
-    return { code: 'queueGone', severity, title: `${where} does not exist`, evidence, mend: fix };
+    return { code: 'queueGone', severity, message: `${where} does not exist`, evidence, fix };
   }
-  return { code: CODES[service], severity, title: `${where} can't be reached`, evidence, mend: fix };
+  return { code: CODES[service], severity, message: `${where} can't be reached`, evidence, fix };
 }
 
 /** The credentials of the machine that runs `why`: a worker started with the same ones stops at that moment. */
@@ -78,9 +78,9 @@ function credentialsEnding({ credentials, now }: Snapshot): Cause | null {
   return {
     code: 'credentialsEnding',
     severity: left > 0 ? 'note' : 'stops',
-    title: `the credentials of this machine ${left > 0 ? `expire in ${formatDuration(left / 1_000)}` : 'have expired'}`,
+    message: `the credentials of this machine ${left > 0 ? `expire in ${formatDuration(left / 1_000)}` : 'have expired'}`,
     evidence: [`at ${iso(credentials.endsAt)}; workers that use them then return their tasks`],
-    mend: credentials.signIn,
+    fix: credentials.signIn,
   };
 }
 
@@ -92,12 +92,12 @@ function diskCauses({ disks }: Snapshot): readonly Cause[] {
     const fix = `free space on the disk of ${path}: nothing is lost, and returned tasks are delivered again`;
     const none = free < FULL_BELOW ? 'no space' : freeFiles === 0 ? 'no space for another file' : null;
     if (none !== null) {
-      return [{ code: 'diskFull', severity: 'stops', title: `there is ${none} for ${what}`, evidence, mend: fix }];
+      return [{ code: 'diskFull', severity: 'stops', message: `there is ${none} for ${what}`, evidence, fix }];
     }
     const nearly = free < LOW_DISK_SHARE * total && free < LOW_DISK_BYTES;
     if (!nearly && (freeFiles === null || freeFiles >= LOW_DISK_FILES)) return [];
     const left = nearly ? formatSize(free) : `space for ${formatMany(freeFiles ?? 0, 'file')}`;
-    return [{ code: 'diskNearlyFull', severity: 'note', title: `only ${left} left for ${what}`, evidence, mend: fix }];
+    return [{ code: 'diskNearlyFull', severity: 'note', message: `only ${left} left for ${what}`, evidence, fix }];
   });
 }
 
@@ -107,12 +107,12 @@ function newerMessages({ groups, version }: Snapshot): readonly Cause[] {
     if (newerFormat === null) return [];
     const versions = [...new Set(workers.filter(({ state }) => state !== 'gone').map((worker) => worker.version))];
     const known = versions.length === 0 ? '' : `; its workers are batchctl ${formatList(versions)}`;
-    const title = `messages in group ${group} have format ${newerFormat}, which batchctl ${version} can't read${known}`;
+    const message = `messages in group ${group} have format ${newerFormat}, which batchctl ${version} can't read${known}`;
     const fix = groupSize?.byHand
       ? 'stop its workers, and start new ones with the version of batchctl that submitted the job'
       : `batchctl scale 0${groupFlag(group)}; install the version of batchctl that submitted the job; batchctl scale 1${groupFlag(group)}`;
     const evidence = ['they are returned without running, and delivered again after a minute'];
-    return [{ code: 'newerFormat', severity: 'stops', title, evidence, mend: fix }];
+    return [{ code: 'newerFormat', severity: 'stops', message, evidence, fix }];
   });
 }
 
@@ -122,9 +122,9 @@ function olderWorkers({ view, groups }: Snapshot): readonly Cause[] {
       ({ state, version }) => state !== 'gone' && state !== 'lost' && isOlder(version, view.record.version),
     );
     if (older.length === 0) return [];
-    const title = `${formatMany(older.length, 'worker')} of group ${group} ${isOrAre(older.length)} older than the batchctl ${view.record.version} that submitted the job`;
+    const message = `${formatMany(older.length, 'worker')} of group ${group} ${isOrAre(older.length)} older than the batchctl ${view.record.version} that submitted the job`;
     const evidence = older.slice(0, 3).map(({ worker, version }) => `${worker}: batchctl ${version}`);
     const fix = `batchctl workers drain ${older[0]?.worker ?? 'WORKER'}, then start one of the newer version`;
-    return [{ code: 'olderWorkers', severity: 'note', title, evidence, mend: fix }];
+    return [{ code: 'olderWorkers', severity: 'note', message, evidence, fix }];
   });
 }

@@ -31,9 +31,9 @@ function missing(seen: Snapshot): readonly Cause[] {
   return groupsWithWork(seen).flatMap(({ group, missing: count }): Cause[] => {
     if (count === 0) return [];
     const { job } = seen.view.record;
-    const title = `${formatMany(count, 'task')} ${isOrAre(count)} neither decided nor in the queue of group ${group}`;
+    const message = `${formatMany(count, 'task')} ${isOrAre(count)} neither decided nor in the queue of group ${group}`;
     const evidence = ['seen in two checks; a worker, watch or wait re-sends them after two leases'];
-    return [{ code: 'missingTasks', severity: 'stops', title, evidence, mend: `batchctl verify ${job} --repair` }];
+    return [{ code: 'missingTasks', severity: 'stops', message, evidence, fix: `batchctl verify ${job} --repair` }];
   });
 }
 
@@ -44,9 +44,9 @@ function deadLetters({ deadLetters: letters, view }: Snapshot): Cause | null {
   return {
     code: 'deadLetters',
     severity: 'stops',
-    title: `${formatMany(letters.length, 'task')} of it ${isOrAre(letters.length)} in the dead-letter queue of group ${first.group} without having failed for good: ${first.reason}`,
+    message: `${formatMany(letters.length, 'task')} of it ${isOrAre(letters.length)} in the dead-letter queue of group ${first.group} without having failed for good: ${first.reason}`,
     evidence: letters.slice(0, 3).map(({ step, task, reason }) => `${step}/${task}: ${reason}`),
-    mend: `batchctl queue redrive --group ${first.group} --job ${job}, once that is fixed`,
+    fix: `batchctl queue redrive --group ${first.group} --job ${job}, once that is fixed`,
   };
 }
 
@@ -64,9 +64,9 @@ function maxRunningCauses(seen: Snapshot): readonly Cause[] {
     causes.push({
       code: 'maxRunning',
       severity: 'slows',
-      title: `${what} runs as many tasks as it may: maxRunning is ${most}, ${formatMany(waiting - count, 'task')} ${waiting - count === 1 ? 'waits' : 'wait'}`,
+      message: `${what} runs as many tasks as it may: maxRunning is ${most}, ${formatMany(waiting - count, 'task')} ${waiting - count === 1 ? 'waits' : 'wait'}`,
       evidence: [`running: ${formatList(running)}`, `its workers have ${formatMany(slots, 'slot')}`],
-      mend: fix,
+      fix,
     });
   };
   const raise = `batchctl adjust ${job} --max-running ${Math.max(slots, (limit ?? 0) + 1)}`;
@@ -105,9 +105,9 @@ function backoff(seen: Snapshot, { group, mine, newerFormat }: GroupSnapshot): C
   return {
     code: 'backoff',
     severity: 'waits',
-    title: `all ${formatMany(mine.delayed, 'task')} in group ${group} wait ${why}: the first is due in ${formatDuration(secondsUntil(seen, mine.nextDue))}${last}`,
+    message: `all ${formatMany(mine.delayed, 'task')} in group ${group} wait ${why}: the first is due in ${formatDuration(secondsUntil(seen, mine.nextDue))}${last}`,
     evidence: failed.slice(0, 3).map(({ task, last: attempt }) => attemptText(task, attempt)),
-    mend: first === undefined ? 'wait' : `wait; batchctl logs ${job} ${nameOf(first.task)}, to see what fails`,
+    fix: first === undefined ? 'wait' : `wait; batchctl logs ${job} ${nameOf(first.task)}, to see what fails`,
   };
 }
 
@@ -135,11 +135,11 @@ function killsWorkers(seen: Snapshot): Cause | null {
   return {
     code: 'killsWorkers',
     severity: 'slows',
-    title: `${nameOf(worst)} seems to kill its workers: ${formatMany(worst.begun, 'attempt')} of it started and never ended`,
+    message: `${nameOf(worst)} seems to kill its workers: ${formatMany(worst.begun, 'attempt')} of it started and never ended`,
     evidence: deadly
       .slice(0, 3)
       .map((task) => `${nameOf(task)}: ${formatMany(task.begun, 'attempt')} without an end; at five it fails for good`),
-    mend: `batchctl tasks ${job} --task ${nameOf(worst)}, to see its attempts; batchctl kill ${job} ${nameOf(worst)} --fail, to continue without it`,
+    fix: `batchctl tasks ${job} --task ${nameOf(worst)}, to see its attempts; batchctl kill ${job} ${nameOf(worst)} --fail, to continue without it`,
   };
 }
 
@@ -169,12 +169,12 @@ function leasesExpiring(seen: Snapshot): Cause | null {
   return {
     code: 'leasesExpiring',
     severity: 'slows',
-    title: `${nameOf(worst.history)} lost its worker or its lease ${formatMany(worst.losses.length, 'time')}${others}: the worker died, or its machine was suspended (out of memory?)`,
+    message: `${nameOf(worst.history)} lost its worker or its lease ${formatMany(worst.losses.length, 'time')}${others}: the worker died, or its machine was suspended (out of memory?)`,
     evidence: [
       ...worst.losses.slice(-3).map((attempt) => lossText(attempt, workersById(seen))),
       ...(memory > 0 ? [`other attempts of it used up to ${formatSize(memory)} of memory`] : []),
     ],
-    mend: `batchctl workers logs ${last.worker}, to see why; batchctl tasks ${job} --task ${nameOf(worst.history)}, for every attempt; if memory is the cause, declare it in the job file (needs: { memory: 4GB })`,
+    fix: `batchctl workers logs ${last.worker}, to see why; batchctl tasks ${job} --task ${nameOf(worst.history)}, for every attempt; if memory is the cause, declare it in the job file (needs: { memory: 4GB })`,
   };
 }
 
@@ -210,9 +210,9 @@ function workerLost(seen: Snapshot): Cause | null {
   return {
     code: 'workerLost',
     severity: 'waits',
-    title: `${formatMany(orphans.length, 'task')} ran on a worker that is gone (${first.worker}, last seen ${formatDuration(secondsSince(seen, worker?.seenAt ?? seen.now))} ago)`,
+    message: `${formatMany(orphans.length, 'task')} ran on a worker that is gone (${first.worker}, last seen ${formatDuration(secondsSince(seen, worker?.seenAt ?? seen.now))} ago)`,
     evidence: [`${formatList(orphans.map(taskName))}: ${again}`],
-    mend: `wait: no attempt is used up; batchctl workers logs ${first.worker}, for why it died`,
+    fix: `wait: no attempt is used up; batchctl workers logs ${first.worker}, for why it died`,
   };
 }
 
@@ -270,14 +270,14 @@ function stragglerOf(seen: Snapshot, step: string, tasks: readonly LedgerTask[],
     .map((task) => `${step}/${task.task} on ${task.worker}, started at ${iso(task.startedAt ?? 0)}`);
   const fix = `batchctl logs ${job} ${name} --follow, to see what it does; batchctl kill ${job} ${name} --requeue, if it hangs`;
   if (!last) {
-    const title = `${formatMany(tasks.length, 'task')} of ${step} ${isOrAre(tasks.length)} far slower than the rest: ${name} has run for ${ran}${versus}`;
-    return { code: 'slowTasks', severity: 'slows', title, evidence, mend: fix };
+    const message = `${formatMany(tasks.length, 'task')} of ${step} ${isOrAre(tasks.length)} far slower than the rest: ${name} has run for ${ran}${versus}`;
+    return { code: 'slowTasks', severity: 'slows', message, evidence, fix };
   }
   const barrier = (seen.steps ?? []).find(
     (known, index) => !known.opened && hasBarrier(seen.view.record.spec.steps, index),
   )?.name;
-  const title = `${barrier ?? "the job's end"} waits for ${count}: it has run for ${ran} on ${first?.worker}${versus}`;
-  return { code: 'straggler', severity: 'slows', title, evidence, mend: fix };
+  const message = `${barrier ?? "the job's end"} waits for ${count}: it has run for ${ran} on ${first?.worker}${versus}`;
+  return { code: 'straggler', severity: 'slows', message, evidence, fix };
 }
 
 /** How long a task of the step usually takes, if known. */
@@ -302,9 +302,9 @@ function slowSteps({ earlier, counts, view }: Snapshot): readonly Cause[] {
       {
         code: 'slowStep',
         severity: 'slows',
-        title: `a task of ${step} takes ${formatDuration(mean)}; in the previous run it took ${formatDuration(before)}`,
+        message: `a task of ${step} takes ${formatDuration(mean)}; in the previous run it took ${formatDuration(before)}`,
         evidence: [`the mean of ${formatMany(done, 'task')} here, against ${earlier.job}`],
-        mend: `batchctl report ${view.record.job} --compare ${earlier.job}`,
+        fix: `batchctl report ${view.record.job} --compare ${earlier.job}`,
       },
     ];
   });
@@ -324,8 +324,8 @@ function ledgerBehind(seen: Snapshot): Cause | null {
   return {
     code: 'ledgerBehind',
     severity: 'note',
-    title: `the ledger lags behind the store: status, tasks and report show less than was done (${formatList(behind, 1)})`,
+    message: `the ledger lags behind the store: status, tasks and report show less than was done (${formatList(behind, 1)})`,
     evidence: behind,
-    mend: `batchctl verify ${view.record.job} --repair, for this job; batchctl ledger rebuild, for all`,
+    fix: `batchctl verify ${view.record.job} --repair, for this job; batchctl ledger rebuild, for all`,
   };
 }

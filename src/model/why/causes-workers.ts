@@ -46,25 +46,25 @@ function noWorkerCause(seen: Snapshot, group: GroupSnapshot): Cause | null {
   const flag = groupFlag(group.group);
   if (leaving.length > 0 && desired === 0) {
     const names = formatList(leaving.map(({ worker }) => worker));
-    const title = `the last ${formatMany(leaving.length, 'worker')} of group ${group.group} ${isOrAre(leaving.length)} leaving: ${names}`;
+    const message = `the last ${formatMany(leaving.length, 'worker')} of group ${group.group} ${isOrAre(leaving.length)} leaving: ${names}`;
     return {
       code: 'workersLeaving',
       severity: 'stops',
-      title,
+      message,
       evidence,
-      mend: wantedSize?.byHand ? startWorkerHint(group) : `batchctl scale 1${flag}`,
+      fix: wantedSize?.byHand ? startWorkerHint(group) : `batchctl scale 1${flag}`,
     };
   }
   if (desired === 0) {
     const none = wantedSize?.byHand ? '' : `, and its size is 0${wantedSize === null ? '' : ` (${wantedSize.mode})`}`;
-    const title = `no worker serves group ${group.group}${none}`;
+    const message = `no worker serves group ${group.group}${none}`;
     const isHere = wantedSize?.machines === undefined && !wantedSize?.byHand;
     const run = isHere ? `; batchctl run ${seen.view.record.job}, to work on this job until it ends` : '';
-    return { code: 'noWorker', severity: 'stops', title, evidence, mend: startWorkerHint(group) + run };
+    return { code: 'noWorker', severity: 'stops', message, evidence, fix: startWorkerHint(group) + run };
   }
   if (supervisor !== null && !supervisor.alive) {
-    const title = `no worker serves group ${group.group}: its size is ${desired}, but the process that supervises it is dead`;
-    return { code: 'supervisorDead', severity: 'stops', title, evidence, mend: `batchctl scale ${desired}${flag}` };
+    const message = `no worker serves group ${group.group}: its size is ${desired}, but the process that supervises it is dead`;
+    return { code: 'supervisorDead', severity: 'stops', message, evidence, fix: `batchctl scale ${desired}${flag}` };
   }
   return startingCause(seen, group, desired, evidence);
 }
@@ -78,12 +78,12 @@ function startingCause(seen: Snapshot, group: GroupSnapshot, desired: number, be
   const evidence = [...before, ...deaths.slice(-3)];
   const worker = /worker (\S+) ended/.exec(deaths.at(-1) ?? '')?.[1];
   if (worker === undefined) {
-    const title = `${formatMany(desired, 'worker')} of group ${group.group} ${isOrAre(desired)} starting`;
+    const message = `${formatMany(desired, 'worker')} of group ${group.group} ${isOrAre(desired)} starting`;
     const fix = group.size?.machines === undefined ? 'wait a few seconds' : 'wait: an instance takes a minute or two';
-    return { code: 'workerStarting', severity: 'waits', title, evidence, mend: fix };
+    return { code: 'workerStarting', severity: 'waits', message, evidence, fix };
   }
-  const title = `the workers of group ${group.group} die at startup`;
-  return { code: 'workerStarting', severity: 'stops', title, evidence, mend: `batchctl workers logs ${worker}` };
+  const message = `the workers of group ${group.group} die at startup`;
+  return { code: 'workerStarting', severity: 'stops', message, evidence, fix: `batchctl workers logs ${worker}` };
 }
 
 const instantOf = (line: string): number => Date.parse(/^\d{4}-\S+Z/.exec(line)?.[0] ?? '') || 0;
@@ -117,9 +117,9 @@ function doesNotFit(seen: Snapshot, group: GroupSnapshot): Cause | null {
     return {
       code: 'doesNotFit',
       severity: 'stops',
-      title: `a task of ${name} needs ${amount(needed)}; no worker of group ${group.group} has more than ${amount(most[first] ?? 0)}`,
+      message: `a task of ${name} needs ${amount(needed)}; no worker of group ${group.group} has more than ${amount(most[first] ?? 0)}`,
       evidence: workers.slice(0, 3).map(describe),
-      mend:
+      fix:
         first === 'slots'
           ? startWorkerHint(group, ` --slots ${needed}`)
           : `start a worker with more ${first} in group ${group.group}, or lower needs.${first} in the job file and submit it again`,
@@ -168,9 +168,9 @@ function busyElsewhere(seen: Snapshot, group: GroupSnapshot): Cause | null {
   return {
     code: 'workersBusyElsewhere',
     severity: 'slows',
-    title: `${slots === 1 ? 'the only slot' : `all ${slots} slots`} of group ${group.group} ${isOrAre(slots)} busy with other jobs: ${names}`,
+    message: `${slots === 1 ? 'the only slot' : `all ${slots} slots`} of group ${group.group} ${isOrAre(slots)} busy with other jobs: ${names}`,
     evidence: workers.slice(0, 3).map(({ worker, busy }) => `${worker} runs ${formatList(busy, 2)}`),
-    mend: `${group.size?.byHand ? startWorkerHint(group) : `batchctl scale ${workers.length + 1}${groupFlag(group.group)}`}; batchctl pause ${jobs[0]?.[0] ?? 'JOB'} --now, to run this one first`,
+    fix: `${group.size?.byHand ? startWorkerHint(group) : `batchctl scale ${workers.length + 1}${groupFlag(group.group)}`}; batchctl pause ${jobs[0]?.[0] ?? 'JOB'} --now, to run this one first`,
   };
 }
 
@@ -211,9 +211,9 @@ const STORM = { attempts: 10, share: 0.2 } as const;
 export function stayCauses({ groups }: Snapshot): readonly Cause[] {
   return groups.flatMap(({ group, staying = null }) => {
     if (staying === null) return [];
-    const title = `group ${group}: ${stayingText(staying)}`;
+    const message = `group ${group}: ${stayingText(staying)}`;
     const evidence = [`idle: ${formatList(staying.workers)}`];
-    return [{ code: 'workersStay', severity: 'note', title, evidence, mend: stayingFix(group) }];
+    return [{ code: 'workersStay', severity: 'note', message, evidence, fix: stayingFix(group) }];
   });
 }
 
@@ -240,9 +240,9 @@ function missingGroup(group: GroupSnapshot): Cause | null {
   return {
     code: 'groupMissing',
     severity: 'stops',
-    title: `group ${group.group} has no Auto Scaling group, and no worker that was started by hand`,
+    message: `group ${group.group} has no Auto Scaling group, and no worker that was started by hand`,
     evidence: [`${formatMany(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
-    mend: `batchctl infra up, to create it; batchctl worker --here${groupFlag(group.group)} --until-empty, to run a worker here`,
+    fix: `batchctl infra up, to create it; batchctl worker --here${groupFlag(group.group)} --until-empty, to run a worker here`,
   };
 }
 
@@ -253,9 +253,9 @@ function groupOnHold(seen: Snapshot, group: GroupSnapshot): Cause | null {
   return {
     code: 'groupHeld',
     severity: severityOf(group),
-    title: `group ${group.group} is on hold: its last ${formatMany(hold.failed, 'instance')} could not be set up, so no others are started`,
+    message: `group ${group.group} is on hold: its last ${formatMany(hold.failed, 'instance')} could not be set up, so no others are started`,
     evidence: [`${hold.instance}, ${formatDuration(secondsSince(seen, hold.at))} ago: ${what}`],
-    mend: `batchctl workers logs ${hold.instance}, for the output of its setup; batchctl infra up, once it is fixed; batchctl scale 1${groupFlag(group.group)}, to try again`,
+    fix: `batchctl workers logs ${hold.instance}, for the output of its setup; batchctl infra up, once it is fixed; batchctl scale 1${groupFlag(group.group)}, to try again`,
   };
 }
 
@@ -263,15 +263,15 @@ function launches(group: GroupSnapshot): readonly Cause[] {
   const { machines: counts, desired = 0 } = group.size ?? {};
   if (counts === undefined) return [];
   const failing = group.launchTroubles.filter(({ code }) => code === 'setup' || counts.inService < desired);
-  return failing.map(({ code, message, at }) => ({
+  return failing.map(({ code, message: said, at }) => ({
     code: code === 'setup' ? 'setupFailed' : 'launchFailed',
     severity: severityOf(group),
-    title:
+    message:
       code === 'setup'
         ? `the last instance of group ${group.group} could not be set up, and terminated itself`
         : `instances of group ${group.group} fail to launch (${code}): ${counts.inService} of ${formatMany(desired, 'instance')} in service`,
-    evidence: [`${iso(at)}: ${message}`],
-    mend: launchFix(code, group.group),
+    evidence: [`${iso(at)}: ${said}`],
+    fix: launchFix(code, group.group),
   }));
 }
 
@@ -282,12 +282,12 @@ function withoutWorkers(seen: Snapshot, group: GroupSnapshot): Cause | null {
   return {
     code: 'instancesWithoutWorkers',
     severity: severityOf(group),
-    title: `${formatMany(mute.length, 'instance')} of group ${group.group} ${isOrAre(mute.length)} in service without a worker: ${formatList(mute.map(({ instance }) => instance))}`,
+    message: `${formatMany(mute.length, 'instance')} of group ${group.group} ${isOrAre(mute.length)} in service without a worker: ${formatList(mute.map(({ instance }) => instance))}`,
     evidence: mute.slice(0, 3).map(({ instance, type, zone, launchedAt }) => {
       const age = launchedAt === null ? 'a while ago' : `${formatDuration(secondsSince(seen, launchedAt))} ago`;
       return `${instance} (${type}, ${zone}) was launched ${age}`;
     }),
-    mend: `batchctl workers logs ${first.instance}, for its boot output; batchctl infra status, for changes by others`,
+    fix: `batchctl workers logs ${first.instance}, for its boot output; batchctl infra status, for changes by others`,
   };
 }
 
@@ -305,9 +305,9 @@ function manualAtZero(group: GroupSnapshot): Cause | null {
   return {
     code: 'groupManualAtZero',
     severity: 'stops',
-    title: `group ${group.group} is manual, with size 0: only a person can raise it`,
+    message: `group ${group.group} is manual, with size 0: only a person can raise it`,
     evidence: [`${formatMany(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
-    mend: `batchctl scale 1${flag}, to start one; batchctl scale --auto${flag}, to let waiting work raise it`,
+    fix: `batchctl scale 1${flag}, to start one; batchctl scale --auto${flag}, to let waiting work raise it`,
   };
 }
 
@@ -335,9 +335,9 @@ function atMax(seen: Snapshot, group: GroupSnapshot): Cause | null {
   return {
     code: 'groupAtMax',
     severity: 'slows',
-    title: `group ${group.group} has ${formatMany(size.desired, 'instance')}, its maximum; the waiting work needs ${need.unbounded} to be done ${need.decides === null ? `in ${formatDuration(DEFAULT_SIZING_TIMES.target)}` : 'by the deadline'}`,
+    message: `group ${group.group} has ${formatMany(size.desired, 'instance')}, its maximum; the waiting work needs ${need.unbounded} to be done ${need.decides === null ? `in ${formatDuration(DEFAULT_SIZING_TIMES.target)}` : 'by the deadline'}`,
     evidence: [`${formatMany(held, 'message')} in its queue`],
-    mend: `batchctl scale ${need.unbounded} --max ${need.unbounded}${groupFlag(group.group)}`,
+    fix: `batchctl scale ${need.unbounded} --max ${need.unbounded}${groupFlag(group.group)}`,
   };
 }
 
@@ -347,9 +347,9 @@ function allProtected({ group, size }: GroupSnapshot): Cause | null {
   return {
     code: 'allProtected',
     severity: 'note',
-    title: `group ${group} should have ${desired}, but keeps ${formatMany(machines.inService, 'instance')}: all are protected while they work`,
+    message: `group ${group} should have ${desired}, but keeps ${formatMany(machines.inService, 'instance')}: all are protected while they work`,
     evidence: ['each terminates itself once it has nothing to do'],
-    mend: `batchctl workers --group ${group}, to see what they run; batchctl workers stop WORKER, to stop one now`,
+    fix: `batchctl workers --group ${group}, to see what they run; batchctl workers stop WORKER, to stop one now`,
   };
 }
 
@@ -368,9 +368,9 @@ function storms({ counts, view, groups }: Snapshot): readonly Cause[] {
       {
         code: 'interruptionStorm',
         severity: 'slows',
-        title: `${formatMany(interrupted, 'attempt')} of ${step} were interrupted, of ${ended} that ended: EC2 interrupts instances, or they are drained`,
+        message: `${formatMany(interrupted, 'attempt')} of ${step} were interrupted, of ${ended} that ended: EC2 interrupts instances, or they are drained`,
         evidence: ['interrupted attempts are returned without counting as failed, but their work is lost'],
-        mend: `${spared}; batchctl workers --all${groupFlag(group.group)}, to see which instances left`,
+        fix: `${spared}; batchctl workers --all${groupFlag(group.group)}, to see which instances left`,
       },
     ];
   });

@@ -87,9 +87,9 @@ function cancelled(seen: Snapshot): Cause | null {
   return {
     code: 'cancelled',
     severity: 'stops',
-    title: `it was cancelled${by}${ago}`,
+    message: `it was cancelled${by}${ago}`,
     evidence: cancelledBy === null ? [] : [`the journal says so at ${cancelledBy.when}`],
-    mend: `a cancelled job can't be resumed: submit it again${outputsToFetch(seen)}`,
+    fix: `a cancelled job can't be resumed: submit it again${outputsToFetch(seen)}`,
   };
 }
 
@@ -109,11 +109,11 @@ function paused(seen: Snapshot): Cause | null {
   const failures = `batchctl failures ${record.job}, to see what failed`;
   const fix = `batchctl resume ${record.job}`;
   /** `unknown`: what the journal doesn't say if the guard left no detail; absent: it never leaves one. */
-  const byGuard = (code: CauseCode, title: string, fix: string, unknown?: string): Cause => ({
+  const byGuard = (code: CauseCode, message: string, fix: string, unknown?: string): Cause => ({
     code,
     severity: 'stops',
-    title,
-    mend: fix,
+    message,
+    fix,
     evidence: [
       ...(unknown === undefined ? [] : [pause.detail ?? `the journal does not say ${unknown}`]),
       `at ${pause.when}, by ${pause.who}`,
@@ -145,8 +145,8 @@ function paused(seen: Snapshot): Cause | null {
       );
     case BUDGET_REASON: {
       const limit = limitNameOf(pause.detail);
-      const title = `it has reached its cost limit, so it was paused ${ago} ago: ${limit} is reached`;
-      return byGuard('budget', title, budgetFix(record.job, limit), 'how much');
+      const message = `it has reached its cost limit, so it was paused ${ago} ago: ${limit} is reached`;
+      return byGuard('budget', message, budgetFix(record.job, limit), 'how much');
     }
     case SECRET_REASON:
       return byGuard(
@@ -165,8 +165,8 @@ function paused(seen: Snapshot): Cause | null {
     default: {
       const why = pause.reason === '' || pause.reason === PERSON_REASON ? '' : `: ${pause.reason}`;
       const tasks = `running tasks were ${pause.now ? 'returned' : 'allowed to finish'}`;
-      const title = `${pause.who} paused it ${ago} ago${why}`;
-      return { code: 'paused', severity: 'stops', title, evidence: [`at ${pause.when}; ${tasks}`], mend: fix };
+      const message = `${pause.who} paused it ${ago} ago${why}`;
+      return { code: 'paused', severity: 'stops', message, evidence: [`at ${pause.when}; ${tasks}`], fix };
     }
   }
 }
@@ -177,9 +177,9 @@ function stopped(seen: Snapshot): Cause | null {
   return {
     code: 'stopped',
     severity: 'stops',
-    title: `"onFailure: stop" gave up the rest of it: ${view.stopped}`,
+    message: `"onFailure: stop" gave up the rest of it: ${view.stopped}`,
     evidence: ['the job file has onFailure: stop'],
-    mend: fixOr(seen, `batchctl retry ${view.record.job}, once the failures are fixed`),
+    fix: fixOr(seen, `batchctl retry ${view.record.job}, once the failures are fixed`),
   };
 }
 
@@ -189,9 +189,9 @@ function notDue(seen: Snapshot): Cause | null {
   return {
     code: 'notDue',
     severity: 'waits',
-    title: `it starts in ${formatDuration(secondsUntil(seen, Date.parse(notBefore)))}, as it was submitted with --at`,
+    message: `it starts in ${formatDuration(secondsUntil(seen, Date.parse(notBefore)))}, as it was submitted with --at`,
     evidence: [`not before ${notBefore}`],
-    mend: `wait; or start it now with batchctl adjust ${record.job} --at now`,
+    fix: `wait; or start it now with batchctl adjust ${record.job} --at now`,
   };
 }
 
@@ -205,9 +205,9 @@ function unfinishedSubmission(seen: Snapshot): Cause | null {
   return {
     code: 'submissionUnfinished',
     severity: young ? 'waits' : 'stops',
-    title: `its submission, started ${formatDuration(age)} ago, ${young ? 'is not finished yet' : 'did not finish'}: some of its ${formatMany(parts, 'task')} may not have been sent`,
+    message: `its submission, started ${formatDuration(age)} ago, ${young ? 'is not finished yet' : 'did not finish'}: some of its ${formatMany(parts, 'task')} may not have been sent`,
     evidence: [`submitted at ${createdAt} by ${createdBy} on ${host}; the journal has no "sent"`],
-    mend: `batchctl verify ${job} --repair, to send the rest now; batchctl watch ${job}, to send it after a while, as any worker does`,
+    fix: `batchctl verify ${job} --repair, to send the rest now; batchctl watch ${job}, to send it after a while, as any worker does`,
   };
 }
 
@@ -222,9 +222,9 @@ function deliveryCauses(seen: Snapshot): readonly Cause[] {
   const now = `batchctl watch ${job}${host === null ? '' : `, on ${host}`}`;
   if (failed === null) {
     const ago = formatDuration(secondsSince(seen, Date.parse(view.closed.when)));
-    const title = `it succeeded ${ago} ago, but is not delivered to ${to}${there} yet`;
+    const message = `it succeeded ${ago} ago, but is not delivered to ${to}${there} yet`;
     const evidence = [host === null ? 'any worker, watcher or manager delivers it' : `only ${host} has that directory`];
-    return [{ code: 'notDelivered', severity: 'waits', title, evidence, mend: `${now}, to deliver it now` }];
+    return [{ code: 'notDelivered', severity: 'waits', message, evidence, fix: `${now}, to deliver it now` }];
   }
   const next = nextTry(view.delivery);
   const later = next === null ? 'it is not retried automatically' : `retried after ${iso(next)}`;
@@ -232,25 +232,25 @@ function deliveryCauses(seen: Snapshot): readonly Cause[] {
     {
       code: 'notDelivered',
       severity: 'stops',
-      title: `its outputs can't be delivered to ${to}${there}: ${failed.message}`,
+      message: `its outputs can't be delivered to ${to}${there}: ${failed.message}`,
       evidence: [
         `tried ${formatMany(failed.tries, 'time')}, the last time at ${failed.when} by ${failed.who}; ${later}`,
       ],
-      mend: `${failed.hint === null ? 'fix that' : failed.hint}; ${now}, then`,
+      fix: `${failed.hint === null ? 'fix that' : failed.hint}; ${now}, then`,
     },
   ];
 }
 
 /** Notifications that could not be delivered: the job itself is fine, but people may have missed the news. */
 function noticeCauses({ untold = [] }: Snapshot): readonly Cause[] {
-  return untold.map(({ event, to, tries, message, next }) => ({
+  return untold.map(({ event, to, tries, message: said, next }) => ({
     code: 'notTold',
     severity: 'note',
-    title: `${to} could not be notified of ${event}: ${message ?? 'the process died during the attempt'}`,
+    message: `${to} could not be notified of ${event}: ${said ?? 'the process died during the attempt'}`,
     evidence: [
       `tried ${formatMany(tries, 'time')}; ${next === null ? 'it is not retried' : `retried after ${next}, by a manager or tick`}`,
     ],
-    mend: 'batchctl notify test, once it is fixed',
+    fix: 'batchctl notify test, once it is fixed',
   }));
 }
 
@@ -263,9 +263,9 @@ function tooManyFiles({ view }: Snapshot): Cause | null {
   return {
     code: 'tooManyFiles',
     severity: 'fails',
-    title: `${exploding?.name ?? 'a step'} made more files than the job may have tasks: maxTasks is ${formatMany(maxTasks, 'task')}`,
+    message: `${exploding?.name ?? 'a step'} made more files than the job may have tasks: maxTasks is ${formatMany(maxTasks, 'task')}`,
     evidence: [`closed at ${closed.when}`],
-    mend: 'submit the job again with a larger maxTasks, or with fewer, larger files',
+    fix: 'submit the job again with a larger maxTasks, or with fewer, larger files',
   };
 }
 
@@ -293,9 +293,9 @@ function expectUnmet({ view, unmet = [] }: Snapshot): Cause | null {
   return {
     code: 'expectUnmet',
     severity: 'fails',
-    title: `every task ended, but ${unmet.length > 1 ? 'control totals do not hold' : 'a control total does not hold'}: ${totals[0]}`,
+    message: `every task ended, but ${unmet.length > 1 ? 'control totals do not hold' : 'a control total does not hold'}: ${totals[0]}`,
     evidence: [...totals.slice(1), `closed at ${view.closed.when}`],
-    mend: `batchctl fetch ${job} -o DIR/ --allow-unproven, to look at the outputs; batchctl adjust ${job} --accept TOTAL --reason TEXT, if the difference is known; batchctl retry ${job} --with JOBFILE, if the equation was wrong`,
+    fix: `batchctl fetch ${job} -o DIR/ --allow-unproven, to look at the outputs; batchctl adjust ${job} --accept TOTAL --reason TEXT, if the difference is known; batchctl retry ${job} --with JOBFILE, if the equation was wrong`,
   };
 }
 
@@ -312,9 +312,9 @@ function failing({ view, failures }: Snapshot): readonly Cause[] {
     return {
       code: 'failing',
       severity: 'fails',
-      title: `${formatMany(failure.count, 'task')} of ${failure.step} failed for good: ${failureText(failure)}`,
+      message: `${formatMany(failure.count, 'task')} of ${failure.step} failed for good: ${failureText(failure)}`,
       evidence,
-      mend:
+      fix:
         failure.fix ??
         `${retry}, once it is fixed (with a corrected program: --with JOBFILE); ${skip}, to continue without it`,
     };
@@ -335,9 +335,9 @@ function failedUnseen({ view, failures, steps, troubles }: Snapshot): Cause | nu
   return {
     code: 'failing',
     severity: 'fails',
-    title: `it failed (${closed.reason ?? 'no known reason'})${pruned === null ? '' : '; its failures were pruned'}`,
+    message: `it failed (${closed.reason ?? 'no known reason'})${pruned === null ? '' : '; its failures were pruned'}`,
     evidence: [`closed at ${closed.when}`],
-    mend: `batchctl history ${record.job}; batchctl retry ${record.job}`,
+    fix: `batchctl history ${record.job}; batchctl retry ${record.job}`,
   };
 }
 
@@ -366,12 +366,12 @@ function gatherBlocked(seen: Snapshot): Cause | null {
     return {
       code: 'gatherBlocked',
       severity: 'fails',
-      title: `${step.name} can't start: ${formatMany(failed, 'chain')} before it failed for good, ${tolerated} ${isOrAre(tolerated)} tolerated`,
+      message: `${step.name} can't start: ${formatMany(failed, 'chain')} before it failed for good, ${tolerated} ${isOrAre(tolerated)} tolerated`,
       evidence: steps
         .slice(start, index)
         .filter(({ failed: here }) => here > 0)
         .map(({ name, failed: here, total }) => `${name}: ${here} of ${formatMany(total, 'task')} failed`),
-      mend: fixOr(
+      fix: fixOr(
         seen,
         `batchctl retry ${job}, once the failures are fixed; batchctl skip ${job} --cause C --reason TEXT, to continue without them`,
       ),
@@ -388,9 +388,9 @@ function canaries(snapshot: Snapshot): Cause | null {
     return {
       code: 'canaryHeld',
       severity: 'stops',
-      title: `round ${seen.round} is held back: of its ${formatMany(seen.all, 'canary').replace('canarys', 'canaries')}, ${formatList(seen.failed)} failed for good again`,
+      message: `round ${seen.round} is held back: of its ${formatMany(seen.all, 'canary').replace('canarys', 'canaries')}, ${formatList(seen.failed)} failed for good again`,
       evidence: [`${seen.published} of ${seen.all} succeeded`, `batchctl logs ${job} ${seen.failed[0] ?? ''}`],
-      mend: fixOr(
+      fix: fixOr(
         snapshot,
         `batchctl retry ${job} --canary ${seen.all}, once it is fixed; batchctl retry ${job}, for all at once`,
       ),
@@ -399,8 +399,8 @@ function canaries(snapshot: Snapshot): Cause | null {
   return {
     code: 'canaryRunning',
     severity: 'waits',
-    title: `round ${seen.round} waits for its canaries: ${seen.published} of ${seen.all} have succeeded so far`,
+    message: `round ${seen.round} waits for its canaries: ${seen.published} of ${seen.all} have succeeded so far`,
     evidence: ['the rest is sent once all of them have'],
-    mend: `wait; batchctl retry ${job}, for all at once`,
+    fix: `wait; batchctl retry ${job}, for all at once`,
   };
 }

@@ -47,7 +47,7 @@ describe("doctor's finding about lifecycle rules", () => {
   ] as const satisfies readonly (readonly [string, readonly LifecycleRule[], string, string])[]) {
     it(`is ${status} for ${title}`, () => {
       const finding = judgeLifecycle([abortsUploads, ...rules], PREFIX);
-      expect(finding).to.include({ status });
+      expect(finding.severity).to.equal(status);
       expect(finding.message).to.include(text);
     });
   }
@@ -58,7 +58,7 @@ describe("doctor's finding about lifecycle rules", () => {
   ] as const) {
     it(`is a warning if ${title}`, () => {
       const finding = judgeLifecycle(rules, PREFIX);
-      expect(finding).to.include({ status: 'warn' });
+      expect(finding).to.include({ severity: 'warn' });
       expect(finding.message).to.include('no rule removes unfinished uploads');
     });
   }
@@ -76,9 +76,9 @@ describe("doctor's finding about versions", () => {
     ['a rule that is disabled', [expiring(30, { Status: 'Disabled' })], 'warn'],
   ] as const) {
     it(`${status === 'pass' ? 'passes' : 'warns'} with ${title}`, () => {
-      const { status: found, message, mend } = judgeVersions(rules, PREFIX);
-      expect(found).to.equal(status);
-      if (status === 'warn') expect([message, mend].join()).to.include('heartbeats').and.include(`prefix ${PREFIX}`);
+      const { severity, message, fix } = judgeVersions(rules, PREFIX);
+      expect(severity).to.equal(status);
+      if (status === 'warn') expect([message, fix].join()).to.include('heartbeats').and.include(`prefix ${PREFIX}`);
     });
   }
 });

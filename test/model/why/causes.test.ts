@@ -123,7 +123,7 @@ describe('why, as a function of a snapshot', () => {
       }));
       const seen = { ...snapshot, view: { ...cancelled, record: two, ...of }, steps: steps ?? null };
       const found = causesOf(seen as Snapshot).find(({ code }) => code === 'cancelled');
-      return found?.mend ?? 'no cause';
+      return found?.fix ?? 'no cause';
     };
     const gets = 'gets the outputs that it has';
     expect(mendOf([3, 1])).to.equal(
@@ -143,9 +143,9 @@ describe('why, as a function of a snapshot', () => {
     const causeOf = (code: Cause['code'], severity: Cause['severity']): Cause => ({
       code,
       severity,
-      title: '',
+      message: '',
       evidence: [],
-      mend: '',
+      fix: '',
     });
     const ranked = rank([
       causeOf('ledgerBehind', 'note'),
@@ -228,7 +228,7 @@ describe('why, as a function of a snapshot', () => {
   }
 
   it('says that a message is due in 0ms, if its time has passed', () => {
-    expect(causes(inGroup({ mine: { ...delayed, nextDue: NOW - 5_000 } }))[0]?.title).to.match(
+    expect(causes(inGroup({ mine: { ...delayed, nextDue: NOW - 5_000 } }))[0]?.message).to.match(
       /: the first is due in 0ms$/,
     );
   });
@@ -236,13 +236,13 @@ describe('why, as a function of a snapshot', () => {
   it('distinguishes workers that die at startup from those that are starting', () => {
     const said = [`${new Date(NOW - 5_000).toISOString()} worker w-9 ended after 0.3 s: exit code 3`];
     const [cause] = causes(inGroup({ workers: [], size, supervisor: { alive: true, log: 'l', said } }));
-    expect(cause).to.include({ code: 'workerStarting', severity: 'stops', mend: 'batchctl workers logs w-9' });
+    expect(cause).to.include({ code: 'workerStarting', severity: 'stops', fix: 'batchctl workers logs w-9' });
   });
 
   it('names the machine that should start a worker, if a group has no size', () => {
     const [cause] = causes(inGroup({ workers: [], size: { ...size, desired: 0, byHand: true } }));
-    expect(cause).to.include({ code: 'noWorker', title: 'no worker serves group default' });
-    expect(cause?.mend).to.match(/^batchctl worker --here --until-empty, on any machine/);
+    expect(cause).to.include({ code: 'noWorker', message: 'no worker serves group default' });
+    expect(cause?.fix).to.match(/^batchctl worker --here --until-empty, on any machine/);
   });
 
   it('says nothing about workers for a job that is paused', () => {
@@ -250,7 +250,7 @@ describe('why, as a function of a snapshot', () => {
     const paused = foldJournal(view, [entryOf(pause, { when: '2026-11-30T11:30:00Z', who: 'bob@desk' })]);
     const [cause, ...others] = causes({ ...inGroup({ workers: [] }), view: paused });
     expect(others).to.deep.equal([]);
-    expect(cause?.title).to.equal('bob@desk paused it 30m ago: rates are wrong');
+    expect(cause?.message).to.equal('bob@desk paused it 30m ago: rates are wrong');
   });
 
   describe('a task that runs long', () => {

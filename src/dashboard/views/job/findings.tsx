@@ -40,12 +40,12 @@ export function Findings({ status }: { readonly status: Status }) {
       {error !== null && <Problem error={error} again={again} />}
       <ol class="findings">
         {findings.map((finding, at) => (
-          // The title has counts that change; a key from it would lose the focus.
+          // The message has counts that change; a key from it would lose the focus.
           <li key={`${finding.code} ${findings.slice(0, at).filter(({ code }) => code === finding.code).length}`}>
             <Mark tone={TONES[finding.severity]}>{finding.severity}</Mark>
             <div>
               <p>
-                <b>{withLocalTimes(finding.title)}</b>
+                <b>{withLocalTimes(finding.message)}</b>
               </p>
               {finding.evidence.length > 0 && (
                 <ul class="muted">
@@ -54,7 +54,7 @@ export function Findings({ status }: { readonly status: Status }) {
                   ))}
                 </ul>
               )}
-              <FixSteps fix={finding.mend} />
+              <FixSteps fix={finding.fix} />
             </div>
           </li>
         ))}

@@ -1,7 +1,7 @@
 // Protects: suggested fixes are readable on any terminal, and a command can be copied completely.
 
 import { expect } from 'chai';
-import { fixLines, fixStepLines } from '../../src/cli/fix-lines.ts';
+import { fixLines, fixStepLines } from '../../src/cli/finding-text.ts';
 
 const FIXES =
   'batchctl retry claims --cause abc, once it is fixed; batchctl skip claims --reason TEXT, to continue without it';
