@@ -24,6 +24,17 @@ describe('leases on SQS', () => {
     return `${second.toString(36)}.${handle}` as Receipt;
   };
 
+  /** Calls `act` again if a second of the clock of receipts ended meanwhile: its result would be one of two. */
+  async function withinOneSecond<T>(act: () => Promise<T>): Promise<T> {
+    const second = () => process.hrtime.bigint() / 1_000_000_000n;
+    for (;;) {
+      const began = second();
+      const result = await act();
+      if (second() === began) return result;
+      sqs.requests.length = 0;
+    }
+  }
+
   it('are extended by whole seconds, never by fewer than asked', async () => {
     expect(await extendLeases(sqs.place(), [makeReceipt('a')], 20.2)).to.deep.equal(['extended']);
     expect(changes()).to.deep.equal([['a', 21]]);
@@ -60,6 +71,22 @@ describe('leases on SQS', () => {
       expect(changes()[0]?.[1]).to.be.oneOf(seconds);
     });
   }
+
+  it('end at 12 hours to the second: the last extension is one that SQS accepts', async () => {
+    // Of a second that has begun nothing is left, so that 21 s are 20 whole ones.
+    const extended = (left: number) =>
+      withinOneSecond(() => extendLeases(sqs.place(), [aged('a', TWELVE_HOURS - left)], 20));
+    expect(await extended(21)).to.deep.equal(['extended']);
+    expect(await extended(20)).to.deep.equal(['lost']);
+    sqs.requests.length = 0;
+    await withinOneSecond(() => releaseLeases(sqs.place(), [{ receipt: aged('a', TWELVE_HOURS - 100), delay: 3_600 }]));
+    expect(changes()).to.deep.equal([['a', 98]]);
+  });
+
+  it('begin no later than the receive', () => {
+    const receipt = makeReceipt('a');
+    expect(Number.parseInt(receipt, 36)).to.be.at.most(Number(process.hrtime.bigint()) / 1e9);
+  });
 
   it('are not taken for lost when SQS refuses them for another reason', async () => {
     sqs.reply = ({ body }) => ({

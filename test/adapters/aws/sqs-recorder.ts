@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import type { SqsQueueRef } from '../../../src/adapters/aws/sqs-requests.ts';
@@ -12,7 +13,12 @@ export interface SqsRequest {
       readonly Id: string;
       readonly ReceiptHandle: string;
       readonly VisibilityTimeout: number;
+      readonly MessageBody: string;
+      readonly MessageGroupId?: string;
+      readonly MessageAttributes?: Readonly<Record<string, { readonly StringValue: string }>>;
     }[];
+    readonly QueueName: string;
+    readonly QueueUrl: string;
     readonly MaxNumberOfMessages: number;
     readonly WaitTimeSeconds: number;
     readonly VisibilityTimeout: number;
@@ -32,6 +38,8 @@ export const refusal = (type: string, message = 'refused', status = 400): SqsRep
 /** A server that answers as a test says, and records the requests. */
 export class SqsRecorder {
   readonly requests: SqsRequest[] = [];
+  /** Open connections. */
+  readonly sockets = new Set<Socket>();
   reply: (request: SqsRequest) => SqsReply | Promise<SqsReply> = ({ body }) => ({
     content: { Successful: (body.Entries ?? []).map(({ Id }) => ({ Id })), Failed: [] },
   });
@@ -45,6 +53,9 @@ export class SqsRecorder {
 
   static async start(): Promise<SqsRecorder> {
     const server = await serve(async (request, answer) => {
+      const { socket } = request;
+      if (!recorder.sockets.has(socket)) socket.once('close', () => recorder.sockets.delete(socket));
+      recorder.sockets.add(socket);
       let text = '';
       for await (const chunk of request) text += String(chunk);
       const sent = {
@@ -60,6 +71,10 @@ export class SqsRecorder {
   }
 
   readonly client = (): Promise<SQSClient> => this.#clients.sqs('control');
+
+  get url(): string {
+    return this.#server.url;
+  }
 
   /** The queue; its failures are retried for this long. */
   place(patienceMs = 0): SqsQueueRef {

@@ -1,6 +1,6 @@
 // Protects: a search of a queue finds each message once, oldest first, and gives back what it did not take.
 import { expect } from 'chai';
-import { QueueSweep, type SweptMessage } from '../../../src/adapters/aws/sqs-sweep.ts';
+import { purgeAll, purgeMatching, QueueSweep, type SweptMessage } from '../../../src/adapters/aws/sqs-sweep.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { refusal, SqsRecorder } from './sqs-recorder.ts';
@@ -102,4 +102,104 @@ describe('a search of an SQS queue', () => {
     expect([error.message, error.hint].join()).to.include("can't search").and.include('--limit');
     expect(released()).to.deep.equal([['ha', 0]]);
   });
+
+  it('asks eight times at once after a full page', async () => {
+    const full = Array.from({ length: 10 }, (_, n) => [`m${n}`, `h${n}`, n] as const);
+    pages = [full];
+    await sweep(10);
+    expect(receives()).to.have.lengthOf(1 + 8);
+  });
+
+  it('takes a message without a time for the oldest, and leaves out one without a handle', async () => {
+    const { reply } = sqs;
+    const Messages = [
+      { MessageId: 'b', ReceiptHandle: 'hb', Body: 'b', Attributes: { SentTimestamp: '5' } },
+      { MessageId: 'a', ReceiptHandle: 'ha', Body: 'a' },
+      { MessageId: 'c', Body: 'c', Attributes: { SentTimestamp: '6' } },
+    ];
+    sqs.reply = (request) =>
+      request.action === 'ReceiveMessage' && receives().length === 1 ? { content: { Messages } } : reply(request);
+    expect(await sweep(2)).to.deep.equal([['a', 'b']]);
+  });
+
+  it('is patient from its last success on', async () => {
+    const { reply } = sqs;
+    let end = Number.POSITIVE_INFINITY;
+    let failures = 1;
+    pages = [];
+    sqs.reply = async (request) => {
+      if (request.action !== 'ReceiveMessage') return reply(request);
+      const now = performance.now();
+      if (failures === 1) end = now + 500;
+      if (failures > 0) {
+        failures -= 1;
+        return refusal('KmsThrottled', 'busy');
+      }
+      if (now < end) {
+        pages.push([[`m${now}`, `h${now}`, 1]]);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      } else if (end > 0) {
+        end = 0;
+        return refusal('KmsThrottled', 'busy');
+      }
+      return reply(request);
+    };
+    const search = new QueueSweep(sqs.place(400), 0);
+    let found = 0;
+    for await (const page of search.pages()) found += page.length;
+    expect(end).to.equal(0);
+    expect(found).to.be.greaterThan(0);
+  });
+
+  it('ends once it holds 100,000 messages: SQS returns no more', async () => {
+    let next = 0;
+    sqs.reply = ({ action }) => {
+      // Giving back so many would take 10,000 requests.
+      if (action !== 'ReceiveMessage') return refusal('AccessDeniedException', 'no', 403);
+      const count = receives().length === 1 ? 20_000 : receives().length <= 9 ? 10_000 : 0;
+      const Messages = Array.from({ length: count }, () => {
+        next += 1;
+        return { MessageId: `m${next}`, ReceiptHandle: `h${next}`, Body: 'x' };
+      });
+      return { content: { Messages } };
+    };
+    const error = await failsWith('unavailable', sweep(100_000));
+    expect(error.message).to.include('about 120,000');
+    expect(next).to.equal(100_000);
+  });
+
+  it('gives back nothing that a purge of matching messages has deleted', async () => {
+    const answer = sqs.reply;
+    sqs.reply = (request) =>
+      request.action === 'GetQueueAttributes'
+        ? { content: { Attributes: { ApproximateNumberOfMessages: '2' } } }
+        : answer(request);
+    pages = [
+      [
+        ['a', 'ha', 1],
+        ['b', 'hb', 2],
+      ],
+    ];
+    expect(await purgeMatching(sqs.place(), (body) => body === 'a')).to.equal(1);
+    expect(sqs.entriesOf('DeleteMessageBatch').map(({ ReceiptHandle }) => ReceiptHandle)).to.deep.equal(['ha']);
+    expect(released()).to.deep.equal([['hb', 0]]);
+  });
+
+  for (const [what, error, status, times] of [
+    ['another purge is in progress', 'AWS.SimpleQueueService.PurgeQueueInProgress', 403, 1],
+    ['SQS fails for more than the attempts of its client', 'InternalError', 500, 8],
+  ] as const) {
+    it(`purges the queue after ${what}`, async () => {
+      const { random } = Math;
+      // Pauses have no length.
+      Math.random = () => 0;
+      try {
+        sqs.reply = () => (sqs.requests.length <= times ? refusal(error, 'wait', status) : { content: {} });
+        expect(await purgeAll(sqs.place())).to.equal(null);
+      } finally {
+        Math.random = random;
+      }
+      expect(sqs.requests).to.have.lengthOf(times + 1);
+    });
+  }
 });

@@ -1,14 +1,21 @@
 // Protects: queue redrive sends back the dead letters of the job, task and number that were asked for, and no others.
 import { expect } from 'chai';
+import { BatchctlError } from '../../../src/errors.ts';
 import { planRedrive, type RedriveOptions } from '../../../src/jobs/change/redrive.ts';
+import { retry } from '../../../src/jobs/change/retry.ts';
+import { skip } from '../../../src/jobs/change/skip.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { encodeMessage } from '../../../src/model/message.ts';
 import { burialsOf } from '../../contracts/queue-messages.ts';
+import { failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { failsWith } from '../../support/rejection.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
 import { openPlace } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 
 const yaml = (name: string): string => `name: ${name}
-input: { split: { by: range, from: 1, to: 3 } }
+input: { split: { by: range, from: 1, to: 11 } }
 steps: [{ name: one, run: [cat] }, { name: two, run: [cat] }]
 `;
 
@@ -74,5 +81,76 @@ describe('the dead letters to send back', () => {
     await queue.bury(burialsOf(await queue.receive({ max: 20, waitSeconds: 0 })));
     expect((await send()).sent).to.equal(6);
     expect((await queue.backlog()).dead).to.equal(8);
+  });
+
+  it('are retried first where their task failed for good, in the order of its number, and only in that job', async () => {
+    const queue = await place.platform.queue('default');
+    const [job = ''] = jobs;
+    const tens = [10, 2].map((task) => ({ body: encodeMessage({ job, step: 'one', task, round: 0 }), tenant: 't' }));
+    await queue.send(tens.slice(0, 1));
+    await queue.bury(burialsOf(await queue.receive({ max: 20, waitSeconds: 0 })));
+    for (const task of [10, 2]) await failForGood(place.platform, job, 'one', task);
+    const { planned, send } = await planRedrive(place.platform, ALL);
+    expect(planned.retried).to.deep.equal([{ job, round: null, tasks: ['one/2', 'one/10'] }]);
+    expect((await requireView(place.platform.store, job)).round).to.equal(0);
+    const done = await send();
+    expect(done.retried).to.deep.equal([{ job, round: 1, tasks: ['one/2', 'one/10'] }]);
+    expect([planned.sent, done.sent, done.left]).to.deep.equal([14, 14, []]);
+    // The letters, and the two messages of the retry.
+    expect(await queue.backlog()).to.include({ visible: 16, dead: 0 });
+  });
+
+  it('of an earlier round stay; if their job is named they are sent back to be acked, and nothing is retried again', async () => {
+    const [job = ''] = jobs;
+    await failForGood(place.platform, job, 'one', 0);
+    const view = await requireView(place.platform.store, job);
+    await retry(place.platform, view, { tasks: [{ step: 0, name: 'one', task: 0 }] });
+    await failForGood(place.platform, job, 'one', 0, 1);
+    const all = await planRedrive(place.platform, ALL);
+    expect(all.planned.left).to.deep.equal([{ job, tasks: ['one/0', 'two/0'], why: 'a later round has replaced it' }]);
+    expect(all.planned.sent).to.equal(11);
+    const named = await planRedrive(place.platform, { ...ALL, job });
+    expect(named.planned).to.deep.include({ sent: 6, retried: [], left: [] });
+  });
+
+  it('are not retried if a person skipped their task', async () => {
+    const [job = ''] = jobs;
+    await failForGood(place.platform, job, 'one', 0);
+    const tasks = [{ step: 0, name: 'one', task: 0 }];
+    await skip(place.platform, await requireView(place.platform.store, job), { tasks, reason: 'known' });
+    expect((await planRedrive(place.platform, { ...ALL, job })).planned).to.deep.include({ sent: 6, retried: [] });
+  });
+
+  it('are not chosen while the store does not answer: a letter would pass for one that must stay', async () => {
+    const store = wrapStore(place.platform.store, {
+      read: () => Promise.reject(new BatchctlError('unavailable', 'no answer')),
+    });
+    await failsWith('unavailable', planRedrive({ ...place.platform, store }, ALL));
+  });
+
+  it('cost one reading of each job and two listings of each step, however many they are', async () => {
+    const calls: string[] = [];
+    const { store } = place.platform;
+    const counting = wrapStore(store, {
+      read: (key, options) => {
+        if (key.endsWith('/job.json')) calls.push('read');
+        return store.read(key, options);
+      },
+      keys: (prefix, options) => {
+        calls.push('list');
+        return store.keys(prefix, options);
+      },
+      list: (prefix, options) => {
+        calls.push('list');
+        return store.list(prefix, options);
+      },
+    });
+    const count = async (job: string | null, limit: number): Promise<string> => {
+      calls.length = 0;
+      await planRedrive({ ...place.platform, store: counting }, { ...ALL, job, limit });
+      return calls.sort().join(' ');
+    };
+    const [job = ''] = jobs;
+    expect(await count(job, 3)).to.equal(await count(job, 1));
   });
 });
