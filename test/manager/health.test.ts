@@ -4,6 +4,7 @@ import type { Rounds } from '../../src/manager/manager.ts';
 import { expiryWarning } from '../../src/manager/tls/open-tls.ts';
 import { scheduleKey } from '../../src/model/keys.ts';
 import { HANGS_MS, healthMetrics, isTroubled, type ManagerHealth } from '../../src/model/manager-health.ts';
+import { worker } from '../contracts/ledger-events.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { ApiServer } from '../support/manager/api-server.ts';
 import { until } from '../support/until.ts';
@@ -55,6 +56,8 @@ describe("a manager's health", () => {
     isBroken = true;
     expect((await get('/readyz'))[0]).to.equal(200);
     ahead += 5_000;
+    const { headers } = await fetch(`${server.url}/readyz`);
+    expect(headers.get('retry-after')).to.equal('5');
     const [status, text] = await get('/readyz');
     expect(status).to.equal(503);
     expect(text).to.include("can't accept callers").and.not.include('the store is away');
@@ -77,8 +80,10 @@ describe("a manager's health", () => {
     const time = new HeldTime();
     try {
       for (let n = 0; n < 2; n += 1) {
+        const began = time.now();
         const [status] = await time.passUntil(get('/readyz'));
         expect(status).to.equal(503);
+        expect(time.now() - began).to.be.within(5_000, 20_000);
         ahead += 5_000;
       }
     } finally {
@@ -132,6 +137,79 @@ describe("a manager's health", () => {
       'batchctl_manager_certificate_expires_timestamp_seconds 1798761600',
     ])
       expect(text).to.include(`${line}\n`);
+  });
+
+  describe('with metrics of the stack', () => {
+    let readings: number;
+    /** Called at each reading of the ledger's workers. */
+    let onReading: () => unknown;
+    beforeEach(async () => {
+      readings = 0;
+      onReading = () => undefined;
+      server = await ApiServer.open({
+        replace: (real) => ({
+          clock: { now: () => Date.now() + ahead, monotonic: () => ahead },
+          ledger: async () => {
+            readings += 1;
+            await onReading();
+            return real.ledger();
+          },
+        }),
+        health: () => ({ duties: [], certificateExpires: null }),
+      });
+    });
+    const figures = async (): Promise<string> => (await server.fetch('GET', '/metrics', { scope: 'read' })).text();
+    const READ = 'batchctl_manager_stack_read 1\n';
+
+    it('reads them once in five seconds, and at once after a failure', async () => {
+      await figures();
+      ahead += 4_000;
+      expect(await figures()).to.include(READ);
+      expect(readings).to.equal(1);
+      ahead += 1_000;
+      await figures();
+      expect(readings).to.equal(2);
+      await figures();
+      expect(readings).to.equal(2);
+      ahead += 5_000;
+      onReading = failUnavailable;
+      expect(await figures()).not.to.include(READ);
+      onReading = () => undefined;
+      expect(await figures()).to.include(READ);
+      expect(server.hidden).to.deep.equal([]);
+    });
+
+    it('waits six seconds for them, and then sends its own', async () => {
+      await server.token('read');
+      onReading = () => new Promise<never>(() => {});
+      const time = new HeldTime();
+      try {
+        const began = time.now();
+        expect(await time.passUntil(figures())).to.include('batchctl_manager_stack_read 0\n');
+        expect(time.now() - began).to.be.within(6_000, 20_000);
+      } finally {
+        time.release();
+      }
+    });
+
+    it('keeps an unexpected error of theirs from callers, and logs it', async () => {
+      onReading = () => {
+        throw new TypeError('a bug');
+      };
+      const text = await figures();
+      expect(text).to.include('batchctl_manager_stack_read 0\n').and.not.include('a bug');
+      expect(server.hidden.map(String)).to.deep.equal(['TypeError: a bug']);
+    });
+
+    it('counts the tasks a minute since it read them before', async () => {
+      const ledger = await server.platform.ledger();
+      const seen = (done: number) => worker({ done, seenAt: Date.now() + ahead, startedAt: Date.now() - 600_000 });
+      await ledger.heartbeat(seen(5));
+      expect(await figures()).to.not.match(/^batchctl_tasks_done_per_minute\{/m);
+      ahead += 60_000;
+      await ledger.heartbeat(seen(35));
+      expect(await figures()).to.match(/^batchctl_tasks_done_per_minute\{group="default"\} (30|29\.\d+)$/m);
+    });
   });
 });
 

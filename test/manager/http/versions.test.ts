@@ -55,6 +55,13 @@ describe('the versions that a manager serves', () => {
         .and.include('99.0.0');
     });
 
+    it('to a caller whose version is long, of which it repeats sixty characters', async () => {
+      const answer = await server.call('/api/v1/jobs', null, {
+        headers: { 'x-batchctl-version': `9${'0'.repeat(80)}` },
+      });
+      expect((await errorOf(answer)).message).to.match(/, not 90{59}$/);
+    });
+
     it('while a caller of this version, or of none, is served', async () => {
       const token = await server.token('submit');
       expect((await server.call('/api/v1/jobs', token)).status).to.equal(200);
