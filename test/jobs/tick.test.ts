@@ -2,18 +2,21 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
 import { refreshView } from '../../src/jobs/journal.ts';
-import { freshKeeper, latestKeeper, readKeeperMark, tickId } from '../../src/jobs/keeper-mark.ts';
+import { freshKeeper, latestKeeper, readKeeperMark, Troubles, tickId } from '../../src/jobs/keeper-mark.ts';
 import { fireDue } from '../../src/jobs/schedules/fire.ts';
 import { addSchedule, listSchedules, pauseSchedule } from '../../src/jobs/schedules/schedules.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import { type TickResult, tick } from '../../src/jobs/tick.ts';
-import { scheduleKey } from '../../src/model/keys.ts';
+import { KeeperDuties, type TickResult, tick } from '../../src/jobs/tick.ts';
+import type { JobSpec } from '../../src/model/job.ts';
+import { firingNewsMark, scheduleKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { failsWith, rejection } from '../support/rejection.ts';
 import { scheduleSpec } from '../support/schedules.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, publishSmall } from './published-job.ts';
@@ -23,6 +26,9 @@ const HOUR = 3_600;
 const ADDED = Date.parse('2026-11-27T00:00:00Z');
 const MONTH_END = Date.parse('2026-11-30T18:00:00Z');
 const ONE = 'name: claims\ninput: { split: { by: range, from: 1, to: 1 } }\nsteps: [{ name: price, run: [cat] }]\n';
+
+/** A receiver that is not there. */
+const RECEIVERS: JobSpec['notify'] = [{ on: ['no-start'], to: 'http://127.0.0.1:1/' }];
 
 describe('tick', () => {
   const place = forEachTest(openPlace);
@@ -72,6 +78,95 @@ describe('tick', () => {
     expect(await missed(), 'the 29th was fired').to.deep.equal([]);
     now = Date.parse('2026-12-01T17:00:00Z');
     expect(await missed()).to.deep.equal(['2026-11-30T06:00']);
+  });
+
+  it('with --dry-run writes nothing, and reports missed firings that the next round reports too', async () => {
+    const spec = scheduleSpec({ cadence: { kind: 'cron', pattern: '0 6 * * *' }, catchUp: 12 * HOUR });
+    await add('daily', { ...spec, job: { ...spec.job, spec: { ...spec.job.spec, notify: RECEIVERS } } });
+    now = Date.parse('2026-11-28T17:00:00Z');
+    const keys = async (): Promise<readonly string[]> => {
+      const found: string[] = [];
+      for await (const key of place.platform.store.keys('')) found.push(key);
+      return found;
+    };
+    const before = await keys();
+    const missed = ({ missed: all }: TickResult) => all.map(({ firing }) => firing.period);
+    expect(missed(await round(true))).to.deep.equal(['2026-11-27T06:00']);
+    expect(await keys()).to.deep.equal(before);
+    expect(missed(await round())).to.deep.equal(['2026-11-27T06:00']);
+  });
+
+  /** A schedule whose input does not exist. */
+  const addFailing = (name: string) => {
+    const yaml = ONE.replace('split: { by: range, from: 1, to: 1 }', 'from: nosuch, split: { by: file }');
+    const spec = { ...parseJobFile(yaml, { file: 'job.yaml' }), notify: RECEIVERS };
+    return add(name, scheduleSpec({ job: { spec, directory: place.directory } }));
+  };
+
+  it('reports a schedule that fails after others have fired', async () => {
+    await add('a');
+    await addFailing('b');
+    now = MONTH_END;
+    const done = await round();
+    expect(outcomes(done)).to.deep.equal(['2026-11 fired', '2026-11 failed']);
+    expect(done.troubles.map(({ about }) => about)).to.deep.equal(['schedule b, 2026-11']);
+  });
+
+  it('fails if it can not mark that people must be told of a firing that failed', async () => {
+    await addFailing('b');
+    now = MONTH_END + HOUR * 1_000;
+    const { store } = place.platform;
+    const refusing = wrapStore(store, {
+      put: (key, body, options) =>
+        key.startsWith(firingNewsMark(''))
+          ? Promise.reject(new BatchctlError('unavailable', 'no answer'))
+          : store.put(key, body, options),
+    });
+    await failsWith('unavailable', tick({ ...newProcess(), store: refusing }, { dryRun: false }));
+  });
+
+  it('leaves no mark if it was told to stop: its round is incomplete', async () => {
+    await tick(newProcess(), { dryRun: false, signal: AbortSignal.abort() });
+    expect(await latestKeeper(place.platform)).to.equal(null);
+  });
+
+  it('publishes metrics once a minute, although each round is another process; a failure is reported', async () => {
+    let published = 0;
+    let fail = (): void => undefined;
+    const metrics: Platform['metrics'] = {
+      put: async () => {
+        published += 1;
+        fail();
+      },
+    };
+    const publish = () => tick({ ...newProcess(), metrics }, { dryRun: false });
+    await publish();
+    now += 30_000;
+    await publish();
+    expect(published).to.equal(1);
+    now += 31_000;
+    fail = () => {
+      throw new BatchctlError('unavailable', 'no answer');
+    };
+    expect((await publish()).troubles.map(({ about }) => about)).to.deep.equal(['metrics']);
+    now += 61_000;
+    fail = () => {
+      throw new TypeError('a bug');
+    };
+    expect(String(await rejection(publish()))).to.equal('TypeError: a bug');
+    expect(published).to.equal(3);
+  });
+
+  it('names a missed firing once also in one process that runs on', async () => {
+    const spec = scheduleSpec({ cadence: { kind: 'cron', pattern: '0 6 * * *' }, catchUp: 12 * HOUR });
+    await add('daily', spec);
+    const platform = newProcess();
+    const { signal } = new AbortController();
+    const { keeping } = await KeeperDuties.open(platform, { id: 'm-1', kind: 'manager', signal });
+    const schedules = await keeping.schedules(new Troubles({}, now));
+    const until = Date.parse('2026-11-29T17:00:00Z');
+    expect(await keeping.findMissed(schedules, until)).to.have.lengthOf(2);
+    expect(await keeping.findMissed(schedules, until)).to.deep.equal([]);
   });
 
   it('waits silently for an input as long as configured, then reports it once an hour, and fires when it arrives', async () => {
