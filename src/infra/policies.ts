@@ -79,7 +79,8 @@ function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('Queues', [...QUEUE, 'sqs:PurgeQueue'], arns.queues, stackTagAbsentOrEquals(profile)),
     // Rolling out a release ends instances without a worker.
     allow('Scale', [...SCALE, END_INSTANCE], arns.groups, stackTagAbsentOrEquals(profile)),
-    allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
+    // The hooks are for `doctor`.
+    allow('LookAtGroups', [...LOOK_AT_GROUPS, 'autoscaling:DescribeLifecycleHooks'], ['*']),
     allow('LookAtTypes', ['ec2:DescribeInstanceTypes'], ['*']),
     quotas(arns),
     prices(profile),

@@ -35,11 +35,14 @@ export class ReaderShell {
     for (const name of ['jq', 'curl']) program(join(last, name), `"${STAND_INS}" ${name}`);
   }
 
-  /** Runs a line as a shell does; stdout and stderr together, as on a terminal. */
-  async sh(script: string): Promise<{ readonly code: number | null; readonly lines: readonly string[] }> {
+  /** Runs a line as a shell does; stdout and stderr together, as on a terminal. `env`: of this line alone. */
+  async sh(
+    script: string,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly code: number | null; readonly lines: readonly string[] }> {
     const child = spawn('/bin/sh', ['-c', `{ ${script}\n} 2>&1`], {
       cwd: this.work,
-      env: this.env,
+      env: { ...this.env, ...env },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     const ended = once(child, 'close');

@@ -78,3 +78,40 @@ export function lasting(output: readonly string[]): readonly string[] {
     .map((line) => VOLATILE.reduce((text, [pattern, word]) => text.replace(pattern, word), line).trim())
     .filter((line) => line !== '');
 }
+
+/** What a page tells its reader to do, in its order: files to write, and commands to run. */
+export type Instruction =
+  | { readonly kind: 'file'; readonly line: number; readonly name: string; readonly text: string }
+  /** `output`: what the page shows below it; null: nothing that a test compares. */
+  | {
+      readonly kind: 'command';
+      readonly line: number;
+      readonly text: string;
+      readonly output: readonly string[] | null;
+    };
+
+/** The files of a page and all its commands: of blocks of shell, whether marked or not, and of its text (`batchctl ...`). */
+export function instructionsOf(page: string): readonly Instruction[] {
+  const blocks = new Map(markedBlocks(page).map((block) => [block.line, block]));
+  return [...page.matchAll(/^```(\S*)[^\n]*\n(.*?)^```$|`(batchctl [^`]+)`/gms)].flatMap(
+    (found): readonly Instruction[] => {
+      const [, language = '', body = '', inline] = found;
+      const line = page.slice(0, found.index).split('\n').length;
+      if (inline !== undefined) return [{ kind: 'command', line, text: inline.replace(/\s+/g, ' '), output: null }];
+      const block = blocks.get(line);
+      if (block?.kind === 'file') return [block];
+      if (block?.kind === 'script') return [{ kind: 'command', line, text: block.text.trimEnd(), output: null }];
+      const lines = body.trimEnd().split('\n');
+      if (language === 'console') {
+        const checked = block?.kind === 'session' && block.checked;
+        return commandsIn(lines, line).map(({ output, ...command }) => {
+          return { kind: 'command' as const, ...command, output: checked ? output : null };
+        });
+      }
+      if (language !== 'sh') return [];
+      return lines.map((text, at) => {
+        return { kind: 'command', line: line + 1 + at, text: text.replace(/\s+# .*$/, ''), output: null };
+      });
+    },
+  );
+}

@@ -175,9 +175,12 @@ describe('the policies of a grid', () => {
     const { operator, admin } = policies;
     // Rolling out a release needs both roles: the administrator's policy covers some of its calls.
     const calls = [...needed(OPERATORS), ...deniedBy(admin, needed(ROLLERS))];
-    // doctor uses this permission for the quotas: grid-validate.services.test.ts.
-    expect(idleOnGrid(operator, calls)).to.deep.equal(['LookAtTypes ec2:DescribeInstanceTypes']);
-    expect(actionsOf(operator).filter((action) => action.startsWith('autoscaling:'))).to.have.length(6);
+    // doctor uses these, for the hooks and the quotas: docs/aws-page.grid.test.ts, grid-validate.services.test.ts.
+    expect(idleOnGrid(operator, calls)).to.deep.equal([
+      'LookAtGroups autoscaling:DescribeLifecycleHooks',
+      'LookAtTypes ec2:DescribeInstanceTypes',
+    ]);
+    expect(actionsOf(operator).filter((action) => action.startsWith('autoscaling:'))).to.have.length(7);
   });
 });
 

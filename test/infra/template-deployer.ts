@@ -6,7 +6,6 @@ import { type Deployment, resolved } from '../support/cloud-formation.ts';
 import { type AccountClients, accountClients, clientConfig } from '../support/grid/account-clients.ts';
 import type { Cloud } from '../support/grid/cloud.ts';
 
-const REGION = 'us-east-1';
 const CALLER = 'AKIDCLOUDFORMATION';
 
 /** The values of a resource for `Ref` and for `Fn::GetAtt`. */
@@ -197,8 +196,8 @@ function permissions(rules: readonly PeerRule[]): ec2.IpPermission[] {
  * requests are checked against AWS's models, like batchctl's own: the published resource schemas have no patterns, lengths
  * or ranges for these types.
  */
-export async function deploy(template: StackTemplate, cloud: Cloud): Promise<void> {
-  const clients = accountClients(cloud, { accessKeyId: CALLER });
+export async function deploy(template: StackTemplate, cloud: Cloud, region = 'us-east-1'): Promise<void> {
+  const clients = accountClients(cloud, { region, accessKeyId: CALLER });
   const module = process.env.BATCHCTL_TEST_AWS_REQUESTS;
   if (module !== undefined) {
     const { watch } = await import(module);
@@ -207,7 +206,7 @@ export async function deploy(template: StackTemplate, cloud: Cloud): Promise<voi
   const created = new Map<string, References>();
   const place: Deployment = {
     partition: 'aws',
-    region: REGION,
+    region,
     account: cloud.account,
     reference: (id, attribute) => {
       const found = created.get(id);
@@ -217,7 +216,7 @@ export async function deploy(template: StackTemplate, cloud: Cloud): Promise<voi
     },
     parameter: (name) => parameters.get(name) ?? '',
   };
-  const ssm = new SSM(clientConfig(cloud, { accessKeyId: CALLER }));
+  const ssm = new SSM(clientConfig(cloud, { region, accessKeyId: CALLER }));
   const parameters = new Map<string, string>();
   try {
     for (const [, Name = ''] of JSON.stringify(template).matchAll(/\{\{resolve:ssm:(.+?)\}\}/g)) {

@@ -5,7 +5,7 @@ import type { Workspace } from './workspace.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 /** Copies the built program into a workspace, with one more line, so that it is another release. Returns its entry. */
-export function nextProgram(workspace: Workspace): string {
+export function nextProgram(workspace: Pick<Workspace, 'path'>): string {
   const copy = workspace.path('next');
   const entry = join(copy, 'bin', 'batchctl.js');
   if (existsSync(entry)) return entry;

@@ -197,7 +197,7 @@ export function groupChecks(clients: AwsClients, home: string, groups: readonly 
   );
 }
 
-/** Null without the right to see them: only administrators have it. */
+/** Null without the right to see them, which policies of earlier versions lack. */
 async function hooksOf(requests: ScalingRequests): Promise<readonly string[] | null> {
   try {
     return await requests.hooks();
