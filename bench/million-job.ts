@@ -255,6 +255,7 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
     jobs: new JobCache(platform.store, 600_000),
     streaks: new FailureStreaks(),
     denials: new Denials(),
+    emptyDirectories: new Set(),
     retrier: { run: (act) => act() },
     secrets: new SecretReader({ source: null }),
     executor: { run: () => Promise.reject(new Error('nothing is run here')), close: async () => undefined },

@@ -8,14 +8,23 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 export function wait(ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, Math.min(ms, MAX_TIMER_MS));
-    signal?.addEventListener('abort', end, { once: true });
+    startTimer(ms, signal, resolve);
   });
+}
+
+/** Calls `end` after `ms`, or when the signal aborts, unless the returned function is called first. */
+function startTimer(ms: number, signal: AbortSignal | undefined, end: () => void): () => void {
+  const stop = (): void => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onEnd);
+  };
+  const onEnd = (): void => {
+    stop();
+    end();
+  };
+  const timer = setTimeout(onEnd, signal?.aborted ? 0 : Math.min(ms, MAX_TIMER_MS));
+  signal?.addEventListener('abort', onEnd);
+  return stop;
 }
 
 const LATE = Symbol('late');
@@ -30,13 +39,16 @@ export async function within<T, U = undefined>(
   late: () => U | Promise<U> = () => undefined as U,
   signal?: AbortSignal,
 ): Promise<T | U> {
-  const ended = new AbortController();
-  const isOver = signal === undefined ? ended.signal : AbortSignal.any([ended.signal, signal]);
+  // A worker waits once a task: an AbortController that is aborted costs it more than all else here.
+  let stop = (): void => undefined;
+  const isLate = new Promise<typeof LATE>((resolve) => {
+    stop = startTimer(ms, signal, () => resolve(LATE));
+  });
   try {
-    const first = await Promise.race([promise, wait(ms, isOver).then((): typeof LATE => LATE)]);
+    const first = await Promise.race([promise, isLate]);
     return first === LATE ? late() : first;
   } finally {
-    ended.abort();
+    stop();
   }
 }
 

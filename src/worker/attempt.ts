@@ -138,11 +138,12 @@ export async function runAttempt(
   return { outcome, startedAt, endedAt, end, bytesIn: staged?.bytes ?? null };
 }
 
-function slotDirectory({ scratch, executor, log }: WorkerContext, slot: number, keeps: boolean): SlotDirectory {
+function slotDirectory(ctx: WorkerContext, slot: number, keeps: boolean): SlotDirectory {
+  const { scratch, executor, log, emptyDirectories: empty } = ctx;
   const owner = executor.owner?.(slot) ?? null;
   const onLeft = (path: string, error: unknown): void =>
     log.warn(`slot ${slot} uses a new directory, because ${path} can't be emptied (${messageOf(error)}): remove it`);
-  return prepareSlotDirectory(scratch, slot, { owner, onLeft, keeps });
+  return prepareSlotDirectory(scratch, slot, { owner, onLeft, keeps, empty });
 }
 
 /** Throws EPERM for a protected file. */
@@ -265,7 +266,8 @@ async function publishOrFail(
   }
   const code = codeOf(task);
   const isGiven = (path: string): boolean => code !== null && options.code.has(code, path);
-  const places = { directory, isGiven, input: staged.path, mark: staged.mark };
+  const onEmpty = (): unknown => ctx.emptyDirectories.add(directory.cwd);
+  const places = { directory, isGiven, input: staged.path, mark: staged.mark, onEmpty };
   const refuse = (): void => refuseNoOutput(task.step.output, places);
   const target = { store: ctx.platform.store, retrier, signal: options.signal, refuseNoOutput: refuse };
   const outcome = await publish(target, task, directory, {

@@ -24,6 +24,8 @@ export interface WorkerContext {
   readonly retrier: Pick<Retrier, 'run'>;
   /** The parent of the attempts' directories, if possible on the store's file system. */
   readonly scratch: string;
+  /** Working directories that were seen empty after their last command, as `prepareSlotDirectory` wants to know. */
+  readonly emptyDirectories: Set<string>;
   readonly total: Resources;
   /** Variables of this process that commands inherit. */
   readonly inherited: Readonly<Record<string, string>>;

@@ -23,6 +23,8 @@ interface Places {
   readonly input: string | null;
   /** `inputMark` of it before the command; null: not compared. */
   readonly mark?: string | null;
+  /** Called if there is nothing at all in the working directory. */
+  readonly onEmpty?: () => void;
 }
 
 /**
@@ -66,10 +68,12 @@ const WORDS = {
  * The first files that a command left in its working directory, or beside its input or output, besides the job's own,
  * and what programs leave for themselves; relative to the working directory.
  */
-function leftFiles({ directory, isGiven }: Places, known: readonly string[]): readonly string[] {
+function leftFiles({ directory, isGiven, onEmpty }: Places, known: readonly string[]): readonly string[] {
   const found: string[] = [];
   const walk = (at: string, prefix: string, depth: number): void => {
-    for (const entry of entriesOf(at)) {
+    const entries = entriesOf(at);
+    if (entries?.length === 0 && at === directory.cwd) onEmpty?.();
+    for (const entry of entries ?? []) {
       if (found.length > NAMED) return;
       if (OWN_USE.test(entry.name)) continue;
       const path = `${prefix}${entry.name}`;
@@ -83,7 +87,7 @@ function leftFiles({ directory, isGiven }: Places, known: readonly string[]): re
   const besides = new Set(known.map((each) => dirname(each)));
   for (const path of [...besides, dirname(directory.outputFile)]) ours.add(path);
   for (const path of besides) {
-    for (const { name } of entriesOf(path)) {
+    for (const { name } of entriesOf(path) ?? []) {
       const sibling = `../${name}`;
       if (!ours.has(join(path, name)) && !OWN_USE.test(name) && !isGiven(sibling)) found.push(shownName(sibling));
     }
@@ -91,13 +95,13 @@ function leftFiles({ directory, isGiven }: Places, known: readonly string[]): re
   return found;
 }
 
-/** Sorted by name. None if it is no directory any more. */
-function entriesOf(path: string): readonly Dirent[] {
+/** Sorted by name. Null if it is not a directory any more, or closed. */
+function entriesOf(path: string): readonly Dirent[] | null {
   try {
     const entries = readdirSync(path, { withFileTypes: true });
     return entries.length < 2 ? entries : entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return [];
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return null;
     throw error;
   }
 }

@@ -38,6 +38,8 @@ interface PrepareOptions {
   readonly onLeft?: (path: string, error: unknown) => void;
   /** False: removes also what an attempt usually leaves, and the next one overwrites. */
   readonly keeps?: boolean;
+  /** Working directories that were seen empty after their last command, which are not read again; forgets the slot's. */
+  readonly empty?: Set<string>;
 }
 
 /**
@@ -48,34 +50,51 @@ interface PrepareOptions {
 export function prepareSlotDirectory(
   scratch: string,
   slot: number,
-  { owner = null, onLeft = () => undefined, keeps = true }: PrepareOptions = {},
+  { owner = null, onLeft = () => undefined, keeps = true, empty = new Set() }: PrepareOptions = {},
 ): SlotDirectory {
   for (let names = 0; ; names += 1) {
     const base = join(scratch, names === 0 ? String(slot) : `${slot}-${names}`);
-    const error = emptied(scratch, base, owner, keeps);
-    if (error !== null) {
+    const keepsRun = empty.delete(`${base}/run`) ? isOpenDirectory : isEmptyAndOpen;
+    const left = emptied(scratch, base, owner, keeps ? keepsRun : null);
+    if (left instanceof Error) {
       const moved = moveAside(base);
-      onLeft(moved ?? base, error);
+      onLeft(moved ?? base, left);
       if (moved === null && names < MOST_NAMES) continue;
-      if (moved === null) throw error;
+      if (moved === null) throw left;
     }
-    return owner === null ? plainDirectory(base) : ownedDirectory(base, owner);
+    if (owner !== null) return ownedDirectory(base, owner);
+    const directory = pathsIn(base);
+    if (left !== 'run') mkdirSync(directory.cwd, { recursive: true, mode: 0o700 });
+    return directory;
   }
 }
 
-/** Empties a slot's directory, if there is one; the error if that is impossible. */
-function emptied(scratch: string, base: string, owner: SlotOwner | null, keeps: boolean): Error | null {
-  const empty = owner === null && keeps ? emptyPlain : removeTree;
+/** What emptying a slot's directory left of it: its empty working directory, or nothing that counts. */
+type Left = 'run' | 'nothing';
+
+/**
+ * Empties a slot's directory, if there is one; the error if that is impossible. `keepsRun`: whether a working directory is
+ * kept; null: nothing is.
+ */
+function emptied(
+  scratch: string,
+  base: string,
+  owner: SlotOwner | null,
+  keepsRun: ((path: string) => boolean) | null,
+): Left | Error {
+  const empty = (): Left => {
+    if (owner === null && keepsRun !== null) return emptyPlain(base, keepsRun);
+    removeTree(base);
+    return 'nothing';
+  };
   try {
-    empty(base);
-    return null;
+    return empty();
   } catch (error) {
     if (!isSystemError(error)) throw error;
     if (owner !== null || !removeObstacle(scratch, base, error)) return error;
   }
   try {
-    empty(base);
-    return null;
+    return empty();
   } catch (error) {
     if (!isSystemError(error)) throw error;
     return error;
@@ -90,30 +109,35 @@ const KEPT: readonly string[] = ['in', 'err'];
  * files that only this slot has a name for. A command of the worker's own user could still have them open, but its
  * processes have ended.
  */
-function emptyPlain(base: string): void {
+function emptyPlain(base: string, keepsRun: (path: string) => boolean): Left {
   const stats = lstatSync(base, { throwIfNoEntry: false });
-  if (stats === undefined) return;
+  if (stats === undefined) return 'nothing';
   if (!stats.isDirectory()) {
     removeTree(base);
-    return;
+    return 'nothing';
   }
   if ((stats.mode & 0o700) !== 0o700) chmodSync(base, 0o700);
+  let left: Left = 'nothing';
   try {
     for (const name of readdirSync(base)) {
       const path = `${base}/${name}`;
-      if (name === 'run') {
-        if (!isEmptyAndOpen(path)) rmdirSync(path);
-      } else if (!KEPT.includes(name) || !isPlainAndSingle(path)) unlinkSync(path);
+      if (name === 'run' && keepsRun(path)) left = 'run';
+      else if (name === 'run') rmdirSync(path);
+      else if (!KEPT.includes(name) || !isPlainAndSingle(path)) unlinkSync(path);
     }
+    return left;
   } catch (error) {
     if (!isSystemError(error)) throw error;
     emptyTree(base);
+    return 'nothing';
   }
 }
 
-function isEmptyAndOpen(path: string): boolean {
+const isEmptyAndOpen = (path: string): boolean => isOpenDirectory(path) && readdirSync(path).length === 0;
+
+function isOpenDirectory(path: string): boolean {
   const stats = lstatSync(path);
-  return stats.isDirectory() && (stats.mode & 0o777) === 0o700 && readdirSync(path).length === 0;
+  return stats.isDirectory() && (stats.mode & 0o777) === 0o700;
 }
 
 /** A file without another name, that the worker may write. */
@@ -146,12 +170,6 @@ function moveAside(base: string): string | null {
     if (!isSystemError(error)) throw error;
     return null;
   }
-}
-
-function plainDirectory(base: string): SlotDirectory {
-  const directory = pathsIn(base);
-  mkdirSync(directory.cwd, { recursive: true, mode: 0o700 });
-  return directory;
 }
 
 /** Whatever the command creates is in its own directory, under any name. */

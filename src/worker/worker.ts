@@ -127,6 +127,7 @@ class Worker {
       }),
       streaks: new FailureStreaks(),
       denials: new Denials(),
+      emptyDirectories: new Set(),
       retrier: jobRetrier,
       record: (event) => this.#recorder.record(event),
       graceMs: options.graceMs ?? GRACE_MS,

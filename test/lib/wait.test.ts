@@ -1,4 +1,5 @@
 // Protects: a wait of more days than a timer can handle doesn't end at once, and a limit gives up work that takes longer.
+import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import { wait, within } from '../../src/lib/wait.ts';
 
@@ -24,5 +25,15 @@ describe('a limit', () => {
   it('ends when its signal aborts', async () => {
     const stop = AbortSignal.abort();
     expect(await within(new Promise(() => {}), 60_000, () => 'aborted', stop)).to.equal('aborted');
+    const later = new AbortController();
+    const limited = within(new Promise(() => {}), 60_000, () => 'aborted', later.signal);
+    later.abort();
+    expect(await limited).to.equal('aborted');
+  });
+
+  it('leaves no listener on its signal', async () => {
+    const { signal } = new AbortController();
+    await within(Promise.resolve(1), 60_000, () => 'late', signal);
+    expect(getEventListeners(signal, 'abort')).to.deep.equal([]);
   });
 });

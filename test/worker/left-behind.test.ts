@@ -15,6 +15,12 @@ describe('a slot in which a command left', () => {
     });
   }
 
+  for (const leaving of [...IN_OWN_DIRECTORIES, ...IN_SLOT, { what: 'a hidden file', script: 'echo x >.x' }]) {
+    it(`${leaving.what}, and no output, runs the next task as if it were new`, async () => {
+      await bench.leave(leaving, '');
+    });
+  }
+
   it('hard links leaves the linked files as they were', async () => {
     await bench.leave({
       what: '',

@@ -225,13 +225,19 @@ export class LeavingBench {
     return Buffer.from((await this.#place.platform.store.read(key)) ?? []).toString();
   }
 
-  /** Runs the command and then a normal one in the same slot, and checks the end of both. */
-  async leave({ script, output = 'stdout', error }: Leaving): Promise<void> {
+  /**
+   * Runs the command and then a normal one in the same slot, and checks the end of both. If the first says nothing,
+   * it may also fail for what it left.
+   */
+  async leave({ script, output = 'stdout', error }: Leaving, says = 'fine'): Promise<void> {
     const worker = this.startWorker(1);
     try {
       const slot = 'SLOT=$(dirname "$BATCHCTL_COUNTERS")';
-      const left = await worker.run({ input: 'file', output, run: `${slot}; ${script}; echo fine` });
-      if (error === undefined) expect(left.outcome, JSON.stringify(left.outcome)).to.include({ kind: 'published' });
+      const left = await worker.run({ input: 'file', output, run: `${slot}; ${script}; printf '${says}'` });
+      if (says === '')
+        expect(left.outcome.kind, JSON.stringify(left.outcome)).to.be.oneOf(['published', 'failed', 'retry']);
+      else if (error === undefined)
+        expect(left.outcome, JSON.stringify(left.outcome)).to.include({ kind: 'published' });
       else expect(left.outcome).to.have.nested.property('failure.error').that.matches(error);
 
       const { outcome, task } = await worker.run({ input: 'file', output: 'file', run: NORMAL });

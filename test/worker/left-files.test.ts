@@ -174,6 +174,24 @@ describe('an output that is empty', () => {
     );
   });
 
+  it('reports a working directory without any entry as empty, and no other', () => {
+    const directory = prepareSlotDirectory(scratch.path('slots'), 0);
+    let empties = 0;
+    const places = { directory, isGiven: () => true, input: null, onEmpty: () => (empties += 1) };
+    refuseNoOutput('stdout', places);
+    expect(empties).to.equal(1);
+    for (const name of ['given', '.hidden', 'directory/']) {
+      const path = join(directory.cwd, name);
+      if (name.endsWith('/')) mkdirSync(path);
+      else writeFileSync(path, '');
+      refuseNoOutput('stdout', places);
+      rmSync(path, { recursive: true });
+    }
+    rmSync(directory.cwd, { recursive: true });
+    refuseNoOutput('stdout', places);
+    expect(empties).to.equal(1);
+  });
+
   it('shows odd names quoted, so that the rest of the message stays readable', () => {
     expect(refusalFor(['a;b\nc'])).to.include('left behind: "a;b\\nc";');
   });

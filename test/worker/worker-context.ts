@@ -36,6 +36,7 @@ export function makeContext(platform: Platform, fields: Partial<WorkerContext> =
     secrets: new SecretReader({ source: null }),
     streaks: new FailureStreaks(),
     denials: new Denials(),
+    emptyDirectories: new Set(),
     retrier: { run: (act) => act() },
     scratch: '/no/scratch',
     total: { slots: 1, memory: 2 ** 30, disk: 2 ** 30 },

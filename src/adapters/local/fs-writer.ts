@@ -172,7 +172,7 @@ export class FsWriter {
     }
     let result: PutResult | null = null;
     try {
-      result = this.#appendAndPublish(temporary, target, options);
+      result = this.#appendAndPublish({ temporary, size: stats.size }, target, options);
     } finally {
       if (result?.created !== true && isUnpublished(temporary)) renameSync(temporary, path);
     }
@@ -180,10 +180,9 @@ export class FsWriter {
   }
 
   /** Appends the tail and publishes; unless the result is `created`, the file is unchanged. */
-  #appendAndPublish(temporary: string, target: Target, options: UploadOptions): PutResult | null {
+  #appendAndPublish({ temporary, size }: Unfinished, target: Target, options: UploadOptions): PutResult | null {
     const fd = openForAppend(temporary);
     if (fd === null) return null;
-    const { size } = fstatSync(fd);
     let result: PutResult | null = null;
     try {
       const tail = this.#tail(size, options.metadata);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { BatchctlError, hasCode, isKind } from '../../errors.ts';
 import { passRange } from '../../lib/read-file.ts';
 import type { FilePin, JobInput, SplitSpec } from '../../model/job.ts';
@@ -274,7 +274,7 @@ async function withTarget(
       written += bytes.length;
     });
     check?.finish();
-    ftruncateSync(fd, written);
+    if (fstatSync(fd).size !== written) ftruncateSync(fd, written);
     return written;
   } finally {
     closeSync(fd);

@@ -90,6 +90,7 @@ export class FuzzWorker {
       jobs: new JobCache(platform.store, world.chance.is(0.5) ? Number.POSITIVE_INFINITY : 0),
       streaks: new FailureStreaks(),
       denials: new Denials(),
+      emptyDirectories: new Set(),
       retrier: { run: (act) => act() },
       total: { slots: world.chance.whole(1, 3), memory: 2 ** 30, disk: 2 ** 30 },
       record: async (event) => (await platform.ledger()).record([event]),
