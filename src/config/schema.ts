@@ -6,6 +6,7 @@ import {
   listOf,
   mapOf,
   oneOf,
+  partly,
   plainValue,
   profileNotifyList,
   secretReference,
@@ -92,7 +93,7 @@ const local = {
   root: pathText('a directory'),
   durability: oneOf('process', 'power'),
   slots: whole('a whole number from 1', 1, 10_000),
-  groups: mapOf(name('a group name'), v.partial(fields(command, 'a group: a map')), 'a map of groups'),
+  groups: mapOf(name('a group name'), fields(partly(command), 'a group: a map'), 'a map of groups'),
   allowSecrets: allowSecrets(),
   requesterPays: requesterPays(),
   notify: profileNotifyList(),
@@ -195,7 +196,7 @@ const aws = {
     BUCKET,
   ),
   ledger,
-  groups: mapOf(name('a group name'), v.partial(fields(group, 'a group: a map')), 'a map of groups'),
+  groups: mapOf(name('a group name'), fields(partly(group), 'a group: a map'), 'a map of groups'),
   allowSecrets: allowSecrets(),
   requesterPays: requesterPays(),
   network: fields(
@@ -241,9 +242,6 @@ const manager = {
 
 const PROFILE = 'a profile: a map with backend';
 
-/** The fields, each of which may be absent. */
-const partly = <const E extends v.ObjectEntries>(entries: E) => v.partial(v.object(entries)).entries;
-
 /** A whole profile, after merging what it extends. */
 export const profileSchemas = {
   local: fields({ ...partly(local), backend: local.backend }, PROFILE),
@@ -254,7 +252,7 @@ export const profileSchemas = {
 /** A profile as written in the file: any field may be inherited, or removed by null. */
 const layer = (entries: Readonly<Record<string, Field>>) => {
   const nullable = Object.entries(entries).map(([field, type]) => [field, v.nullable(type)] as const);
-  return v.partial(fields({ extends: anyText(), ...Object.fromEntries(nullable) }, PROFILE));
+  return fields(partly({ extends: anyText(), ...Object.fromEntries(nullable) }), PROFILE);
 };
 
 const profileName = () => text('letters, digits and . _ -', PROFILE_NAME);

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { isRecord } from './json.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 /** Field types of files that people write. Every message says what is allowed; `problems.ts` adds what was found. */
@@ -7,26 +8,26 @@ import { parseDuration, parseSize } from './units.ts';
 // biome-ignore lint/suspicious/noExplicitAny: the values of a field may be of any type.
 export type Field = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
 
-/** A map with known fields; any other field is a mistake. */
+/** A map with known fields; any other field is a mistake, also one with the name of a property that every object has. */
 export function fields<const E extends v.ObjectEntries>(entries: E, allowed: string) {
   const known = Object.keys(entries).join(' ');
-  return withoutLists(
-    v.strictObject(entries, ({ expected, path }) => {
-      if (expected === 'never') return known;
-      // A required field is missing: its own message says what it may be.
-      const missing = path === undefined ? undefined : entries[String(path.at(-1)?.key)];
-      return missing === undefined ? allowed : allowedBy(missing);
-    }),
-  );
+  const own: E = Object.assign(Object.create(null), entries);
+  const schema = v.strictObject(own, ({ expected, path }) => {
+    if (expected === 'never') return known;
+    // A required field is missing: its own message says what it may be.
+    const missing = path === undefined ? undefined : own[String(path.at(-1)?.key)];
+    return missing === undefined ? allowed : allowedBy(missing);
+  });
+  const run: (typeof schema)['~run'] = (dataset, config) => schema['~run'](mapOnly(dataset), config);
+  return { ...schema, '~run': run };
 }
 
-/** The same for maps only. To valibot a list is an object, too. */
-const withoutLists = <const S extends Field>(schema: S): S => ({
-  ...schema,
-  '~run'(dataset, config) {
-    return schema['~run'].call(this, Array.isArray(dataset.value) ? { ...dataset, value: null } : dataset, config);
-  },
-});
+/** The same fields, each of which may be absent. */
+export const partly = <const E extends v.ObjectEntries>(entries: E) => v.partial(v.object(entries)).entries;
+
+/** Nothing in place of a list, which valibot takes for a map. */
+const mapOnly = (dataset: v.UnknownDataset): v.UnknownDataset =>
+  Array.isArray(dataset.value) ? { ...dataset, value: null } : dataset;
 
 const allowedBy = (field: object): string =>
   'message' in field && typeof field.message === 'string' ? field.message : 'a value';
@@ -53,12 +54,35 @@ export const listOf = <const T extends Field>(item: T, allowed: string) => v.arr
 export const someOf = <const T extends Field>(item: T, allowed: string, least: string) =>
   v.pipe(listOf(item, allowed), v.minLength(1, least));
 
-/** A map whose keys match a pattern. */
-export const mapOf = <const T extends Field>(
+/** A map whose keys match a pattern. `v.record` alone passes over keys such as `constructor`. */
+export function mapOf<const T extends Field>(
   name: v.BaseSchema<string, string, v.BaseIssue<unknown>>,
   value: T,
   allowed: string,
-) => withoutLists(v.record(name, value, allowed));
+) {
+  const schema = v.record(name, value, allowed);
+  const run: (typeof schema)['~run'] = (dataset, config) => {
+    const map = dataset.value;
+    if (!isRecord(map)) return schema['~run'](mapOnly(dataset), config);
+    const issues: v.BaseIssue<unknown>[] = [];
+    const made = Object.entries(map).map(([key, item]) => {
+      const check = (origin: 'key' | 'value', part: Field, found: unknown): unknown => {
+        const result = part['~run']({ value: found }, config);
+        const at = { type: 'object', origin, input: map, key, value: item } as const;
+        for (const issue of result.issues ?? []) issues.push({ ...issue, path: [at, ...(issue.path ?? [])] });
+        return result.value;
+      };
+      check('key', name, key);
+      return [key, check('value', value, item)];
+    });
+    const [first, ...others] = issues;
+    const output = Object.fromEntries(made);
+    return first === undefined
+      ? { typed: true, value: output }
+      : { typed: false, value: output, issues: [first, ...others] };
+  };
+  return { ...schema, '~run': run };
+}
 
 const DURATION = 'a duration over 0 such as 90s, 10m, 6h or 2d (a bare number is seconds)';
 const SIZE = 'a size over 0 such as 64MB or 1GiB (a bare number is bytes)';

@@ -1,6 +1,9 @@
 import type { Notification } from './notify.ts';
 import type { Rehearsal } from './rehearsal.ts';
 
+/** A job with more parts is refused, unless its file says another number. */
+export const MAX_TASKS = 1_000_000;
+
 /** A job's spec with all defaults: made from a job file by `jobs/spec/`, and kept in job.json. */
 export interface JobSpec {
   readonly name: string;

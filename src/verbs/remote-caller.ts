@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { CodeArchive } from '../jobs/code-archive.ts';
+import { mapOf } from '../lib/fields.ts';
 import { machineZone, parseZone } from '../lib/zone.ts';
 import type { Scope } from '../model/api.ts';
 import type { JobSpec } from '../model/job.ts';
@@ -171,7 +172,7 @@ const plannedInput = v.object({
 
 const planned = v.object({
   files: listOf(text, MOST_INPUTS),
-  hashes: v.exactOptional(v.record(text, text)),
+  hashes: v.exactOptional(mapOf(text, text, 'a map of text')),
   cut: v.nullable(
     v.object({
       parts: count,
@@ -190,7 +191,9 @@ const ATTACHMENTS = v.object({
   jobFile: v.nullable(v.object({ path: text, spec: v.unknown(), code: v.nullable(text) })),
   inputs: listOf(input, MOST_INPUTS),
   leftOut: v.exactOptional(listOf(text, MOST_LEFT_OUT)),
-  texts: v.exactOptional(v.pipe(v.record(text, v.pipe(v.string(), v.maxLength(2 ** 20))), v.maxEntries(MOST_TEXTS))),
+  texts: v.exactOptional(
+    v.pipe(mapOf(text, v.pipe(v.string(), v.maxLength(2 ** 20)), 'a map of text'), v.maxEntries(MOST_TEXTS)),
+  ),
   planned: v.exactOptional(v.nullable(planned)),
 });
 

@@ -23,7 +23,7 @@ describe('the process', () => {
     });
 
   it('ends silently if its answer is not read', async () => {
-    const child = start('config', 'schema');
+    const child = start('schema', 'config');
     child.stdout.destroy();
     const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });

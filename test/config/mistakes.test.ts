@@ -63,6 +63,13 @@ const IN_LOCAL: readonly Mistake[] = [
   ['half a slot', '"slots": 0.5', '2:31', 'slots', 'a whole number from 1'],
   ['protect as text', '"protect": "yes"', '2:33', 'protect', 'true or false'],
   ['an unknown time zone', '"tz": "Mars/Olympus"', '2:28', 'tz', 'an IANA time zone'],
+  [
+    'a field of a group named as a property of every object',
+    '"groups": { "g": { "constructor": 1 } }',
+    '2:41',
+    'constructor',
+    'unknown field',
+  ],
   ['a typo', '"durabilty": "power"', '2:22', 'durabilty', 'did you mean durability?'],
   [
     'an allowed secret in a relative file',

@@ -1,12 +1,12 @@
 // Protects: what docs/proof.md says about verify and its evidence file is true: a sentence a test, where no other test has it.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
-import { lacking } from '../support/run/lacking.ts';
+import { installed } from '../support/run/lacking.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/proof.md'), 'utf8');
@@ -64,10 +64,6 @@ describe('docs/proof.md', () => {
     const commands = commandsOf('Check it without batchctl');
     const run = (command: string): string =>
       execFileSync('sh', ['-c', command], { cwd: workspace.dir, encoding: 'utf8' }).trim();
-    const needJq = (): void => {
-      if (spawnSync('jq', ['--version']).status !== 0 || spawnSync('bc', ['--version']).status !== 0)
-        throw lacking('jq and bc are not installed');
-    };
 
     it('the seal: both commands print the same digest', () => {
       const [lines = '', seal = ''] = commands;
@@ -77,7 +73,8 @@ describe('docs/proof.md', () => {
     });
 
     it("a sum, a journal entry's checksum, and that of an input", () => {
-      needJq();
+      installed('jq');
+      installed('bc');
       const [, , sum = '', entry = '', input = ''] = commands;
       expect(Number(run(sum))).to.equal((TASKS * (TASKS - 1)) / 2 + TASKS * 0.25);
       const lines = readFileSync(workspace.path('evidence.ndjson'), 'utf8').trimEnd().split('\n');

@@ -61,7 +61,7 @@ describe('the commands that change a job, with --json', () => {
   it('tasks, kill and jobs list and kill', async () => {
     const waiting = await document('tasks', JOB, '--state', 'waiting', '--limit', '1');
     expect(waiting).to.include({ task: 0, state: 'waiting' });
-    expect(await document('tasks', 'kill', JOB, 'price/1', '--fail')).to.deep.equal({
+    expect(await document('kill', JOB, 'price/1', '--fail')).to.deep.equal({
       job: JOB,
       state: 'running',
       task: 'price/1',

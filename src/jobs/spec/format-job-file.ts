@@ -1,6 +1,5 @@
 import { stringify } from 'yaml';
-import type { JobSpec, SplitSpec, StepSpec, Tolerance } from '../../model/job.ts';
-import { MAX_TASKS } from './schema.ts';
+import { type JobSpec, MAX_TASKS, type SplitSpec, type StepSpec, type Tolerance } from '../../model/job.ts';
 
 /** Writes a spec as YAML that `parseJobFile` reads as the same spec. Sizes are in bytes, durations in seconds. */
 export function formatJobFile(spec: JobSpec): string {

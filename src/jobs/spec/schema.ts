@@ -19,7 +19,14 @@ import {
 } from '../../lib/fields.ts';
 import { type JsonSchema, jsonSchemaOf } from '../../lib/json-schema.ts';
 import { parseDuration, parseSize } from '../../lib/units.ts';
-import { type JobSpec, parseTolerance, type SplitBy, type SplitSpec, type StepSpec } from '../../model/job.ts';
+import {
+  type JobSpec,
+  MAX_TASKS,
+  parseTolerance,
+  type SplitBy,
+  type SplitSpec,
+  type StepSpec,
+} from '../../model/job.ts';
 import { notificationsOf } from '../../model/notify.ts';
 import { EXTENSION, usesPlaceholder } from '../../model/substitute.ts';
 
@@ -312,9 +319,6 @@ const HALT = 'a share over 0% such as 5%, or never';
 const EQUATION = `an equation such as price.records == input.records, at most ${LONGEST_TEXT} characters`;
 
 const PERCENT = /^(100(\.0+)?|\d{1,2}(\.\d+)?)%$/;
-
-/** The number of parts from which a job is refused, unless it says another. */
-export const MAX_TASKS = 1_000_000;
 
 const writtenSchema = fields(
   {

@@ -45,6 +45,13 @@ const IN_FILE: readonly Mistake[] = [
   ...YAML_MISTAKES.map(
     ([what, text, at, found]): Mistake => [what, `name: a\n${text}\nsteps: [{ name: s, run: x }]`, at, '', found],
   ),
+  [
+    'a field named as a property of every object',
+    'name: a\nconstructor: b\nsteps: [{ name: s, run: x }]',
+    '2:1',
+    'constructor',
+    'unknown field',
+  ],
   ['a missing run', 'name: a\nsteps: [{ name: s }]', '2:9', 'steps[0].run', 'is missing, needed: a list of program'],
   ['an empty run', 'name: a\nsteps: [{ name: s, run: " " }]', '2:25', 'steps[0].run', 'found " "'],
   [

@@ -7,6 +7,7 @@ export class Lacking extends Error {}
 /** Debian packages that tests need, each with the file that shows that it is installed: a name in PATH, or a path. */
 const PACKAGES = {
   awscli: ['/usr/bin/aws', 'aws'],
+  bc: ['bc'],
   bsdutils: ['script'],
   'ceph-base': ['/usr/lib/*/rados-classes/libcls_rgw.so.1'],
   'ceph-mon': ['ceph-mon'],
@@ -18,6 +19,7 @@ const PACKAGES = {
   faketime: ['/usr/lib/*/faketime/libfaketime.so.1'],
   fish: ['fish'],
   iproute2: ['/usr/sbin/ip', 'ip'],
+  jq: ['jq'],
   'mariadb-server': ['/usr/sbin/mariadbd', 'mariadbd'],
   mmdebstrap: ['mmdebstrap'],
   openssl: ['openssl'],
