@@ -67,7 +67,7 @@ const IN_LOCAL: readonly Mistake[] = [
     'a field of a group named as a property of every object',
     '"groups": { "g": { "constructor": 1 } }',
     '2:41',
-    'constructor',
+    'groups.g.constructor',
     'unknown field',
   ],
   ['a typo', '"durabilty": "power"', '2:22', 'durabilty', 'did you mean durability?'],
