@@ -150,7 +150,7 @@ describe('infra up for roles', () => {
       expect(lines.map(({ action, lacks }) => [action, lacks[0]?.what])).to.deep.equal([
         [
           'keep',
-          `its role ${name} does not allow sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:SendMessage, ec2:DescribeSpotPriceHistory`,
+          `its role ${name} does not allow sqs:ListQueueTags, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility, sqs:SendMessage, ec2:DescribeSpotPriceHistory`,
         ],
       ]);
       expect(stderr).to.include('infra policies --for worker');
