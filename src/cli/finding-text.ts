@@ -18,8 +18,8 @@ export const SEVERITY_TINTS: Readonly<Record<Finding['severity'] | Severity, Tin
 const FIX_LABEL = 'fix:  ';
 
 /**
- * What follows the message of a finding, each on a line of its own: the evidence, and the steps of the fix. `room` is the width
- * of whole lines. Empty if there is neither.
+ * The evidence and the steps of the fix, one per line, to print below the message of a finding. `room` is the width of whole
+ * lines. Empty if there is neither.
  */
 export function findingDetails(
   { evidence = [], fix }: Pick<Finding, 'fix'> & { readonly evidence?: readonly string[] },

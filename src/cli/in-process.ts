@@ -32,7 +32,7 @@ function hostOf(ctx: Context): VerbHost {
   };
 }
 
-/** Ports that give up on a service after so many milliseconds. The caller closes them. */
+/** Ports that give up on a service after this many milliseconds. The caller closes them. */
 export async function openImpatientPlatform(
   { config }: Pick<Context, 'config'>,
   patienceMs: number,

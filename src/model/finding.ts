@@ -1,5 +1,5 @@
 /**
- * What `doctor`, `why` or the validation of a stack found, and how to fix it. Severities of checks: `fail`: jobs can't run or
+ * A result of `doctor`, `why` or the validation of a stack, and how to fix it. Severities of checks: `fail`: jobs can't run or
  * aren't safe, or what would be created could not work · `warn`: it works for now, or might not · `pass`.
  */
 export interface Finding<Severity extends string = 'pass' | 'warn' | 'fail'> {

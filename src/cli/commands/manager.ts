@@ -92,7 +92,7 @@ async function manager(ctx: Context, table: CommandTable, input: ManagerInput): 
   });
 }
 
-/** What a manager's verbs run on. */
+/** The configuration and ports with which a manager runs verbs. */
 export const managerHost = (ctx: Context, config: Config, platform: Platform): ManagerHost => ({
   config,
   platform,

@@ -294,7 +294,7 @@ function interruptedFollowError(job: string, resumeCommand: string): BatchctlErr
   throw new TypeError('an interrupted follow is an error');
 }
 
-/** What is left of the time to wait, when so many seconds have passed. */
+/** The remaining time to wait, after this many seconds. */
 const timeoutLeft = ({ timeout }: FieldValues<Fields>, seconds: number): RawInput =>
   timeout === undefined ? {} : { timeout: Math.max(1, Math.round(timeout - seconds)) };
 

@@ -83,7 +83,7 @@ const mayBeReplaced = ({ record }: JobView, { name, createdAt }: PlaceManifest):
 const isOfFirstVersion = ({ generation, marker }: PlaceManifest): boolean =>
   generation === undefined && marker === undefined;
 
-/** What the job's own record says that the place has, by task, then name. */
+/** The files that the place has according to the job's own record, by task, then name. */
 async function ownFiles(
   { source, nameOf, tasks }: { readonly source: OutputSource; readonly nameOf: FileNamer; readonly tasks: TaskBits },
   signal: AbortSignal,
