@@ -45,15 +45,19 @@ export async function openBody(
   options.signal?.throwIfAborted();
   try {
     const first = await request(bucket, key, options);
-    const info = infoOf(key, first);
+    const etag = withoutQuotes(first.ETag);
     const body = bodyOf(first);
-    if (options.etag !== undefined && info.etag !== options.etag) {
+    try {
       // The endpoint ignores If-Match.
+      if (options.etag !== undefined && etag !== options.etag) throw changedError(key, options.etag, etag);
+      const size = statedSize(first) ?? (await askSize(bucket, key, { ...options, etag }));
+      const info = infoOf(key, first, size);
+      const length = lengthOf(first, size, options);
+      return { info, length, bytes: () => readWithResume(bucket, key, { first, body, info, length, options }) };
+    } catch (error) {
       body.destroy();
-      throw changedError(key, options.etag, info.etag);
+      throw error;
     }
-    const length = Number(first.ContentLength ?? 0);
-    return { info, length, bytes: () => readWithResume(bucket, key, { first, body, info, length, options }) };
   } catch (error) {
     if (isNoSuchKey(error)) return null;
     if (isPrecondition(error)) throw changedError(key, options.etag ?? '', 'another');
@@ -103,6 +107,7 @@ async function* readWithResume(bucket: S3Bucket, key: string, reading: Reading):
       for await (const chunk of body as AsyncIterable<Buffer>) {
         done += chunk.length;
         fruitless = 0;
+        if (done > length) throw tooLongError(key, length, done);
         if (expected !== null) crc = crc32(chunk, crc);
         yield chunk;
       }
@@ -150,8 +155,71 @@ async function request(bucket: S3Bucket, key: string, options: BucketReadOptions
   });
   // Not the SDK's option, which would check each answer alone, and not across resumed reads.
   if (range === undefined && bucket.checksums) addHeader(command, 'x-amz-checksum-mode', 'ENABLED');
-  return bucket.client.send(command, abortOptions(signal));
+  const answer = await bucket.client.send(command, abortOptions(signal));
+  if (range !== undefined && !isOfRange(answer, range)) {
+    bodyOf(answer).destroy();
+    throw new BatchctlError(
+      'config',
+      `Expected a range of ${key} from byte ${range.offset}, found ${foundIn(answer)}`,
+      {
+        hint: `the S3 service must support requests for a range; ${USE_SERVICE}`,
+        isRefusal: true,
+      },
+    );
+  }
+  return answer;
 }
+
+/** Whether an answer holds that range, or all of an object that is no longer. */
+function isOfRange({ ContentRange, ContentLength }: GetObjectCommandOutput, { offset, length }: Range): boolean {
+  const from = /^bytes (\d+)-/.exec(ContentRange ?? '')?.[1];
+  if (from !== undefined) return Number(from) === offset;
+  return offset === 0 && ContentLength !== undefined && ContentLength <= length;
+}
+
+type Range = NonNullable<BucketReadOptions['range']>;
+
+const foundIn = ({ ContentRange, ContentLength }: GetObjectCommandOutput): string =>
+  ContentRange ?? (ContentLength === undefined ? 'an answer without Content-Range' : `all ${ContentLength} bytes`);
+
+const USE_SERVICE = 'if a proxy is in front of it, set `endpoints.s3` to the service itself';
+
+/** Bytes that an answer holds of an object of that size. */
+function lengthOf({ ContentLength }: GetObjectCommandOutput, size: number, { range }: BucketReadOptions): number {
+  if (ContentLength !== undefined) return Number(ContentLength);
+  return range === undefined ? size : Math.min(range.length, size - range.offset);
+}
+
+/**
+ * The size of an object, or of its pinned version, from a service or proxy that sends objects in chunks without stating
+ * their length. An answer to a range states the size of the whole, and no range begins within an empty object.
+ */
+async function askSize(
+  bucket: S3Bucket,
+  key: string,
+  options: Pick<BucketReadOptions, 'etag' | 'version' | 'signal'>,
+): Promise<number> {
+  try {
+    const answer = await request(bucket, key, { ...options, range: { offset: 0, length: 1 } });
+    bodyOf(answer).resume();
+    const found = withoutQuotes(answer.ETag);
+    if (options.etag !== undefined && found !== options.etag) throw changedError(key, options.etag, found);
+    const size = statedSize(answer);
+    if (size !== null) return size;
+  } catch (error) {
+    if (statusOf(error) === 416) return 0;
+    throw error;
+  }
+  throw new BatchctlError('config', `Expected the size of ${key}, found neither Content-Length nor Content-Range`, {
+    hint: `the S3 service must state the size of objects; ${USE_SERVICE}`,
+    isRefusal: true,
+  });
+}
+
+const tooLongError = (key: string, expected: number, found: number): BatchctlError =>
+  new BatchctlError('corrupt', `Expected ${expected} bytes of ${key}, read ${found}`, {
+    hint: 'read it again; if this repeats, the data is altered on its way from S3',
+  });
 
 /** S3's CRC-32 over all bytes of this object; null if it has none, or only one of the chunks (`...-5`). */
 function wholeChecksum(answer: GetObjectCommandOutput, { range }: BucketReadOptions): string | null {
@@ -166,12 +234,20 @@ function bodyOf({ Body }: GetObjectCommandOutput): Readable {
   return Body;
 }
 
+type Answer = Omit<GetObjectCommandOutput, 'Body'>;
+
+/** The size of an object, by the answer to a GET of a range, or of all, or to a HEAD; null if it isn't stated. */
+function statedSize({ ContentRange, ContentLength }: Answer): number | null {
+  if (ContentRange === undefined) return ContentLength === undefined ? null : Number(ContentLength);
+  const total = /\/(\d+)$/.exec(ContentRange)?.[1];
+  return total === undefined ? null : Number(total);
+}
+
 /** The facts of an object, by the answer to a GET of a range, or of all, or to a HEAD. */
-function infoOf(key: string, answer: Omit<GetObjectCommandOutput, 'Body'>): ObjectInfo {
-  const total = /\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1];
+function infoOf(key: string, answer: Answer, size: number): ObjectInfo {
   return {
     key,
-    size: Number(total ?? answer.ContentLength ?? 0),
+    size,
     etag: withoutQuotes(answer.ETag),
     modified: answer.LastModified?.getTime() ?? 0,
     metadata: answer.Metadata ?? {},
@@ -214,7 +290,7 @@ export class HeadObjects {
   /** Null if provably missing. 403 is an error: without the right to list, S3 also answers 403 for a missing object. */
   async head(key: string): Promise<ObjectInfo | null> {
     const found = await this.#ask(key, {});
-    return found === null ? null : infoOf(key, found);
+    return found === null ? null : infoOf(key, found, await this.#sizeOf(key, found, null));
   }
 
   /** As `head`, for one version or the current object, with all that pins it. Throws `refused` for an archived one. */
@@ -225,7 +301,15 @@ export class HeadObjects {
     });
     if (found === null) return null;
     if (isArchived(found)) throw archivedError(this.#bucket.name, key, found);
-    return { ...infoOf(key, found), version: versionOf(found), checksum: checksumOf(found) };
+    const size = await this.#sizeOf(key, found, version);
+    return { ...infoOf(key, found, size), version: versionOf(found), checksum: checksumOf(found) };
+  }
+
+  async #sizeOf(key: string, found: HeadObjectCommandOutput, version: string | null): Promise<number> {
+    const stated = statedSize(found);
+    if (stated !== null) return stated;
+    const of = { etag: withoutQuotes(found.ETag), version };
+    return translateErrors(readOperation(this.#bucket, key, version), () => askSize(this.#bucket, key, of));
   }
 
   async #ask(
