@@ -5,13 +5,13 @@ import {
   ListQueueTagsCommand,
   type QueueAttributeName,
 } from '@aws-sdk/client-sqs';
+import { isKind } from '../../errors.ts';
 import { requireHome } from '../../lib/home.ts';
 import { deadQueueName, partitionOf } from '../../lib/stack-names.ts';
 import type { QueueCounts } from '../../ports/task-queue.ts';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
-import { headersOf } from './errors.ts';
-import type { SqsQueueRef } from './sqs-requests.ts';
-import { Patience, retry } from './sqs-requests.ts';
+import { headersOf, statusOf } from './errors.ts';
+import { nameOf, Patience, retry, type SqsQueueRef } from './sqs-requests.ts';
 
 const PATIENCE_MS = 60_000;
 
@@ -45,17 +45,33 @@ export async function findQueue(
   });
 }
 
-/** Throws `refused` for the queue of another home. Without the right to read its tags, nothing is compared. */
-export async function requireOwnQueue(queue: SqsQueueRef, name: string, home: string): Promise<void> {
-  let tags: Readonly<Record<string, string>> = {};
-  try {
-    const client = await queue.client();
-    tags = (await client.send(new ListQueueTagsCommand({ QueueUrl: queue.url }))).Tags ?? {};
-  } catch {
-    return;
-  }
-  requireHome(`the queue ${name}`, tags, home);
+/**
+ * Throws `refused` for the queue of another home, `notFound`, `credentials`, `unavailable`. Without the right to read its
+ * tags, and for a service that has none, nothing is compared.
+ */
+export async function requireOwnQueue(place: SqsQueueRef, name: string, home: string): Promise<void> {
+  requireHome(`the queue ${name}`, await readTags(place), home);
 }
+
+/** None if they may not be read, or the service has none. */
+async function readTags(place: SqsQueueRef): Promise<Readonly<Record<string, string>>> {
+  const doing = { what: "read the queue's tags", action: 'sqs:ListQueueTags', place };
+  try {
+    return await retry(doing, new Patience(place.patienceMs), async () => {
+      const { Tags = {} } = await (await place.client()).send(new ListQueueTagsCommand({ QueueUrl: place.url }));
+      return Tags;
+    });
+  } catch (error) {
+    const isDenied = isKind(error, 'credentials') && error.denied !== undefined;
+    if (isDenied || (error instanceof Error && lacksCall(error.cause))) return {};
+    throw error;
+  }
+}
+
+/** How services that are no AWS answer a request that they don't have; the status of the second kind is 501 or 405. */
+const LACKING = /^(UnsupportedOperation|InvalidAction|UnknownOperation(Exception)?|NotImplemented)$/;
+const lacksCall = (error: unknown): boolean =>
+  (error instanceof Error && LACKING.test(nameOf(error.name))) || [405, 501].includes(statusOf(error) ?? 0);
 
 /**
  * Creates a group's queue and dead-letter queue, or finds them with the right attributes. On AWS a new queue can be

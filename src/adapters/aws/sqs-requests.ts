@@ -214,4 +214,5 @@ function asError({ code, message }: Refusal): Error {
   return Object.assign(new Error(message), { name: code });
 }
 
-const nameOf = (code: string): string => code.replace(/^(com\.amazonaws\.sqs#|AWS\.SimpleQueueService\.)/, '');
+/** An error's name without the prefixes that some endpoints add. */
+export const nameOf = (code: string): string => code.replace(/^(com\.amazonaws\.sqs#|AWS\.SimpleQueueService\.)/, '');

@@ -1,7 +1,9 @@
 // Protects: no task is lost when SQS fails, throttles, denies or loses an answer, and errors name the cause.
 
 import { createHash } from 'node:crypto';
+import { TagQueueCommand } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
+import { openSqsQueue } from '../../../src/adapters/aws/sqs-queue.ts';
 import { seededRandom } from '../../../src/model/forecast/section.ts';
 import { bodiesOf, burialsOf, messages, receiptsOf } from '../../contracts/queue-messages.ts';
 import { forSuite } from '../../support/fixture.ts';
@@ -79,6 +81,59 @@ describe('the SQS queue during failures', () => {
     await failsWith('unavailable', queue.send(messages(1)));
     await failsWith('unavailable', queue.receive({ max: 1, waitSeconds: 20 }));
     await failsWith('unavailable', queue.backlog());
+  });
+
+  describe('compares the home in the tags of a queue that it opens, and', () => {
+    const OWN = 'us-east-1/own/';
+    const THEIRS = { 'batchctl:stack': 'theirs', 'batchctl:home': 'us-east-1/theirs/' };
+    const isTags = isAction('ListQueueTags');
+
+    /** A queue of another home, and how it is opened by us, through the proxy. */
+    async function foreignQueue(patienceMs: number) {
+      const { options } = await bench.open();
+      const { client, QueueUrl } = await bench.sdk(options.name);
+      await client.send(new TagQueueCommand({ QueueUrl, Tags: THEIRS }));
+      return async () => {
+        const queue = await openSqsQueue({ ...options, home: OWN, patienceMs });
+        await queue.close();
+      };
+    }
+
+    for (const [name, fault] of Object.entries(transient)) {
+      it(`asks again after ${name}`, async () => {
+        const open = await foreignQueue(60_000);
+        bench.proxy.fail(2, fault, isTags);
+        expect((await failsWith('refused', open())).message).to.include('of us-east-1/theirs/, not of us-east-1/own/');
+      });
+    }
+
+    for (const [what, kind, fault] of [
+      ['SQS always throttles', 'unavailable', sqsFault(400, 'KmsThrottled')],
+      ['the connection is always reset', 'unavailable', { kind: 'reset' }],
+      ['credentials expired', 'credentials', sqsFault(403, 'ExpiredToken')],
+      ['the key is not accepted', 'credentials', sqsFault(403, 'InvalidClientTokenId')],
+      ['the queue is deleted meanwhile', 'notFound', sqsFault(400, 'QueueDoesNotExist')],
+      ['SQS refuses for another reason', 'unexpected', sqsFault(400, 'InvalidAddress')],
+    ] as const)
+      it(`is not opened uncompared if ${what}`, async () => {
+        const open = await foreignQueue(50);
+        bench.proxy.fail(1_000, fault, isTags);
+        expect((await failsWith(kind, open())).message).to.include("could not read the queue's tags");
+      });
+
+    for (const [what, fault] of [
+      ['the right to read tags', sqsFault(403, 'AccessDenied')],
+      ['the call, as its error says', sqsFault(400, 'UnsupportedOperation')],
+      ['the action', sqsFault(400, 'InvalidAction')],
+      ['the operation', sqsFault(404, 'UnknownOperationException')],
+      ['the method, as its status says', { kind: 'answer', status: 405, body: '<html>no</html>' }],
+      ['an implementation, as its status says', { kind: 'answer', status: 501, body: '<html>no</html>' }],
+    ] as const)
+      it(`is opened uncompared without ${what}, at one request`, async () => {
+        const open = await foreignQueue(60_000);
+        bench.proxy.fail(1, fault, isTags);
+        await open();
+      });
   });
 
   it('names the action and the queue that are denied', async () => {
