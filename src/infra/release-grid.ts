@@ -1,6 +1,7 @@
+import { ScalingRequests } from '../adapters/aws/auto-scaling.ts';
 import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
-import { MANAGER_GROUP } from '../lib/stack-names.ts';
+import { gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
 import { type AwsContext, callAws, loadAutoScaling, openAccount } from './call-aws.ts';
 import { gridResources, managerResources } from './grid.ts';
 import { LaunchTemplateResource } from './launch-template.ts';
@@ -49,6 +50,14 @@ export class ReleaseGrid {
   async version(group: string): Promise<string | null> {
     const template = this.#of(group).find((resource) => resource instanceof LaunchTemplateResource);
     return (await template?.newestVersion())?.version ?? null;
+  }
+
+  /** The number of a worker group's instances that stay, and have another version of its template. */
+  async countOldInstances(group: string, version: string | null): Promise<number> {
+    const { profile, clients } = this.#place;
+    const found = await new ScalingRequests(clients, gridName(profile.stack, group)).read();
+    const stay = found?.Instances?.filter(({ LifecycleState = '' }) => !LifecycleState.startsWith('Terminat')) ?? [];
+    return stay.filter(({ LaunchTemplate }) => (LaunchTemplate?.Version ?? null) !== version).length;
   }
 
   /** Ends an instance through its group, which starts another. An instance that is already ending counts as ended. */

@@ -195,8 +195,8 @@ const inserted = (text: string, words: Readonly<Record<string, string>>): string
 const keyOf = (person: Person): string => `AKID${person.toUpperCase()}`;
 
 function personOf(text: string): Person {
-  // Besides an administrator's rights, it needs an operator's, to see why instances are missing.
-  if (text.startsWith('batchctl infra release')) return 'roller';
+  // Besides an administrator's rights, it needs an operator's, to order workers and to see why instances are missing.
+  if (/^batchctl infra release .*--roll(?!b)/.test(text)) return 'roller';
   if (text.startsWith('batchctl worker ')) return 'worker';
   return text.startsWith('batchctl infra ') ? 'admin' : 'operator';
 }

@@ -1,4 +1,4 @@
-// Protects: the printed administrator policy is enough for plan, up, status and down, and reaches no other stack.
+// Protects: the printed administrator policy is enough for plan, up, status, release and down, and reaches no other stack.
 import { KMS } from '@aws-sdk/client-kms';
 import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
@@ -33,6 +33,7 @@ describe("the administrator's policy", () => {
     }
     await scaling.setDesiredCapacity({ AutoScalingGroupName: `${stack}-default`, DesiredCapacity: 1 });
     await cloud.grid.serves(`${stack}-default`, 1);
+    await workspace.answer(['infra', 'release', '--yes']);
     // A person has borrowed the address.
     const borrower = await ec2.runInstances({ ImageId: 'ami-12c6146b', MinCount: 1, MaxCount: 1 });
     const { Addresses: [{ AllocationId } = {}] = [] } = await ec2.describeAddresses({});
@@ -50,7 +51,7 @@ describe("the administrator's policy", () => {
     calls = takePermissions(cloud, facts, ({ accessKeyId }) => accessKeyId !== STRANGER);
   });
 
-  it('allows everything that plan, up, status and down request', () => {
+  it('allows everything that plan, up, status, release and down request', () => {
     expect(deniedBy(policy, calls)).to.deep.equal([]);
     expect(calls.length).to.be.above(200);
   });

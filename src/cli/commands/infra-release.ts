@@ -162,7 +162,7 @@ async function pointGroups(ctx: Context, grid: ReleaseGrid): Promise<readonly Re
     }
     if (state === 'toPoint' && !ctx.flags.dryRun) await grid.applyRelease(group);
     const version = await grid.version(group);
-    const old = await countOldInstances(ctx, group, version);
+    const old = group === MANAGER_GROUP ? 0 : await grid.countOldInstances(group, version);
     done.push({ group, state: 'pointed', version, changes, old, replaced: 0 });
   }
   return done;
@@ -190,7 +190,7 @@ async function rollGroups(
     if (version === null || group === MANAGER_GROUP) return each;
     const end = (instance: string): Promise<void> => grid.endInstance(instance);
     const replaced = await rollGroup({ platform, group, version, end, onProgress, signal });
-    return { ...each, replaced, old: await countOldInstances(ctx, group, version) };
+    return { ...each, replaced, old: await grid.countOldInstances(group, version) };
   };
   const rolls = groups.map((each) =>
     roll(each).catch((error: unknown) => {
@@ -208,13 +208,6 @@ async function rollGroups(
     throw stopped('notFinished', `not all instances were replaced within ${formatDuration(timeout ?? 0)}`);
   if (reason !== undefined) throw reason;
   return ended.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
-}
-
-/** The number of instances on another version; 0 for a group whose service doesn't report instances. */
-async function countOldInstances(ctx: Context, group: string, version: string | null): Promise<number> {
-  if (group === MANAGER_GROUP) return 0;
-  const machines = await (await (await ctx.platform()).group(group)).machines();
-  return machines.filter((machine) => !machine.state.startsWith('Terminat') && machine.version !== version).length;
 }
 
 const stopped = (kind: 'interrupted' | 'notFinished', why: string): BatchctlError =>
