@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync, statSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
+import { createServer, request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { expect } from 'chai';
@@ -21,6 +21,7 @@ import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
+import { VirtualTime } from '../support/held-time.ts';
 import { connectTls, createCertificate, writeCertificate } from '../support/manager/certificate-pair.ts';
 import { GuardedServer } from '../support/manager/guarded-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -28,6 +29,8 @@ import { rejection } from '../support/rejection.ts';
 import { Scratch } from '../support/scratch.ts';
 import { until } from '../support/until.ts';
 import { wrapStore } from '../support/wrap-store.ts';
+
+const DAY_MS = 86_400_000;
 
 describe("the manager's certificate", () => {
   const clock = new FakeClock();
@@ -221,6 +224,53 @@ describe("the manager's certificate", () => {
       } finally {
         stop.abort();
         await server.close();
+      }
+    });
+
+    it('is reported in the log each day of its last two weeks, until it was renewed', async () => {
+      const time = new VirtualTime(1);
+      const [began, log, renewed, stop] = [time.now(), [] as LogLine[], [] as Identity[], new AbortController()];
+      const expires = began + 15.5 * DAY_MS;
+      await writeCertificate(scratch.directory, 'short', expires);
+      const identity = await readCertificateFiles(files());
+      const server = createServer(identity);
+      const reports = (): number => log.splice(0).filter(({ event }) => event === 'certificate').length;
+      try {
+        renewTls(server, {
+          files: files(),
+          identity,
+          log: (line) => log.push(line),
+          onRenewed: (found) => renewed.push(found),
+          signal: stop.signal,
+          everyMs: 400 * DAY_MS,
+        });
+        const said: number[] = [];
+        for (let day = 0; day <= 5; day += 1) {
+          if (day > 0) await time.pass(DAY_MS);
+          said.push(log.length);
+        }
+        // 15.5 and 14.5 days are left at first, then less than two weeks.
+        expect(said).to.deep.equal([0, 0, 1, 2, 3, 4]);
+        expect(log.map(({ level }) => level)).to.deep.equal(Array(4).fill('warning'));
+        expect(log[0]?.fields).to.deep.equal({ expires: identity.expires });
+        expect(log[0]?.text).to.include(`expires ${identity.expires}, in 13 days`);
+        expect(log[3]?.text).to.include('in 10 days');
+        log.splice(0);
+        await writeCertificate(scratch.directory, 'long', began + 90 * DAY_MS);
+        process.emit('SIGHUP');
+        while (renewed.length === 0) await new Promise(setImmediate);
+        await time.pass(DAY_MS);
+        expect(renewed.map(({ expires: when }) => Date.parse(when) > expires)).to.deep.equal([true]);
+        expect(reports(), 'of the renewal').to.equal(1);
+        await time.pass(DAY_MS);
+        expect(reports(), 'after the renewal').to.equal(0);
+        stop.abort();
+        await time.pass(80 * DAY_MS);
+        expect(reports(), 'after the end').to.equal(0);
+      } finally {
+        stop.abort();
+        time.release();
+        server.close();
       }
     });
   });

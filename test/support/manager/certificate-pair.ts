@@ -6,18 +6,22 @@ import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { generate } from 'selfsigned';
 import { fingerprintOf } from '../../../src/lib/certificate.ts';
 
-/** A self-signed certificate with its key. */
-export async function createCertificate(name: string): Promise<{ readonly cert: string; readonly key: string }> {
+/** A self-signed certificate with its key; `expires` in milliseconds since the epoch, a year ahead by default. */
+export async function createCertificate(
+  name: string,
+  expires?: number,
+): Promise<{ readonly cert: string; readonly key: string }> {
   const { cert, private: key } = await generate([{ name: 'commonName', value: name }], {
     keyType: 'ec',
     algorithm: 'sha256',
+    ...(expires !== undefined && { notAfterDate: new Date(expires) }),
   });
   return { cert, key };
 }
 
 /** Creates a certificate and replaces `cert.pem` and `key.pem` of a directory, each by a rename. Returns its fingerprint. */
-export async function writeCertificate(directory: string, name: string): Promise<string> {
-  const pair = await createCertificate(name);
+export async function writeCertificate(directory: string, name: string, expires?: number): Promise<string> {
+  const pair = await createCertificate(name, expires);
   for (const part of ['cert', 'key'] as const) {
     const path = join(directory, `${part}.pem`);
     writeFileSync(`${path}.new`, pair[part]);
