@@ -3,18 +3,18 @@ import { type BatchctlError, messageOf } from '../errors.ts';
 import { isRecord } from '../lib/json.ts';
 import { notAllowedMessage, type Position, type Problem, problemsError, problemsOf } from '../lib/problems.ts';
 import { readYaml } from '../lib/yaml-document.ts';
+import { BACKENDS } from './backends.ts';
 import { asConfigFile, type ConfigFile, type FoundFile } from './config-file.ts';
 import { namesOf } from './default-stack.ts';
 import { keyPath, type Merged, pathKey } from './merge.ts';
-import type { ProfileFile } from './normalize.ts';
+import type { ProfileFields } from './profile.ts';
 import { outerSchema, profileSchemas } from './schema.ts';
-import { BACKENDS } from './table.ts';
 
 /**
  * Checks a merged profile against its backend's schema. Throws `config` with every mistake at the place where it is
  * written, which may be in a profile that `name` extends.
  */
-export async function checkProfile(found: FoundFile, name: string, merged: Merged): Promise<ProfileFile> {
+export async function checkProfile(found: FoundFile, name: string, merged: Merged): Promise<ProfileFields> {
   const { backend } = merged.value;
   const problems: Problem[] = [];
   const known = BACKENDS.find((each) => each === backend);
@@ -60,19 +60,6 @@ function checkAws({ value }: Merged): Problem[] {
   const groups = isRecord(value.groups) ? value.groups : {};
   const stack = stackName(value);
   problems.push(...Object.keys(groups).flatMap((group) => checkGroupName(group, groups, stack)));
-  for (const [group, settings] of Object.entries(groups)) {
-    if (!isRecord(settings)) continue;
-    const { min = 0, max = 20, onDemandBase = 0, onDemandMax = 0 } = settings;
-    const path = ['groups', group];
-    if (typeof min === 'number' && typeof max === 'number' && min > max) {
-      problems.push({ path: [...path, 'min'], message: `found ${min}, allowed: max (${max}) or less` });
-    }
-    for (const [field, value] of Object.entries({ onDemandBase, onDemandMax })) {
-      if (typeof value === 'number' && typeof max === 'number' && value > max) {
-        problems.push({ path: [...path, field], message: `found ${value}, allowed: max (${max}) or less` });
-      }
-    }
-  }
   return problems;
 }
 

@@ -5,10 +5,10 @@ const [KEPT, HASH] = [32, 7];
 
 /** The fields of a profile on AWS that decide its names, as far as they are given and have the right type. */
 interface GivenNames {
-  readonly stack?: string | undefined;
-  readonly bucket?: string | undefined;
+  readonly stack?: string | null | undefined;
+  readonly bucket?: string | null | undefined;
   readonly prefix?: string | undefined;
-  readonly account?: string | undefined;
+  readonly account?: string | null | undefined;
   readonly region?: string | undefined;
 }
 

@@ -6,6 +6,7 @@ import type { Environment } from '../lib/environment.ts';
 import { isLoopbackHost } from '../lib/proxy.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import type { Config } from './load-config.ts';
+import { pathKey } from './merge.ts';
 
 /*
  * A configuration that is found in the working directory or above may have come with a clone. It can name any variable
@@ -68,7 +69,7 @@ export function unconfirmedSendings(config: Config, env: Environment): readonly 
   return further.filter((each) => !known.has(lineOf(each)));
 }
 
-function sendingsOf({ profile, values, file }: Config): readonly Sending[] {
+function sendingsOf({ profile, written, file }: Config): readonly Sending[] {
   switch (profile.backend) {
     case 'local':
       return [];
@@ -79,10 +80,10 @@ function sendingsOf({ profile, values, file }: Config): readonly Sending[] {
       const server = ledger.kind === 'postgres' || ledger.kind === 'mysql' ? ledger : null;
       const password = server?.password ?? server?.passwordEnv ?? null;
       // Endpoints in variables are the user's own.
-      const endpoints = values.filter(
-        ({ path, origin }) => /^endpoints\./.test(path) && origin.startsWith(`${file} (`),
+      const endpoints = Object.entries(profile.endpoints).filter(([service]) =>
+        written.origins.get(pathKey(['endpoints', service]))?.origin.startsWith(`${file} (`),
       );
-      const addresses = new Set(endpoints.map(({ value }) => addressOf(String(value))));
+      const addresses = new Set(endpoints.map(([, url]) => addressOf(url)));
       return [
         ...(server === null || password === null ? [] : [{ what: password, address: addressOf(server.url) }]),
         ...Array.from(addresses, (address) => ({ what: CREDENTIALS, address })),

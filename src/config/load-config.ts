@@ -5,11 +5,12 @@ import type { Environment } from '../lib/environment.ts';
 import { isZone } from '../lib/instant.ts';
 import { isRecord, ownValue } from '../lib/json.ts';
 import { isSecretKey, type Path, unknownNameMessage, withoutUserInfo } from '../lib/problems.ts';
+import { BACKENDS, type Backend } from './backends.ts';
 import { asConfigFile, type ConfigFile, type FoundFile, findConfig } from './config-file.ts';
-import { type Layer, mergeLayers, type PlainObject, pathKey, withDefaults } from './merge.ts';
-import { normalizeProfile, parseSimpleLocal } from './normalize.ts';
-import { ENDPOINT_VARIABLES, type Profile } from './profile.ts';
-import { BACKENDS, type Backend } from './table.ts';
+import { ENDPOINT_VARIABLES } from './endpoints.ts';
+import { type Layer, type Merged, mergeLayers, type PlainObject, pathKey } from './merge.ts';
+import { parseSimpleLocal, placeProfile } from './place.ts';
+import type { Profile } from './profile.ts';
 
 export type * from './profile.ts';
 
@@ -24,8 +25,8 @@ export interface Config {
   readonly profileFrom: 'flag' | 'env' | 'file' | 'default';
   /** Every profile that can be selected. */
   readonly profiles: readonly string[];
-  /** Each value with its origin, secrets hidden (`config show`). */
-  readonly values: readonly ExplainedValue[];
+  /** The profile's values as they were written, with their origins: `explainConfig` completes them. */
+  readonly written: Merged;
 }
 
 export interface LoadConfigOptions {
@@ -71,25 +72,19 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     ...(flags.tz === undefined ? [] : [layer('--tz', { tz: requireZone(flags.tz) })]),
   ]);
 
-  const { tz: _zone, ...withoutZone } = merged.value;
-  const plain = parseSimpleLocal(flags.tz === undefined ? merged.value : withoutZone);
+  const plain = parseSimpleLocal(merged.value);
   if (plain === null && found === null) throw new TypeError('the built-in profile is invalid');
-  const checked = plain ?? (await (await import('./check.ts')).checkProfile(found as FoundFile, name, merged));
-  const complete = withDefaults(checked.backend, merged.value);
+  const fields = plain ?? (await (await import('./check.ts')).checkProfile(found as FoundFile, name, merged));
 
   const dir = found === null ? cwd : dirname(found.path);
-  const rootDir = rootDirectory(found, merged.value.root, dir, cwd);
-  const profile = normalizeProfile(name, complete as typeof checked, dir, rootDir);
+  const profile = placeProfile(name, fields, dir, rootDirectory(found, merged.value.root, dir, cwd));
   return deepFreeze({
     file: found?.path ?? null,
     foundBy: found?.how ?? null,
     profile,
     profileFrom: from,
     profiles: profileNames(file),
-    values: [
-      { path: 'profile', value: name, origin: originOfProfile(from, found) },
-      ...explainValues(complete, merged.origins),
-    ],
+    written: merged,
   });
 }
 
@@ -99,10 +94,10 @@ function rootDirectory(found: FoundFile | null, root: unknown, dir: string, cwd:
   return root === undefined && (found.how === 'home' || found.how === 'etc') ? cwd : dir;
 }
 
-function originOfProfile(from: Config['profileFrom'], found: FoundFile | null): string {
+function originOfProfile(from: Config['profileFrom'], file: string | null): string {
   if (from === 'flag') return '--profile';
   if (from === 'env') return 'BATCHCTL_PROFILE';
-  return from === 'file' ? (found?.path ?? 'default') : 'default';
+  return from === 'file' ? (file ?? 'default') : 'default';
 }
 
 function requireZone(zone: string): string {
@@ -262,13 +257,17 @@ export interface ExplainedValue {
   readonly origin: string;
 }
 
-/** Flattens values to one row per leaf, each with its origin; secrets are hidden. */
-function explainValues(value: PlainObject, origins: ReadonlyMap<string, Layer>): ExplainedValue[] {
-  return Array.from(leavesOf(value, []), ([path, leaf]) => ({
+/** The selected profile, and its values with the defaults: one row per leaf, each with its origin; secrets are hidden. */
+export async function explainConfig({ profile, profileFrom, file, written }: Config): Promise<ExplainedValue[]> {
+  const { withDefaults } = await import('./table.ts');
+  const selected = { path: 'profile', value: profile.name, origin: originOfProfile(profileFrom, file) };
+  const { value, origins } = written;
+  const rows = Array.from(leavesOf(withDefaults(profile.backend, value), []), ([path, leaf]) => ({
     path: path.join('.'),
     value: maskSecrets(path, leaf),
     origin: origins.get(pathKey(path))?.origin ?? 'default',
   }));
+  return [selected, ...rows];
 }
 
 function* leavesOf(value: PlainObject, path: readonly string[]): Generator<[string[], unknown]> {

@@ -1,5 +1,4 @@
 import { isRecord } from '../lib/json.ts';
-import { type Backend, CONFIG_TABLE } from './table.ts';
 
 export type PlainObject = Readonly<Record<string, unknown>>;
 type Mutable = Record<string, unknown>;
@@ -64,32 +63,4 @@ function mergeInto(
 function forget(path: readonly string[], origins: Map<string, Layer>): void {
   const key = pathKey(path);
   for (const known of origins.keys()) if (known === key || known.startsWith(key + SEPARATOR)) origins.delete(known);
-}
-
-/** Fields of only one kind of ledger. */
-const LEDGER_FIELDS: Readonly<Record<string, string>> = { domains: 'simpledb', iam: 'postgres' };
-
-/** The values, completed with the table's defaults. */
-export function withDefaults(backend: Backend, value: PlainObject): PlainObject {
-  const result = structuredClone(value) as Mutable;
-  for (const row of CONFIG_TABLE) {
-    if (row.default === null || !row.backends.includes(backend) || row.path.includes('[]')) continue;
-    setDefault(result, row.path.split('.'), row.default);
-  }
-  return result;
-}
-
-function setDefault(target: Mutable, path: readonly string[], fallback: unknown): void {
-  const [head = '', ...rest] = path;
-  if (rest.length === 0) {
-    if (target[head] === undefined) target[head] = structuredClone(fallback);
-    return;
-  }
-  const [next = ''] = rest;
-  for (const name of head === '*' ? Object.keys(target) : [head]) {
-    const inner = target[name];
-    if (!isRecord(inner)) continue;
-    if (name === 'ledger' && LEDGER_FIELDS[next] !== undefined && inner.kind !== LEDGER_FIELDS[next]) continue;
-    setDefault(inner as Mutable, rest, fallback);
-  }
 }

@@ -1,5 +1,5 @@
 import type { AwsProfile } from '../config/load-config.ts';
-import { BARE_GROUP } from '../config/profile.ts';
+import { bareGroup } from '../config/schema.ts';
 import { randomId } from '../lib/id.ts';
 import { partitionOf, STACK_TAG } from '../lib/stack-names.ts';
 import { creditsPerHour } from '../model/cost/credits.ts';
@@ -40,7 +40,7 @@ export function checkProfile(profile: AwsProfile, stack: string, instance: strin
     budget: { month: null, job: null },
     groups: {
       [CHECK_GROUP]: {
-        ...BARE_GROUP,
+        ...bareGroup(),
         instances: [instance],
         slots: SLOTS,
         visibility: 60,

@@ -1,5 +1,5 @@
 import type { AwsProfile } from '../config/load-config.ts';
-import { BARE_GROUP } from '../config/profile.ts';
+import { bareGroup } from '../config/schema.ts';
 import { BatchctlError, isBatchctlError, isKind } from '../errors.ts';
 import { eachParallel } from '../lib/parallel.ts';
 import { gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
@@ -332,7 +332,7 @@ function widenProfile(profile: AwsProfile, items: readonly InventoryItem[], only
   // A queue shows its group only by its name, like a dead-letter queue.
   const names = named.filter((name) => !name.endsWith('-dead') || !known(name.slice(0, -'-dead'.length)));
   // Resources are removed by their names alone, so a group's settings don't matter.
-  const groups = Object.fromEntries([...names, ...(only === null ? [] : [only])].map((name) => [name, BARE_GROUP]));
+  const groups = Object.fromEntries([...names, ...(only === null ? [] : [only])].map((name) => [name, bareGroup()]));
   return {
     ...profile,
     groups: { ...groups, ...profile.groups },

@@ -29,8 +29,14 @@ export const partly = <const E extends v.ObjectEntries>(entries: E) => v.partial
 const mapOnly = (dataset: v.UnknownDataset): v.UnknownDataset =>
   Array.isArray(dataset.value) ? { ...dataset, value: null } : dataset;
 
-const allowedBy = (field: object): string =>
-  'message' in field && typeof field.message === 'string' ? field.message : 'a value';
+/** The values that a field may have, as text. */
+export function allowedBy(field: object): string {
+  if ('wrapped' in field && isRecord(field.wrapped)) return allowedBy(field.wrapped);
+  const { message }: { message?: unknown } = field;
+  // Maps with known fields have several messages, the one without a path about all of it.
+  const allowed: unknown = typeof message === 'function' ? message({}) : message;
+  return typeof allowed === 'string' ? allowed : 'a value';
+}
 
 /** The field with its purpose in one line, for the JSON Schema and the manual. */
 export const about = <const S extends Field>(purpose: string, schema: S) => v.pipe(schema, v.description(purpose));
@@ -108,6 +114,10 @@ function positive(allowed: string, parse: (value: string | number) => number) {
 /** A scalar, kept as text. */
 export const plainValue = () => v.union([v.string(), v.number(), v.boolean()], 'text, a number, true or false');
 
+/** A map of plain values, as text. */
+export const textsOf = (map: Readonly<Record<string, string | number | boolean>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(map).map(([name, value]) => [name, String(value)]));
+
 /** A reference to a secret, never the secret itself. */
 export const secretReference = () =>
   text('a reference: env:NAME, file:/absolute/path, ssm:NAME or secretsmanager:NAME', SECRET_REFERENCE);
@@ -130,7 +140,7 @@ export const notificationSchema = <const E extends readonly [string, ...string[]
   fields(
     {
       on: about(
-        JOB_EVENTS.join(', '),
+        events.join(', '),
         someOf(oneOf(...events), 'a list of events', `at least one of ${events.join(', ')}`),
       ),
       to: about(

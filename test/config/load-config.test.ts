@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { type Config, type LoadConfigOptions, loadConfig } from '../../src/config/load-config.ts';
+import { type Config, explainConfig, type LoadConfigOptions, loadConfig } from '../../src/config/load-config.ts';
 import type { AwsProfile } from '../../src/config/profile.ts';
 import { failsWith } from '../support/rejection.ts';
 
@@ -51,8 +51,8 @@ describe('the configuration', () => {
     return { ...config, profile };
   }
   const failure = (options: Partial<LoadConfigOptions> = {}) => failsWith('config', load(options));
-  const rowOf = (config: Config, path: string) => config.values.find((row) => row.path === path);
-  const originOf = (config: Config, path: string): unknown => rowOf(config, path)?.origin;
+  const rowOf = async (config: Config, path: string) => (await explainConfig(config)).find((row) => row.path === path);
+  const originOf = async (config: Config, path: string): Promise<unknown> => (await rowOf(config, path))?.origin;
 
   describe('in or above the working directory', () => {
     it('that others may write is refused with a hint, unless it is named explicitly', async () => {
@@ -90,7 +90,7 @@ describe('the configuration', () => {
       notify: [],
       requesterPays: [],
     });
-    expect(originOf(config, 'root')).to.equal('default');
+    expect(await originOf(config, 'root')).to.equal('default');
     expect(Object.isFrozen(config.profile)).to.equal(true);
   });
 
@@ -140,7 +140,7 @@ describe('the configuration', () => {
     write('work/batchctl.config.json', { profile: 'a', profiles: { a: local, b: local, c: local } });
     const chosen = async (options: Partial<LoadConfigOptions>): Promise<string[]> => {
       const config = await load(options);
-      return [config.profile.name, config.profileFrom, String(originOf(config, 'profile'))];
+      return [config.profile.name, config.profileFrom, String(await originOf(config, 'profile'))];
     };
     expect(await chosen({})).to.deep.equal(['a', 'file', join(dir, 'work', 'batchctl.config.json')]);
     expect(await chosen({ env: { BATCHCTL_PROFILE: 'b' } })).to.deep.equal(['b', 'env', 'BATCHCTL_PROFILE']);
@@ -195,8 +195,8 @@ describe('the configuration', () => {
       env: {},
       secrets: {},
     });
-    expect(originOf(config, 'groups.big.disk')).to.equal('default');
-    expect(originOf(config, 'groups.big.setup')).to.equal(`${file} (p)`);
+    expect(await originOf(config, 'groups.big.disk')).to.equal('default');
+    expect(await originOf(config, 'groups.big.setup')).to.equal(`${file} (p)`);
   });
 
   it("names the bucket after stack, account and region if the file doesn't", async () => {
@@ -224,12 +224,12 @@ describe('the configuration', () => {
     expect(config.profile.manager).to.equal(null);
     expect(config.profile.tags).to.deep.equal({ A: '1', B: '2' });
     expect(config.profile.groups.default).to.deep.include({ instances: ['t3.large'], max: 50 });
-    expect(originOf(config, 'groups.default.max')).to.equal(`${file} (base)`);
-    expect(originOf(config, 'groups.default.instances')).to.equal(`${file} (mid)`);
-    expect(originOf(config, 'ledger.kind')).to.equal(`${file} (top)`);
-    expect(rowOf(config, 'ledger.url')).to.equal(undefined);
+    expect(await originOf(config, 'groups.default.max')).to.equal(`${file} (base)`);
+    expect(await originOf(config, 'groups.default.instances')).to.equal(`${file} (mid)`);
+    expect(await originOf(config, 'ledger.kind')).to.equal(`${file} (top)`);
+    expect(await rowOf(config, 'ledger.url')).to.equal(undefined);
     expect(config.profile.tz).to.equal(null);
-    expect(originOf(config, 'groups.default.disk'), 'of a value that was removed').to.equal('default');
+    expect(await originOf(config, 'groups.default.disk'), 'of a value that was removed').to.equal('default');
   });
 
   it('takes endpoints from the environment first, a region only if the file has none', async () => {
@@ -239,10 +239,10 @@ describe('the configuration', () => {
     const config = await loadAws({ env });
     expect(config.profile.endpoints).to.deep.include({ s3: 'http://e:2', sqs: 'http://e:1', sns: 'http://e:1' });
     expect(config.profile.region).to.equal('eu-west-1');
-    expect(originOf(config, 'endpoints.s3')).to.equal('AWS_ENDPOINT_URL_S3');
+    expect(await originOf(config, 'endpoints.s3')).to.equal('AWS_ENDPOINT_URL_S3');
     const other = await load({ env, flags: { profile: 'q' } });
     expect(other.profile).to.deep.include({ region: 'us-east-1' });
-    expect(originOf(other, 'region')).to.equal('AWS_REGION');
+    expect(await originOf(other, 'region')).to.equal('AWS_REGION');
     expect((await failure({ env: { AWS_ENDPOINT_URL: 'e:1' } })).message).to.contain('AWS_ENDPOINT_URL: found "e:1"');
   });
 
@@ -251,7 +251,7 @@ describe('the configuration', () => {
     expect((await load()).profile.tz).to.equal('Europe/London');
     const config = await load({ flags: { tz: 'Asia/Tokyo' } });
     expect(config.profile.tz).to.equal('Asia/Tokyo');
-    expect(originOf(config, 'tz')).to.equal('--tz');
+    expect(await originOf(config, 'tz')).to.equal('--tz');
     await failsWith('usage', load({ flags: { tz: 'Mars' } }));
   });
 
@@ -261,9 +261,9 @@ describe('the configuration', () => {
       groups: { default: { env: { API_TOKEN: 'hunter2', DB: 'postgres://u:hunter2@h/d' } } },
     });
     const config = await load();
-    expect(JSON.stringify(config.values)).to.not.contain('hunter2');
-    expect(rowOf(config, 'groups.default.env.API_TOKEN')?.value).to.equal('(hidden)');
-    expect(rowOf(config, 'groups.default.env.DB')?.value).to.equal('postgres://u:***@h/d');
+    expect(JSON.stringify(await explainConfig(config))).to.not.contain('hunter2');
+    expect((await rowOf(config, 'groups.default.env.API_TOKEN'))?.value).to.equal('(hidden)');
+    expect((await rowOf(config, 'groups.default.env.DB'))?.value).to.equal('postgres://u:***@h/d');
   });
 
   it('of this repository is valid in every profile', async () => {

@@ -167,7 +167,8 @@ export function configShowCommand(ctx: Context): CommandDefinition {
 /** Prints each configuration value and where it came from. Throws `config`, and `notFound` for an unknown path. */
 async function configShow(ctx: Context, path: string | undefined): Promise<void> {
   const config = await ctx.unconfirmedConfig();
-  const values = config.values.filter(
+  const { explainConfig } = await import('../../config/load-config.ts');
+  const values = (await explainConfig(config)).filter(
     (row) => path === undefined || row.path === path || row.path.startsWith(`${path}.`),
   );
   if (values.length === 0 && path !== undefined) {

@@ -13,6 +13,7 @@ import {
   size,
   someOf,
   text,
+  textsOf,
   variableName,
   whole,
   yesOrNo,
@@ -38,11 +39,6 @@ const paramName = () => text('letters, digits and _, not beginning with a digit'
 /** A map of names and plain values, which are text to commands. */
 const plainMap = (purpose: string, name: ReturnType<typeof paramName>, allowed: string) =>
   v.optional(v.pipe(about(purpose, mapOf(name, plainValue(), allowed)), v.transform(textsOf)), {});
-
-type Plain = string | number | boolean;
-
-const textsOf = (map: Readonly<Record<string, Plain>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(map).map(([name, value]) => [name, String(value)]));
 
 const seconds = (purpose: string) => v.pipe(about(purpose, duration()), v.transform(parseDuration));
 const bytes = (purpose: string) => v.pipe(about(purpose, size()), v.transform(parseSize));

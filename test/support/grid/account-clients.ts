@@ -3,7 +3,7 @@ import { EC2 } from '@aws-sdk/client-ec2';
 import { IAM } from '@aws-sdk/client-iam';
 import { S3 } from '@aws-sdk/client-s3';
 import { SQS } from '@aws-sdk/client-sqs';
-import { ENDPOINTS } from '../../../src/config/profile.ts';
+import { ENDPOINTS } from '../../../src/config/endpoints.ts';
 import { STACK_TAG } from '../../../src/lib/stack-names.ts';
 import type { Cloud } from './cloud.ts';
 
