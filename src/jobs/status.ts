@@ -40,12 +40,20 @@ export async function statusOf(
   const status = composeStatus(view, counts, workers, now, rate, keeper);
   return {
     ...status,
+    detail: status.detail ?? (await unmetDetail(view, counts)),
     // A job that was just sent has no counts either, but a record.
     incomplete: status.incomplete || (counts.length === 0 && view.sent && (await ledger.job(view.record.job)) === null),
     ...(await projections.of(view, counts, workers)),
     ...(await costs?.of(view, counts, status.steps)),
     untold,
   };
+}
+
+/** The control totals that failed a job, by exact counts: the outputs aren't read. Null for any other job. */
+async function unmetDetail(view: JobView, counts: readonly StepCounts[]): Promise<string | null> {
+  if (reasonOf(view) !== UNMET_REASON) return null;
+  const [{ unmetByCounts }, { unmetText }] = await Promise.all([import('./totals.ts'), import('../model/expect.ts')]);
+  return unmetByCounts(view, counts).map(unmetText).join('; ') || null;
 }
 
 const doneOf = (counts: readonly StepCounts[]): number => counts.reduce((sum, { done }) => sum + done, 0);

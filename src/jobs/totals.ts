@@ -129,20 +129,17 @@ export async function expectationsOf(store: ObjectStore, view: JobView): Promise
  */
 export async function unmetTotals(platform: Platform, view: JobView): Promise<readonly Expectation[]> {
   if (view.closed?.reason !== UNMET_REASON) return [];
-  const unmet = (found: readonly Expectation[]) => found.filter(isUnmet);
-  const known = unmet(await knownExpectations(platform, view));
-  return known.length > 0 ? known : unmet(await expectationsOf(platform.store, view));
+  let known: readonly Expectation[] = [];
+  await ifLedgerAvailable(async () => {
+    known = unmetByCounts(view, await (await platform.ledger()).counts(view.record.job));
+  });
+  return known.length > 0 ? known : (await expectationsOf(platform.store, view)).filter(isUnmet);
 }
 
-/** None if the ledger can't be reached, or its sums are not exact or include late outputs. */
-async function knownExpectations(platform: Platform, view: JobView): Promise<readonly Expectation[]> {
-  let found: readonly Expectation[] = [];
-  await ifLedgerAvailable(async () => {
-    const counts = await (await platform.ledger()).counts(view.record.job);
-    const exact = view.opened.size === 0 && counts.length > 0 && counts.every((each) => each.exact);
-    if (exact) found = evaluateAll(view, new Map(counts.map((each) => [each.step, { ...each, outputs: each.done }])));
-  });
-  return found;
+/** The control totals that a job's counts don't meet; none if the counts are not exact or include late outputs. */
+export function unmetByCounts(view: JobView, counts: readonly StepCounts[]): readonly Expectation[] {
+  const exact = view.opened.size === 0 && counts.length > 0 && counts.every((each) => each.exact);
+  return exact ? evaluateAll(view, new Map(counts.map((each) => [each.step, each]))).filter(isUnmet) : [];
 }
 
 function without(tasks: TaskBits, leftOut: string): TaskBits {

@@ -40,6 +40,22 @@ describe('run --quiet', () => {
     expect(stderr).to.match(new RegExp(`\nhint: batchctl \\w+ ${job}\n$`));
   });
 
+  it('names the control totals that failed the job, with both sides, as its status does', async () => {
+    const counting = { name: 'price', run: ['sh', '-c', 'cat; echo rows 1 >"$BATCHCTL_COUNTERS"'] };
+    const expected = ['price.rows == 2', 'price.rows == 3', 'price.rows < 2'];
+    const { code, stderr, job } = await run({ ...rangeJob('claims', 2, counting), expect: expected });
+    const why =
+      'price.rows == 3 does not hold: 2 and 3, a difference of -1; price.rows < 2 does not hold: 2 and 2, a difference of 0';
+    expect({ code, stderr }).to.deep.equal({
+      code: 5,
+      stderr: `error: job ${job} has failed: ${why}\nhint: batchctl verify ${job}\n`,
+    });
+    expect((await workspace.runSuccessfully('status', job)).stdout.split('\n')[1]).to.equal(why);
+    workspace.write('job.json', rangeJob('claims', 2, counting));
+    await workspace.runSuccessfully('retry', job, '--with', 'job.json');
+    expect(JSON.parse((await workspace.runSuccessfully('status', job, '--json')).stdout).detail).to.equal(null);
+  });
+
   it('says nothing about a success', async () => {
     const { code, stderr } = await run(rangeJob('claims', 2, { name: 'price', run: ['cat'] }));
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
