@@ -129,11 +129,13 @@ const SHORT = 12;
 const SET = 60;
 
 /** What was retried, by whom, and with which changes: one line per round. */
-function roundLines({ rounds }: Evidence, zone: string): readonly string[] {
+function roundLines({ rounds, code }: Evidence, zone: string): readonly string[] {
   return rounds.map((round) => {
-    const changes = changesText(round.changed as Overrides);
+    const changes = changesText(round.changed as Overrides, code);
     const how = changes === '' ? '' : ` with ${changes}`;
-    return `round ${round.round}: ${setsText(round)} again${how}, by ${round.who} ${at(round.when, zone)}`;
+    const tasks = setsText(round);
+    const what = tasks === '' ? 'judged' : tasks;
+    return `round ${round.round}: ${what} again${how}, by ${round.who} ${at(round.when, zone)}`;
   });
 }
 
@@ -169,11 +171,15 @@ function setsText({ tasks }: RoundEvidence): string {
   return text.length > SET ? `${text.slice(0, SET)}...` : text;
 }
 
-function changesText({ timeout, params, defaults, code, steps }: Overrides): string {
+/** Changes of a job that was submitted with that code. */
+function changesText({ timeout, params, defaults, code, steps, expect }: Overrides, submitted: string | null): string {
   return [
     ...(timeout === undefined || timeout === null ? [] : [`timeout ${formatDuration(timeout)}`]),
     ...Object.entries({ ...defaults, ...params }).map(([name, value]) => `${name}=${value}`),
-    ...(code === undefined ? [] : [code === null ? 'no code' : `corrected code ${code.slice(0, SHORT)}`]),
+    ...(code === undefined || code === submitted
+      ? []
+      : [code === null ? 'no code' : `corrected code ${code.slice(0, SHORT)}`]),
     ...Object.entries(steps ?? {}).map(([step, change]) => `other ${Object.keys(change).join(', ')} of ${step}`),
+    ...(expect === undefined ? [] : [`corrected control totals (${expect.length === 0 ? 'none' : expect.join('; ')})`]),
   ].join(', ');
 }

@@ -133,6 +133,7 @@ function tasksText(sets: TaskSets): string {
   const named = Object.entries(sets).filter(([, set]) => set !== '');
   const count = named.reduce((sum, [, set]) => sum + countIn(parseTaskSet(set)), 0);
   const names = named.map(([step, set]) => `${step}/${shortened(set)}`).join(' ');
+  if (count === 0) return 'no task';
   return count === 1 ? names : `${formatMany(count, 'task')} (${names})`;
 }
 

@@ -29,7 +29,6 @@ describe('a corrected control total', () => {
     stateOf(await requireView((await workspace.platform()).store, job));
   const correct = (job: string, ...more: readonly string[]) =>
     workspace.run(['retry', job, '--with', 'job.json', ...more]);
-
   it('judges the same outputs again, and stands in journal, proof, evidence and history', async () => {
     const job = await fail(UNMET);
     write([MET, 'one.rows > 0']);
@@ -51,7 +50,12 @@ describe('a corrected control total', () => {
     expect(proof.evidence.rounds[0].changed.expect).to.deep.equal([MET, 'one.rows > 0']);
     expect(proof.evidence.rounds[0].who).to.match(/@/);
     expect(await seen('verify', '--check', 'proof.ndjson')).to.include('is consistent');
-    expect(await seen('history', job)).to.match(/retry, round 1.*expect \["one.rows == 3"\] → \["one.rows == 2"/);
+    expect(await seen('verify', job)).to.match(
+      /^round 1: judged again with corrected control totals \(one\.rows == 2; one\.rows > 0\), by \S+ .*UTC$/m,
+    );
+    expect(await seen('history', job)).to.match(
+      /retry, round 1: no task, with expect \["one.rows == 3"\] → \["one.rows == 2"/,
+    );
     expect(await seen('report', job))
       .to.include(MET)
       .and.not.include('does not hold');
