@@ -72,6 +72,27 @@ describe('after a job failed', () => {
     expect((await workspace.run(['status'])).stdout).to.not.include('asks for');
   });
 
+  it('retry refuses a change that no task would run with, and accepts the one of the round before', async () => {
+    for (const [flag, value, field] of [
+      ['--set', 'bad=3', 'params.bad'],
+      ['--timeout', '5m', 'steps.price.timeout'],
+    ] as const) {
+      for (const more of [[], ['--dry-run']]) {
+        const { code, stderr } = await workspace.run(['retry', 'last', flag, value, ...more]);
+        expect(code, stderr).to.equal(7);
+        const [, error, hint] = stderr.trimEnd().split('\n').slice(-3);
+        expect(error).to.match(/^error: no task of job claims-\S+ that failed for good is left, so nothing would run/);
+        expect(error).to.match(new RegExp(`with the change of ${field}$`));
+        expect(hint).to.equal('hint: to run all its tasks with it, submit the job again; with its run key: --again');
+      }
+    }
+    for (const same of [[], ['--set', 'bad=none']]) {
+      const { stdout } = await workspace.runSuccessfully('retry', 'last', ...same);
+      expect(stdout).to.match(/: nothing has failed for good, nothing to retry\n/);
+    }
+    expect(JSON.parse((await workspace.run(['status', '--json'])).stdout)).to.include({ round: 1, state: 'succeeded' });
+  });
+
   it('the run key with another program is refused, with the command that retries with that program', async () => {
     workspace.write('fixed.json', { ...JOB, params: { bad: '3' } });
     expect((await workspace.run(['run', 'job.json', '--run-key', 'may'])).code).to.equal(5);

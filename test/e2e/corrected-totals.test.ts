@@ -29,6 +29,12 @@ describe('a corrected control total', () => {
     stateOf(await requireView((await workspace.platform()).store, job));
   const correct = (job: string, ...more: readonly string[]) =>
     workspace.run(['retry', job, '--with', 'job.json', ...more]);
+  const refused = async (job: string, ...more: readonly string[]): Promise<string> => {
+    const { code, stderr } = await correct(job, ...more);
+    expect(code, stderr).to.equal(7);
+    return stderr;
+  };
+
   it('judges the same outputs again, and stands in journal, proof, evidence and history', async () => {
     const job = await fail(UNMET);
     write([MET, 'one.rows > 0']);
@@ -111,12 +117,12 @@ describe('a corrected control total', () => {
     const { stdout } = await workspace.run(['run', 'job.json', '--json', '--profile', 'local']);
     const { job } = JSON.parse(stdout) as { job: string };
     write([UNMET]);
-    expect((await correct(job)).stdout).to.include('nothing to retry');
+    expect(await refused(job)).to.include(`no task of job ${job} that failed for good is left`);
     expect(await stateNow(job)).to.equal('succeeded');
     const failed = await fail(UNMET);
     write([MET]);
     expect((await correct(failed, '--task', 'one/0')).code).to.equal(7);
-    expect((await correct(failed, '--step', 'one')).stdout).to.include('no failed task is left');
+    expect(await refused(failed, '--step', 'one')).to.include('nothing would run with the change of expect\n');
     expect(await stateNow(failed)).to.equal('failed');
   });
 

@@ -28,7 +28,7 @@ export function retryCommand(ctx: Context): CommandDefinition {
         0: 'retried, or nothing had failed',
         3: 'the corrected job file is invalid',
         4: 'no such job, task or cause',
-        7: 'refused: the job was cancelled, the task did not fail, a gather already opened without it, or the job file belongs to another job',
+        7: 'refused: the job was cancelled, the task did not fail, a gather already opened without it, nothing failed that would run with the change, or the job file belongs to another job',
       },
       related: ['failures', 'skip', 'tasks', 'logs', 'resume', 'status'],
     },
@@ -55,7 +55,7 @@ async function retriedText(
   if (count === 0) {
     return state === 'failed'
       ? `${job}: no failed task is left to retry`
-      : `${job}: nothing has failed for good, nothing to retry or to change`;
+      : `${job}: nothing has failed for good, nothing to retry`;
   }
   const first = canaries === null ? '' : `, first ${setsText(canaries)}`;
   const what = `${formatMany(count, 'task')} (${setsText(tasks)})${first}`;

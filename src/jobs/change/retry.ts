@@ -3,7 +3,7 @@ import { noLongerFails, type StepFacts, standingOf } from '../../model/decide.ts
 import { hasBarrier } from '../../model/job.ts';
 import { type Overrides, UNMET_REASON } from '../../model/journal.ts';
 import { requireLegal } from '../../model/legal.ts';
-import { type Change, changedExpect, foldOverrides, isSameJson } from '../../model/overrides.ts';
+import { type Change, changedExpect, changesOf, foldOverrides, isSameJson } from '../../model/overrides.ts';
 import { chooseRetry, type RetryChoice } from '../../model/task-choice.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -50,7 +50,7 @@ interface RetryResult {
  * failed tasks were published since, continues in a round without tasks. So does one that control totals failed, if the
  * corrected file has others: it is judged by them at once. Otherwise nothing is written if nothing failed.
  * Throws `refused` for a cancelled job, for a named task that did not fail for good or was skipped, for tasks that an
- * opened gather left out, and for another job's file.
+ * opened gather left out, for changes that nothing would run with, and for another job's file.
  */
 export async function retry(platform: Platform, seen: JobView, options: RetryOptions = {}): Promise<RetryResult> {
   const { tasks = [], causes = [], only, canaries = null, correction = null, dryRun = false } = options;
@@ -68,6 +68,7 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     const rejudges = none && isJudgedAnew(view, overrides);
     const continues = rejudges || (none && noLongerFails(view, listed));
     if (choice.count === 0 && !continues) {
+      refuseUnused(view, overrides);
       // An earlier call applied this file, and died before its look.
       const died = none && !dryRun && view.closed === null && isSameJson(view.overrides, overrides);
       const now = died ? (await lookAndNotify(platform, view)).view : view;
@@ -121,6 +122,20 @@ export async function startRetryRound(
   const entry = { what: 'retry', round, tasks, canaries, overrides, ...(opened && { opened }) } as const;
   const { view: after, appended } = await beginRound(platform, view, entry);
   return { view: after, round: appended ? round : null };
+}
+
+/** Throws `refused` for changes that no task would run with. Those of an earlier round are none: a repeated call passes. */
+function refuseUnused(view: JobView, overrides: Overrides): void {
+  const { record, closed } = view;
+  const changes = changesOf(record, [view.overrides], foldOverrides(view.overrides, overrides), 0);
+  if (changes.length === 0) return;
+  const what = `no task of job ${record.job} that failed for good is left, so nothing would run with the change of`;
+  throw new BatchctlError('refused', `${what} ${changes.map(({ field }) => field).join(', ')}`, {
+    hint:
+      closed === null
+        ? `for tasks that have not run yet: batchctl pause ${record.job}, then batchctl resume ${record.job} --with JOBFILE`
+        : 'to run all its tasks with it, submit the job again; with its run key: --again',
+  });
 }
 
 /** Throws `refused`, naming the first task that can't be retried. */

@@ -51,6 +51,18 @@ describe('a fixed program', () => {
     return { text: await text(await openFile(place.platform.store, file)), meta: output.meta };
   };
 
+  it('is refused while nothing has failed, with the way to change what has not run yet', async () => {
+    const error = await failsWith('refused', retryTasks({ overrides: { params: { region: 'FR' } } }));
+    expect(error.message).to.match(/that failed for good is left, .* the change of params\.region$/);
+    const { job } = view.record;
+    expect(error.hint).to.equal(
+      `for tasks that have not run yet: batchctl pause ${job}, then batchctl resume ${job} --with JOBFILE`,
+    );
+    // No change: the parameter has that value.
+    expect((await retryTasks({ overrides: { params: { region: 'EU' } } })).round).to.equal(null);
+    expect((await reread()).round).to.equal(0);
+  });
+
   it('runs for the failed tasks and for the gather; published outputs keep the code that made them', async () => {
     await work(place.platform);
     script(FIXED);
