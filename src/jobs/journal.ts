@@ -8,7 +8,7 @@ import { JOB_FORMAT, type JobRecord, takesFiles } from '../model/job.ts';
 import { isClosed } from '../model/job-state.ts';
 import type { EntryKind, EntryWhat, JournalEntry } from '../model/journal.ts';
 import { entryOf, jobKey, journalKey, journalPrefix } from '../model/keys.ts';
-import { entryNeeds } from '../model/needs.ts';
+import { entryNeeds, requireReleased } from '../model/needs.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -33,6 +33,7 @@ export async function readRecord(store: ObjectStore, job: string): Promise<JobRe
   const record = await readStored<StoredRecord>(store, key, { known: JOB_FORMAT });
   if (record === null || record.discarded === job) return null;
   requireShape(key, record, RECORD);
+  requireReleased(key, record.version);
   if (record.job === job) return record;
   throw new BatchctlError('corrupt', `${key} belongs to job ${record.job}`, {
     hint: 'restore it from a backup of the store',

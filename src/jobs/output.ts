@@ -13,6 +13,9 @@ import {
 } from '../model/output.ts';
 import type { Metadata, ObjectStore } from '../ports/object-store.ts';
 
+/** The format that 0.2.0, the first release, writes. */
+const LEAST_FORMAT = 2;
+
 const BRIEF: Shape = { attempt: 'text', manifest: 'flag?' };
 const FULL: Shape = {
   number: 'number',
@@ -73,6 +76,8 @@ export function metaOf(of: OutputTask, metadata: Metadata): OutputMeta {
     });
   }
   const meta = parseStored<OutputMeta>(key, new TextEncoder().encode(text), { known: OUTPUT_FORMAT, shape: BRIEF });
+  if (meta.format < LEAST_FORMAT)
+    throw notOwn(of, `one of format ${meta.format}, from before 0.2.0, which does not name its task`);
   // For a large output, the rest is in its manifest.
   if (meta.manifest !== true) requireShape(key, meta, FULL);
   return ownMeta(of, meta);
@@ -103,7 +108,6 @@ export function manifestOf(of: OutputTask, attempt: string, bytes: Uint8Array): 
 }
 
 function ownMeta(of: OutputTask, meta: OutputMeta): OutputMeta {
-  if (meta.format === 1) return { ...meta, ...of };
   if (meta.job === of.job && meta.step === of.step && meta.task === of.task) return meta;
   throw notOwn(of, `that of ${meta.step}/${meta.task} of job ${meta.job}`);
 }

@@ -1,3 +1,4 @@
+import { BatchctlError } from '../errors.ts';
 import { type JobFormat, type JobRecord, type JobSpec, joinOf, type StepSpec } from './job.ts';
 import type { EntryKind } from './journal.ts';
 import { changedStep } from './overrides.ts';
@@ -20,8 +21,6 @@ interface Rule {
   readonly since: string;
   /** Format of the job.json, or journal entry, that brings the rule: workers before `since` return what has it. */
   readonly format: JobFormat;
-  /** The format of outputs since then: an output of an older one was made without the rule. */
-  readonly outputs: number;
   readonly applies: (now: StepNow) => boolean;
 }
 
@@ -31,14 +30,12 @@ const RULES: readonly Rule[] = [
     does: 'checks that a part of a large CSV holds whole records',
     since: '0.2.0',
     format: 2,
-    outputs: 2,
     applies: ({ index, assumedCuts }) => index === 0 && assumedCuts,
   },
   {
     does: 'joins outputs as lines',
     since: '0.2.0',
     format: 2,
-    outputs: 2,
     applies: ({ spec, index, step }) =>
       step.gather &&
       (step.input === 'stdin' || step.input === 'file') &&
@@ -48,7 +45,6 @@ const RULES: readonly Rule[] = [
     does: "uses the names of a task's files",
     since: '0.2.0',
     format: 2,
-    outputs: 2,
     applies: ({ spec, index, step }) =>
       typeof step.run === 'string'
         ? /\bBATCHCTL_(INPUT_(BASENAME|STEM)|INDEX)\b/.test(step.run)
@@ -58,7 +54,6 @@ const RULES: readonly Rule[] = [
     does: "uses the numbers of a part's records",
     since: '0.2.0',
     format: 2,
-    outputs: 2,
     applies: ({ index, step }) =>
       index === 0 && [step.run].flat().some((text) => /\bBATCHCTL_(FIRST_RECORD|RECORDS)\b/.test(text)),
   },
@@ -66,7 +61,6 @@ const RULES: readonly Rule[] = [
     does: 'has no output, or one with an extension',
     since: '0.2.0',
     format: 2,
-    outputs: 2,
     applies: ({ step }) => step.output === 'none' || step.extension !== undefined,
   },
 ];
@@ -113,17 +107,6 @@ export const scheduleNeeds = (change: ScheduleChange): Needs =>
 /** Older workers and watchers would judge a job by its former control totals. No other rule needs more. */
 const CORRECTED_TOTALS: Needs = { format: 2, version: '0.2.0', because: ['the job has corrected control totals'] };
 
-/** The format that outputs of a step have at least, if their workers had the rules that the job needed when accepted. */
-export function leastOutputFormat({ spec, version }: JobRecord, index: number, assumedCut: boolean): number {
-  const step = spec.steps[index];
-  if (step === undefined) return 1;
-  const formats = rulesOf({ spec, index, step, assumedCuts: assumedCut })
-    // A job of an older version was accepted without the rule.
-    .filter(({ since }) => !isOlder(version, since))
-    .map(({ outputs }) => outputs);
-  return Math.max(1, ...formats);
-}
-
 const rulesOf = (now: StepNow): readonly Rule[] => RULES.filter(({ applies }) => applies(now));
 
 function needsOf(steps: readonly StepNow[]): Needs {
@@ -146,4 +129,14 @@ export function isOlder(version: string, than: string): boolean {
     if (mine !== number) return mine < number;
   }
   return false;
+}
+
+/** The first release. Its formats, and those of later versions, are read. */
+const FIRST_RELEASE = '0.2.0';
+
+/** Throws `newer` for a job of a version before the first release. `name`: its job.json, for people. */
+export function requireReleased(name: string, version: string): void {
+  if (!isOlder(version, FIRST_RELEASE)) return;
+  const found = `${name} was written by batchctl ${version}; this version reads jobs of ${FIRST_RELEASE} and later`;
+  throw new BatchctlError('newer', found, { hint: 'use the version of batchctl that wrote it' });
 }

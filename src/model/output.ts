@@ -8,11 +8,10 @@ export interface OutputTask {
 
 /**
  * Facts about a published output: in the object's metadata, or in its manifest if it is large (law 12). Totals are sums
- * over these, so that a task counts once. It names its task, so that a copy under another key is detected; format 1
- * (0.1.0) named none: there, readers take the task from the key.
+ * over these, so that a task counts once. It names its task, so that a copy under another key is detected.
  */
 export interface OutputMeta extends OutputTask {
-  readonly format: 1 | typeof OUTPUT_FORMAT;
+  readonly format: typeof OUTPUT_FORMAT;
   readonly attempt: string;
   /** The attempt's number, a label from 1. */
   readonly number: number;
@@ -44,7 +43,7 @@ export interface OutputMeta extends OutputTask {
 }
 
 export interface OutputManifest {
-  readonly format: 1 | typeof OUTPUT_FORMAT;
+  readonly format: typeof OUTPUT_FORMAT;
   readonly meta: OutputMeta;
   /** True for one large output, false for a step with `output: files`. */
   readonly single: boolean;

@@ -55,7 +55,7 @@ export class OutcomeTally {
   #reason(outcome: Outcome): BatchctlError | null {
     if (outcome.kind === 'declined' && outcome.why === 'newer') {
       const { message, hint } = outcome.error;
-      return new BatchctlError('newer', `this worker, batchctl ${VERSION}, is too old: ${message}`, {
+      return new BatchctlError('newer', `this worker runs batchctl ${VERSION}: ${message}`, {
         ...(hint !== undefined && { hint }),
       });
     }

@@ -119,7 +119,7 @@ describe('why: no worker takes the tasks', () => {
     await queue.send([{ body, tenant: job }]);
     const worker = startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: false });
     expect((await rejection(worker.done)).message)
-      .to.include('is too old')
+      .to.include('this worker runs batchctl')
       .and.include('has format 7');
     const cause = await untilCause(platform, job, 'newerFormat');
     expect(cause.message).to.include('format 7');

@@ -80,7 +80,7 @@ describe('invalid messages', () => {
     const job = await workspace.submit();
     await send(JSON.stringify({ format: 2, job, step: 'twice', task: 0, something: 'new' }));
     const { stderr } = expectExit(await workspace.work({}, '--slots', '1'), 8);
-    expect(stderr).to.match(/is too old: .* has format 2/);
+    expect(stderr).to.match(/this worker runs batchctl .* has format 2/);
     const facts = await factsOf(platform, job);
     expect(facts.dead).to.deep.equal([]);
     const queue = await platform.queue('default');

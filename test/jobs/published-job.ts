@@ -80,7 +80,7 @@ export async function putJob(
     createdAt: '2026-11-30T06:00:00.000Z',
     createdBy: 'me@here',
     host: 'here',
-    version: '0.1.0',
+    version: '0.2.0',
     notBefore: null,
   };
   const lines = Array.from({ length: parts }, (_, n) =>

@@ -19,7 +19,7 @@ export async function changeText(store: ObjectStore, key: string, change: (text:
 export async function changeMeta(
   store: ObjectStore,
   key: string,
-  changes: { readonly [Field in keyof OutputMeta]?: OutputMeta[Field] | undefined },
+  changes: { readonly [Field in keyof OutputMeta]?: unknown },
 ): Promise<void> {
   const meta = { ...JSON.parse((await store.head(key))?.metadata[META_KEY] ?? ''), ...changes };
   await store.put(key, await readText(store, key), { metadata: { [META_KEY]: asciiJson(meta) } });

@@ -85,7 +85,7 @@ describe('workers and jobs of two versions', () => {
     const { message, hint } = await rejection(
       startWorkerInProcess(workspace, platform, { slots: 2, untilEmpty: false }).done,
     ).then((error) => ({ hint: '', ...error, message: error.message }));
-    expect(message).to.include(`batchctl ${VERSION}, is too old`).and.include('job.json has format 99');
+    expect(message).to.include(`this worker runs batchctl ${VERSION}`).and.include('job.json has format 99');
     expect(hint).to.include('install batchctl 9.1.0');
 
     const queue = await platform.queue('default');
@@ -168,17 +168,48 @@ describe('workers and jobs of two versions', () => {
     await submit('gather.json');
   });
 
-  it('an output of a worker that lacked a rule is found, and only where the job needs the rule', async () => {
+  it('an output of a build before 0.2.0 is found, and made again', async () => {
     const platform = await workspace.platform();
     const job = await submit('gather.json');
     await workspace.work();
     const view = await requireView(platform.store, job);
-    const former = { format: 1, job: undefined, step: undefined, task: undefined } as const;
+    const former = { format: 1, job: undefined, step: undefined, task: undefined };
     await changeMeta(platform.store, outKey(job, 'price', 1), former);
-    expect((await verifyJob(platform, view, { deep: true })).verdict).to.equal('proven');
-    await changeMeta(platform.store, outKey(job, 'totals', 0), former);
     const { verdict, altered, problems } = await verifyJob(platform, view, { deep: true });
-    expect({ verdict, altered }).to.deep.equal({ verdict: 'failed', altered: ['totals/0'] });
-    expect(problems[0]?.message).to.include('too old for this job, which needs batchctl 0.2.0');
+    expect({ verdict, altered }).to.deep.equal({ verdict: 'failed', altered: ['price/1'] });
+    expect(problems[0]?.message)
+      .to.include('expected the output of price/1')
+      .and.include('format 1, from before 0.2.0');
+    const { stderr } = expectExit(await workspace.run(['fetch', job, '--step', 'price', '-o', 'out/']), 9);
+    expect(stderr).to.include('format 1, from before 0.2.0');
+
+    await platform.store.delete([outKey(job, 'price', 1)]);
+    expectExit(await workspace.run(['verify', job, '--repair']), 6);
+    await workspace.work();
+    await workspace.runSuccessfully('verify', job, '--deep');
+  });
+
+  it('a job of a build before 0.2.0 is neither run, shown, fetched nor verified, and stays as it is', async () => {
+    const platform = await workspace.platform();
+    const job = await submit('map.json');
+    await workspace.work();
+    await workspace.runSuccessfully('verify', job, '-o', 'evidence.ndjson');
+    await changeText(platform.store, jobKey(job), (text) => JSON.stringify({ ...JSON.parse(text), version: '0.1.0' }));
+    for (const command of ['status', 'fetch -o out/', 'verify', 'verify --repair', 'retry', 'cancel --yes']) {
+      const [verb = '', ...rest] = command.split(' ');
+      const { stderr } = expectExit(await workspace.run([verb, job, ...rest]), 8);
+      expect(stderr, command).to.include(`${jobKey(job)} was written by batchctl 0.1.0`);
+    }
+    await workspace.runSuccessfully('prune', '--all', '--yes');
+    for (const n of [0, 1, 2]) expect(await readText(platform.store, outKey(job, 'price', n))).to.include(`${n + 1}`);
+    await submit('gather.json');
+
+    const lines = readFileSync(workspace.path('evidence.ndjson'), 'utf8').split('\n').filter(Boolean);
+    const [first = '', ...others] = lines.slice(0, -1);
+    const header = JSON.parse(first);
+    const former = { ...header, record: { ...header.record, version: '0.1.0' } };
+    workspace.write('former.ndjson', sealedEvidence([JSON.stringify(former), ...others]));
+    const { stderr } = expectExit(await workspace.run(['verify', '--check', 'former.ndjson']), 8);
+    expect(stderr).to.include('job.json in this file was written by batchctl 0.1.0');
   });
 });

@@ -1,9 +1,10 @@
 // Protects: a job says which version its workers need, by one table of rules, and nothing else raises its format.
 import { expect } from 'chai';
+import { BatchctlError } from '../../src/errors.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { JobRecord } from '../../src/model/job.ts';
 import type { EntryKind, StepChange } from '../../src/model/journal.ts';
-import { entryNeeds, isOlder, jobNeeds, leastOutputFormat } from '../../src/model/needs.ts';
+import { entryNeeds, isOlder, jobNeeds, requireReleased } from '../../src/model/needs.ts';
 import { viewOf } from './job-of.ts';
 
 const LINES = '{ split: { by: lines, every: 1 } }';
@@ -112,20 +113,18 @@ describe('a changed job file', () => {
   });
 });
 
-describe('outputs', () => {
-  const record = (version: string): JobRecord => ({
-    ...viewOf([], job('gather: true, run: [cat]')).record,
-    version,
-  });
+describe('a job', () => {
+  for (const version of ['0.1.0', '0.1.99', '0.0.3'])
+    it(`of batchctl ${version}, before the first release, is refused by name`, () => {
+      expect(() => requireReleased('job.json', version))
+        .to.throw(BatchctlError, `job.json was written by batchctl ${version}`)
+        .that.includes({ kind: 'newer', hint: 'use the version of batchctl that wrote it' });
+    });
 
-  it('have the format of workers with the rules of their step', () => {
-    expect([0, 1, 2].map((index) => leastOutputFormat(record('0.2.0'), index, false))).to.deep.equal([1, 2, 1]);
-    expect([0, 1].map((index) => leastOutputFormat(record('0.2.1'), index, true))).to.deep.equal([2, 2]);
-  });
-
-  it('of a job that an older version accepted have any', () => {
-    expect([0, 1].map((index) => leastOutputFormat(record('0.1.9'), index, true))).to.deep.equal([1, 1]);
-  });
+  for (const version of ['0.2.0', '0.2.0-rc.1', '0.2.1', '1.0.0'])
+    it(`of batchctl ${version} is read`, () => {
+      requireReleased('job.json', version);
+    });
 });
 
 describe('versions', () => {

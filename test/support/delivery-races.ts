@@ -306,28 +306,5 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
       await expectOnly(view);
       expect((await entries(view)).filter((what) => what.endsWith('delivered'))).to.deep.equal(['delivered']);
     });
-
-    it('takes over what 0.1.0 delivered: only from an earlier job', async () => {
-      const [older, newer] = [await finished(6, 3), await finished(8, 2)];
-      const { job, createdAt } = { job: 'count-20261130-0700-abcde', createdAt: '2026-11-30T07:00:00.000Z' };
-      const left = { name: 'n-000000009', task: 9, size: 2, checksum: 'sha256:0' };
-      const of010 = {
-        format: 1,
-        job,
-        name: 'count',
-        step: 'upper',
-        round: 0,
-        createdAt,
-        outputs: 1,
-        bytes: 2,
-        files: [left],
-      };
-      await target.write('_manifest.json', JSON.stringify(of010));
-      await target.write('_SUCCESS', '');
-      expect((await rejection(whole(older))).message).to.include('a later job');
-      expect([...(await target.files()).keys()].sort()).to.deep.equal(['_SUCCESS', '_manifest.json']);
-      await whole(newer);
-      await expectOnly(newer);
-    });
   });
 }

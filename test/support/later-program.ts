@@ -20,7 +20,7 @@ const CHANGES: readonly { readonly file: string; readonly from: string; readonly
   {
     file: 'model/needs.ts',
     from: 'const RULES: readonly Rule[] = [',
-    to: `$& { does: 'uses its place', since: '${LATER}', format: 3, outputs: 3,
+    to: `$& { does: 'uses its place', since: '${LATER}', format: 3,
       applies: ({ step }) => [step.run].flat().some((text) => text.includes('{place}')) },`,
   },
 ];

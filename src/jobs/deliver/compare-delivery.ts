@@ -69,7 +69,7 @@ async function changedFiles(
   const files = await ownFiles({ source, nameOf, tasks }, signal);
   // Outputs that came after the delivery were never there.
   const delivered = withoutLate(files, manifest, tasks.count - outputs);
-  const marker = isOfFirstVersion(manifest) ? null : (view.record.spec.deliver?.marker ?? MARKER);
+  const marker = view.record.spec.deliver?.marker ?? MARKER;
   const changed = await changedNames(place, { files: delivered, marker }, signal);
   if (!isSameList(delivered, manifest.files)) changed.push(MANIFEST);
   return describeChanges(delivered.length, changed.sort());
@@ -78,10 +78,6 @@ async function changedFiles(
 /** Another job's outputs may stand there: those of a later job of the same name. */
 const mayBeReplaced = ({ record }: JobView, { name, createdAt }: PlaceManifest): boolean =>
   name === record.spec.name && createdAt > orderOf(record);
-
-/** Places written by 0.1.0 need no marker. */
-const isOfFirstVersion = ({ generation, marker }: PlaceManifest): boolean =>
-  generation === undefined && marker === undefined;
 
 /** The files that the place has according to the job's own record, by task, then name. */
 async function ownFiles(
@@ -121,7 +117,7 @@ function isSameList(own: readonly PlacedFile[], listed: readonly PlacedFile[]): 
 
 async function changedNames(
   place: Place,
-  { files, marker }: { readonly files: readonly PlacedFile[]; readonly marker: string | null },
+  { files, marker }: { readonly files: readonly PlacedFile[]; readonly marker: string },
   signal: AbortSignal,
 ): Promise<string[]> {
   const changed: string[] = [];
@@ -133,7 +129,7 @@ async function changedNames(
     },
     signal,
   );
-  if (marker !== null && !(await place.holds(marker, EMPTY, signal))) changed.push(marker);
+  if (!(await place.holds(marker, EMPTY, signal))) changed.push(marker);
   return changed;
 }
 

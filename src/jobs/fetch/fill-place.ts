@@ -72,7 +72,7 @@ export async function fillPlace(filling: FillOptions): Promise<void> {
   const { generation, manifest, before, brokenOff } = await claimPlace(filling, planned);
   try {
     const earlier = before === null ? brokenOff : [before, ...brokenOff];
-    const markers = new Set([marker, ...earlier.map((each) => each.marker ?? marker)]);
+    const markers = new Set([marker, ...earlier.map((each) => each.marker)]);
     const unmark = once(async () => {
       for (const each of markers) if ((await place.read(each)) !== null) await place.remove(each);
     });
@@ -143,7 +143,7 @@ async function claimPlace(filling: FillOptions, planned: Plan): Promise<PlaceCla
     const found = await readDeliveries(place);
     refuseConflicts(filling, found.all);
     await refuseFilesOfOthers(filling, planned, found.all);
-    const generation = 1 + Math.max(0, ...found.all.map(generationIn));
+    const generation = 1 + Math.max(0, ...found.all.map(({ generation: other }) => other));
     const manifest = manifestOf(filling, generation, planned);
     await passed('place-plan');
     if (!(await place.claim(generation, manifestBytes(manifest)))) continue;
@@ -151,13 +151,13 @@ async function claimPlace(filling: FillOptions, planned: Plan): Promise<PlaceCla
     // Decide again about deliveries that began meanwhile: only the highest generation writes.
     const { all, delivered, claimed } = await readDeliveries(place);
     const others = all.filter(({ id }) => id !== manifest.id);
-    const later = others.findLast((other) => generationIn(other) >= generation);
+    const later = others.findLast((other) => other.generation >= generation);
     if (later !== undefined || others.length === all.length) {
       await place.removeClaims(generation, generation);
       continue;
     }
     const brokenOff = claimed.filter(({ id }) => id !== manifest.id);
-    for (const each of brokenOff) await place.shutOut(generationIn(each));
+    for (const each of brokenOff) await place.shutOut(each.generation);
     await passed('place-shut');
     // One of them may have completed before it was shut out.
     const before = brokenOff.length === 0 ? delivered : (await readDeliveries(place)).delivered;
@@ -188,9 +188,6 @@ async function readDeliveries(place: Place) {
   return { delivered, claimed, all: delivered === null ? claimed : [delivered, ...claimed] };
 }
 
-/** Places written before 0.2.0 have no generation. */
-const generationIn = ({ generation = 0 }: PlaceManifest): number => generation;
-
 const isSameJobStep = (other: PlaceManifest, of: FillOptions['of']): boolean =>
   other.job === of.job && other.step === of.step;
 
@@ -200,7 +197,7 @@ function refuseConflicts(filling: FillOptions, standing: readonly PlaceManifest[
     if (!isSameJobStep(other, of)) {
       const refusal = mayReplace(other);
       if (refusal !== null) throw refusal;
-    } else if (other.round > of.round || (other.close ?? 0) > of.close) {
+    } else if (other.round > of.round || other.close > of.close) {
       throw new SupersededError(place.text, other);
     }
   }
@@ -216,7 +213,7 @@ async function refuseFilesOfOthers(
   earlier: readonly PlaceManifest[],
 ): Promise<void> {
   if (mayReplaceOthers || (await place.isEmpty())) return;
-  const known = new Set(earlier.flatMap((each) => [...each.files.map(({ name }) => name), each.marker ?? marker]));
+  const known = new Set(earlier.flatMap((each) => [...each.files.map(({ name }) => name), each.marker]));
   const refuse = (name: string): never => {
     throw new BatchctlError('refused', `${place.text} has ${name}, which no delivery put there`, {
       hint: 'move it away or choose another target; fetch replaces it with --yes',
@@ -236,14 +233,14 @@ async function refuseFilesOfOthers(
 
 async function explainShutOut(filling: FillOptions, generation: number): Promise<BatchctlError> {
   const { place, of, mayReplace } = filling;
-  const by = (await readDeliveries(place)).all.findLast((other) => generationIn(other) > generation) ?? null;
+  const by = (await readDeliveries(place)).all.findLast((other) => other.generation > generation) ?? null;
   const refusal = by === null || isSameJobStep(by, of) ? null : mayReplace(by);
   return refusal ?? new SupersededError(place.text, by);
 }
 
 function isSame(before: PlaceManifest, now: PlaceManifest): boolean {
   if (before.job !== now.job || before.step !== now.step || before.round !== now.round) return false;
-  if ((before.marker ?? now.marker) !== now.marker) return false;
+  if (before.marker !== now.marker) return false;
   if (before.files.length !== now.files.length) return false;
   return before.files.every((file, index) => JSON.stringify(file) === JSON.stringify(now.files[index]));
 }

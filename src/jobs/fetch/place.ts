@@ -1,5 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import { parseStored } from '../../lib/json.ts';
+import { parseStored, type Shape } from '../../lib/json.ts';
 import { taskNumber } from '../../model/keys.ts';
 import { isSafeRelativePath, type OutputFile } from '../../model/output.ts';
 
@@ -17,12 +17,12 @@ export interface PlaceManifest {
   readonly step: string;
   readonly round: number;
   /** The journal entry that closed the job: of two deliveries of one job, the higher number is the later one. */
-  readonly close?: number;
-  /** The number of this delivery to the place. Places written by 0.1.0 have neither this nor `marker`. */
-  readonly generation?: number;
-  readonly id?: string;
+  readonly close: number;
+  /** The number of this delivery to the place. */
+  readonly generation: number;
+  readonly id: string;
   /** The file written last. */
-  readonly marker?: string;
+  readonly marker: string;
   /** When the job was submitted, ISO-8601 UTC. */
   readonly createdAt: string;
   readonly outputs: number;
@@ -39,16 +39,23 @@ export interface PlacedFile {
   readonly checksum: string;
 }
 
-/** Throws `refused` for a file of that name that batchctl did not write. */
+/** The fields that decide whose place it is, and what may be removed. */
+const SHAPE: Shape = {
+  job: 'text',
+  close: 'number',
+  generation: 'number',
+  id: 'text',
+  marker: 'text',
+  files: [{ name: 'text' }],
+};
+
+/** Throws `refused` for a file of that name that batchctl did not write, or wrote before 0.2.0. */
 export function parseManifest(place: string, bytes: Uint8Array): PlaceManifest {
   const at = `${place} ${MANIFEST}`;
   try {
-    const manifest = parseStored<PlaceManifest>(at, bytes);
-    const { job, files } = manifest;
+    const manifest = parseStored<PlaceManifest>(at, bytes, { shape: SHAPE });
     // The named files may be removed later, so none may be outside.
-    const areInside =
-      Array.isArray(files) && files.every(({ name }) => typeof name === 'string' && isSafeRelativePath(name));
-    if (typeof job === 'string' && areInside) return manifest;
+    if (manifest.files.every(({ name }) => isSafeRelativePath(name))) return manifest;
   } catch (cause) {
     throw foreign(place, cause);
   }

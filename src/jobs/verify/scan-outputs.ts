@@ -4,7 +4,6 @@ import { mapAhead } from '../../lib/parallel.ts';
 import { isHeldBack, type StepFacts } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
 import { outPrefix, stagedPrefix, taskOfOut } from '../../model/keys.ts';
-import { leastOutputFormat } from '../../model/needs.ts';
 import {
   manifestLines,
   manifestProblem,
@@ -211,7 +210,6 @@ export async function scanStep(
   const opened = ctx.opened[index] ?? null;
   const leftOut = leftOutBy(ctx, index + 1, published.size);
   const sum = new TotalsSum();
-  const madeByRules = rulesCheck(ctx, index);
   const rest = new UnpublishedTasks(ctx, index, before);
   ctx.evidence?.sum.beginStep(name);
   let [next, empty] = [0, 0];
@@ -222,7 +220,8 @@ export async function scanStep(
     next = task + 1;
     const late = leftOut.has(task);
     const own =
-      looked.problem ?? (meta === null ? null : (madeByRules(task, meta) ?? duplicateProblem(ctx, index, task, meta)));
+      looked.problem ??
+      (meta === null ? null : (cutProblem(ctx, index, task, meta) ?? duplicateProblem(ctx, index, task, meta)));
     const wrong = own ?? (meta === null || late ? null : addTo(sum, meta));
     if (meta?.bytesOut === 0 && wrong === null && !late) empty += 1;
     if (meta?.wholeRecords === true && wrong === null) recordCheckedCut(ctx, index, task);
@@ -240,20 +239,10 @@ export async function scanStep(
   return { facts: { size: published.size, published, failed: rest.failed, opened }, totals, empty };
 }
 
-/** Whether an output's worker had the rules that the job needs (`model/needs.ts`); the check returns the problem. */
-function rulesCheck(
-  { view: { record }, cuts }: VerifyContext,
-  index: number,
-): (task: number, meta: OutputMeta) => string | null {
-  const [found, assumed] = [leastOutputFormat(record, index, false), leastOutputFormat(record, index, true)];
-  return (task, meta) => {
-    const isAssumed = index === 0 && cuts?.assumed.has(task) === true;
-    if (meta.format < (isAssumed ? assumed : found)) {
-      return `it was made by a worker that is too old for this job, which needs batchctl ${record.needs ?? record.version}`;
-    }
-    if (!isAssumed || meta.wholeRecords === true) return null;
-    return 'its worker did not check that its part of the CSV holds whole records';
-  };
+/** What is wrong with an output of a part whose cuts were assumed; null if its worker checked them. */
+function cutProblem({ cuts }: VerifyContext, index: number, task: number, meta: OutputMeta): string | null {
+  if (index > 0 || cuts?.assumed.has(task) !== true || meta.wholeRecords === true) return null;
+  return 'its worker did not check that its part of the CSV holds whole records';
 }
 
 function reportAltered(ctx: VerifyContext, name: string, task: number, problem: OutputCheck['problem'] & string): void {

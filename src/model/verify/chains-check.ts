@@ -4,7 +4,7 @@ import { factOf, isHeldBack, type JobStanding, type StepFacts, standingOf } from
 import { hasBarrier, sectionStart, sumBySection, takesFiles, toleratedFrom } from '../job.ts';
 import { countIn, parseTaskSet, tasksIn } from '../task-set.ts';
 import type { OpenedGather } from '../view.ts';
-import { isSkipped, isSkippedItself, type JobView, roundOf } from '../view.ts';
+import { isSkipped, isSkippedItself, type JobView } from '../view.ts';
 import { type Findings, TaskNames } from './findings.ts';
 
 type StepProof = Value<typeof VERIFY_RESULT>['steps'][number];
@@ -144,13 +144,7 @@ function checkOpened(
     if (!before.fact.published.has(n)) continue;
     late.add(before.name, n);
     taken -= 1;
-    const round = ignoredRound(view, index, n);
-    if (round !== null)
-      findings.add(
-        'opened',
-        `the ${name} was opened without ${before.name}/${n}, although a retry (round ${round}) included it`,
-      );
-    else if (undecided === 'missing')
+    if (undecided === 'missing')
       findings.add(
         'opened',
         `the ${name} was opened without ${before.name}/${n}, which is published, and no journal entry decided that`,
@@ -163,26 +157,12 @@ function checkOpened(
     findings.add('opened', `the ${name} took ${due} outputs of ${before.name}, of which ${taken} exist`);
 }
 
-/**
- * What is wrong with the decision to leave tasks out, which an `open` entry of the journal holds. Null if nothing is, and
- * for a job of 0.1, which wrote no such entries.
- */
+/** What is wrong with the decision to leave tasks out, which an `open` entry of the journal holds. Null if nothing is. */
 function openingProblem(view: JobView, index: number, { count, leftOut }: OpenedGather): 'differs' | 'missing' | null {
   if (leftOut === '') return null;
   const decided = view.opened.get(index);
-  if (decided !== undefined) return decided.leftOut === leftOut && decided.count === count ? null : 'differs';
-  return view.record.version.startsWith('0.1.') ? null : 'missing';
-}
-
-/**
- * The round that asked for a chain whose output came too late, because the step waiting for it had been opened by an
- * older reading of the journal: versions that wrote no `open` entry could do that. Null if there was no such round.
- */
-function ignoredRound(view: JobView, index: number, task: number): number | null {
-  if (view.opened.has(index)) return null;
-  const round = roundOf(view, index - 1, task);
-  const asked = view.asked.find((each) => each.round === round);
-  return asked === undefined || asked.opened.includes(index) ? null : round;
+  if (decided === undefined) return 'missing';
+  return decided.leftOut === leftOut && decided.count === count ? null : 'differs';
 }
 
 /**

@@ -39,7 +39,13 @@ export function troubleCause({ service, group, kind, message: said, hint, denied
   const evidence = [said];
   if (kind === 'newer') {
     const fix = hint ?? 'install the version of batchctl that wrote it, or a newer one';
-    return { code: 'newerFormat', severity: 'stops', message: `a newer batchctl wrote ${where}`, evidence, fix };
+    return {
+      code: 'newerFormat',
+      severity: 'stops',
+      message: `another version of batchctl wrote ${where}`,
+      evidence,
+      fix,
+    };
   }
   if (kind === 'corrupt') {
     const fix = hint ?? 'restore it from a backup of the store';

@@ -21,7 +21,7 @@ import { findOutputs } from '../../../src/jobs/submit/job-outputs.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { CERTIFICATE_KEY, dataKey, outKey, stagedPrefix } from '../../../src/model/keys.ts';
-import { META_KEY, type OutputFile } from '../../../src/model/output.ts';
+import { META_KEY, OUTPUT_FORMAT, type OutputFile } from '../../../src/model/output.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
@@ -259,6 +259,10 @@ describe('the fences of fetch', () => {
         name: spec.name,
         step: 'price',
         round: 0,
+        close: 0,
+        generation: 1,
+        id: 'earlier',
+        marker: '_SUCCESS',
         createdAt,
         outputs: 1,
         bytes: own.length,
@@ -316,8 +320,8 @@ describe('the fences of fetch', () => {
 
     it('reports a missing list of files', async () => {
       const view = await place.publish({ 'a.csv': null }, { yaml: MANY_FILES });
-      const metadata = { [META_KEY]: JSON.stringify({ format: 1, attempt: other, manifest: true }) };
-      await place.platform.store.put(outKey(job, 'price', 0), JSON.stringify({ format: 1 }), { metadata });
+      const metadata = { [META_KEY]: JSON.stringify({ format: OUTPUT_FORMAT, attempt: other, manifest: true }) };
+      await place.platform.store.put(outKey(job, 'price', 0), JSON.stringify({ format: OUTPUT_FORMAT }), { metadata });
       await failsWith('corrupt', place.fetch(view, 'results/'));
     });
 

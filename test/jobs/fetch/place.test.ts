@@ -40,6 +40,10 @@ describe('the manifest of a place', () => {
     ['is a list', bytesOf([1, 2])],
     ['names no job', bytesOf({ ...MANIFEST, job: undefined })],
     ['names a number as its job', bytesOf({ ...MANIFEST, job: 7 })],
+    ...['close', 'generation', 'id', 'marker'].map((field): readonly [string, Uint8Array] => [
+      `has no ${field}, as before 0.2.0`,
+      bytesOf({ ...MANIFEST, [field]: undefined }),
+    ]),
     ['lists no files', bytesOf({ ...MANIFEST, files: undefined })],
     ['counts its files', bytesOf({ ...MANIFEST, files: 2 })],
     ...['../own.txt', '/etc/passwd', 'a/../../x', '', '.', 7, null].flatMap((name) =>

@@ -152,7 +152,7 @@ describe('a step that opens while a person retries or skips tasks before it', ()
     });
   }
 
-  it('makes verify name a task that a retry had requested when an early version opened the gather without it', async () => {
+  it('makes verify name a task that the gather was opened without, although no entry decided that', async () => {
     await setUp();
     const { store } = place.platform;
     await addEntry(place.platform, view, retryOf(1, { price: '3' }));
@@ -165,7 +165,7 @@ describe('a step that opens while a person retries or skips tasks before it', ()
     const { problems, verdict } = await verifyJob(place.platform, await now());
     expect(verdict).to.equal('failed');
     expect(problems.map(({ message }) => message)).to.deep.equal([
-      'the gather total was opened without price/3, although a retry (round 1) included it',
+      'the gather total was opened without price/3, which is published, and no journal entry decided that',
     ]);
   });
 

@@ -3,6 +3,7 @@ import { requireKnownFormat } from '../../../lib/json.ts';
 import { emptyView, foldJournal } from '../../../model/fold.ts';
 import { hasBarrier, JOB_FORMAT, type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
 import type { JournalEntry } from '../../../model/journal.ts';
+import { requireReleased } from '../../../model/needs.ts';
 import { partSize } from '../../../model/part.ts';
 import type {
   DecisionLine,
@@ -71,6 +72,7 @@ export class EvidenceCheck {
     }
     if (line.line === 'evidence') {
       requireKnownFormat('job.json in this file', line.record, JOB_FORMAT);
+      requireReleased('job.json in this file', String(line.record.version));
       this.#header = line;
     }
     if (this.#header === null) {
