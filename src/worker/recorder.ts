@@ -1,6 +1,6 @@
 import { isKind } from '../errors.ts';
 import { Batcher } from '../lib/batcher.ts';
-import { jitter, wait } from '../lib/wait.ts';
+import { jitter, wait, within } from '../lib/wait.ts';
 import type { AttemptEvent, Ledger } from '../ports/ledger.ts';
 import type { WorkerLog } from './context.ts';
 import { shortMessageOf } from './outcome.ts';
@@ -11,6 +11,8 @@ const BATCH = 500;
 const MOST_KEPT = 20_000;
 /** Interval between retries of kept events, milliseconds. */
 const RETRY_MS = 1_000;
+/** How long a close of a job waits for kept events, milliseconds: longer than a client waits before its next request. */
+const LONGEST_WAIT_MS = 10_000;
 
 export interface RecorderOptions {
   readonly ledger: () => Promise<Pick<Ledger, 'record'>>;
@@ -40,6 +42,11 @@ export class Recorder {
   /** Resolves once the event is in the ledger or kept for it. Rejects if the ledger is full or damaged. */
   record(event: AttemptEvent): Promise<void> {
     return this.#batches.add(event);
+  }
+
+  /** Resolves when no event is kept, or after ten seconds: a job must end without its ledger, too. */
+  written(): Promise<void> {
+    return this.#retrying === null ? Promise.resolve() : within(this.#retrying, LONGEST_WAIT_MS);
   }
 
   /** Tries a last time to write kept events, and warns if that fails. Never rejects. */

@@ -93,7 +93,8 @@ class Worker {
     const onNoticeTrouble = ({ message }: { readonly message: string }): void => this.#log.warn(message);
     this.#noticeSender = new NoticeSender(platform, { checksCounters: false, onTrouble: onNoticeTrouble, passed });
     const onSeen = (view: JobView): void => this.#noticeSender.observe(view);
-    const watcherOptions = { raises: 'waiting', discards: false, shares: inGroup, onSeen } as const;
+    const recorded = (): Promise<void> => this.#recorder.written();
+    const watcherOptions = { raises: 'waiting', discards: false, shares: inGroup, onSeen, recorded } as const;
     this.#watcher = new JobWatcher(platform, platform.leaseSeconds, onTrouble, watcherOptions);
     this.#deliveries = new Deliveries(platform, this.#drain.signal, this.#log, passed);
     const jobRetrier = this.#createRetrier(publishRetryMs(0));

@@ -44,6 +44,8 @@ interface JobWatcherOptions {
   readonly onRaised?: (raised: readonly GroupRaise[]) => void;
   /** Called with each job after a look. */
   readonly onSeen?: (view: JobView) => void;
+  /** As of `look`. */
+  readonly recorded?: () => Promise<void>;
 }
 
 /** After a listing that found nothing to do, the minimum wait until the next one because of counters. */
@@ -76,6 +78,7 @@ export class JobWatcher {
   readonly #discards: boolean;
   readonly #shares: boolean;
   readonly #onSeen: (view: JobView) => void;
+  readonly #recorded: (() => Promise<void>) | undefined;
   /** Problems of raising groups that were already reported. */
   readonly #told = new Set<string>();
   #open = 0;
@@ -96,11 +99,13 @@ export class JobWatcher {
       stood = new Map(),
       onRaised,
       onSeen = () => undefined,
+      recorded,
     }: JobWatcherOptions = {},
   ) {
     this.#shares = shares && platform.remote === true;
     this.#recalled = stood;
     this.#onSeen = onSeen;
+    this.#recorded = recorded;
     this.#discards = discards;
     this.#platform = platform;
     this.#onTrouble = onTrouble;
@@ -132,7 +137,8 @@ export class JobWatcher {
     if (!exact && !(await this.#isTime(memory))) return { view: memory.view, look: null };
     const began = this.#platform.clock.monotonic();
     const { job } = memory.view.record;
-    const found = await look(this.#platform, memory.view, () => this.#mayFinish(job)).catch((error: unknown) => {
+    const options = { finishes: () => this.#mayFinish(job), recorded: this.#recorded };
+    const found = await look(this.#platform, memory.view, options).catch((error: unknown) => {
       // It was not listed: the next glance may.
       memory.listed = null;
       throw error;

@@ -28,12 +28,23 @@ export interface Look {
   readonly did: readonly NextMove['move'][];
 }
 
+interface LookOptions {
+  /** Whether to complete a close that its process left incomplete. */
+  readonly finishes?: () => boolean;
+  /** Resolves when this process has written its attempts to the ledger: after a close they would not be counted. */
+  readonly recorded?: (() => Promise<void>) | undefined;
+}
+
 /**
  * The work of every watcher (law 9): lists the job exactly and makes all due moves: opens gathers and explode
  * sections, sends what canaries held back, closes the job. Any number may look at once; each move is create-if-absent,
- * so only one succeeds. `finishes`: whether to complete a close that its process left incomplete.
+ * so only one succeeds.
  */
-export async function look(platform: Platform, seen: JobView, finishes: () => boolean = () => true): Promise<Look> {
+export async function look(
+  platform: Platform,
+  seen: JobView,
+  { finishes = () => true, recorded = async () => undefined }: LookOptions = {},
+): Promise<Look> {
   const did: NextMove['move'][] = [];
   let view = await refreshView(platform.store, seen);
   const wasClosed = view.closed !== null;
@@ -53,6 +64,7 @@ export async function look(platform: Platform, seen: JobView, finishes: () => bo
     }
     did.push(move.move);
     if (move.move === 'close') {
+      await recorded();
       const closed = await close(platform, view, facts, move);
       view = closed.view;
       if (closed.appended) {
