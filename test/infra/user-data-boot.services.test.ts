@@ -1,14 +1,15 @@
 // Protects: a new instance becomes a working worker or manager, and a failed boot terminates it with the reason kept.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { EXIT_CODES } from '../../src/errors.ts';
 import { managerUserData, workerUserData } from '../../src/infra/user-data.ts';
 import { failedBoots, liftHold, readHold, recordBootTime } from '../../src/jobs/boots.ts';
+import { isAlive } from '../../src/lib/leftovers.ts';
 import { bootLogKey, bootMark, bootsPrefix, bootTimesKey, bundleKey } from '../../src/model/keys.ts';
-import { bootLog, callsOf } from '../support/boot/boot-in.ts';
+import { BOOT_PATH, bootLog, callsOf } from '../support/boot/boot-in.ts';
 import { readUnit } from '../support/boot/unit.ts';
 import { forSuite } from '../support/fixture.ts';
 import { addressHolder } from '../support/grid/account-clients.ts';
@@ -261,6 +262,47 @@ describe('the first boot of an instance', () => {
       step: 'packages',
       line: 'batchctl: dnf could not install no-such-package',
     });
+  });
+
+  it('ends an instance on which a step hangs, with the processes of that step, also those that ignore SIGTERM', async () => {
+    const stack = await openStack(1, { group: { packages: ['ffmpeg'] } });
+    const instance = stack.instance;
+    const root = stack.root(instance);
+    const bin = join(root, 'hanging');
+    mkdirSync(bin, { recursive: true });
+    writeFileSync(
+      join(bin, 'dnf'),
+      `#!/bin/bash\ntrap '' TERM\necho $$ >"${root}/dnf.pid"\nwhile :; do sleep 600; done\n`,
+    );
+    chmodSync(join(bin, 'dnf'), 0o755);
+    const env = { PATH: `${bin}:${BOOT_PATH}`, BATCHCTL_TEST_BOOT_STEP: '3' };
+    expect(await stack.bootToEnd(instance, scriptOf(stack), env)).to.equal(124);
+    await stack.gone(instance);
+    expect(await stack.desired()).to.equal(0);
+    const [failed] = await failedBoots(stack.store, 'default');
+    expect(failed).to.include({
+      step: 'packages',
+      code: 124,
+      line: 'batchctl: the step packages took too long: it is ended',
+    });
+    const pid = Number(readFileSync(join(root, 'dnf.pid'), 'utf8'));
+    await until('the hanging process has ended', () => !isAlive(pid));
+  });
+
+  it('fails if the bundle never comes, although the store accepts the request', async () => {
+    const stack = await openStack(1);
+    const instance = stack.instance;
+    const root = stack.root(instance);
+    const bin = join(root, 'hanging');
+    mkdirSync(bin, { recursive: true });
+    const call = `[[ $* != *get-object* ]] || exec sleep 600\nPATH=${BOOT_PATH} exec aws "$@"\n`;
+    writeFileSync(join(bin, 'aws'), `#!/bin/bash\n${call}`);
+    chmodSync(join(bin, 'aws'), 0o755);
+    const env = { PATH: `${bin}:${BOOT_PATH}`, BATCHCTL_TEST_BOOT_CALL: '30', BATCHCTL_TEST_BOOT_PATIENCE: '2' };
+    expect(await stack.bootToEnd(instance, scriptOf(stack), env)).to.equal(1);
+    await stack.gone(instance);
+    expect((await failedBoots(stack.store, 'default'))[0]).to.include({ step: 'bundle' });
+    expect(bootLog(root)).to.include('could not be fetched');
   });
 
   it('does not count as failed when the machine is shut down during it', async () => {

@@ -13,6 +13,9 @@ SETTLE=\${BATCHCTL_TEST_BOOT_SETTLE:-5}
 # Seconds for which an instance that can't run tries to end through its group, before it shuts down in any case.
 RESPITE=\${BATCHCTL_TEST_BOOT_RESPITE:-3600}
 ENDING=$((5 * PATIENCE))
+# Seconds for a step of the boot, besides those of a setup script, and for one call of AWS.
+STEP_LIMIT=\${BATCHCTL_TEST_BOOT_STEP:-1800}
+CALL_LIMIT=\${BATCHCTL_TEST_BOOT_CALL:-300}
 IMDS=\${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}
 export AWS_REGION=$REGION AWS_DEFAULT_REGION=$REGION AWS_PAGER=
 export HOME=\${HOME:-/root}
@@ -20,9 +23,12 @@ umask 022
 
 say() { echo "batchctl: $*"; }
 # Without a route, a connection takes a minute to fail.
-aws() { command aws --cli-connect-timeout 10 "$@"; }
-# Records the current step, which a failed boot reports.
+aws() { timeout --foreground -k 5 "$CALL_LIMIT" aws --cli-connect-timeout 10 "$@"; }
+# Seconds since the machine started: its clock may be set during the boot.
+uptime() { cut -d. -f1 /proc/uptime; }
+# Records the current step, which a failed boot reports, and when it must have ended.
 at() {
+  echo $(($(uptime) + \${2:-$STEP_LIMIT})) >"$STATE/boot-until"
   echo "$1" >"$STATE/boot-step"
   say "$1"
 }
@@ -216,7 +222,7 @@ give_up() {
     rm -f "$STATE/giving-up"
     return 0
   fi
-  now=$(cut -d. -f1 /proc/uptime)
+  now=$(uptime)
   since=$(cat "$STATE/giving-up" 2>/dev/null) || echo "\${since:=$now}" >"$STATE/giving-up"
   if [[ $((now - since)) -lt $RESPITE ]]; then
     say "it tries again in a minute, and shuts down in $(((RESPITE - now + since) / 60 + 1)) minutes at the latest"
@@ -341,6 +347,20 @@ ended() {
   if [[ $1 -eq 0 ]]; then boot_went_well; else boot_failed "$1"; fi
 }
 
+# Ends the boot, with all that it started, once a step has taken too long: it may wait for a server that never answers.
+end_late_step() {
+  local until
+  while sleep 1 && kill -0 $$; do
+    until=$(cat "$STATE/boot-until")
+    if [[ -z $until || $(uptime) -lt $until ]]; then continue; fi
+    touch "$STATE/late"
+    kill -TERM -- "-$BOOT"
+    sleep 5
+    kill -KILL -- "-$BOOT"
+    return
+  done
+}
+
 if [[ \${1:-} == give-up ]]; then
   set +e
   # systemd repeats it.
@@ -349,16 +369,19 @@ if [[ \${1:-} == give-up ]]; then
   exit "\${PIPESTATUS[0]}"
 fi
 
-trap 'exit 143' TERM
+BOOT=
+trap '[[ -z $BOOT ]] || kill -TERM -- "-$BOOT"; exit 143' TERM
 mkdir -p "$STATE" "$ROOT/opt/batchctl" "$ROOT/var/log"
 touch "$LOG"
 chmod 0640 "$LOG"
 # The console, and cloud-init's log, show it too. Processes that a setup leaves behind keep neither of them open.
 tail -n 0 -s 0.2 -f --pid=$$ "$LOG" &
 echo start >"$STATE/boot-step"
-rm -f "$STATE/unmarked" "$STATE/boot-mark" "$STATE/instance"
-set +e
+rm -f "$STATE/unmarked" "$STATE/boot-mark" "$STATE/instance" "$STATE/boot-until" "$STATE/late"
+# The boot leads a process group of its own.
+set +e -m
 (
+  set +m
   set -e
   at instance
   write_give_up
@@ -367,8 +390,19 @@ set +e
     exit 1
   fi
   boot
-) >>"$LOG" 2>&1 </dev/null
+) >>"$LOG" 2>&1 </dev/null &
+BOOT=$!
+set +m
+end_late_step >/dev/null 2>&1 </dev/null &
+wait "$BOOT" 2>/dev/null
 code=$?
+if [[ -e $STATE/late ]]; then
+  wait $! 2>/dev/null
+  say "the step $(cat "$STATE/boot-step") took too long: it is ended" >>"$LOG"
+  code=124
+else
+  kill $! 2>/dev/null
+fi
 ended "$code" >>"$LOG" 2>&1 </dev/null
 exit "$code"
 `;

@@ -73,8 +73,8 @@ boot() {
   at node
   need_node
   if ! command -v aws >/dev/null; then install_packages "$AWS_PACKAGE"; fi
-  # First, because open connections break when the address changes.
-  at address
+  # First, because open connections break when the address changes. No limit: another manager may have it for years.
+  at address 2000000000
   take_address
   at bundle
   fetch_program

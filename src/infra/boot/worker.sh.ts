@@ -120,7 +120,7 @@ boot() {
     fence
   fi
   if [[ -n $SETUP ]]; then
-    at setup
+    at setup "$((SETUP_SECONDS + STEP_LIMIT))"
     setup
   fi
   at start

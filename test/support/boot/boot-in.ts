@@ -25,6 +25,9 @@ interface BootEnd {
   readonly console: string;
 }
 
+/** The replaced programs, then those of this machine. */
+export const BOOT_PATH = `${join(import.meta.dirname, 'bin')}:${process.env.PATH}`;
+
 /** Starts a boot. Another one in the same directory is of the same instance. `words` are the script's arguments. */
 export function bootIn(
   directory: string,
@@ -40,7 +43,7 @@ export function bootIn(
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
-      PATH: `${join(import.meta.dirname, 'bin')}:${process.env.PATH}`,
+      PATH: BOOT_PATH,
       HOME: join(directory, 'root'),
       BATCHCTL_TEST_RUN: process.env.BATCHCTL_TEST_RUN,
       BATCHCTL_ROOT: directory,
