@@ -22,6 +22,10 @@ export function encodeMessage(message: TaskMessage): string {
   return JSON.stringify({ format: 1, ...message });
 }
 
+/** A task's name, `job/step/n`. */
+export const taskName = ({ job, step, task }: Pick<TaskMessage, 'job' | 'step' | 'task'>): string =>
+  `${job}/${step}/${task}`;
+
 /** Parses a message's body; ignores unknown fields, never throws. */
 export function parseMessage(body: string): ParsedMessage {
   let value: unknown;

@@ -1,7 +1,7 @@
 import { type BatchctlError, isBatchctlError, isKind } from '../errors.ts';
 import { isDenied, removeDeniedMark, reportUnreadableJob } from '../jobs/denied-job.ts';
 import { randomId } from '../lib/id.ts';
-import { parseMessage } from '../model/message.ts';
+import { parseMessage, taskName } from '../model/message.ts';
 import type { Delivery, Receipt } from '../ports/task-queue.ts';
 import { admit, newerOutcome, type RefusedDelivery } from './admit.ts';
 import type { AdmittedTask } from './admitted-task.ts';
@@ -36,6 +36,8 @@ interface DispatcherOptions {
   readonly settle: (item: SettleItem) => void;
   /** Approximate number of attempts of a job, or one step of it, in other workers. */
   readonly runningElsewhere: (job: string, step: string | null) => number;
+  /** Whether a live worker runs the task. Asked only if an earlier delivery of it is unaccounted for. Absent: none does. */
+  readonly runsElsewhere?: (message: AdmittedTask['message']) => Promise<boolean>;
   /**
    * Seconds for which a task is left to other machines, because this one may be interrupted before it finishes; null or
    * absent: not left.
@@ -166,10 +168,15 @@ export class Dispatcher {
     const found = await admit(platform.store, jobs, delivery, here)
       .then((each) => this.#storeIfFailed(each))
       .catch((error: unknown) => this.#refusalOf(delivery, error, here.group));
+    const isCopy = found.kind === 'admitted' && (await this.#runsElsewhere(found));
     const leftFor = found.kind === 'refused' ? null : ((await this.#options.deferSeconds?.(found)) ?? null);
     if (this.#lostEarly.delete(delivery.receipt)) return 'taken';
     if (found.kind === 'refused') {
       this.#refuse(queue, delivery, found.outcome, found.admitted);
+      return 'taken';
+    }
+    if (isCopy) {
+      this.#refuse(queue, delivery, { kind: 'declined', why: 'busy', delay: this.#options.leaseSeconds / 3 }, found);
       return 'taken';
     }
     if (leftFor !== null) {
@@ -192,6 +199,11 @@ export class Dispatcher {
       this.#ready.push({ queue, task: found, needs });
     }
     return 'taken';
+  }
+
+  /** Failed attempts account for as many deliveries: a retry asks nothing. */
+  async #runsElsewhere({ delivery, message, number }: AdmittedTask): Promise<boolean> {
+    return delivery.receiveCount > number && (await this.#options.runsElsewhere?.(message)) === true;
   }
 
   /** A task that fails without running is written to the store before it is settled. */
@@ -315,7 +327,7 @@ export class Dispatcher {
   }
 }
 
-const nameOf = ({ message }: Pick<AdmittedTask, 'message'>): string => `${message.job}/${message.step}/${message.task}`;
+const nameOf = ({ message }: Pick<AdmittedTask, 'message'>): string => taskName(message);
 
 /** A delivery that keeps its lease until `maxRunning` admits it. */
 interface LimitedDelivery {

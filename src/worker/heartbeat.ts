@@ -3,6 +3,7 @@ import { CostGuard } from '../jobs/cost/cost-guard.ts';
 import type { Deliveries } from '../jobs/deliver/deliver.ts';
 import type { JobWatcher } from '../jobs/watch/job-watcher.ts';
 import { jitter, wait } from '../lib/wait.ts';
+import { taskName } from '../model/message.ts';
 import type { JobView } from '../model/view.ts';
 import type { AttemptEvent, LedgerWorker } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -206,7 +207,7 @@ export function workerRecordOf(
   facts: Pick<LedgerWorker, 'done' | 'failed' | 'startedAt' | 'seenAt'>,
 ): LedgerWorker {
   const running = [...dispatcher.running()].slice(0, MAX_BUSY_TASKS);
-  const busy = running.map(({ task: { message } }) => `${message.job}/${message.step}/${message.task}`);
+  const busy = running.map(({ task }) => taskName(task.message));
   const { worker, groups, host, version, total, machine } = options;
   const runs = [...dispatcher.running()].map(({ task, slots, startedAt }): [string, number] => [
     task.message.job,

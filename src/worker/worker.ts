@@ -27,6 +27,7 @@ import { type EndReason, shortMessageOf } from './outcome.ts';
 import { QueueClients } from './queue-clients.ts';
 import { Recorder } from './recorder.ts';
 import { publishRetryMs, Retrier } from './retrier.ts';
+import { RunningElsewhere } from './running-elsewhere.ts';
 import { ScaleInProtection } from './scale-in-protection.ts';
 import { SecretReader } from './secrets.ts';
 import { type SettleItem, settle } from './settle.ts';
@@ -135,16 +136,20 @@ class Worker {
       passed: options.passed ?? (() => undefined),
       faults: options.faults ?? null,
     };
+    const { leaseSeconds, clock } = platform;
+    const ledger = () => platform.ledger();
     const risk = new InterruptionRisk({
-      ledger: () => platform.ledger(),
+      ledger,
       times,
       monotonic: () => platform.clock.monotonic(),
     });
+    const elsewhere = new RunningElsewhere({ ledger, clock, leaseSeconds, worker: options.worker });
     const dispatcher = new Dispatcher(this.#ctx, {
       code: new CodeCache(platform.store, join(scratch, 'code')),
-      leaseSeconds: platform.leaseSeconds,
+      leaseSeconds,
       settle: (item) => this.#settle(item),
       runningElsewhere: (job, step) => this.#heartbeat.runningElsewhere(job, step),
+      runsElsewhere: (message) => elsewhere.has(message),
       deferSeconds: (task) => risk.deferSeconds(task),
       onStart: () => this.#heartbeat.announceLater(),
       onRoom: () => this.#intake.wake(),
