@@ -98,6 +98,10 @@ describe('the tarball of npm pack', () => {
         expect(outputOf(installed)).to.match(/added 1 package\b/);
         expect(installed.stderr).to.not.include('warn');
         expect(readdirSync(packages).filter((name) => !name.startsWith('.'))).to.deep.equal(['batchctl']);
+        const kilobytes = Number.parseInt(outputOf(spawnSync('du', ['-sk', packages], { encoding: 'utf8' })), 10);
+        const [, stated = ''] =
+          /One package, (\d+) MB on disk/.exec(readFileSync(join(ROOT, 'README.md'), 'utf8')) ?? [];
+        expect((kilobytes * 1_024) / 1e6).to.be.within(Number(stated) - 1.5, Number(stated) + 0.5);
         expect(outputOf(batchctl('--version')).trim()).to.equal(VERSION);
         const page = /^See (.+)$/m.exec(outputOf(batchctl('help', 'exit-codes')))?.[1] ?? '';
         expect(page).to.equal(join(packages, 'batchctl/docs/exit-codes.md'));

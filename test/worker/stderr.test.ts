@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { logKey } from '../../src/model/keys.ts';
 import type { PutResult } from '../../src/ports/object-store.ts';
-import { lastLine, StderrLimit, StderrUploader } from '../../src/worker/stderr.ts';
+import { lastLine, STDERR_KEPT, StderrLimit, StderrUploader, uploadLog } from '../../src/worker/stderr.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import { Scratch } from '../support/scratch.ts';
 import { until } from '../support/until.ts';
 
@@ -123,6 +125,20 @@ describe("the last line of a command's stderr", () => {
     const key = '-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY----- hunter2';
     writeFileSync(scratch.path('err'), `can not sign with\n${key}\n`);
     expect(lastLine(scratch.path('err'), { KEY: key })).to.not.include('hunter2');
+  });
+});
+
+describe("an ended attempt's stderr", () => {
+  const scratch = forEachTest(() => new Scratch());
+
+  it('is read from its last two MiB only, if a process that the worker did not see went on writing', async () => {
+    const text = `${'x'.repeat(3 * STDERR_KEPT)}the end\n`;
+    writeFileSync(scratch.path('err'), text);
+    const store = new MemoryStore();
+    const task = { format: 1, job: 'claims-20261130-0600-abcde', step: 'price', task: 0, round: 0 } as const;
+    await uploadLog(store, task, 'abc', scratch.path('err'), {});
+    const log = await store.read(logKey(task.job, task.step, task.task, 'abc'));
+    expect(Buffer.from(log ?? []).toString() === text.slice(-2 * STDERR_KEPT)).to.equal(true);
   });
 });
 

@@ -103,7 +103,7 @@ export const LIMITS = {
     5,
     '',
     '429',
-    'then 1 s, doubling up to 60 s; a valid token is still accepted',
+    'then 1 s, doubling up to 60 s, until none failed for 10 min; a valid token is still accepted',
   ),
   addresses: bound('addresses whose failed logins are remembered', 10_000, '', 'forgotten', 'about 2 MB of memory'),
 } as const satisfies Readonly<Record<string, Limit>>;

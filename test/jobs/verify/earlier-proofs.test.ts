@@ -188,6 +188,29 @@ describe('the comparison of a proof with earlier ones', () => {
     await prove(view);
   });
 
+  it('accepts decisions since, and what they change: the tolerance, corrected and accepted control totals', async () => {
+    const view = await ranJob();
+    const { expectations, chains } = await prove(view);
+    expect([expectations, chains.tolerated]).to.deep.equal([[], 2]);
+    const expected = ['price.amount == 50', 'price.amount == 51'];
+    await decide(view, retryOf(1, { price: '2' }, { overrides: { expect: expected } }));
+    await decide(view, { what: 'adjust', tolerate: '3' });
+    const [first, second] = [0, 1].map((round) => failedKey(view.record.job, 'price', 2, round)) as [string, string];
+    await place.platform.store.copy(first, second);
+    await close(view);
+    const [equation, left, right] = ['price.amount == 51', '50', '51'];
+    await decide(view, { what: 'accept', equation, left, right, reason: 'ticket 4711', round: 2 });
+    await close(view);
+    const later = await prove(view);
+    expect(later.expectations.map((found) => [found.equation, found.ok, found.accepted?.reason])).to.deep.equal([
+      ['price.amount == 50', true, undefined],
+      ['price.amount == 51', false, 'ticket 4711'],
+    ]);
+    expect(later.chains.tolerated).to.equal(3);
+    await editMeta(outKey(view.record.job, 'price', 0), { counters: { amount: '11' } });
+    expect((await verify(view)).problems.map(({ code }) => code)).to.include('proofContradicted');
+  });
+
   it('accepts an output that was lost and made again by a repair', async () => {
     const view = await ranJob();
     await prove(view);

@@ -1,4 +1,5 @@
 // Protects: the proof of a job names everything that decided it, stays the same, and shows later tampering.
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -228,5 +229,37 @@ describe('a proof with its evidence', () => {
     const { lines, mismatches } = await checkFile(path);
     // A header; two decisions and their shard; the parts and the ends in two shards each; proof and seal.
     expect([lines, mismatches]).to.deep.equal([1 + 3 + 2 * (10_001 + 2) + 2, []]);
+    // As an auditor would compute it from docs/proof.md.
+    const roots = rootsOf(readFileSync(path, 'utf8'));
+    const { decisions, parts, steps } = (await verifyJob(platform, view)).evidence ?? {};
+    expect(roots).to.deep.equal([
+      { lines: [decisions?.count], root: decisions?.root },
+      { lines: [10_000, 1], root: parts?.root },
+      { lines: [10_000, 1], root: steps?.[0]?.root },
+    ]);
   });
+
+  /** The roots of a file, in its order, over the digests of the lines before each digest: not by batchctl's own code. */
+  function rootsOf(text: string): readonly { readonly lines: readonly number[]; readonly root: string }[] {
+    const found = new Map<string, { readonly lines: number[]; readonly digests: string[] }>();
+    let [hash, count] = [createHash('sha256'), 0];
+    for (const line of text.trimEnd().split('\n')) {
+      const { line: kind, of } = JSON.parse(line) as { readonly line: string; readonly of?: string };
+      if (['evidence', 'proof', 'seal'].includes(kind)) continue;
+      if (kind !== 'shard') {
+        hash.update(`${line}\n`);
+        count += 1;
+        continue;
+      }
+      const shards = found.get(String(of)) ?? { lines: [], digests: [] };
+      found.set(String(of), shards);
+      shards.lines.push(count);
+      shards.digests.push(hash.digest('hex'));
+      [hash, count] = [createHash('sha256'), 0];
+    }
+    return [...found.values()].map(({ lines, digests }) => {
+      const root = createHash('sha256').update(digests.map((hex) => `${hex}\n`).join(''));
+      return { lines, root: `sha256:${root.digest('hex')}` };
+    });
+  }
 });

@@ -184,6 +184,10 @@ describe('verifying a closed job', () => {
     expect([first, second]).to.deep.equal([proofKey(view.record.job, 0), proofKey(view.record.job, 1)]);
     const proof = JSON.parse(await readText(platform.store, second ?? '')) as StoredProof;
     expect(proof.previous).to.equal(bytesChecksum(Buffer.from(await readText(platform.store, first ?? ''))));
+    // Only the last one is not stored again: each states what was found then.
+    const third = (await storeProof(platform, await verify(view)))?.key;
+    expect(third).to.equal(proofKey(view.record.job, 2));
+    expect((await storeProof(platform, await verify(view)))?.key).to.equal(third);
     await platform.store.delete([outKey(view.record.job, 'price', 0)]);
     expect(await storeProof(platform, await verify(view))).to.equal(null);
   });

@@ -124,6 +124,18 @@ describe('objects through the manager, on a local store', () => {
     expect(Buffer.from((await server.platform.store.read(code)) ?? []).equals(gzip)).to.equal(true);
   });
 
+  it('store no code that unpacks to more than 512 MiB', async () => {
+    const [key, gzip] = [`code/${'a'.repeat(64)}.tar.gz`, gzipSync(Buffer.alloc(64 * 2 ** 20))];
+    const bytes = new Uint8Array(Buffer.concat(Array(9).fill(gzip)));
+    expect(bytes.length).to.be.below(2 ** 20);
+    const { json } = await server.call('POST', '/uploads', { key, size: bytes.length, sha256: 'a'.repeat(64) });
+    const response = await server.fetch('PUT', json.url, { headers: json.headers, body: bytes });
+    const { status, error } = await server.checked('PUT', json.url, response);
+    expect([status, error.kind]).to.deep.equal([422, 'changed']);
+    expect(error.message).to.include(`at most ${512 * 2 ** 20} bytes`);
+    expect(await server.platform.store.head(key)).to.equal(null);
+  });
+
   it('are rejected for invalid keys, and for keys that callers may not use', async () => {
     await server.platform.store.put('tokens/x.json', 'secret');
     for (const key of [

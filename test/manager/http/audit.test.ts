@@ -83,6 +83,18 @@ describe('the audit log', () => {
     expect(JSON.stringify(server.audit)).to.not.include(operator.slice(4, 20)).and.not.include(reader.slice(4, 20));
   });
 
+  it('records calls of another version, and those that are refused because others from there failed', async () => {
+    const other = { headers: { 'x-batchctl-version': '99.0.0' } };
+    expect((await server.call('/api/v1/jobs', await server.token('read'), other)).status).to.equal(426);
+    const statuses = new Set<number>();
+    for (let n = 0; n < 6; n += 1)
+      statuses.add((await server.call('/api/v1/jobs', `bct_${String(n).repeat(43)}`)).status);
+    expect([...statuses]).to.deep.equal([401, 429]);
+    const logged = (await lines(7)).map(({ status, caller, outcome }) => ({ status, caller, outcome }));
+    const refused = (status: number) => ({ status, caller: null, outcome: 'refused' });
+    expect(logged).to.deep.equal([426, ...Array(5).fill(401), 429].map(refused));
+  });
+
   it('records callers who left before the answer was complete', async () => {
     server.run = runUntilStopped;
     const answer = await server.command('cancel', { job: 'last' }, await server.token('operate'));

@@ -68,6 +68,19 @@ describe('the proof that parts contain every byte once', () => {
     expect(codesOf(record('{ by: lines, size: 10 }', twoInputs, 1), ranges(0, 0, [30])).codes).to.deep.equal([
       'inputMissing',
     ]);
+    const [first = input('a.csv', 30)] = twoInputs;
+    const last = (split: string, size: number) =>
+      codesOf(record(split, [first, input('last.csv', size)], 1), ranges(0, 0, [30])).codes;
+    // A line of a CSV without a header is a record.
+    expect(last('{ by: csv, size: 10, header: false }', 3)).to.deep.equal(['inputMissing']);
+    expect(last('{ by: csv, size: 10, header: true }', 2 ** 20)).to.deep.equal([]);
+    expect(last('{ by: csv, size: 10, header: true }', 2 ** 20 + 1)).to.deep.equal(['inputMissing']);
+  });
+
+  it('accepts a list of empty lines, and no whole file of a pipe', () => {
+    expect(codesOf(record('{ by: list }', [input('empty.txt', 3)], 0), []).codes).to.deep.equal([]);
+    const piped = record('{ by: file }', [input('-', 3, { source: { kind: 'pipe' } })], 1);
+    expect(codesOf(piped, [{ n: 0, kind: 'whole', input: 0 }]).codes).to.include('partKind');
   });
 
   it('finds any part that was removed, duplicated, moved or shortened', () => {

@@ -17,7 +17,7 @@ export const RULES = {
   inputTwice: ['an input', 'another one with the same bytes of the same source; parts of other inputs'],
   inputChecksum: [
     "an input's checksum",
-    'who computed it, and whether they could; `--deep`; the key under which its bytes are stored',
+    'who computed it, and whether they could; the key under which its bytes are stored',
   ],
   inputSource: ["an input's source", 'the fields of such a source; its size'],
   decisions: ['a decision', 'its number and checksum; the entry that the proof names'],

@@ -16,6 +16,13 @@ export const ACCEPTED: readonly Row[] = [
   [
     'recordDigest',
     'claims',
+    'another place of delivery',
+    record((of) => (of.deliverTo = { place: 's3://eve/' })),
+    { keepDigest: true },
+  ],
+  [
+    'recordDigest',
+    'claims',
     'another input',
     set('input', {}, { name: 'b.txt', source: { kind: 'store', key: 'x', etag: 'y' } }),
     { keepDigest: true },
@@ -27,6 +34,12 @@ export const ACCEPTED: readonly Row[] = [
     'created in another minute',
     record((of) => (of.createdAt = new Date(Date.parse(of.createdAt) + 120_000).toISOString())),
   ],
+  [
+    'jobId',
+    'claims',
+    'created at the same time of another day',
+    record((of) => (of.createdAt = `2031-01-01${of.createdAt.slice(10)}`)),
+  ],
   ['jobId', 'claims', 'another name', record((of) => (of.spec.name = 'refunds'))],
   [
     'runKey',
@@ -36,6 +49,13 @@ export const ACCEPTED: readonly Row[] = [
     { result: (of) => (of.runKey = 'may') },
   ],
   ['runKey', 'claims', 'a number without a run key', record((of) => (of.runNumber = 0))],
+  [
+    'runKey',
+    'claims',
+    'a number that counts nothing',
+    record((of) => Object.assign(of, { runKey: 'may', runNumber: -1 })),
+    { result: (of) => (of.runKey = 'may') },
+  ],
   ['recordTimes', 'claims', 'no time', record((of) => (of.notBefore = 'tomorrow'))],
   ['recordTimes', 'claims', 'a deadline before the job', record((of) => (of.finishBy = '2020-01-01T00:00:00.000Z'))],
   ['rehearsal', 'claims', 'more parts than the whole', record((of) => (of.rehearsal = { of: { parts: 2 } }))],
@@ -76,6 +96,12 @@ export const ACCEPTED: readonly Row[] = [
     ),
   ],
   ['inputSource', 'claims', 'no etag', set('input', {}, { source: { kind: 'store', key: 'x' } })],
+  [
+    'inputSource',
+    'claims',
+    'a file without a pin',
+    set('input', {}, { source: { kind: 'file', path: '/a', pin: 'x' } }),
+  ],
   ['inputSource', 'claims', 'no such kind', set('input', {}, { source: { kind: 'web', path: 'x' } })],
   [
     'inputSource',
@@ -94,6 +120,10 @@ export const ACCEPTED: readonly Row[] = [
     { proof: ({ proof }) => (proof.entryChecksum = checksum('0')) },
   ],
   ['decision', 'claims', 'no author', entry('sent', (of) => delete of.who)],
+  ['decision', 'claims', 'no kind', addEntry({ what: undefined })],
+  ['decision', 'claims', 'no id', entry('sent', (of) => delete of.id)],
+  ['decision', 'claims', 'no format', entry('sent', (of) => delete of.format)],
+  ['decision', 'claims', 'a format that counts nothing', entry('sent', (of) => (of.format = 0))],
   ['decision', 'claims', 'no time', entry('sent', (of) => (of.when = 'now'))],
   [
     'decisionTwice',
@@ -138,6 +168,14 @@ export const ACCEPTED: readonly Row[] = [
       entry('close', (of) => (of.round = 0))(lines);
     },
   ],
+  ...(['skip', 'unskip'] as const).map(
+    (what): Row => [
+      'decisionRound',
+      'claims',
+      `an entry ${what} of a round too far`,
+      addEntry({ what, round: 7, tasks: { price: '4' }, reason: 'x' }),
+    ],
+  ),
   ['decisionRound', 'claims', 'a close of a later round', entry('close', (of) => (of.round = 1))],
   [
     'decisionOf',
@@ -152,6 +190,15 @@ export const ACCEPTED: readonly Row[] = [
     (lines) => {
       const after = all(lines, 'decision').length - 1;
       addEntry({ what: 'delivered', after, to: 's3://x/', outputs: 1, bytes: 1 })(lines);
+    },
+  ],
+  [
+    'decisionOf',
+    'claims',
+    'a delivery to the right place, after no close',
+    (lines) => {
+      record((of) => (of.deliverTo = { place: 's3://x/' }))(lines);
+      addEntry({ what: 'delivered', after: 0, to: 's3://x/', outputs: 1, bytes: 1 })(lines);
     },
   ],
   ['decisionOf', 'claims', 'a second sending', addEntry({ what: 'sent' }, 1)],

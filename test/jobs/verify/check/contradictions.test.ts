@@ -19,7 +19,7 @@ import { openPlace } from '../../published-job.ts';
 import { runHere } from '../../run-here.ts';
 import { runJob, submitJob, work } from '../../submitted-job.ts';
 import { ACCEPTED } from './accepted-contradictions.ts';
-import { insertEnd, type Job, one, PRICE0, publishAgain } from './edits.ts';
+import { entry, insertEnd, type Job, one, PRICE0, publishAgain } from './edits.ts';
 import { ENDED } from './ended-contradictions.ts';
 import { forgedEvidence, type Line, linesOf } from './forged-evidence.ts';
 
@@ -113,6 +113,19 @@ describe('verify --check of evidence that contradicts itself', () => {
     }
   });
 
+  it('accepts a deadline, an entry of a clock that was behind by less than a day, and a sample of more parts', async () => {
+    const lines = linesOfJob('claims');
+    const { record } = one(lines, 'evidence');
+    Object.assign(record, { notBefore: record.createdAt, finishBy: record.createdAt });
+    const earlier = new Date(Date.parse(record.createdAt) - 23 * 3_600_000).toISOString();
+    entry('sent', (of) => (of.when = earlier))(lines);
+    expect(await codesOf(forgedEvidence(lines))).to.deep.equal([]);
+    expect((await checkFile(join(place.directory, 'forged.ndjson'))).warnings).to.deep.equal([]);
+    record.rehearsal = { of: { parts: record.parts } };
+    const result = (of: Line) => (of.rehearsal = { parts: record.parts, of: record.parts });
+    expect(await codesOf(forgedEvidence(lines, { result }))).to.deep.equal([]);
+  });
+
   it('accepts an output of an earlier round: an attempt that published after its task was asked for again', async () => {
     const lines = linesOfJob('fixed');
     Object.assign(one(lines, 'end', { n: 1 }), { round: 0, code: one(lines, 'end', { n: 0 }).code });
@@ -165,6 +178,23 @@ describe('verify --check of evidence that contradicts itself', () => {
     const changed = rest.map((line, at) => (at === shard ? line.replace(/"sha256":"..../, '"sha256":"0000') : line));
     expect(await codesOf(sealedEvidence([first, second, ...changed]))).to.include('shard');
     expect(await codesOf([first, second, ...rest, ''].join('\n'))).to.include('seal');
+    const decision = rest.findIndex((line) => line.includes('"line":"decision"'));
+    const other = rest.map((line, at) =>
+      at === decision ? line.replace(/"checksum":"sha256:..../, '"checksum":"sha256:0000') : line,
+    );
+    expect(await codesOf(sealedEvidence([first, second, ...other]))).to.include('decisions');
+    const all = [first, second, ...rest];
+    const moved = (from: RegExp, to: RegExp): string[] => {
+      const line = all.find((each) => from.test(each)) ?? '';
+      const others = all.filter((each) => each !== line);
+      others.splice(others.findIndex((each) => to.test(each)) + 1, 0, line);
+      return others;
+    };
+    const input = moved(/"line":"input"/, /"line":"part"/);
+    expect(await codesOf(sealedEvidence(input)), 'an input after a part').to.include('order');
+    const end = moved(/"line":"end","step":"price"/, /"line":"end","step":"totals"/);
+    expect(await codesOf(sealedEvidence(end)), 'an end of a step after those of the next').to.include('order');
+    expect(await codesOf(sealedEvidence([first, first, second, ...rest])), 'a second first line').to.include('order');
   });
 
   it('refuses a seal of another number of lines, and one that says more', async () => {
@@ -178,6 +208,8 @@ describe('verify --check of evidence that contradicts itself', () => {
       expect(await codesOf(sealedAs((seal) => ({ ...seal, lines: seal.lines + by })))).to.deep.equal(['seal']);
     expect(await codesOf(sealedAs((seal) => ({ ...seal, by: 'eve' })))).to.deep.equal(['seal']);
     expect(await codesOf(text.trimEnd())).to.deep.equal(['seal']);
+    expect(await codesOf(''), 'an empty file').to.include('seal');
+    expect(await codesOf(sealedEvidence([])), 'only a seal').to.deep.equal(['proof', 'line']);
   });
 
   it('refuses a proof that is not the one that its line names, and lines after it', async () => {

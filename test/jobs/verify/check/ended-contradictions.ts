@@ -24,6 +24,12 @@ export const ENDED: readonly Row[] = [
     (lines) => void lines.splice(lines.indexOf(one(lines, 'opened')), 0, { ...one(lines, 'opened'), step: 'convert' }),
   ],
   [
+    'opened',
+    'claims',
+    'a gather that was opened twice',
+    (lines) => void lines.splice(lines.indexOf(one(lines, 'opened')), 0, structuredClone(one(lines, 'opened'))),
+  ],
+  [
     'endTwice',
     'claims',
     'two ends',
@@ -39,6 +45,15 @@ export const ENDED: readonly Row[] = [
     },
   ],
   ['altered', 'claims', 'no checksum', set('end', PRICE0, { checksum: 'sha256:0' })],
+  [
+    'altered',
+    'claims',
+    'an output that verify itself found altered',
+    (lines) => {
+      const end = one(lines, 'end', { step: 'totals' });
+      lines[lines.indexOf(end)] = { line: 'end', step: 'totals', n: 0, end: 'altered', problem: 'it has 1 byte' };
+    },
+  ],
   ['altered', 'claims', 'no attempt', set('end', PRICE0, { attempt: '' })],
   ['altered', 'claims', 'no checksum of its input', set('end', { step: 'convert' }, { inputChecksum: 'sha256:0' })],
   [
@@ -151,6 +166,16 @@ export const ENDED: readonly Row[] = [
         attempt: 'z',
       }),
   ],
+  [
+    'notDue',
+    'claims',
+    'the end of a gather that was never opened',
+    (lines) => {
+      remove('opened')(lines);
+      const { step, n, ...failed } = structuredClone(one(lines, 'end', { end: 'failed' }));
+      lines[lines.indexOf(one(lines, 'end', { step: 'totals' }))] = { ...failed, step: 'totals', n: 0, attempt: 'q' };
+    },
+  ],
   ['ends', 'claims', 'a skip without an end', remove('end', { end: 'skipped' })],
   ['missing', 'claims', 'a task without an end', remove('end', { step: 'totals' })],
   [
@@ -196,6 +221,7 @@ export const ENDED: readonly Row[] = [
       file.key = file.key.replace('/000000000/', '/000000001/');
     },
   ],
+  ['files', 'boxes', 'a file of a step that takes none', set('file', { n: 0 }, { step: 'open' })],
   ['files', 'boxes', 'a file less before others', remove('file', { n: 2 })],
   ['files', 'boxes', 'no file', set('file', { n: 1 }, { kind: 'whole' })],
   ['files', 'boxes', 'a file of another step', set('file', { n: 0 }, { from: 'pack/0' })],
