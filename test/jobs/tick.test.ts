@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { refreshView } from '../../src/jobs/journal.ts';
-import { freshKeeper, latestKeeper, readKeeperMark, Troubles, tickId } from '../../src/jobs/keeper-mark.ts';
+import {
+  freshKeeper,
+  latestKeeper,
+  putKeeperMark,
+  readKeeperMark,
+  Troubles,
+  tickId,
+} from '../../src/jobs/keeper-mark.ts';
 import { fireDue } from '../../src/jobs/schedules/fire.ts';
 import { addSchedule, listSchedules, pauseSchedule } from '../../src/jobs/schedules/schedules.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
@@ -14,10 +21,14 @@ import { firingNewsMark, scheduleKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import type { WorkerGroup } from '../../src/ports/worker-group.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { fakeWorkerGroup, groupStatus } from '../support/fake-worker-group.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { failsWith, rejection } from '../support/rejection.ts';
 import { scheduleSpec } from '../support/schedules.ts';
+import { serve } from '../support/servers/listen.ts';
+import { withMethods } from '../support/with-methods.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, publishSmall } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
@@ -26,6 +37,9 @@ const HOUR = 3_600;
 const ADDED = Date.parse('2026-11-27T00:00:00Z');
 const MONTH_END = Date.parse('2026-11-30T18:00:00Z');
 const ONE = 'name: claims\ninput: { split: { by: range, from: 1, to: 1 } }\nsteps: [{ name: price, run: [cat] }]\n';
+
+/** The signal of a process that goes on. */
+const NEVER = new AbortController().signal;
 
 /** A receiver that is not there. */
 const RECEIVERS: JobSpec['notify'] = [{ on: ['no-start'], to: 'http://127.0.0.1:1/' }];
@@ -123,6 +137,103 @@ describe('tick', () => {
           : store.put(key, body, options),
     });
     await failsWith('unavailable', tick({ ...newProcess(), store: refusing }, { dryRun: false }));
+  });
+
+  it('fails if it can not mark that people must be told of a firing that was missed', async () => {
+    const spec = scheduleSpec();
+    await add('month-end', { ...spec, job: { ...spec.job, spec: { ...spec.job.spec, notify: RECEIVERS } } });
+    now = MONTH_END + 48 * HOUR * 1_000;
+    const { store } = place.platform;
+    const refusing = wrapStore(store, {
+      put: (key, body, options) =>
+        key.startsWith(firingNewsMark(''))
+          ? Promise.reject(new BatchctlError('unavailable', 'no answer'))
+          : store.put(key, body, options),
+    });
+    await failsWith('unavailable', tick({ ...newProcess(), store: refusing }, { dryRun: false }));
+  });
+
+  it('tells people of a firing that failed', async () => {
+    const told: string[] = [];
+    const server = await serve((request, answer) => {
+      told.push(request.method ?? '');
+      answer.end();
+    });
+    try {
+      const yaml = ONE.replace('split: { by: range, from: 1, to: 1 }', 'from: nosuch, split: { by: file }');
+      const spec = {
+        ...parseJobFile(yaml, { file: 'job.yaml' }),
+        notify: [{ on: ['no-start'], to: server.url }] as const,
+      };
+      await add('b', scheduleSpec({ job: { spec, directory: place.directory } }));
+      now = MONTH_END + HOUR * 1_000;
+      await round();
+    } finally {
+      await server.close();
+    }
+    expect(told).to.deep.equal(['POST']);
+  });
+
+  it('keeps what an earlier round saw for the next one, although it is another process', async () => {
+    const platform = newProcess();
+    const since = new Date(now - 60_000).toISOString();
+    const seen = {
+      stood: {},
+      due: {},
+      short: {},
+      late: { 'a-job': { is: new Date(MONTH_END).toISOString(), since } },
+      tallies: null,
+      leftOut: { daily: 'a left-out file' },
+    };
+    const mark = { id: tickId(), kind: 'tick', at: new Date(now).toISOString(), ...seen, told: {} } as const;
+    await putKeeperMark(platform, mark);
+    const { keeping } = await KeeperDuties.open(newProcess(), { id: tickId(), kind: 'tick', signal: NEVER });
+    await keeping.writeMark(now, {});
+    expect(await readKeeperMark(platform.store, tickId())).to.deep.include(seen);
+  });
+
+  describe('that fires a schedule whose group can get more instances', () => {
+    /** The group has no instances yet, and its queue does not count messages that were sent just now. */
+    const remote = (group: Partial<WorkerGroup> = {}): Platform => {
+      const platform = newProcess();
+      const raise = async (desired: number) => groupStatus({ desired });
+      const describe = async () => groupStatus({ desired: 0 });
+      const none = { visible: 0, leased: 0, delayed: 0 };
+      return {
+        ...platform,
+        remote: true,
+        group: async () => fakeWorkerGroup({ describe, raise, ...group }),
+        queue: async (name) => withMethods(await platform.queue(name), { readCounts: async () => none }),
+      };
+    };
+    const results = ({ raised }: TickResult) => raised.map(({ group, outcome }) => [group, outcome]);
+
+    it('raises it for the tasks it has sent, whatever the queue counts, and then watches it', async () => {
+      await add();
+      now = MONTH_END;
+      expect(results(await tick(remote(), { dryRun: false }))).to.deep.equal([
+        ['default', 'raised'],
+        ['default', 'enough'],
+      ]);
+    });
+
+    it('asks no group on this machine', async () => {
+      await add();
+      now = MONTH_END;
+      const { remote: _, ...local } = remote({ describe: () => expect.fail('it was asked') });
+      const done = await tick(local, { dryRun: false });
+      expect([outcomes(done), results(done)]).to.deep.equal([['2026-11 fired'], []]);
+    });
+
+    it('reports that it could not be raised', async () => {
+      await add();
+      now = MONTH_END;
+      const platform = remote({ describe: () => Promise.reject(new BatchctlError('unavailable', 'no answer')) });
+      const { keeping } = await KeeperDuties.open(platform, { id: tickId(), kind: 'tick', signal: NEVER });
+      const troubles = new Troubles({}, now);
+      await keeping.fire(await keeping.schedules(troubles), troubles);
+      expect(troubles.all.map(({ about }) => about)).to.deep.equal(['group default']);
+    });
   });
 
   it('leaves no mark if it was told to stop: its round is incomplete', async () => {

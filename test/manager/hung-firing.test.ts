@@ -8,6 +8,7 @@ import type { LogLine } from '../../src/manager/log.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { HeldTime } from '../support/held-time.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -60,6 +61,26 @@ describe('a firing that hangs', () => {
     for (const end of ends) end();
     await firings.idle();
     expect(firings.hungFiring()).to.equal(null);
+  });
+
+  it('is reported although it waited for its turn before', async () => {
+    const time = new HeldTime();
+    try {
+      const clock = new FakeClock();
+      const firings = new Firings({
+        keeping: { fire: () => new Promise(() => undefined) },
+        now: () => clock.monotonic(),
+        onFired: () => undefined,
+        troublesOf: () => new Troubles({}, clock.now(), () => undefined),
+      });
+      firings.begin([await addTestSchedule(place.platform, 'one')]);
+      clock.pass(3 * HOUR + 1);
+      // While it waits for its turn, it counts as active each minute.
+      await time.pass(61_000);
+      expect(firings.hungFiring()).to.include({ kind: 'unavailable' });
+    } finally {
+      time.release();
+    }
   });
 
   it('ends the manager with an error that names it, so that the manager is restarted', async () => {

@@ -51,7 +51,7 @@ export class SqsReceiver {
    * has succeeded within the patience time, but not while SQS has too many messages in flight.
    */
   async receive({ max, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
-    if (max <= 0 || signal?.aborted) return [];
+    if (max <= 0) return [];
     if (this.#isBacklogged) {
       const found = await this.#receiveInParallel(max, signal);
       if (found.length > 0) return found;
@@ -139,7 +139,6 @@ export class SqsReceiver {
         this.#fullPatience.reset();
         return messages.flatMap(deliveryOf);
       } catch (error) {
-        if (signal?.aborted) return [];
         const isFull = isNamed(error, 'OverLimit');
         if (isFull) this.#patience.reset();
         const patience = isFull ? this.#fullPatience : this.#patience;

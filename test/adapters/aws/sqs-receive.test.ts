@@ -1,4 +1,5 @@
 // Protects: a worker asks SQS for as many messages as it can run, loses none that came, and waits no longer than it wanted.
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
 import { SqsReceiver } from '../../../src/adapters/aws/sqs-receive.ts';
 import { forEachTest } from '../../support/fixture.ts';
@@ -15,6 +16,17 @@ describe('a receive from SQS', () => {
       pollSeconds: 20,
       ...(lateMs !== undefined && { lateMs }),
     });
+  /** A receiver whose client tries nothing again by itself, so that each refusal reaches the receiver. */
+  const withOneTry = async (act: (of: SqsReceiver) => Promise<void>, patienceMs = 60_000): Promise<void> => {
+    const credentials = { accessKeyId: 'AKIDTEST', secretAccessKey: 'secret' };
+    const client = new SQSClient({ region: 'us-east-1', endpoint: sqs.url, maxAttempts: 1, md5: false, credentials });
+    const place = sqs.place(patienceMs);
+    try {
+      await act(new SqsReceiver({ poll: async () => client, place, leaseSeconds: 20, pollSeconds: 20 }));
+    } finally {
+      client.destroy();
+    }
+  };
   let next = 0;
   const messages = (count: number) => ({
     content: {
@@ -104,6 +116,15 @@ describe('a receive from SQS', () => {
     }
   }
 
+  const { timeout } = AbortSignal;
+  afterEach(() => {
+    AbortSignal.timeout = timeout;
+  });
+  /** From now on, in this test, no time limit is reached. */
+  const holdTimeLimits = (): void => {
+    AbortSignal.timeout = () => new AbortController().signal;
+  };
+
   /** Receives all that a full queue has, so that the next receive begins with short polls. */
   async function backlogged(of: SqsReceiver): Promise<void> {
     sqs.reply = ({ body }) => messages(body.MaxNumberOfMessages);
@@ -191,6 +212,7 @@ describe('a receive from SQS', () => {
     { ends: 'two seconds have passed', waits: true },
   ]) {
     it(`returns what came when ${ends}, and releases what a short poll brings later`, async () => {
+      if (!waits) holdTimeLimits();
       const leave = new AbortController();
       const of = receiver();
       let answer = (): void => undefined;
@@ -265,14 +287,16 @@ describe('a receive from SQS', () => {
     expect(tries).to.equal(1);
   });
 
-  it('brings nothing if a poll is never answered', async () => {
-    let end = (): void => undefined;
+  it('brings nothing if a poll is never answered, and says so once its patience is over', async () => {
+    const ends: (() => void)[] = [];
     sqs.reply = () =>
       new Promise((resolve) => {
-        end = () => resolve(messages(0));
+        ends.push(() => resolve(messages(0)));
       });
     expect(await receiver(50).receive({ max: 1, waitSeconds: 0 })).to.deep.equal([]);
-    end();
+    const { message } = await failsWith('unavailable', receiver(50, 0).receive({ max: 1, waitSeconds: 0 }));
+    expect(message).to.include('due to timeout');
+    for (const end of ends) end();
   });
 
   for (const [error, status] of [
@@ -280,37 +304,47 @@ describe('a receive from SQS', () => {
     ['OverLimit', 403],
   ] as const) {
     it(`tries again soon after ${error} if a poll has succeeded since the failures before`, async () => {
-      const of = receiver();
       let failures = 9;
       sqs.reply = () => {
         failures -= 1;
         return failures >= 0 ? refusal(error, 'no', status) : messages(1);
       };
-      await withRandom(0, () => of.receive({ max: 1, waitSeconds: 20 }));
-      failures = 1;
-      const began = performance.now();
-      await withRandom(0.99, () => of.receive({ max: 1, waitSeconds: 20 }));
-      // After nine failures in a row the pause would be 20 s.
-      expect(performance.now() - began).to.be.lessThan(10_000);
+      await withOneTry(async (of) => {
+        await withRandom(0, () => of.receive({ max: 1, waitSeconds: 20 }));
+        failures = 1;
+        const began = performance.now();
+        await withRandom(0.99, () => of.receive({ max: 1, waitSeconds: 20 }));
+        // After nine failures in a row the pause would be 20 s.
+        expect(performance.now() - began).to.be.lessThan(10_000);
+      });
     });
   }
 
   it('is patient again after SQS has said that too many messages are in flight', async () => {
-    let end = Number.POSITIVE_INFINITY;
-    sqs.reply = () => {
-      const now = performance.now();
-      if (sqs.requests.length === 1) {
-        end = now + 600;
-        return refusal('InternalError', 'busy', 500);
-      }
-      if (now < end) return refusal('OverLimit', 'too many', 403);
-      if (end !== 0) {
-        end = 0;
-        return refusal('InternalError', 'busy', 500);
-      }
-      return messages(1);
-    };
-    expect(await receiver(undefined, 500).receive({ max: 1, waitSeconds: 20 })).to.have.lengthOf(1);
+    const replies = [
+      refusal('InternalError', 'busy', 500),
+      refusal('OverLimit', 'too many', 403),
+      refusal('InternalError', 'busy', 500),
+    ];
+    sqs.reply = () => replies.shift() ?? messages(1);
+    // Its patience covers one pause: each of the two failures is the first.
+    await withOneTry(async (of) => {
+      await withRandom(0.99, async () => {
+        expect(await of.receive({ max: 1, waitSeconds: 20 })).to.have.lengthOf(1);
+      });
+    }, 50);
+  });
+
+  it('waits longer each time while SQS says that too many messages are in flight, and beyond its patience', async () => {
+    sqs.reply = () => (sqs.requests.length <= 4 ? refusal('OverLimit', 'too many', 403) : messages(1));
+    const began = performance.now();
+    await withOneTry(async (of) => {
+      await withRandom(0.99, async () => {
+        expect(await of.receive({ max: 1, waitSeconds: 20 })).to.have.lengthOf(1);
+      });
+    }, 50);
+    // 100, 200, 400 and 800 ms.
+    expect(performance.now() - began).to.be.at.least(1_400);
   });
 
   it('takes a delivery without a count or a time for an old one that came now, and leaves out one without a handle', async () => {

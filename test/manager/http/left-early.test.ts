@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Gate } from '../../../src/lib/wait.ts';
 import { LIMITS } from '../../../src/manager/http/limits.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { GuardedServer, runUntilStopped } from '../../support/manager/guarded-server.ts';
+import { GuardedServer, readUntilClosed, runUntilStopped } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
 describe('callers who leave while their token is looked up', () => {
@@ -53,6 +53,25 @@ describe('callers who leave while their token is looked up', () => {
     expect(status).to.equal(200);
     await body?.cancel();
     await open.body?.cancel();
+  });
+});
+
+describe('an upload while its token is looked up', () => {
+  it('has the same time as any other body, although it progresses: its caller is not known', async () => {
+    const server = await GuardedServer.open({ bodyMs: 300 });
+    try {
+      const token = await server.token('operate');
+      const release = holdReads(server);
+      const socket = await server.connect();
+      const query = `key=data/x&size=1000&sha256=${'0'.repeat(64)}&ifAbsent=false`;
+      const head = `PUT /api/v1/objects?${query} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n`;
+      socket.write(`${head}content-type: application/octet-stream\r\ncontent-length: 1000\r\n\r\n`);
+      const sending = setInterval(() => socket.write('x'), 20);
+      expect(await readUntilClosed(socket).finally(() => clearInterval(sending))).to.equal('');
+      release();
+    } finally {
+      await server.close();
+    }
   });
 });
 
