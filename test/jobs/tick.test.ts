@@ -225,6 +225,17 @@ describe('tick', () => {
       expect([outcomes(done), results(done)]).to.deep.equal([['2026-11 fired'], []]);
     });
 
+    it('reports that it could not find out whether machines stay without work, and does the rest', async () => {
+      const platform: Platform = {
+        ...remote(),
+        notices: { notifier: { send: () => expect.fail('a notification') }, profile: [{ on: ['stays'], to: 'sns:a' }] },
+        ledger: () => Promise.reject(new BatchctlError('unavailable', 'no answer')),
+      };
+      const done = await tick(platform, { dryRun: false });
+      expect(done.troubles.map(({ about }) => about)).to.deep.equal(['workers']);
+      expect(await latestKeeper(place.platform)).to.not.equal(null);
+    });
+
     it('reports that it could not be raised', async () => {
       await add();
       now = MONTH_END;

@@ -10,6 +10,7 @@ import { burialsOf } from '../../contracts/queue-messages.ts';
 import { failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
+import { withMethods } from '../../support/with-methods.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 import { openPlace } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
@@ -119,6 +120,27 @@ describe('the dead letters to send back', () => {
     const tasks = [{ step: 0, name: 'one', task: 0 }];
     await skip(place.platform, await requireView(place.platform.store, job), { tasks, reason: 'known' });
     expect((await planRedrive(place.platform, { ...ALL, job })).planned).to.deep.include({ sent: 6, retried: [] });
+  });
+
+  it('stay, with the reason, if their task was skipped after the plan: the others are sent back', async () => {
+    const [job = ''] = jobs;
+    await failForGood(place.platform, job, 'one', 0);
+    const { send } = await planRedrive(place.platform, { ...ALL, job });
+    const tasks = [{ step: 0, name: 'one', task: 0 }];
+    await skip(place.platform, await requireView(place.platform.store, job), { tasks, reason: 'known' });
+    const done = await send();
+    expect(done).to.deep.include({ sent: 5, retried: [] });
+    expect(done.left.map(({ tasks: names, why }) => [names, why])).to.deep.equal([
+      [['one/0'], `task one/0 of job ${job} was skipped, so nothing waits for it`],
+    ]);
+  });
+
+  it('are not searched again if none was chosen: that hides them for a while', async () => {
+    const queue = withMethods(await place.platform.queue('default'), {
+      redrive: () => expect.fail('the queue was searched'),
+    });
+    const { send } = await planRedrive({ ...place.platform, queue: async () => queue }, { ...ALL, job: 'none' });
+    expect((await send()).sent).to.equal(0);
   });
 
   it('are not chosen while the store does not answer: a letter would pass for one that must stay', async () => {
