@@ -12,7 +12,7 @@ import { slotsPerTask } from '../model/load.ts';
 import { changedExpect } from '../model/overrides.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import { type ReportFigures, ReportSums } from '../model/report/report-sums.ts';
-import type { WaitingStep } from '../model/report/timeline.ts';
+import type { WaitingStep } from '../model/report/waiting.ts';
 import type { KnownWorker } from '../model/report/worker-sums.ts';
 import { parseTaskSet } from '../model/task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../model/view.ts';

@@ -8,11 +8,14 @@ import type { AdmittedTask } from './admitted-task.ts';
 import { runAttempt } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
 import { Denials, denialText } from './denials.ts';
+import { LimitedDeliveries } from './limited-deliveries.ts';
 import { type EndReason, type Outcome, SERVICE_DELAY, shortMessageOf } from './outcome.ts';
+import { Pace } from './pace.ts';
 import { putFailure } from './put-failure.ts';
 import type { QueueClient } from './queue-clients.ts';
 import { fits, minus, plus, type Resources, resolveNeeds } from './resources.ts';
 import type { SettleItem } from './settle.ts';
+import { SlotSeconds } from './slot-seconds.ts';
 import type { CodeCache } from './stage-in.ts';
 
 interface ReadyTask {
@@ -328,107 +331,3 @@ export class Dispatcher {
 }
 
 const nameOf = ({ message }: Pick<AdmittedTask, 'message'>): string => taskName(message);
-
-/** A delivery that keeps its lease until `maxRunning` admits it. */
-interface LimitedDelivery {
-  readonly queue: QueueClient;
-  readonly delivery: Delivery;
-  /** Name of its task. */
-  readonly name: string;
-}
-
-/**
- * A few deliveries held back by `maxRunning`: without them a limited job would idle between receives. They are admitted
- * like any delivery, by the journal as of then.
- */
-class LimitedDeliveries {
-  readonly #most: number;
-  readonly #held: LimitedDelivery[] = [];
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  get count(): number {
-    return this.#held.length;
-  }
-
-  /** Returns false if enough are held. */
-  hold(limited: LimitedDelivery): boolean {
-    if (this.#held.length >= this.#most) return false;
-    this.#held.push(limited);
-    return true;
-  }
-
-  /** Releases and returns the oldest ones. */
-  take(count: number): readonly LimitedDelivery[] {
-    return this.#held.splice(0, count);
-  }
-
-  /** The delivery of a lost lease; null if it isn't held. */
-  remove(receipt: Receipt): LimitedDelivery | null {
-    const at = this.#held.findIndex(({ delivery }) => delivery.receipt === receipt);
-    return at === -1 ? null : (this.#held.splice(at, 1)[0] ?? null);
-  }
-}
-
-/** Tasks shorter than this are fetched ahead, milliseconds. */
-const SHORT_MS = 400;
-/**
- * Work held ready for each slot, milliseconds: far less than a lease, and enough that four slots of short tasks receive
- * ten messages at a time, the most that a request to SQS brings.
- */
-const AHEAD_MS = 500;
-const MOST_AHEAD = 256;
-
-/**
- * The number of deliveries to hold ready beyond those that run. None at first and while tasks are long, as another
- * worker could run a message held back here; while they are short, enough to keep the slots busy between two receives.
- */
-class Pace {
-  readonly #slots: number;
-  #average: number | null = null;
-
-  constructor(slots: number) {
-    this.#slots = slots;
-  }
-
-  /** A task's duration, milliseconds. */
-  noteDuration(ms: number): void {
-    this.#average = this.#average === null ? ms : this.#average * 0.9 + ms * 0.1;
-  }
-
-  get ahead(): number {
-    if (this.#average === null || this.#average > SHORT_MS) return 0;
-    return Math.min(MOST_AHEAD, Math.ceil((this.#slots * AHEAD_MS) / Math.max(1, this.#average)));
-  }
-}
-
-/** The number of jobs listed by name; those without time for the longest are added up. */
-const NAMED_JOBS = 64;
-/** The name of all others. */
-const OTHER_JOBS = '';
-
-/** Slot-seconds that a worker spent on jobs, whatever the outcome: its machine's cost is shared by them. */
-export class SlotSeconds {
-  /** The most recent job is last. */
-  readonly #byJob = new Map<string, number>();
-
-  note(job: string, slotSeconds: number): void {
-    const before = this.#byJob.get(job) ?? 0;
-    this.#byJob.delete(job);
-    this.#byJob.set(job, before + slotSeconds);
-    if (this.#byJob.size <= NAMED_JOBS + 1) return;
-    const [oldest] = [...this.#byJob.keys()].filter((name) => name !== OTHER_JOBS);
-    if (oldest === undefined) return;
-    this.#byJob.set(OTHER_JOBS, (this.#byJob.get(OTHER_JOBS) ?? 0) + (this.#byJob.get(oldest) ?? 0));
-    this.#byJob.delete(oldest);
-  }
-
-  /** By job, including running attempts; rounded to a thousandth. */
-  with(running: Iterable<readonly [job: string, slotSeconds: number]>): Readonly<Record<string, number>> {
-    const all = new Map(this.#byJob);
-    for (const [job, slotSeconds] of running) all.set(job, (all.get(job) ?? 0) + slotSeconds);
-    return Object.fromEntries([...all].map(([job, seconds]) => [job, Math.round(seconds * 1_000) / 1_000]));
-  }
-}

@@ -12,7 +12,8 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { fetchCode } from '../jobs/code-archive.ts';
-import { HeaderError, headerQuote, type JoinOptions, joinOutputs } from '../jobs/fetch/join.ts';
+import { HeaderError, headerQuote } from '../jobs/fetch/header.ts';
+import { type JoinOptions, joinOutputs } from '../jobs/fetch/join.ts';
 import { JoinError } from '../jobs/fetch/line-ends.ts';
 import {
   type OutputSource,

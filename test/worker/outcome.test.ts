@@ -1,7 +1,7 @@
 // Protects: a failed attempt is retried exactly as often as its step says, and not if a retry can't help.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { HeaderError } from '../../src/jobs/fetch/join.ts';
+import { HeaderError } from '../../src/jobs/fetch/header.ts';
 import type { Failure } from '../../src/model/failure.ts';
 import {
   failureOf,

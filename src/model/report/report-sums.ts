@@ -3,7 +3,10 @@ import { causeId, causeText, mayBeBadInput } from '../failure.ts';
 import { foldError } from '../fold-error.ts';
 import { type AttemptFacts, type EndedAttempt, type EndingContext, endAttempts } from './attempt-facts.ts';
 import { StepSums } from './step-sums.ts';
-import { ThroughputSums, TimeGrid, TimelineSums, type WaitingStep, WaitingSums } from './timeline.ts';
+import { ThroughputSums } from './throughput.ts';
+import { TimeGrid } from './time-grid.ts';
+import { TimelineSums } from './timeline.ts';
+import { type WaitingStep, WaitingSums } from './waiting.ts';
 import { type KnownWorker, mostSlots, slotTime, WorkerSums } from './worker-sums.ts';
 
 export interface ReportContext extends Pick<EndingContext, 'now' | 'closedAt'> {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import type { FetchOptions } from '../../../src/jobs/fetch/fetch.ts';
-import { HeaderFilter } from '../../../src/jobs/fetch/join.ts';
+import { HeaderFilter } from '../../../src/jobs/fetch/header.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { joinOf } from '../../../src/model/job.ts';
 import type { JobView } from '../../../src/model/view.ts';

@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { AttemptFacts } from '../../../src/model/report/attempt-facts.ts';
-import { TimeGrid } from '../../../src/model/report/timeline.ts';
+import { TimeGrid } from '../../../src/model/report/time-grid.ts';
 import { T0 } from '../../contracts/ledger-events.ts';
 import { attempt, measuredOf } from './report-attempts.ts';
 

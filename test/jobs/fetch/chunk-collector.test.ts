@@ -1,6 +1,6 @@
 // Protects: output written in many small pieces is saved complete and in order.
 import { expect } from 'chai';
-import { ChunkCollector } from '../../../src/jobs/fetch/join.ts';
+import { ChunkCollector } from '../../../src/jobs/fetch/chunk-collector.ts';
 
 describe('collected pieces', () => {
   it('are written in order and many at once, the last ones on flush', async () => {
