@@ -6,6 +6,7 @@ import type { Extract, Header } from 'tar-stream';
 import { glob } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { kindOf } from '../lib/read-file.ts';
+import { formatCount, formatMany } from '../lib/units.ts';
 import { codeKey } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
@@ -52,6 +53,16 @@ function requireBelow(top: string, name: string, real: string): void {
   });
 }
 
+/** Throws `jobFile` for files of more than 256 MiB, before they are read. */
+function requireSmall(size: number, count: number): void {
+  if (size <= LARGEST_CODE) return;
+  throw new BatchctlError(
+    'jobFile',
+    `files: expected at most ${formatCount(LARGEST_CODE)} bytes, found ${formatCount(size)} in ${formatMany(count, 'file')}, which each attempt copies`,
+    { hint: 'upload data to the store with batchctl upload, and read it as an input' },
+  );
+}
+
 /** The same for files by name. `level`: how much to compress, from 1 to 9; 6 by default. */
 export async function packFiles(directory: string, names: readonly string[], level = 6): Promise<CodeArchive> {
   const { pack } = (await import('tar-stream')).default;
@@ -60,20 +71,21 @@ export async function packFiles(directory: string, names: readonly string[], lev
       hint: 'each attempt creates all of them: put them into one archive, which the command unpacks, or upload them',
     });
   }
+  const files = names.map((name) => {
+    const path = join(directory, name);
+    return { name, path, stat: statSync(path) };
+  });
+  requireSmall(
+    files.reduce((sum, { stat }) => sum + stat.size, 0),
+    files.length,
+  );
   const archive = pack();
   let size = 0;
-  for (const name of names) {
-    const path = join(directory, name);
-    const stat = statSync(path);
+  for (const { name, path, stat } of files) {
     const bytes = readFileSync(path);
     size += bytes.length;
-    if (size > LARGEST_CODE) {
-      throw new BatchctlError(
-        'jobFile',
-        `files: ${names.length} files contain more than 256 MiB, but they are code that is copied for every attempt`,
-        { hint: 'upload data to the store with batchctl upload, and read it as an input' },
-      );
-    }
+    // It may have grown since.
+    requireSmall(size, files.length);
     archive.entry({ name, mode: stat.mode & 0o111 ? 0o755 : 0o644, mtime: new Date(0), uid: 0, gid: 0 }, bytes);
   }
   archive.finalize();

@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
@@ -169,6 +169,22 @@ describe('code of a job file', () => {
     const names = Array.from({ length: 50_001 }, (_, n) => `f${n}`);
     const error = await failsWith('jobFile', packFiles(scratch.directory, names));
     expect(error.message).to.include('at most 50000 files, found 50001');
+  });
+
+  it('has at most 256 MiB, and no more is read: a file of 3 GiB is refused as others are', async () => {
+    const sizes = { 'one.bin': 3 * 2 ** 30, 'half.bin': 2 ** 27, 'rest.bin': 2 ** 27, 'byte.bin': 1 };
+    for (const [name, size] of Object.entries(sizes)) {
+      writeFileSync(scratch.path(name), '');
+      truncateSync(scratch.path(name), size);
+    }
+    for (const [names, found] of [
+      [['one.bin'], 'found 3,221,225,472 in 1 file,'],
+      [['half.bin', 'rest.bin', 'byte.bin'], 'found 268,435,457 in 3 files,'],
+    ] as const) {
+      const error = await failsWith('jobFile', packFiles(scratch.directory, names));
+      expect(error.message).to.include('files: expected at most 268,435,456 bytes, found ').and.include(found);
+      expect(error.hint).to.include('batchctl upload');
+    }
   });
 });
 

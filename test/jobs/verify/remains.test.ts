@@ -1,6 +1,6 @@
 // Protects: the remains of a pruned job are trusted only if their checksums match.
 import { expect } from 'chai';
-import { requireView } from '../../../src/jobs/journal.ts';
+import { append, requireView } from '../../../src/jobs/journal.ts';
 import { proofChecksum, type StoredProof } from '../../../src/jobs/verify/proof.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
@@ -57,6 +57,18 @@ describe('the remains of a pruned job', () => {
       expect(report.code).to.equal(what === 'a total in its proof' ? 9 : 0);
     });
   }
+
+  it('are not trusted if an entry was altered that no proof names: a delivery between the last one and the prune', async () => {
+    const view = await finishedJob(place);
+    ({ job } = view.record);
+    const delivered = { what: 'delivered', after: view.next - 1, to: 's3://reports/', outputs: 3, bytes: 6 } as const;
+    await append(place.platform, view, () => delivered);
+    await pruneAll(place.platform);
+    expect((await verify()).verdict).to.equal('proven');
+    await change(journalKey(job, view.next), 's3://reports/', 's3://strange/');
+    const { message } = await failsWith('corrupt', verify());
+    expect(message).to.include('an entry below').and.include('has changed since the prune');
+  });
 
   it('are not trusted if one of them is gone', async () => {
     const { store } = place.platform;
