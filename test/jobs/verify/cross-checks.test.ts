@@ -129,6 +129,19 @@ describe('cross-checks of a verification', () => {
       .and.not.to.include('partExtra');
   });
 
+  it('finds a line beside the parts that is none, and names it', async () => {
+    const view = await publishAll(place.platform, await gathered());
+    const shard = partShardKey(view.record.job, 0);
+    const whole = await readText(place.platform.store, shard);
+    const [first = '', ...rest] = whole.split('\n');
+    await changeText(place.platform.store, shard, () => [first, '{"n":"1"}', ...rest].join('\n'));
+    const { verdict, problems } = await verifyJob(place.platform, view);
+    expect([verdict, problems.map(({ message }) => message)]).to.deep.equal([
+      'failed',
+      [`line 2 of ${shard} is not a part`],
+    ]);
+  });
+
   it('leaves late outputs out of the control totals', async () => {
     const yaml = `${GATHERED}expect: [price.n == totals.n]\n`;
     const view = await submitJob(place, yaml, { 'a.txt': '1\n2\n' });
