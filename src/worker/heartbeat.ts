@@ -34,7 +34,8 @@ interface HeartbeatOptions {
   readonly deliveries: Deliveries;
   readonly tally: OutcomeTally;
   readonly drain: AbortSignal;
-  readonly record: (event: AttemptEvent) => Promise<void>;
+  /** Writes the start of an attempt that lasts. */
+  readonly recordStart: (event: AttemptEvent) => void;
   readonly onOrder: (order: Order) => void;
   readonly giveUp: (error: unknown) => void;
   /** Whether a refusal may pass, as it does for a new role. */
@@ -172,7 +173,7 @@ export class Heartbeat {
 
   /** Writes attempts that have run for a while to the ledger. Short ones are written when they end. */
   #announce(): void {
-    const { ctx, dispatcher, giveUp, log, record } = this.#o;
+    const { ctx, dispatcher, log, recordStart } = this.#o;
     const now = ctx.platform.clock.now();
     this.#announcing = undefined;
     for (const running of dispatcher.running()) {
@@ -188,7 +189,7 @@ export class Heartbeat {
         { queue, delivery: task.delivery, task, number: task.number, slot: slots[0] ?? 0, attempt },
         running.startedAt,
       );
-      record(event).catch(giveUp);
+      recordStart(event);
     }
   }
 }

@@ -9,6 +9,8 @@ import { shortMessageOf } from './outcome.ts';
 const BATCH = 500;
 /** Events kept while the ledger can't be written; beyond that the oldest are dropped, so that memory stays flat. */
 const MOST_KEPT = 20_000;
+/** The longest time that a start waits for an event with which it is written, milliseconds. */
+const START_MS = 2_000;
 /** Interval between retries of kept events, milliseconds. */
 const RETRY_MS = 1_000;
 /** How long a close of a job waits for kept events, milliseconds: longer than a client waits before its next request. */
@@ -31,6 +33,9 @@ export class Recorder {
   readonly #closing = new AbortController();
   #kept: AttemptEvent[] = [];
   #dropped = 0;
+  /** Starts that wait for company. */
+  #starts: AttemptEvent[] = [];
+  #startsTimer: NodeJS.Timeout | undefined;
   /** Runs while events are kept. */
   #retrying: Promise<void> | null = null;
 
@@ -41,7 +46,23 @@ export class Recorder {
 
   /** Resolves once the event is in the ledger or kept for it. Rejects if the ledger is full or damaged. */
   record(event: AttemptEvent): Promise<void> {
+    this.#addStarts();
     return this.#batches.add(event);
+  }
+
+  /**
+   * Writes the start of an attempt, for display, along with the next event, or after two seconds: each write to a remote
+   * ledger costs a request, and a version in a bucket that keeps them.
+   */
+  recordStart(event: AttemptEvent): void {
+    this.#starts.push(event);
+    this.#startsTimer ??= setTimeout(() => this.#addStarts(), START_MS).unref();
+  }
+
+  #addStarts(): void {
+    clearTimeout(this.#startsTimer);
+    this.#startsTimer = undefined;
+    for (const event of this.#starts.splice(0)) this.#batches.add(event).catch((error) => this.#o.onError(error));
   }
 
   /** Resolves when no event is kept, or after ten seconds: a job must end without its ledger, too. */
@@ -51,6 +72,7 @@ export class Recorder {
 
   /** Tries a last time to write kept events, and warns if that fails. Never rejects. */
   async close(): Promise<void> {
+    this.#addStarts();
     await this.#batches.idle();
     this.#closing.abort();
     await this.#retrying;

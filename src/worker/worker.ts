@@ -227,7 +227,10 @@ class Worker {
       tally: this.#tally,
       drain: this.#drain.signal,
       isTransient: role.isTransient,
-      record: this.#ctx.record,
+      recordStart: (event) => {
+        if (platform.remote === true) this.#recorder.recordStart(event);
+        else void this.#recorder.record(event).catch((error: unknown) => this.#giveUp(error));
+      },
       onOrder: (order) => this.#obeyOrder(order),
       onBeat: () => this.#checkHealth(),
       denied: () => duty?.denied() ?? null,

@@ -113,8 +113,10 @@ describe('a queue that delivers each message twice', () => {
     await until('the heartbeat of the first worker names its tasks', async () =>
       (await (await ledger()).workers({})).some(({ busy }) => busy.length === TASKS),
     );
-    const [counts] = await (await ledger()).counts(job);
-    expect(counts?.running).to.equal(TASKS);
+    await until('its attempts are in the ledger', async () => {
+      const [counts] = await (await ledger()).counts(job);
+      return counts?.running === TASKS;
+    });
     doubled.delivers = true;
     const second = startWorker('AKIDSECOND');
     await until('the second worker has all copies', () => doubled.given === TASKS);

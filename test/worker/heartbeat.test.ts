@@ -37,7 +37,7 @@ describe("a worker's record in the ledger", () => {
       tally: new OutcomeTally(null, 0),
       denied: () => null,
       drain: drain.signal,
-      record: async () => undefined,
+      recordStart: () => undefined,
       onOrder: () => undefined,
       giveUp: () => undefined,
       isTransient: () => false,

@@ -12,14 +12,17 @@ describe("a worker's recorder", () => {
   const warnings: string[] = [];
   const errors: unknown[] = [];
   let refusal: ErrorKind | null = null;
+  let writes = 0;
   let recorder: Recorder;
   beforeEach(() => {
     for (const list of [recorded, warnings, errors]) list.length = 0;
     refusal = null;
+    writes = 0;
     recorder = new Recorder({
       ledger: async () => ({
         record: async (events: readonly AttemptEvent[]) => {
           if (refusal !== null) throw new BatchctlError(refusal, 'the ledger refuses');
+          writes += 1;
           recorded.push(...events.map(({ task }) => task));
         },
       }),
@@ -64,6 +67,31 @@ describe("a worker's recorder", () => {
     await recorder.close();
     expect([recorded.length, recorded[0], recorded.at(-1)]).to.deep.equal([20_000, 501, 20_500]);
     expect(warnings.at(-1)).to.match(/events: 501/);
+  });
+
+  it('writes the start of an attempt with the next event, in order, or when it closes', async () => {
+    recorder.recordStart(event('running', 0));
+    recorder.recordStart(event('running', 1));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(recorded).to.deep.equal([]);
+    await record(2);
+    expect(recorded).to.deep.equal([0, 1, 2]);
+    expect(writes).to.equal(1);
+    recorder.recordStart(event('running', 3));
+    await recorder.close();
+    expect(recorded).to.deep.equal([0, 1, 2, 3]);
+  });
+
+  it('writes a start alone if nothing else happens', async () => {
+    recorder.recordStart(event('running', 0));
+    await until('it is written', () => recorded.length === 1);
+  });
+
+  it('reports a ledger that is full when a start is written', async () => {
+    refusal = 'full';
+    recorder.recordStart(event('running', 0));
+    await recorder.close();
+    expect(errors[0]).to.have.property('kind', 'full');
   });
 
   it('rejects if the ledger is full, and reports one that becomes full while events are kept', async () => {
