@@ -3,7 +3,7 @@ import type { JsonSchema } from '../lib/json.ts';
 import { type CommandDefinition, type CommandGroup, type CommandHelp, type CommandTable, outputOf } from './command.ts';
 import type { Context } from './context.ts';
 
-/** What reference pages and completion need to know about a command, taken from its definition. */
+/** The facts of a command's definition that reference pages and completion use. */
 export interface CommandFacts {
   readonly name: string;
   readonly group: CommandGroup;

@@ -58,9 +58,9 @@ export function objectOf(properties: JsonSchema, optional: readonly string[] = [
   return { type: 'object', required: Object.keys(properties).filter((name) => !optional.includes(name)), properties };
 }
 
-/** What every command's `--help` ends with. A test checks all commands. */
+/** The end of every command's `--help`. A test checks all commands. */
 export interface CommandHelp {
-  /** What the one-line summary leaves out. */
+  /** Details beyond the one-line summary. */
   readonly about?: string;
   /** Command lines that work as they stand. */
   readonly examples: readonly [string, ...string[]];
@@ -119,7 +119,7 @@ type OptionValue<S extends string, V> = S extends `${string}<${string}`
     ? Parsed<V> | true | undefined
     : boolean;
 
-/** What `run` receives: arguments and options by name, and the words after `--` if the command accepts them. */
+/** The input of `run`: arguments and options by name, and the words after `--` if the command accepts them. */
 export type CommandInput<O extends OptionSpecs, A extends ArgumentSpecs = NoSpecs> = {
   readonly [K in keyof A & string as ArgumentName<K>]: ArgumentValue<K>;
 } & { readonly [K in keyof O & string as OptionName<K>]: OptionValue<K, O[K]> } & {
@@ -214,7 +214,7 @@ export interface CommandTable {
 
 /** The meaning of each exit code, declared once for help, documentation and tests. */
 export const EXIT_MEANINGS = {
-  0: 'done; for a job: it succeeded',
+  0: 'the command succeeded',
   1: 'unexpected error',
   2: 'usage error: unknown flag, missing argument or bad value',
   3: 'invalid configuration, credentials or job file',

@@ -10,7 +10,7 @@ import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
 import { escapeKeepingColours } from './terminal-text.ts';
 
-/** What a command receives: its environment, and functions that open things when first called (`--help` calls none). */
+/** A command's context: its environment, and functions that open things when first called (`--help` calls none). */
 export interface Context {
   readonly io: Io;
   readonly flags: GlobalFlags;

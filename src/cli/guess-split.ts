@@ -24,7 +24,7 @@ export function guessSplit(name: string, head: Uint8Array, whole: boolean): Gues
   return guessCsv(body) ?? (/\.(csv|tsv)(\.(gz|zst))?$/i.test(name) ? oneColumn(name, body) : { by: 'lines' });
 }
 
-/** What the first bytes show besides the format. */
+/** Facts of the first bytes besides the format. */
 export interface HeadFacts {
   /** Nothing but blank lines, or a header, is in the whole file: no split makes a part of it. */
   readonly empty: boolean;

@@ -143,7 +143,7 @@ function withUsageErrors({ name, cwd }: TypedCommand, parse: () => void, flags: 
   }
 }
 
-/** What to type after a command that lacks its job file. */
+/** The words to add to a command that lacks its job file. */
 export const exampleHint = (command: string, cwd: string): string =>
   existsSync(join(cwd, 'job.yaml')) ? `batchctl ${command} job.yaml` : 'batchctl init writes an example, job.yaml';
 

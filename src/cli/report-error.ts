@@ -23,7 +23,7 @@ export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'js
   return exitCodeOf(known);
 }
 
-/** Stopping a command with Ctrl-C is not an error to whoever did it. */
+/** Stopping a command with Ctrl-C is not an error to the user. */
 function labelOf({ kind, message }: BatchctlError): string {
   if (kind !== 'interrupted') return 'error: ';
   return message.startsWith('interrupted') ? '' : 'interrupted: ';

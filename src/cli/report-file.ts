@@ -10,7 +10,7 @@ export interface ReportSink {
   abandon(): Promise<void>;
 }
 
-/** A file that appears complete or not at all. Throws `usage` if it can't be written. */
+/** A file that appears only when complete. Throws `usage` if it can't be written. */
 export async function openReportFile(path: string): Promise<ReportSink> {
   const temporaryPath = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   let bytes = 0;

@@ -48,7 +48,7 @@ import { withSubmitter } from './submit-progress.ts';
 import { localResources, refuseTooLarge, worksHere } from './this-machine.ts';
 import { sequentialEvents } from './verb-command.ts';
 
-/** What to run: a spec to submit, or an existing job. */
+/** The job to run: a spec to submit, or an existing job. */
 type RunSubject =
   | { readonly kind: 'spec'; readonly spec: JobSpec; readonly jobFile: string | null; readonly input: SubmissionInput }
   | { readonly kind: 'job'; readonly job: string };

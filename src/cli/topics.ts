@@ -2,7 +2,7 @@ import { EXIT_MEANINGS } from './command.ts';
 import { columns, wrap } from './help.ts';
 import { withPagePaths } from './pages.ts';
 
-/** What `batchctl help TOPIC` and docs/cli/README.md say, each on one screen of 80 x 24. */
+/** The texts of `batchctl help TOPIC` and docs/cli/README.md, each on one screen of 80 x 24. */
 export interface Topic {
   readonly name: string;
   readonly summary: string;

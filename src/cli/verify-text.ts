@@ -128,7 +128,7 @@ const SHORT = 12;
 /** Characters of a set of tasks; `--json` has all. */
 const SET = 60;
 
-/** What was retried, by whom, and with which changes: one line per round. */
+/** The retries, by whom and with which changes: one line per round. */
 function roundLines({ rounds, code }: Evidence, zone: string): readonly string[] {
   return rounds.map((round) => {
     const changes = changesText(round.changed as Overrides, code);

@@ -37,7 +37,7 @@ const DRAIN_MS = 60_000;
 const LOG_LINES = 40;
 const LOGS = 6;
 
-/** What a check works with. `ctx` belongs to the check's own profile, not to the selected one. */
+/** The context of a check. `ctx` belongs to the check's own profile, not to the selected one. */
 export interface CheckRound {
   readonly ctx: Context;
   readonly stack: OpenStack;

@@ -77,7 +77,7 @@ export function skipCommand(ctx: Context): CommandDefinition {
       exitCodes: {
         0: 'skipped, now or before',
         4: 'no such job, task or cause',
-        7: 'refused: the task is published, not part of the job or of a cancelled job; or it is too late to undo',
+        7: 'refused: the task is already published or not in this job, the job is cancelled, or it is too late to undo',
       },
       related: ['failures', 'retry', 'adjust', 'verify', 'status'],
     },

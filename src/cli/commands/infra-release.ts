@@ -100,7 +100,7 @@ async function infraRelease(ctx: Context, input: CommandInput<typeof OPTIONS>): 
   if (release !== null && release.number !== before?.number) ctx.notice(`release ${nameOf(release)} is current`);
 
   const { openReleaseGrid } = await import('../../infra/release-grid.ts');
-  /** What new instances will boot afterwards. */
+  /** The release that new instances will boot. */
   const chooseBoot = async (): Promise<BootChoice> => {
     if (!dryRun) return releases.inForce();
     return rollback && target !== null ? releases.bootChoiceOf(target) : releases.wanted({ anew: true });

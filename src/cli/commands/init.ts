@@ -158,7 +158,7 @@ async function jobForDirectory(path: string, directory: string): Promise<string>
 
 const escapeGlob = (text: string): string => text.replace(/[\\*?[\]{}()!+@]/g, '\\$&');
 
-/** Returns false if the file exists. It appears complete or not at all: a temporary file is hard-linked to its name. */
+/** Returns false if the file exists. It appears only when complete: a temporary file is hard-linked to its name. */
 async function createFile(path: string, text: string, dryRun: boolean): Promise<boolean> {
   const taken = await open(path).then(
     (file) => file.close().then(() => true),

@@ -73,7 +73,7 @@ async function createOrPreview(ctx: Context, wanted: NewToken) {
   return { token: null, id: null, name, scope, expires, at: new Date(now).toISOString(), who: platform.who };
 }
 
-/** What the holder of the token has to configure. */
+/** The configuration for the holder of the token. */
 async function clientInstructions(ctx: Context, url: string): Promise<readonly string[]> {
   const { readCertificate } = await import('../../manager/tls/open-tls.ts');
   const own = url.startsWith('https:') ? await readCertificate((await ctx.platform()).store) : null;

@@ -105,7 +105,7 @@ function canOfferSignIn({ io, flags }: Pick<Context, 'io' | 'flags'>, { host }: 
   return io.stdout.isTTY === true && !flags.json && !flags.quiet && (isLoopback(host) || isEveryAddress(host));
 }
 
-/** What a manager warns of when it listens at all addresses; null if it doesn't. On EC2 `manager.allow` protects it. */
+/** The warning of a manager that listens at all addresses; null if it doesn't. On EC2 `manager.allow` protects it. */
 function exposureText({ host }: ListenAddress): string | null {
   if (!isEveryAddress(host)) return null;
   return "this manager listens at all addresses of this machine: whoever reaches one may try tokens. Name one address (--listen HOST:PORT), or let the machine's firewall choose who reaches it";

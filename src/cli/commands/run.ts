@@ -16,7 +16,7 @@ import { inlineJob, openJobFile } from '../open-job-file.ts';
 import { exampleHint } from '../parse.ts';
 import { commandLineFields, parseFields } from '../verb-command.ts';
 
-/** What `run` takes: it submits, works on the job, and fetches its outputs. */
+/** The options of `run`, which submits, works on the job, and fetches its outputs. */
 const RUN = {
   jobfile: v.optional(field('[jobfile]', 'job file, YAML or JSON; or the id of a job to continue', text)),
   ...SUBMISSION_FIELDS,

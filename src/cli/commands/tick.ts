@@ -59,7 +59,7 @@ function reportProblems(ctx: Context, { troubles, missed }: TickAnswer): void {
 
 const MOVES = { open: 'opened its next step', 'retry-rest': 'sent the rest after its canaries', close: 'closed' };
 
-/** What a round did, one line each; none if there was nothing to do. */
+/** A round's actions, one line each; none if there was nothing to do. */
 async function roundLines(ctx: Context, round: TickAnswer): Promise<readonly string[]> {
   const { fired, waiting, moved, lowered, delivered } = round;
   const zone = await ctx.zone();

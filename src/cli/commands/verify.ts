@@ -87,7 +87,7 @@ function verifyPresenter(
 const noteEvidenceFile = (ctx: Context, output: unknown): void =>
   ctx.notice(`wrote ${output}; to check it on any machine: batchctl verify --check ${shellWord(String(output))}`);
 
-/** For `-o FILE` through a manager: writes the manager's bytes, completely or not at all. */
+/** For `-o FILE` through a manager: writes the manager's bytes atomically. */
 async function verifyToFile(ctx: Context, runVerb: RunVerb, { output, ...given }: RawInput): Promise<number> {
   const file = await openEvidence(resolve(ctx.io.cwd, String(output)));
   const shown = verifyPresenter(ctx);

@@ -1,7 +1,7 @@
 import { type CommandFacts, flagSpelling, type OptionFacts } from '../command-facts.ts';
 import { GLOBAL_FLAGS } from '../help.ts';
 
-/** What a word can be. `__complete` prints some kinds; the shell completes the others. */
+/** The kinds of words. `__complete` prints some kinds; the shell completes the others. */
 export type DynamicKind =
   | 'jobs'
   | 'tasks'

@@ -39,7 +39,7 @@ const TROUBLES = [
 ] as const;
 
 /**
- * What happened over time, as panels that share a time axis: tasks done; attempts that failed or were interrupted, on
+ * A job over time, as panels that share a time axis: tasks done; attempts that failed or were interrupted, on
  * their own scale, so that one failure among thousands is visible; and running attempts, below the available slots
  * (`slots` at most).
  */

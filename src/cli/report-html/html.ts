@@ -9,7 +9,7 @@ export class Html {
   }
 }
 
-/** What a template accepts: text is escaped, null and false render nothing, lists are joined. */
+/** The values of a template: text is escaped, null and false render nothing, lists are joined. */
 export type Insert = Html | string | number | null | false | readonly Insert[];
 
 /** A template whose insertions are escaped, in text and in quoted attributes, unless they are `Html` themselves. */

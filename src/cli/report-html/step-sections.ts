@@ -41,7 +41,7 @@ function commonScale(distributions: readonly Distribution[]): LogScale {
 
 interface DurationChartOptions {
   readonly id: string;
-  /** What was measured: `Durations of price`. */
+  /** The measured quantity: `Durations of price`. */
   readonly title: string;
   readonly distribution: Distribution;
   readonly scale: LogScale;

@@ -21,7 +21,7 @@ export interface ChartOptions {
   /** Unique on the page; letters, digits and dashes. */
   readonly id: string;
   readonly title: string;
-  /** What the chart says, for screen readers. */
+  /** The chart in words, for screen readers. */
   readonly text: string;
   /** Pixels. */
   readonly height: number;

@@ -186,7 +186,9 @@ class SpooledStdin {
   }
 }
 
-/** What a plan needs. Nothing is uploaded: local inputs are cut here, for the number and sizes of their parts. */
+/**
+ * The attachments of a plan. Nothing is uploaded: local inputs are cut here, for the number and sizes of their parts.
+ */
 export async function attachPlan(
   ctx: Context,
   manager: Manager,

@@ -165,7 +165,7 @@ async function callAndConfirm<Event>(
   return result;
 }
 
-/** What a lost connection means for a call. */
+/** The consequence of a lost connection for a call. */
 function retryModeOf<Result, Event>(
   verb: VerbDeclaration<Fields, Result, Event>,
   given: RawInput,

@@ -3,7 +3,7 @@ import { jitter, wait } from '../../lib/wait.ts';
 import type { ApiError, FrameEnd, ValueFrame } from '../../model/api.ts';
 import type { Context } from '../context.ts';
 
-/** What a lost connection means for a verb. */
+/** The consequence of a lost connection for a verb. */
 export type RetryMode =
   /** It only reads, or is idempotent: retried if nothing was printed yet. */
   | 'looks'
