@@ -155,7 +155,7 @@ export interface ApiOverview {
   readonly groups: readonly ListedGroup[];
   readonly queues: readonly ListedQueue[];
   readonly firings: readonly UpcomingFiring[];
-  /** What could not be read: those fields are unchanged, or empty. */
+  /** The unreadable sources: their fields are unchanged, or empty. */
   readonly troubles: readonly ApiError[];
 }
 
@@ -164,6 +164,6 @@ export interface ApiPeriods {
   readonly bands: readonly GridBand[];
   /** Older runs exist that were not looked at. */
   readonly more: boolean;
-  /** What could not be read: it is left out. */
+  /** The unreadable items, which are left out. */
   readonly troubles: readonly ApiError[];
 }

@@ -63,7 +63,7 @@ export interface BreakerTrip {
   readonly round: number;
   /** Tasks of the step that were done by then, among those that the round asked for. */
   readonly done: number;
-  /** The cause that all failures shared. A person who resumes the round knows it: it pauses the round no more. */
+  /** The cause that all failures shared. After a person resumed the round, this cause doesn't pause it again. */
   readonly alike?: string;
 }
 

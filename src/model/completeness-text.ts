@@ -68,10 +68,10 @@ export function provenText(ends: Ends): string {
   return `${outputsText(ends)}${nothing}, nothing duplicated`;
 }
 
-/** Lists of a proof name so many tasks. */
+/** The most tasks that a list of a proof names. */
 const NAMED = 1_000;
 
-/** Of a `VerifyResult`. */
+/** The text for a `VerifyResult`. */
 interface VerifiedEnds {
   readonly verdict: 'proven' | 'failed' | 'unfinished';
   readonly steps: readonly (Pick<Ends, 'failed' | 'skipped' | 'missing'> & { readonly published: number })[];
@@ -123,13 +123,13 @@ export function statusEndsText(status: Pick<JobStatus, 'state' | 'steps' | 'inco
   return isClosed(status.state) && !isComplete(ends) ? outputsText(ends, { missing: NOT_FINISHED }) : null;
 }
 
-/** Of a job that is not proven: some may run still, or run again. */
+/** The text for a job that is not proven: some tasks may still run, or run again. */
 const NOT_FINISHED = 'not finished';
 
 /** The ledger has less than the journal says: its figures would be zeros, or too low. */
 const INCOMPLETE_TEXT = 'counts are incomplete: run batchctl ledger rebuild';
 
-/** What fetched outputs lack, and which of them no later step used; null if they are all there. */
+/** The missing tasks of fetched outputs, and those that no later step used; null if all are there. */
 export function fetchedEndsText(
   { step, outputs, missing, failed, skipped, late }: FetchAnswer,
   state: JobState,

@@ -164,7 +164,10 @@ export function evaluateExpect(
   return { ok, left: left.toFixed(), right: right.toFixed(), missing: [] };
 }
 
-/** Of a control total that does not hold: `price.records == input.records does not hold: 10 and 11, a difference of -1`. */
+/**
+ * The message for a control total that does not hold: `price.records == input.records does not hold: 10 and 11, a
+ * difference of -1`.
+ */
 export function unmetText({ equation, left, right, missing = [] }: UnmetTotal): string {
   if (left === null || right === null) {
     const what = missing.length === 0 ? '' : `: nothing counted ${missing.join(', ')}`;

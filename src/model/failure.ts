@@ -36,7 +36,7 @@ const NON_INPUT_REASONS: ReadonlySet<string> = new Set(['killed', 'changed', 'mi
 /** Whether something that the task read is not what was accepted or published: a retry alone fails again. */
 export const needsRestoring = (reason: string): boolean => reason === 'changed' || reason === 'proof';
 
-/** What programs say of a network or a service that was away: that happens on any worker, with any input. */
+/** Messages of programs about an unreachable network or service, which any worker and any input may meet. */
 const NETWORK = new RegExp(
   [
     String.raw`\bE(?:SOCKET)?TIMEDOUT\b|\bECONN(?:RESET|REFUSED|ABORTED)\b|\bE(?:HOST|NET)UNREACH\b|\bEAI_AGAIN\b`,

@@ -14,7 +14,7 @@ export interface JobSpec {
   readonly input: InputSpec | null;
   readonly steps: readonly StepSpec[];
   readonly tolerate: Tolerance;
-  /** `finish`: other chains go on; `stop`: no more tasks are sent after the first failure for good. */
+  /** `finish`: other chains go on; `stop`: no tasks are sent after the first failure for good. */
   readonly onFailure: 'finish' | 'stop';
   /**
    * The share (0..1) of failed among ended tasks that pauses the job, once 20 have ended; null: none. `never` also
@@ -31,7 +31,7 @@ export interface JobSpec {
 }
 
 interface InputSpec {
-  /** What to read; empty if `--input` must give it. Several entries are several inputs. */
+  /** The inputs; empty if `--input` must name them. Several entries are several inputs. */
   readonly from: readonly string[];
   readonly split: SplitSpec;
 }
@@ -223,7 +223,7 @@ export interface JobRecord {
   readonly notifyFrom?: string | null;
   /** Inputs that were accepted incomplete (`--allow-incomplete`); absent without any. */
   readonly incomplete?: readonly IncompleteInput[];
-  /** What directories and patterns of its inputs and files passed over, in a line each; absent: nothing. */
+  /** The entries that directories and patterns of its inputs and files left out, a line each; absent: none. */
   readonly leftOut?: readonly string[];
   /** Set for a job on a sample of its parts; null or absent for a real job. */
   readonly rehearsal?: Rehearsal | null;

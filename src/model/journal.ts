@@ -20,7 +20,7 @@ export interface EntryBase {
 export type TaskSets = Readonly<Record<string, string>>;
 
 /**
- * What a retry changes for its tasks; later rounds build on it (`model/overrides.ts`). With `steps` it holds a whole
+ * The changes of a retry to its tasks; later rounds build on it (`model/overrides.ts`). With `steps` it holds a whole
  * changed job file, and replaces the changes of earlier rounds.
  */
 export interface Overrides {

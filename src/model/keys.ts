@@ -151,7 +151,7 @@ export const ledgerPrunedKey = (job: string): string => `${ledgerSumsPrefix(job)
 /** The counts that one of many workers made for all, and the claims of turns. */
 export const ledgerSharedPrefix = (job: string): string => `ledger/tasks/${job}/shared/`;
 export const LEDGER_SHARED_WORKERS = 'ledger/shared/workers/';
-/** What one worker read for all, and the claim of a turn to read it. */
+/** A reading that one worker shares with all, and the claim of a turn to read. */
 export const sharedKey = (prefix: string): string => `${prefix}counts.json`;
 export const sharedTurnKey = (prefix: string, turn: number): string => `${prefix}turn.${pad(turn, 9)}`;
 export const ledgerAttemptsPrefix = (job: string): string => `ledger/tasks/${job}/attempts/`;
@@ -170,7 +170,7 @@ export const isLedgerBulk = (key: string): boolean => /^ledger\/tasks\/[^/]+\/at
 
 export const shardOf = (n: number): number => Math.floor(n / PARTS_PER_SHARD);
 
-/** The number of shards that hold so many parts. */
+/** The number of shards for that number of parts. */
 export const shardCount = (parts: number): number => Math.ceil(parts / PARTS_PER_SHARD);
 
 interface TaskInRound {
@@ -178,7 +178,7 @@ interface TaskInRound {
   readonly round: number;
 }
 
-/* What a key names, each null for a foreign object. */
+/* The parsers of keys; each returns null for a foreign object. */
 
 /** The task of an `out/` key. */
 export const taskOfOut = (key: string): number | null => numberIn(/\/out\/(\d{9})$/, key);

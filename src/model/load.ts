@@ -28,7 +28,7 @@ export interface LoadDeadline {
   readonly measured?: number;
   /** The least time from the step's end to the job's, seconds: one task of each later step. */
   readonly after: number;
-  /** How many of these seconds are only assumed, for later steps that nobody has seen; absent: none. */
+  /** How many of these seconds are only assumed, for later steps without a measured task; absent: none. */
   readonly guessed?: number;
 }
 
@@ -124,7 +124,7 @@ function maxTasksOf({ round }: JobView, size: number | null, counts: StepCounts 
   return round > 0 ? size : Math.max(0, size - (counts?.done ?? 0) - (counts?.failed ?? 0));
 }
 
-/** What the job's deadline requires of a step; empty without a deadline. */
+/** The requirements of the job's deadline on a step; empty without a deadline. */
 function dueOf(
   view: JobView,
   index: number,

@@ -8,7 +8,7 @@ export interface DutyHealth {
   readonly running: string | null;
   /** Since when it has been failing, and why; null: it isn't. */
   readonly failing: { readonly since: string; readonly message: string } | null;
-  /** What its last run could not do while it did the rest: `schedule claims: ...`. */
+  /** The part of its last run that failed, while the rest was done: `schedule claims: ...`. */
   readonly troubles: readonly string[];
 }
 

@@ -72,7 +72,7 @@ function isOfTask(name: string, { params, input }: JobSpec, index: number): bool
   return TASK_PLACEHOLDERS.some((known) => known === name);
 }
 
-/** What a job, or a change of it, needs of its workers beyond the first version. */
+/** The requirements of a job, or of a change, on its workers beyond the first version. */
 export interface Needs {
   readonly format: JobFormat;
   /** The least version that has all rules; null: any. */

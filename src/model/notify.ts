@@ -38,7 +38,9 @@ export interface NoticeState {
   readonly sent: boolean;
 }
 
-/** What to do for a notice. `wait`: not before then, milliseconds since the epoch · `givenUp`: no more tries. */
+/**
+ * The action for a notice. `wait`: not before then, milliseconds since the epoch · `givenUp`: it is not tried again.
+ */
 export type NoticeMove =
   | { readonly move: 'none' }
   | { readonly move: 'wait'; readonly until: number }
@@ -56,7 +58,7 @@ const GIVE_UP_MS = 24 * 3_600_000;
 /** Waits are extended by up to this share, so that a receiver that comes back doesn't get everything at once. */
 const SPREAD = 0.25;
 
-/** What to do for a notice now. `spread`, 0 to 1 and the same in every process, spreads the tries of notices. */
+/** The action for a notice now. `spread`, 0 to 1 and the same in every process, spreads the tries of notices. */
 export function noticeMove({ tries, sent }: NoticeState, spread: number, now: number): NoticeMove {
   const [first] = tries;
   const last = tries.at(-1);

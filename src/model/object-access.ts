@@ -3,7 +3,7 @@ import type { Scope } from './api.ts';
 import { CODE_PREFIX, codeOf, DATA_PREFIX, INPUTS_PREFIX, JOBS_PREFIX, OPEN_PREFIX } from './keys.ts';
 
 /**
- * What callers of the manager may do with objects directly, by scope; each scope includes those before it. No caller may
+ * The direct access of the manager's callers to objects, by scope; each scope includes those before it. No caller may
  * read anything else (tokens, the manager's certificate, keepers' marks), nor write it, not even with `operate`.
  */
 export const OBJECT_ACCESS = {
@@ -35,7 +35,8 @@ function requireReadablePath(path: string, given: string): void {
 }
 
 /**
- * What a caller wants to put: raw data, or the archive with the hash in the key. Throws `usage` for an invalid key, and
+ * The object that a caller wants to put: raw data, or the archive with the hash in the key. Throws `usage` for an
+ * invalid key, and
  * for an input whose content doesn't match its name; `refused` for any other key.
  */
 export function requireWritable(key: string, sha256: string): 'data' | 'code' {

@@ -82,7 +82,7 @@ type CheckedFields = Pick<
   'attempt' | 'round' | 'number' | 'bytesOut' | 'checksum' | 'inputChecksum' | 'seconds' | 'bytesIn' | 'counters'
 >;
 
-/** What is wrong with a published output's metadata, for people; null if nothing is. `round` is the job's last. */
+/** The problem with a published output's metadata, for people; null if there is none. `round` is the job's last. */
 export function metaProblem(meta: CheckedFields, round: number): string | null {
   if (typeof meta.attempt !== 'string' || meta.attempt === '') return 'it has no attempt id';
   if (!isCount(meta.round) || meta.round > round) return `it is from round ${meta.round}, which the job never had`;
@@ -96,7 +96,7 @@ export function metaProblem(meta: CheckedFields, round: number): string | null {
   return null;
 }
 
-/** What is wrong with the files that a manifest names. Their keys are checked where they are read. */
+/** The problem with the files of a manifest; null if there is none. Their keys are checked where they are read. */
 export function manifestProblem(meta: OutputMeta, files: readonly OutputFile[]): string | null {
   let bytes = 0;
   for (const file of files) {

@@ -38,7 +38,7 @@ export interface Change {
 }
 
 /**
- * What changes for tasks that last ran with `before`: parameters, steps from the `first` one on, code. Tasks of several
+ * The changes for tasks that last ran with `before`: parameters, steps from the `first` one on, code. Tasks of several
  * rounds may have run with different values; the first difference is shown.
  */
 export function changesOf(

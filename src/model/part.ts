@@ -40,7 +40,7 @@ export interface PiecePart extends PartBase {
   /** Length of the repeated header at the start of the piece; these bytes aren't counted as the input's own here. */
   readonly header?: number;
   readonly records?: number;
-  /** As of a range. */
+  /** As in a range. */
   readonly first?: number;
   /** The bytes of the input before it, once decompressed; only where records weren't counted. */
   readonly offset?: number;
@@ -156,7 +156,7 @@ export function partSize(part: Part, inputs: readonly Pick<JobInput, 'size'>[]):
   }
 }
 
-/** Where a part lies in its input: records or lines, numbered from 1, or bytes from 0, of the decompressed input. */
+/** A part's position in its input: records or lines, numbered from 1, or bytes from 0, of the decompressed input. */
 export interface PartPlace {
   readonly unit: 'records' | 'lines' | 'bytes';
   readonly from: number;

@@ -45,7 +45,7 @@ interface GridFacts {
   readonly zone: string;
 }
 
-/** What a cell shows: the run or gap that most needs a person. */
+/** The content of a cell: the run or gap that most needs a person. */
 export interface GridCell {
   readonly state: JobState | GapState;
   /** Null for a gap: a run that is missing, or not due yet. */

@@ -125,8 +125,8 @@ function tailOf(load: Load): number {
 }
 
 /**
- * How much longer than the mean the longest of n tasks takes, for log-normal durations: most are, and it also fits a
- * few tasks that take much longer than the others. An unknown deviation is taken to be the mean.
+ * Seconds by which the longest of n durations exceeds their mean, assuming a log-normal distribution, which also fits a
+ * few tasks that take much longer than the others. An unknown deviation is assumed to equal the mean.
  */
 function spreadOf(load: Load): number {
   const each = secondsPerTask(load);
@@ -150,7 +150,7 @@ export interface GroupShare {
 /** When a job ends, in seconds from now. */
 export interface Projection {
   readonly ends: number;
-  /** The interval in which it ends in nineteen of twenty such cases; null if part of it is only assumed. */
+  /** The range of the end with 95 % probability; null if part of it is only assumed. */
   readonly within: { readonly earliest: number; readonly latest: number } | null;
 }
 
@@ -160,7 +160,7 @@ const DEVIATIONS_95 = 2;
 /**
  * When a job ends with its groups' present instances, by the same model that sizes them (`model/capacity.ts`). Null if
  * the duration of a ready task is unknown, no instance is there to run it, or no group has any of the job left. A later
- * step that nobody has seen adds nothing: the end is then the earliest that is known.
+ * step without a measured task adds nothing: the end is then the earliest known.
  */
 export function projectionOf(job: string, given: readonly GroupShare[]): Projection | null {
   const shares = given.map((share) => ({ ...share, loads: share.loads.map(withoutGuess) }));

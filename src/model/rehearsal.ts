@@ -2,7 +2,7 @@ import { formatCount } from '../lib/units.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
 import type { Faults, WorkerFaults } from '../ports/worker-faults.ts';
 
-/** What makes a job a rehearsal: the same job on a sample of its parts. Null or absent in a real one's job.json. */
+/** A rehearsal: the same job on a sample of its parts. Null or absent in a real one's job.json. */
 export interface Rehearsal {
   /** The whole input, after splitting. */
   readonly of: WholeInput;

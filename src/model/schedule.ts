@@ -11,7 +11,7 @@ export type FinishBy =
   /** `06:00`, at least this many days later. */
   | { readonly kind: 'time'; readonly time: string; readonly days: 0 | 1 };
 
-/** What a schedule fires, and when. Complete, so that firing it needs neither the job file nor its directory. */
+/** A schedule's job, and its times. Complete, so that firing it needs neither the job file nor its directory. */
 export interface ScheduleSpec {
   readonly cadence: Cadence;
   /** An IANA zone. */
@@ -125,7 +125,7 @@ export function dueFirings(schedule: Schedule, now: number): readonly Firing[] {
   return unpausedFirings(schedule, Math.max(schedule.since, now - schedule.catchUp * 1_000), now);
 }
 
-/** The next firing after an instant; null if it is paused, or fires no more. */
+/** The next firing after an instant; null if it is paused, or has ended. */
 export function nextFiring(schedule: Schedule, after: number): number | null {
   return schedule.paused === null ? (firingsAfter(schedule, after, 1)[0]?.at ?? null) : null;
 }

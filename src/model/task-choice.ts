@@ -4,7 +4,7 @@ import type { TaskSets } from './journal.ts';
 import { formatTaskSet, inRanges, type Ranges, tasksIn } from './task-set.ts';
 import { isSkipped, isSkippedItself, type JobView, skippedStep } from './view.ts';
 
-/** What a person names. */
+/** A person's choice of tasks. */
 interface TaskRequest {
   readonly tasks: readonly { readonly step: number; readonly task: number }[];
   /** The tasks of named causes, by step; null or absent: no cause is named. */

@@ -21,7 +21,7 @@ export const SUBMIT_ANSWER = v.object({
 
 export type SubmitAnswer = Value<typeof SUBMIT_ANSWER>;
 
-/** What `pause` and `cancel` answer. */
+/** The answer of `pause` and `cancel`. */
 export const STATE_CHANGE_ANSWER = v.object({ job: text, state: jobState, changed: v.boolean() });
 
 export const RESUME_ANSWER = v.object({

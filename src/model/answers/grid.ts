@@ -87,7 +87,7 @@ export const WORKER_LOGS = v.object({
 
 export type WorkerLogs = Value<typeof WORKER_LOGS>;
 
-/** What `workers drain` and `workers stop` answer. */
+/** The answer of `workers drain` and `workers stop`. */
 export const WORKER_ORDER = v.object({
   worker: text,
   order: v.picklist(['drain', 'stop']),

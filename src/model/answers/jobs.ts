@@ -77,5 +77,5 @@ export const HISTORY_LINE = v.looseObject({
   maxCost: v.optional(numberOrNull),
 });
 
-/** What every line has; the rest is its entry's. */
+/** The fields of every line, besides its entry's. */
 export type HistoryLine = Pick<Value<typeof HISTORY_LINE>, 'number' | 'when' | 'who' | 'what' | 'text'>;

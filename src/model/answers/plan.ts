@@ -43,7 +43,7 @@ export const FORECAST = v.object({
   unseen: describe(v.array(text), 'steps without earlier runs'),
 });
 
-/** What `plan` answers: what a submission would do. */
+/** The answer of `plan`: the effects of a submission. */
 export const PLAN = v.object({
   name: text,
   runKey: textOrNull,

@@ -42,7 +42,7 @@ const STEP = v.object({
   name: text,
   group: text,
   gather: flag,
-  // What a task holds of its worker: its slots, and the memory it asks for in bytes, 0 for none.
+  // A task's share of its worker: its slots, and the memory it asks for in bytes, 0 for none.
   needs: v.object({ slots: v.union([count, v.literal('all')]), memory: count }),
   tasks: count,
   done: count,
@@ -50,7 +50,7 @@ const STEP = v.object({
   skipped: count,
   retried: count,
   interrupted: count,
-  // Of the winning attempts; and between sending (or becoming due) and starting, of first attempts.
+  // Run times of the winning attempts; waits of first attempts, from sending (or becoming due) to starting.
   duration: v.nullable(DISTRIBUTION),
   wait: v.nullable(DISTRIBUTION),
   bytesIn: count,
@@ -201,7 +201,8 @@ const COMPARISON = v.object({
 });
 
 /**
- * What `report` tells of a job: the same for 10 tasks and for 1,000,000. All lists are bounded: series are binned, the rest
+ * The content of a job's report: the same for 10 tasks and for 1,000,000. All lists are bounded: series are binned, the
+ * rest
  * names the first, the worst or the largest. Durations are seconds, sizes bytes, shares 0 to 1, costs US dollars; null is
  * unknown, never 0. Counters are exact decimals as text.
  */
@@ -249,14 +250,14 @@ const REPORT = v.object({
       accepted: v.optional(v.object({ who: text, when: text, reason: text })),
     }),
   ),
-  // What people decided, newest last, at most the last 100.
+  // People's decisions, newest last, at most the last 100.
   decisions: v.array(v.object({ when: instant, who: text, what: text, text })),
   // Outputs published after a gather was opened without them; the first 100.
   late: v.array(text),
   cost: v.nullable(v.object({ usd: number, basis: text })),
 });
 
-/** What `report` answers. */
+/** The answer of `report`. */
 export const COMPARED_REPORT = v.object({ ...REPORT.entries, compared: v.nullable(COMPARISON) });
 
 /** A page of a job's attempts, in the ledger's order; instants are milliseconds since the epoch. */

@@ -39,7 +39,7 @@ export const SCHEDULE = v.object({
 
 export type ListedSchedule = Value<typeof SCHEDULE>;
 
-/** What `schedule show` answers. */
+/** The answer of `schedule show`. */
 export const SCHEDULE_DETAILS = v.object({ ...SCHEDULE.entries, recent: describe(v.array(PERIOD), 'latest first') });
 
 export type ScheduleDetails = Value<typeof SCHEDULE_DETAILS>;
@@ -55,7 +55,7 @@ export const UPCOMING_FIRING = v.object({
 
 export type UpcomingFiring = Value<typeof UPCOMING_FIRING>;
 
-/** What `schedule pause` and `schedule resume` answer. */
+/** The answer of `schedule pause` and `schedule resume`. */
 export const CHANGED_SCHEDULE = v.object({
   schedule: text,
   state: STATE,
@@ -68,7 +68,7 @@ export const REMOVED_SCHEDULE = v.object({ schedule: text, removed: describe(v.b
 
 export type RemovedSchedule = Value<typeof REMOVED_SCHEDULE>;
 
-/** What `schedule run` answers. */
+/** The answer of `schedule run`. */
 export const FIRED_PERIOD = v.object({
   job: describe(textOrNull, 'null with --dry-run, for a period that has not run'),
   runKey: text,

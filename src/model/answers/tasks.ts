@@ -6,7 +6,7 @@ import { count, describe, instantOrNull, jobState, numberOrNull, text, textOrNul
 /** Null for what did not run to its end. */
 export const exitCode = v.nullable(v.pipe(v.number(), v.integer()));
 
-/** Where a part lies in its input. */
+/** A part's position in its input. */
 const PLACE = v.nullable(
   v.object({
     unit: v.picklist(['records', 'lines', 'bytes']),

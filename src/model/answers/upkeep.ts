@@ -8,7 +8,7 @@ const resized = {
   onDemand: describe(v.nullable(count), 'number of instances on demand from now on instead of spot; null if unchanged'),
 };
 
-/** What a round came to, as `tick` answers it. */
+/** The result of a round, the answer of `tick`. */
 export const TICK_ANSWER = v.object({
   keeper: describe(text, 'the id under which it is recorded as active'),
   fired: describe(
@@ -59,7 +59,7 @@ export type CheckResult = Value<typeof CHECK_RESULT>;
 
 const JOB_PROBLEMS = v.array(v.object({ job: text, why: text }));
 
-/** What `ledger rebuild` answers. */
+/** The answer of `ledger rebuild`. */
 export const REBUILD_ANSWER = v.object({
   jobs: describe(count, 'jobs written to the ledger'),
   attempts: describe(count, 'attempts written to the ledger, known before or not'),

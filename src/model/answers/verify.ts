@@ -34,7 +34,7 @@ const changed = describe(
   'what changed from then on',
 );
 
-/** What a proof rests on. Bounded however large the job is: a root stands for a long list, and lists are cut. */
+/** The basis of a proof. Bounded however large the job is: a root stands for a long list, and lists are cut. */
 export const EVIDENCE = v.object({
   record: describe(text, 'digest of job.json without its inputs'),
   spec: describe(text, 'digest of the spec with defaults'),
@@ -107,7 +107,7 @@ export const EVIDENCE = v.object({
   }),
 });
 
-/** What `verify` found, and a proof states. */
+/** The findings of `verify`, as a proof states them. */
 export const VERIFY_RESULT = v.object({
   format: v.literal(1),
   job: text,
@@ -163,7 +163,7 @@ export const VERIFY_RESULT = v.object({
 
 const { format, runKey, verdict, steps, problems } = VERIFY_RESULT.entries;
 
-/** What `verify` answers; with `--check`, of the file's own proof, of which little may be readable. */
+/** The answer of `verify`; with `--check`, about the file's own proof, of which little may be readable. */
 export const VERIFY_ANSWER = v.object({
   ...v.partial(VERIFY_RESULT).entries,
   format,

@@ -25,7 +25,7 @@ const CREDIT_HOUR: Readonly<Record<string, number>> = { t2: 0.05, t3: 0.05, t3a:
 export const isBurstable = (type: string): boolean => Object.hasOwn(CREDIT_HOUR, familyOf(type));
 
 /**
- * What an hour of a type costs besides its price if its processors are busy all the time, US dollars: 0 for a type
+ * The cost of an hour of a type beyond its price if its processors are busy all the time, US dollars: 0 for a type
  * without CPU credits. Workers' processors are busy, and launch templates don't let EC2 slow them down.
  */
 export function creditsPerHour(type: string): number {

@@ -61,7 +61,7 @@ interface ForecastInput {
   /** The numbers of slots to compute a time for. */
   readonly slots: readonly number[];
   readonly seed: number;
-  /** How much slower tasks may have been because the machine was busy (1: not at all): it widens the error. */
+  /** How much slower tasks may have been because the machine was busy (1: no slower): it widens the error. */
   readonly slowdown?: number;
 }
 

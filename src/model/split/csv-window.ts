@@ -13,7 +13,7 @@ export interface QuoteState {
  * In CSV that `CsvFinder` accepts, a quote opens a field only after a delimiter or a line end, and closes it only before
  * one (or CR); within quotes, a quote is doubled. Both assumptions about the beginning are followed from one run of quotes
  * to the next, until one of them meets a run that can't be there. So for such CSV the answer is certain, not likely. It
- * says nothing about bytes that it was not shown: whoever relies on it must check the whole (`CutCheck`).
+ * is valid only for these bytes: callers must check the whole input (`CutCheck`).
  */
 export function findQuoteState(bytes: Buffer, { delimiter, quote }: QuotedDialect): QuoteState | null {
   // Without the bytes before it, it is unknown how many quotes a run at the beginning has.

@@ -157,7 +157,7 @@ function checkOpened(
     findings.add('opened', `the ${name} took ${due} outputs of ${before.name}, of which ${taken} exist`);
 }
 
-/** What is wrong with the decision to leave tasks out, which an `open` entry of the journal holds. Null if nothing is. */
+/** The problem with the journal's `open` entry, which decides the tasks to leave out; null if there is none. */
 function openingProblem(view: JobView, index: number, { count, leftOut }: OpenedGather): 'differs' | 'missing' | null {
   if (leftOut === '') return null;
   const decided = view.opened.get(index);

@@ -50,7 +50,7 @@ export class PartsCheck {
     else this.#addToInput(part);
   }
 
-  /** Call when no more parts come. */
+  /** Call after the last part. */
   finish(): void {
     const { parts, inputs } = this.#record;
     if (this.#next < parts) this.#reportMissing(this.#next, parts);

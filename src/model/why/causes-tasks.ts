@@ -16,7 +16,7 @@ import {
   type WorkerSnapshot,
 } from './snapshot.ts';
 
-/** What keeps some or all tasks from ending: lost messages, limits, delays. */
+/** The causes that keep some or all tasks from ending: lost messages, limits, delays. */
 export function taskCauses(seen: Snapshot): readonly Cause[] {
   if (!shouldRun(seen)) return [];
   return [

@@ -42,7 +42,7 @@ export interface Snapshot {
   readonly untold?: JobStatus['untold'];
   /** The credentials of the machine that runs `why`; null if it uses none. */
   readonly credentials: CredentialsFacts | null;
-  /** What could not be read. */
+  /** The readings that failed. */
   readonly troubles: readonly Trouble[];
 }
 
@@ -53,7 +53,7 @@ export interface StepSnapshot extends Omit<StepStanding, 'undecided'> {
   /** For a step with a barrier: whether it may begin. False for all others. */
   readonly opened: boolean;
   readonly undecided: number;
-  /** Of the undecided: tasks often interrupted by spot that another group has taken over. Absent: none. */
+  /** Undecided tasks that another group has taken over after frequent spot interruptions. Absent: none. */
   readonly handedOver?: { readonly group: string; readonly tasks: number };
   /** The first few undecided tasks. */
   readonly some: readonly number[];
@@ -131,7 +131,7 @@ export interface FailureSnapshot {
   readonly count: number;
   /** An example task: `price/17`. */
   readonly example: string;
-  /** What helps where a retry alone does not; null: a retry. */
+  /** The fix where a retry alone does not help; null: a retry. */
   readonly fix: string | null;
 }
 
