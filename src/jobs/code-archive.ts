@@ -135,7 +135,7 @@ interface MatchedEntry {
   readonly isLink: boolean;
 }
 
-/** What a pattern matches, sorted: links, which are not followed, and anything else but directories. */
+/** The matches of a pattern, sorted: links, which are not followed, and anything else but directories. */
 async function matchEntries(directory: string, pattern: string): Promise<readonly MatchedEntry[]> {
   const links = new Set<string>();
   const asName = (path: string): string => relative(directory, resolve(directory, path)).split(sep).join('/');
@@ -186,7 +186,7 @@ function requireFile(directory: string, name: string): void {
   });
 }
 
-/** What is there instead of a file; null if it is one. */
+/** The kind of thing that is not a file; null if it is one. */
 function kindAt(path: string): string | null {
   try {
     return kindOf(statSync(path));

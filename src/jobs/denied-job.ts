@@ -21,7 +21,7 @@ interface DeniedMark {
   readonly detail: string;
 }
 
-/** What the journal says about such a job; `unsaid`: nothing. A worker drops or returns its messages accordingly. */
+/** The journal's decision about such a job; `unsaid`: none. A worker drops or returns its messages accordingly. */
 export type KnownState = 'paused' | 'cancelled' | 'gone' | 'unsaid';
 
 /** After one of these entries, a job is known to run, whatever its job.json says. */

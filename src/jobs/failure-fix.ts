@@ -13,7 +13,7 @@ export interface FixableFailure {
 }
 
 /**
- * What to do about tasks that a retry alone can't help, because something that they read is not what it was: as `why`
+ * The fix for tasks that a retry alone can't help, because something that they read is not what it was: as `why`
  * writes a fix. Null for every other failure.
  */
 export function failureFix(view: JobView, { cause, reason, input }: FixableFailure): string | null {

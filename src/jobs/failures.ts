@@ -57,7 +57,8 @@ interface TaskFailure extends Failure {
 const IN_FLIGHT = 32;
 
 /**
- * What the ledger, or else the store, knows of each of a step's failed tasks, ascending. The ledger's pages and the set
+ * The records in the ledger, or else the store, of each failed task of a step, ascending. The ledger's pages and the
+ * set
  * are read in parallel. An object is read only if the ledger has nothing for that task's round, or if `lookUp` asks for
  * facts that only the object has.
  */
@@ -133,7 +134,7 @@ export interface Cause {
   readonly last: number | null;
   /** Number of workers; counted up to 1,000. */
   readonly workers: number;
-  /** Of the counting tasks that were looked up, those that used up their attempts on at least two workers. */
+  /** The number of counting tasks, of those looked up, that used up their attempts on at least two workers. */
   readonly badInput: number;
   /** The lowest task; those that count come first. */
   readonly example: { readonly task: number; readonly error: string | null; readonly worker: string | null };

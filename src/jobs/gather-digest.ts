@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** What a gather reads, as one checksum: over those of its outputs in task order, each with a newline. */
+/** The input of a gather as one checksum: over those of its outputs in task order, each with a newline. */
 export class GatherDigest {
   readonly #hash = createHash('sha256');
 

@@ -31,9 +31,9 @@ export interface KeeperMark {
   readonly short?: Readonly<Record<string, StoredSighting>>;
   /** Jobs that are projected past their deadline, each since when. */
   readonly late?: Readonly<Record<string, StoredSighting>>;
-  /** What workers had done when metrics were last published, to compute how many tasks ended since. */
+  /** The workers' counts when metrics were last published, from which the tasks ended since then are computed. */
   readonly tallies?: WorkerTallies | null;
-  /** What each schedule's latest firing left out of its inputs, as a text without its period; absent: nothing. */
+  /** The inputs that each schedule's latest firing left out, as a text without its period; absent: none. */
   readonly leftOut?: Readonly<Record<string, string>>;
   /** Problems already reported, each with the time: repeated after an hour. */
   readonly told: Readonly<Record<string, string>>;
@@ -196,7 +196,7 @@ export class Troubles {
 
 export const troubleText = (about: string, error: unknown): string => `${about}: ${messageOf(error)}`.slice(0, 500);
 
-/** What a watcher saw, and since when (monotonic milliseconds). */
+/** A watcher's observation, and its time (monotonic milliseconds). */
 export interface Sighting {
   readonly is: string;
   readonly since: number;

@@ -81,7 +81,7 @@ function comesAfter(log: StoredLog, place: LogPlace | undefined): boolean {
   return log.modified > place.modified || (log.modified === place.modified && log.attempt > place.attempt);
 }
 
-/** What an attempt has written since the last look. */
+/** The new bytes of an attempt's log. */
 interface LogPiece {
   readonly attempt: string;
   readonly bytes: Uint8Array;
@@ -127,13 +127,13 @@ export async function* followLog(
   }
 }
 
-/** What a task has written since the last look. */
+/** The new bytes of a task's log. */
 export interface JobLogPiece extends LogPiece {
   readonly step: string;
   readonly task: number;
 }
 
-/** Logs read at a time; at most so many are in memory. */
+/** The number of logs read at a time, and thus in memory. */
 const READ_AT_ONCE = 8;
 /** Up to this many tasks, all logs of a job are checked each time; above, only those of running tasks. */
 const MOST_LISTED = 10_000;
@@ -164,7 +164,7 @@ export async function* followJobLogs(
     const state = stateOf(view);
     // Read the state before the logs: the last write to a log precedes the decision.
     const running = await runningTasks(platform, job);
-    // What a task wrote last is there once it no longer runs.
+    // A task's last bytes are stored once it no longer runs.
     const logs = logsOf(platform, view, new Map([...before, ...running]));
     before = running;
     const skips = (log: Log): boolean => first && !running.has(nameOf(log));

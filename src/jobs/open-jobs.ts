@@ -78,7 +78,7 @@ async function openMarks(store: ObjectStore): Promise<ReadonlyMap<string, readon
 type ReadInput = Pick<JobInput, 'source' | 'checksum'>;
 
 /**
- * What a job reads; null for the record of a job that this version can't read. Its inputs are looked up all the same, so
+ * A job's inputs; `record` is null for a job that this version can't read. Its inputs are looked up all the same, so
  * that it protects them and blocks nothing else. Throws `newer` if they are not listed as this version knows; a job.json
  * that is no JSON is no job that any version runs.
  */

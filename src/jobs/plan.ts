@@ -44,7 +44,7 @@ export const TASK_REQUESTS = { gets: 1, puts: 3, queue: 2 } as const;
 /** Further requests per job: code, open mark, job.json, run key, journal, proof, and looks at them. */
 const JOB_REQUESTS = { gets: 10, puts: 10 } as const;
 
-/** What the prepared submission would do. Writes nothing, and closes its inputs. */
+/** The plan of the prepared submission. Writes nothing, and closes its inputs. */
 export async function planOf(platform: Platform, prepared: Prepared, options: PlanOptions): Promise<Plan> {
   const standing = await standingRun(platform, prepared);
   const { slots, load, signal } = options;

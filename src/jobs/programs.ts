@@ -106,7 +106,7 @@ function interpreterOf(path: string): string | null {
   return second === '' || /^-|=/.test(second) ? null : second;
 }
 
-/** What execvp uses when no PATH is set. */
+/** The search path of execvp when no PATH is set. */
 const DEFAULT_PATH = '/usr/bin:/bin';
 const CACHED_LOOKUPS = 256;
 

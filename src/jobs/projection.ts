@@ -13,17 +13,17 @@ export interface ProjectedStatus {
   /** Seconds until its end. */
   readonly eta: number;
   readonly projected: string;
-  /** It ends in this range in nineteen of twenty such cases; null while part of it is only assumed. */
+  /** The range of the end with 95 % probability; null while part of it is only assumed. */
   readonly projectedEarliest: string | null;
   readonly projectedLatest: string | null;
 }
 
-/** The number of outputs per step used to estimate the spread of durations: constant at any size (law 11). */
+/** Outputs per step that are read to estimate the spread of durations, for a job of any size (law 11). */
 const SAMPLE = 16;
-/** They are read again after this, milliseconds. */
+/** The age at which all facts but counters are read again, milliseconds. */
 const EVERY_MS = 60_000;
 
-/** Projects jobs with a deadline, once or repeatedly: everything except counters is read once a minute. */
+/** Projects jobs with a deadline, once or repeatedly. */
 export class ProjectionWatch {
   readonly #platform: Platform;
   #known: Known | null = null;
@@ -81,7 +81,7 @@ export class ProjectionWatch {
     ]);
     const here = workers.filter((worker) => worker.group.split(',').includes(group));
     const slots = here.length === 0 ? 1 : Math.min(...here.map((worker) => worker.slots));
-    // Expressed in workers of equal slots.
+    // In workers of equal slots.
     const current = sum(here.map((worker) => worker.slots)) / slots;
     return {
       loads: [...mine, ...others],
@@ -91,7 +91,8 @@ export class ProjectionWatch {
   }
 
   /**
-   * Other messages in the group's queue. They take turns with the job, and presumably take as long; none if the queue
+   * Other messages in the group's queue, which take turns with the job and are assumed to take as long. None if the
+   * queue
    * can't be read.
    */
   async #othersIn(group: string, mine: readonly StepLoad[]): Promise<readonly StepLoad[]> {

@@ -41,7 +41,7 @@ interface SendOptions {
   readonly passed: (point: NotifyPoint) => void;
 }
 
-/** What the store knows of all notices below a prefix, by `<event>/<receiver>`. One listing. */
+/** The records of all notices below a prefix, by `<event>/<receiver>`. One listing. */
 export async function listNotices(
   { store }: Pick<Platform, 'store'>,
   prefix: string,

@@ -38,7 +38,7 @@ export interface TickResult extends WatchRoundResult {
   readonly fired: readonly FireResult[];
   /** Each reported once. */
   readonly missed: readonly MissedFiring[];
-  /** What the inputs of firings left out, if it is not what the schedule's firing before left out. */
+  /** The inputs that firings left out, if they differ from those of the schedule's firing before. */
   readonly leftOut: readonly LeftOutOfFiring[];
   readonly lowered: readonly GroupLowering[];
   /** The results of deliveries, in words. */
@@ -128,7 +128,7 @@ export class KeeperDuties {
   /** Due periods that have run, by schedule: they need not be checked again. */
   readonly #ran = new Map<string, ReadonlySet<string>>();
   #short: ReturnType<typeof fromStoredSightings>;
-  /** What each schedule's latest firing left out, without its period. */
+  /** The inputs that each schedule's latest firing left out, without its period. */
   #leftOut: ReadonlyMap<string, string>;
   /** When firings were last checked, milliseconds since the epoch; null: never. */
   #missedUntil: number | null;
@@ -223,7 +223,8 @@ export class KeeperDuties {
   }
 
   /**
-   * What these firings left out, where a schedule's firing before it left out nothing or something else: cron mails what a
+   * The inputs that these firings left out, where the schedule's firing before left out none or others: cron mails what
+   * a
    * round prints, and the same dot file each night needs no person.
    */
   newsOfLeftOut(schedules: readonly Schedule[], fired: readonly FireResult[]): readonly LeftOutOfFiring[] {

@@ -54,7 +54,7 @@ async function readMeta(store: ObjectStore, job: string, step: string, task: num
   return brief.manifest === true ? ((await readOutput(store, job, step, task))?.meta ?? null) : brief;
 }
 
-/** What `input.<name>` means in an equation. */
+/** The value of `input.<name>` in an equation. */
 function inputTotals(record: JobRecord): Readonly<Record<string, string>> {
   const bytes = record.inputs.reduce((sum, input) => sum + input.size, 0);
   // A rehearsal's equations apply to its sample.

@@ -83,7 +83,7 @@ export async function resume(
   return { view: found.view, changed: appended, changes, sent };
 }
 
-/** Seconds within which a worker with a result in hand puts it again (`Retrier`), and a bit. */
+/** The longest that a worker retries to publish a result (`Retrier`), with a margin, in seconds. */
 const HELD_SECONDS = 20;
 
 /** The tasks that workers run: the results of some were refused. Sent at once, they would be computed again elsewhere. */
@@ -110,7 +110,7 @@ function requireCorrectable(view: JobView): void {
   );
 }
 
-/** What `resume` with a corrected job file would change. Throws as it does. */
+/** The changes that `resume` would make with a corrected job file. Throws as it does. */
 export async function previewCorrection(
   platform: Platform,
   seen: JobView,

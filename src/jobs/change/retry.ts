@@ -38,7 +38,7 @@ interface RetryResult {
   /** The new round; null if there was nothing to retry, and in a dry run. */
   readonly round: number | null;
   readonly choice: RetryChoice;
-  /** What changes for the tasks since they last ran. */
+  /** The changes to the tasks since they last ran. */
   readonly changes: readonly Change[];
   /** Messages sent; none for a paused job, whose `resume` sends them. */
   readonly sent: number;

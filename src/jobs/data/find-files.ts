@@ -253,7 +253,7 @@ interface Matches {
   readonly links: readonly string[];
   /** Directories with the usual name of a store, which are not searched. */
   readonly ownDirectories: readonly string[];
-  /** What is neither a file, a directory nor a link. */
+  /** Entries that are neither files, directories nor links. */
   readonly specials: ReadonlySet<string>;
   readonly brokenLinks: ReadonlyMap<string, unknown>;
   readonly readErrors: readonly Trouble[];

@@ -16,7 +16,7 @@ import { isDeliverableHere, openPlace } from './deliver.ts';
 
 /** Files compared at a time. */
 const IN_FLIGHT = 16;
-/** What a marker contains. */
+/** The content of a marker. */
 const EMPTY = { size: 0, checksum: bytesChecksum(new Uint8Array()) };
 
 export interface DeliveryChanges {
@@ -28,7 +28,7 @@ export interface DeliveryChanges {
 }
 
 /**
- * What has changed at a job's place since its outputs were delivered there; null if nothing has, if it was not
+ * The changes at a job's place since its outputs were delivered there; null if there are none, if it was not
  * delivered, or if the place is on another machine. Compares the place, and what its manifest says of it, with the job's
  * own outputs: sizes and checksums. Reads nothing of a bucket. Throws as `verifiedOutput` does.
  */

@@ -152,7 +152,7 @@ export class BucketPlace implements Place {
     return (await put).created;
   }
 
-  /** False if an object with that key exists, whoever put it. */
+  /** False if an object with that key exists. */
   async #put(key: string, task: number, file: PutFile, signal: AbortSignal): Promise<boolean> {
     const metadata = dataMetadata(file.checksum);
     const as = { size: file.size, checksum: file.checksum, metadata, signal, ifAbsent: true };

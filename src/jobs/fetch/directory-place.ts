@@ -54,7 +54,7 @@ import {
 } from './verified.ts';
 
 /**
- * A directory of this machine, created if needed. Files appear whole or not at all.
+ * A directory of this machine, created if needed. Files appear only when complete.
  *
  * A delivery is a folder, `_delivery/<generation>`. It appears whole, by a rename that fails if it exists. The delivery
  * renames everything that it writes out of this folder, and everything that it removes into it. Renaming the folder

@@ -24,11 +24,11 @@ export function inputPathFinder(store: ObjectStore, view: JobView, step: number)
   return takesFiles(steps, start) ? explodedNameFinder(store, view, start) : splitPathFinder(store, view);
 }
 
-/** What a task's chain began with. */
+/** The original input of a task's chain. */
 export interface Origin {
   /** The name of the input, as it was given, or of the file that an `explode` made. */
   readonly input: string | null;
-  /** Where the part lies in that input. */
+  /** The part's position in that input. */
   readonly place: PartPlace | null;
 }
 

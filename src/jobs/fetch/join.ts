@@ -222,7 +222,8 @@ interface Recipe {
 }
 
 /**
- * What is joined: the outputs' checksums and the line ends between them. Reads only the outputs' ends, because S3 must
+ * The facts of a join: the outputs' checksums and the line ends between them. Reads only the outputs' ends, because S3
+ * must
  * know the size in advance.
  */
 async function recipeOf(joining: JoinOptions): Promise<Recipe> {

@@ -8,7 +8,7 @@ import { type OutputSource, verifiedOutput } from './verified.ts';
 /** How many bytes of an output's beginning or end show whether it is text, and which line ends it has. */
 export const PROBE_BYTES = 4_096;
 
-/** A guess is made from so many outputs, those that are not empty: the first ones in task order. */
+/** The number of outputs that a guess is made from: the first in task order that are not empty. */
 const SAMPLE = 16;
 
 export const LF = 10;
@@ -56,7 +56,7 @@ export class LineEnds {
     return this.#joined.join !== 'bytes';
   }
 
-  /** What to add after an output that ends with `tail`, as another follows. Throws `JoinError`. */
+  /** The bytes to add after an output that ends with `tail`, as another follows. Throws `JoinError`. */
   async after(tail: Uint8Array, task: number): Promise<Uint8Array> {
     const { join } = this.#joined;
     const last = tail.at(-1);

@@ -26,7 +26,7 @@ const OF_INPUT = /\{(path|dir|input|stem)\}/;
 /** Those that differ for every task. */
 const OF_TASK = /\{(task|index)\}/;
 
-/** What names a step's outputs if no pattern was given. */
+/** The default source of the names of a step's outputs. */
 function defaultPattern({ input }: Pick<JobSpec, 'input'>, { gathered, first }: Kind): string {
   if (gathered) return '{step}';
   return first && input?.split.by === 'file' ? '{path}' : '{task}';

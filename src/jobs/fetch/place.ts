@@ -91,7 +91,7 @@ export interface Claim {
   readonly bytes: Uint8Array;
 }
 
-/** What to put: the key of the published file in the store, and its size. */
+/** The file to put: the key of the published file in the store, and its size. */
 export type PutFile = Pick<OutputFile, 'key' | 'size' | 'checksum'>;
 
 /**

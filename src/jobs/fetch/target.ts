@@ -25,7 +25,7 @@ export type FetchTarget =
   | { readonly kind: 'bucket'; readonly bucket: string; readonly prefix: string; readonly text: string }
   /** Joined in task order into one object. */
   | { readonly kind: 'object'; readonly bucket: string; readonly key: string; readonly text: string }
-  /** Joined in task order; appears whole or not at all. */
+  /** Joined in task order; appears only when complete. */
   | { readonly kind: 'file'; readonly path: string; readonly text: string }
   /** Joined in task order and streamed; `write` resolves when it can take more. */
   | { readonly kind: 'stream'; readonly write: (bytes: Uint8Array) => Promise<void>; readonly text: string };
@@ -126,7 +126,7 @@ function lstatIfReadable(path: string): Stats | null {
 }
 
 /**
- * What is at a path that is to be written. Throws `usage` if the path, or the directory to create it in, can't be
+ * The kind of entry at a path to write. Throws `usage` if the path, or the directory to create it in, can't be
  * written. It only looks: the file system may still refuse the write.
  */
 function requireWritable(path: string, text: string): Stats | null {

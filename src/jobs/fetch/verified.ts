@@ -19,7 +19,7 @@ export interface OutputSource {
   readonly store: ObjectStore;
   readonly job: string;
   readonly step: string;
-  /** What the job reads; outputs never replace it. */
+  /** The job's inputs, which outputs never replace. */
   readonly inputs?: OwnInputs;
 }
 

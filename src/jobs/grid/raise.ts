@@ -65,7 +65,7 @@ export interface RaiseOptions {
   readonly fresh: boolean;
   /** True: these are all running jobs. Else the others are read: a queue's count doesn't say whose tasks it has. */
   readonly all?: boolean;
-  /** Of the sent tasks, those that are retried, by step index. */
+  /** The number of sent tasks that are retries, by step index. */
   readonly again?: ReadonlyMap<number, number>;
 }
 
@@ -205,7 +205,7 @@ const EVERY_MS = 60_000;
 export class Raiser {
   readonly #platform: Platform;
   #at = Number.NEGATIVE_INFINITY;
-  /** What was reported already: late jobs, and groups held back by a cost limit. */
+  /** Reports already made: late jobs, and groups held back by a cost limit. */
   readonly #reported = new Set<string>();
 
   constructor(platform: Platform) {

@@ -272,7 +272,7 @@ type EventId = Pick<NewsEvent, 'id'>;
 
 type ReceiverId = Pick<NoticeReceiver, 'id'>;
 
-/** What one process knows of notices (pairs of event and receiver). The store records what was sent. */
+/** One process's knowledge of notices (pairs of event and receiver). The store records the sent ones. */
 class NoticeMemory {
   readonly #done = new Set<string>();
   /** Milliseconds since the epoch, as for all times here. */

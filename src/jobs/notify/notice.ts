@@ -8,7 +8,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { firingReceivers, isExecReceiver, resolveExec, shownReceiver } from '../receivers.ts';
 import { statusOf } from '../status.ts';
 
-/** What receivers get, as JSON (docs/notify.md). */
+/** The JSON that receivers get (docs/notify.md). */
 export interface NoticeBody extends Omit<NewsEvent, 'kind'> {
   readonly format: 1;
   readonly event: Notice['event'];
@@ -30,7 +30,7 @@ export async function jobNotice(platform: Platform, view: JobView, event: NewsEv
   return noticeOf(platform, event, { job, name: spec.name, runKey, period, schedule: null, status });
 }
 
-/** Of an event that is of no job: a firing's, or with nulls a group's. */
+/** The event of a firing, or with nulls of a group: it has no job. */
 export function firingNotice(
   platform: Platform,
   event: NewsEvent,

@@ -40,7 +40,7 @@ import { readToken } from '../tokens.ts';
 /** A worker not heard of for longer than this is dead. */
 const HEARD_MS = 24 * 3_600_000;
 
-/** What is left over of jobs. */
+/** The leftovers of jobs. */
 export interface LeftoverChoice {
   /** Below `jobs/`, but never committed. */
   readonly uncommitted: readonly string[];

@@ -10,7 +10,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { readView } from '../journal.ts';
 import { readOutput } from '../output.ts';
 
-/** Of a step with more tasks than this, only this many are read, spread over all of them. */
+/** The most tasks of a step that are read, spread over all of them. */
 const MAX_TASKS_READ = 600;
 /** Attempts of a task that a page should include: those that failed before it was done. */
 const PAGE = 8;

@@ -45,7 +45,7 @@ export class StackRelease {
   }
 
   /**
-   * What new instances should run: this program, unless a person rolled back exactly this one; then the release that
+   * The release for new instances: this program, unless a person rolled back exactly this one; then the release that
    * they rolled back to (`anew`: this program nevertheless). Throws `config` if the program isn't built, or a file is
    * missing.
    */
@@ -54,7 +54,7 @@ export class StackRelease {
     return this.bootChoiceOf(!anew && current?.tookBack === bundle.sha256 ? current : bundle);
   }
 
-  /** What new instances currently run; before the first release, what they should run. */
+  /** The release that new instances currently run; before the first release, the one that they should run. */
   async inForce(): Promise<BootChoice> {
     const current = await this.current();
     return current === null ? this.wanted() : this.bootChoiceOf(current);
@@ -157,7 +157,9 @@ export class StackRelease {
     return current === null ? null : this.#liftHolds(current, true);
   }
 
-  /** Removes what was put below `releases/`; `make` puts it again. An existing bucket may have other files there. */
+  /**
+   * Removes the objects below `releases/`; `make` uploads them again. An existing bucket may have other files there.
+   */
   async remove(): Promise<void> {
     const { store } = this.#o;
     const keys: string[] = [];
@@ -335,7 +337,7 @@ function readFile(where: string, path: string): Uint8Array {
 
 /** The built program as workers unpack it: needs Node, but no packages or native modules. */
 export interface Bundle {
-  /** Of the archive before compression, so that all builds of the same files agree. */
+  /** The hash of the archive before compression, so that all builds of the same files agree. */
   readonly sha256: string;
   readonly gzip: Uint8Array;
   readonly version: string;

@@ -37,7 +37,7 @@ export async function findRanPeriods(
 
 type FireOptions = Pick<SubmitOptions, 'mode' | 'signal' | 'passed' | 'onProgress'>;
 
-/** Submits the job of one period. Because of its run key there is only one, whoever fires it, and however often. */
+/** Submits the job of one period. Because of its run key there is only one, even if several processes fire it. */
 export async function fire(
   platform: Platform,
   schedule: Schedule,
@@ -91,7 +91,7 @@ export function requestOf(
   };
 }
 
-/** The program in the store. The submission puts it again, because prune keeps what was put recently. */
+/** The program in the store. Uploaded again, because prune keeps recent uploads. */
 async function readCode(store: Pick<ObjectStore, 'read'>, { name, job }: Schedule): Promise<CodeArchive | null> {
   if (job.code === null) return null;
   const gzip = await store.read(codeKey(job.code));

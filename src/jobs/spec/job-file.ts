@@ -97,7 +97,9 @@ function readJobFile(path: string): Uint8Array {
   throw new BatchctlError('jobFile', message, { hint: 'move long lists into an input, split by list' });
 }
 
-/** What exceeds a job's limits, or null. Stops at the first excess, because an alias may expand to very much. */
+/**
+ * The first excess over a job's limits, or null. Stops at the first excess, because an alias may expand to very much.
+ */
 function excessOf(job: unknown): Problem | null {
   for (const field of ['steps', 'notify'] as const) {
     const { length } = itemsOf(looseMap(job)?.[field]);

@@ -324,7 +324,10 @@ function matchesNothing(name: string, hint: string): BatchctlError {
   return new BatchctlError('notFound', `the input ${name} matches nothing`, { hint });
 }
 
-/** What a remote caller put for a path, pattern or directory of its machine. Throws `usage` if there is nothing. */
+/**
+ * The objects that a remote caller put for a path, pattern or directory of its machine. Throws `usage` if there is
+ * nothing.
+ */
 function attachedFor(name: string, attached: readonly AttachedInput[]): readonly AttachedInput[] {
   const found = attached.filter(({ asked }) => asked === name);
   if (found.length > 0) return found;

@@ -42,7 +42,10 @@ export interface Prepared {
   readonly digest: string;
   /** Where the outputs will be delivered, with `{job}` not filled in; null: nowhere. */
   readonly deliverPlace: string | null;
-  /** What the inputs' directories and patterns leave out, in a line each; without `request.attachments.leftOut`. */
+  /**
+   * The entries that the inputs' directories and patterns leave out, a line each; without
+   * `request.attachments.leftOut`.
+   */
   readonly leftOut?: readonly string[];
   /** Steps of other jobs that are read although tasks of them have no output. */
   readonly incomplete?: readonly IncompleteInput[];

@@ -11,7 +11,7 @@ import { requireView } from '../journal.ts';
 import { existingRun } from '../run-keys.ts';
 import type { Prepared } from './prepared.ts';
 
-/** What makes a submission the same job as another: everything that its outputs depend on, and where they go. */
+/** The facts by which two submissions are the same job: all that its outputs depend on, and their destination. */
 export interface JobFacts {
   readonly spec: JobSpec;
   /** The hash of the job's files. */

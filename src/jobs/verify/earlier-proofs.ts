@@ -14,7 +14,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { TotalsSum } from '../totals.ts';
 import type { Decision, KeptProof } from './proof.ts';
 
-/** What a verification found, as far as a proof states it. */
+/** The findings of a verification that a proof states. */
 export interface CurrentFacts {
   readonly evidence: Evidence;
   readonly deep: boolean;
@@ -228,7 +228,10 @@ function publishedThen({ record }: JobView, evidence: Evidence): readonly (Range
 
 const firstOf = (count: number): Ranges => (count === 0 ? [] : [[0, count - 1]]);
 
-/** What job.json holds, and what every verification records: only a deep one reads inputs without a checksum. */
+/**
+ * The content of job.json, and the facts that every verification records: only a deep one reads inputs without a
+ * checksum.
+ */
 function acceptedOf({ record, spec, code, submitted, inputs }: Evidence, deep: boolean) {
   const { root, listed, ...counts } = inputs;
   return {

@@ -197,7 +197,7 @@ export class EvidenceSum {
     this.#step = null;
   }
 
-  /** A file that a step took for a task; steps follow one another. */
+  /** The file assigned to a task of the step after an `explode`; steps follow one another. */
   file({ step, n }: FileLine, text: string): void {
     if (this.#exploded?.step !== step) this.endFiles();
     this.#exploded ??= { step, root: new RootDigest(`files of ${step}`, this.#onShard) };

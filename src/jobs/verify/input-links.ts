@@ -9,7 +9,7 @@ import { GatherDigest } from '../gather-digest.ts';
 export interface OtherInput {
   readonly index: number;
   readonly task: number;
-  /** What the task reads, for people: `price/2`. */
+  /** The task's input, for people: `price/2`. */
   readonly input: string;
   /** The checksum that its worker recorded, and the one that the input has now, or the beginning of one. */
   readonly recorded: string;

@@ -15,7 +15,7 @@ import { checkProofs, type Decision, proofNumber, readDecisions, readProofs } fr
 /** Checksums of what a prune keeps, by key below the job's prefix; `journal` covers all entries before the prune. */
 export type Remains = Readonly<Record<string, string>>;
 
-/** What a prune is about to keep of a job; its `prune` entry records all of it. */
+/** The objects of a job that a prune is about to keep; its `prune` entry records all of them. */
 export async function remainsOf(store: ObjectStore, view: JobView): Promise<Remains> {
   const { job, spec } = view.record;
   const keys = [jobKey(job)];

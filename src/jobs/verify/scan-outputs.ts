@@ -34,7 +34,7 @@ interface ListedOutput {
 interface OutputCheck {
   readonly task: number;
   readonly meta: OutputMeta | null;
-  /** What is wrong with it; null: nothing. */
+  /** The problem with it; null: none. */
   readonly problem: string | null;
 }
 
@@ -188,7 +188,7 @@ export interface StepScan {
   readonly facts: StepFacts;
   /** Totals of the outputs that count, without those that a gather left out. */
   readonly totals: StepTotals;
-  /** Of these, the outputs without a byte. */
+  /** The number of these outputs without a byte. */
   readonly empty: number;
 }
 
@@ -239,7 +239,7 @@ export async function scanStep(
   return { facts: { size: published.size, published, failed: rest.failed, opened }, totals, empty };
 }
 
-/** What is wrong with an output of a part whose cuts were assumed; null if its worker checked them. */
+/** The problem with an output of a part whose cuts were assumed; null if its worker checked them. */
 function cutProblem({ cuts }: VerifyContext, index: number, task: number, meta: OutputMeta): string | null {
   if (index > 0 || cuts?.assumed.has(task) !== true || meta.wholeRecords === true) return null;
   return 'its worker did not check that its part of the CSV holds whole records';

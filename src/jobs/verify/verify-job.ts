@@ -261,7 +261,7 @@ export async function checkCuts(ctx: VerifyContext): Promise<void> {
   for (const n of cuts.assumed) if (!cuts.checked.has(n) && open.size <= READ) open.add(n);
   if (open.size === 0) return;
   let read = 0;
-  // What is wrong with the parts themselves is reported already.
+  // Problems of the parts themselves are reported already.
   for await (const part of readParts({ ...ctx, findings: new Findings() })) {
     if (part.kind !== 'range' || !open.has(part.n)) continue;
     if (read === READ) {

@@ -129,7 +129,7 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
   return after;
 }
 
-/** Of the done tasks, those since a person last resumed after a pause by this guard. */
+/** The tasks done since a person last resumed after a pause by this guard. */
 const succeededSince = ({ tripped }: JobView, step: string, round: number, done: number): number =>
   Math.max(0, done - breakerStateOf(tripped, step, round).done);
 

@@ -24,7 +24,7 @@ import { expectationsOf, isUnmet, recordExactCounts } from '../totals.ts';
 export interface Look {
   readonly view: JobView;
   readonly standing: JobStanding;
-  /** What this look did, in order. */
+  /** The actions of this look, in order. */
   readonly did: readonly NextMove['move'][];
 }
 

@@ -208,7 +208,7 @@ export class ServiceQuery {
   }
 }
 
-/** What an error says about a service. An error without a kind is a bug, and is rethrown. */
+/** The trouble of a service that an error shows. An error without a kind is a bug, and is rethrown. */
 export function troubleOf(error: unknown, service: Trouble['service'], group: string | null): Trouble {
   if (!isBatchctlError(error)) throw error;
   const { kind, message, hint = null, denied = null } = error;

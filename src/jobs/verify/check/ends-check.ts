@@ -14,7 +14,7 @@ import { type StepTotals, TotalsSum } from '../../totals.ts';
 import { type InputLinks, otherInputText } from '../input-links.ts';
 import type { Say } from './record-check.ts';
 
-/** What the checks of all steps share. */
+/** The shared context of the checks of all steps. */
 export interface EndsContext {
   /** With the number of tasks of each step. */
   readonly view: JobView;

@@ -1,5 +1,5 @@
 /**
- * What an evidence file states twice, or what follows from other lines of it, by the code of the finding. Each row is also
+ * The statements of an evidence file that follow from its other lines, by the code of the finding. Each row is also
  * in docs/proof.md. Digests that were computed again over changed lines don't hide such a contradiction.
  */
 export const RULES = {
