@@ -196,7 +196,7 @@ export function configProblems(found: FoundFile, problems: readonly Problem[]): 
   return problemsError('config', found.path, problems, readYaml(found.text).locate, HINT);
 }
 
-/** V8 reports a position as an offset, or not at all. */
+/** V8 reports a position as an offset, or none. */
 function positionIn(text: string, why: string): Position {
   const offset = Number(/at position (\d+)/.exec(why)?.[1] ?? 0);
   const before = text.slice(0, offset).split('\n');

@@ -16,7 +16,7 @@ import { pathKey } from './merge.ts';
 /** A secret in the account of the person who runs the command. */
 const isReference = (what: string): boolean => what.includes(':');
 
-/** What a profile sends to an address that it names. */
+/** Data that a profile sends to an address that it names. */
 export interface Sending {
   /** A variable's name, a secret's reference, or `CREDENTIALS`: requests signed with them. */
   readonly what: string;
@@ -60,7 +60,7 @@ const shownWhat = (what: string): string => (what === CREDENTIALS ? 'requests si
 const trustCommand = ({ profile }: Config, what: string): string =>
   `batchctl config trust --profile ${profile.name}${isOurs(what) ? '' : ` --send ${shellWord(what)}`}`;
 
-/** What the profile sends to addresses that the user hasn't confirmed; nothing if the user named the file. */
+/** Data for addresses that the user hasn't confirmed; nothing if the user named the file. */
 export function unconfirmedSendings(config: Config, env: Environment): readonly Sending[] {
   const asked = config.foundBy !== 'upward' ? [] : sendingsOf(config);
   const further = asked.filter(({ what, address }) => !(isOurs(what) && isLoopbackHost(hostOf(address))));

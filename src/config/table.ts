@@ -42,7 +42,7 @@ function* fieldsBelow(schema: Field, path: string): Generator<ConfigField> {
 const purposeOf = (schema: Field): string | undefined =>
   v.getDescription(schema) ?? ('wrapped' in schema && isSchema(schema.wrapped) ? purposeOf(schema.wrapped) : undefined);
 
-/** What a schema consists of: its fields by name, `*` for the values of a map, `[]` for the items of a list. */
+/** The parts of a schema: its fields by name, `*` for the values of a map, `[]` for the items of a list. */
 function partsOf(schema: object): [name: string, part: Field][] {
   if ('wrapped' in schema && isSchema(schema.wrapped)) return partsOf(schema.wrapped);
   if ('options' in schema && Array.isArray(schema.options)) return schema.options.filter(isSchema).flatMap(partsOf);

@@ -118,7 +118,7 @@ export class Arns {
 }
 
 /**
- * Escapes text that stands for itself in an ARN or a policy's pattern (IAM: policy variables, special characters). A
+ * Escapes literal text in an ARN or a policy's pattern (IAM: policy variables, special characters). A
  * policy can't contain characters above U+00FF (IAM: PutRolePolicy): a `?` stands for each.
  */
 export const escapePattern = (text: string): string =>

@@ -15,7 +15,7 @@ export interface BucketFacts {
 }
 
 export interface BucketSetting {
-  /** What the setting lacks, for people; null if it is as it should be. */
+  /** The defect of the setting, for people; null if there is none. */
   look(): Promise<string | null>;
   apply(): Promise<void>;
   /** A command line with the effect of `apply`. */
@@ -130,7 +130,7 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
   };
 }
 
-/** What a bucket of another owner lacks. A denied read is reported, and isn't an error. */
+/** The settings that a bucket of another owner lacks. A denied read is reported, and isn't an error. */
 export async function checkSetting({ look, fix, asks }: BucketSetting): Promise<readonly MissingItem[]> {
   try {
     const what = await look();

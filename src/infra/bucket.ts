@@ -111,7 +111,7 @@ export class BucketResource implements Resource {
     });
   }
 
-  /** What the stack has here, without checking settings. `below`: the prefix of its objects. */
+  /** The stack's share of this bucket, without checking settings. `below`: the prefix of its objects. */
   async holdings(): Promise<{ readonly isOurs: boolean; readonly below: string | null }> {
     const facts = await this.#facts();
     return this.#translated('look at', 's3:ListBucketVersions', async () => {

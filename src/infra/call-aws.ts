@@ -54,7 +54,7 @@ export const callEc2 = <T>(
   work: (...open: Awaited<ReturnType<typeof loadEc2>>) => Promise<T>,
 ): Promise<T> => callAws(place, doing, async () => work(...(await loadEc2(place))));
 
-/** What all pages of a list hold. */
+/** The items of all pages of a list. */
 export async function collectPages<Page, T>(
   pages: AsyncIterable<Page>,
   of: (page: Page) => readonly T[] | undefined,

@@ -49,7 +49,7 @@ const ENDING_MS = 600_000;
 /** How long deleted resources may still be listed, milliseconds. */
 const SETTLING_MS = 90_000;
 
-/** What `removeStack` would remove, as far as it exists and is the stack's. Throws `notFound` for an unknown group. */
+/** The existing resources of the stack that `removeStack` would remove. Throws `notFound` for an unknown group. */
 export async function planRemoval(
   stack: OpenStack,
   group: string | null,
@@ -88,7 +88,7 @@ export async function removeStack(options: DownOptions): Promise<RemovalResult> 
   const { resources, items, others } = await planRemoval(stack, group);
   const failures = new Failures(options.signal);
   const force = !(await drainWorkers(options, items, failures));
-  // A job submitted in the meantime finds no worker, and keeps all that it needs.
+  // A job submitted in the meantime finds no worker, and keeps its data.
   await options.requireIdle();
   const found = new Set(items.map(keyOf));
   const gone: RemovalOutcome[] = [];
@@ -216,7 +216,9 @@ async function removeGroups(groups: readonly Resource[], how: RemovalOptions, fa
   });
 }
 
-/** What still exists. A deleted resource stays listed for a while: a queue for a minute (SQS: DeleteQueue). */
+/**
+ * The resources that still exist. A deleted resource stays listed for a while: a queue for a minute (SQS: DeleteQueue).
+ */
 async function finalInventory(
   options: DownOptions,
   gone: readonly RemovalOutcome[],

@@ -28,7 +28,7 @@ export function requireValid(found: readonly Finding[]): void {
   throw new BatchctlError('config', text, { hint: 'batchctl infra plan validates again' });
 }
 
-/** What might not work, one line each. */
+/** Possible problems, one line each. */
 export const warningsOf = (found: readonly Finding[]): readonly string[] =>
   found.flatMap(({ severity, message, fix }) =>
     severity === 'warn' ? [fix === null ? message : `${message}: ${fix}`] : [],

@@ -36,7 +36,7 @@ interface Found {
   readonly tags: Readonly<Record<string, string>> | null;
 }
 
-/** What one home has in its region, and the other homes whose stack of the same name has anything there. */
+/** The resources of one home in its region, and the other homes whose stack of the same name has anything there. */
 export interface Census {
   readonly items: readonly InventoryItem[];
   readonly others: readonly string[];

@@ -37,7 +37,7 @@ export interface TemplateParts
 }
 
 /**
- * What a group's instances consist of. A change makes a new version, and the group names a version's number, so that
+ * The definition of a group's instances. A change makes a new version, and the group names a version's number, so that
  * running instances, and those started in the meantime, stay as they were.
  */
 export class LaunchTemplateResource implements Resource {

@@ -43,7 +43,7 @@ export async function foreignOwner(
 export const unmarkedText = ({ stack }: Pick<AwsProfile, 'stack'>): string =>
   `belongs to a stack ${stack} that an earlier version made, maybe another one than this`;
 
-/** What to do about a resource of another owner. */
+/** The fix for a resource of another owner. */
 export const ownerHint = (profile: AwsProfile, others = ''): string =>
   `use another stack name in the profile${others}; if it is this stack's, tag it ${HOME_TAG}=${homeOf(profile)}`;
 

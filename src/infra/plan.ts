@@ -6,7 +6,7 @@ import type { MissingItem, Resource, ResourceState, StackPart } from './resource
 import { type OpenStack, resourcesOf } from './stack.ts';
 import { validateStack } from './validate.ts';
 
-/** What `up` would do with one resource. */
+/** The action of `up` on one resource. */
 export interface PlanStep {
   readonly part: StackPart;
   readonly kind: Resource['kind'];
@@ -14,7 +14,7 @@ export interface PlanStep {
   readonly action: 'create' | 'change' | 'open' | 'keep';
   readonly changes: readonly string[];
   readonly notes: readonly string[];
-  /** What a resource of another owner lacks: a person must fix it. */
+  /** The defect of a resource of another owner, which a person must fix. */
   readonly lacks: readonly MissingItem[];
 }
 

@@ -97,7 +97,7 @@ function releaseResource(source: ReleaseSource): Resource {
     apply: async (): Promise<void> => {
       await source.make();
     },
-    // It isn't data, and the next `up` puts it again.
+    // The release isn't data, and the next `up` uploads it again.
     remove: async (): Promise<KeptReason | null> => {
       await source.remove();
       return null;

@@ -1,7 +1,7 @@
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { hasCode } from '../errors.ts';
 
-/** What is at a path; null if nothing is. Unlike `throwIfNoEntry: false`, also null below a file. */
+/** The entry at a path; null if there is none. Unlike `throwIfNoEntry: false`, also null below a file. */
 export function statOrNull(path: string): Stats | null {
   try {
     return statSync(path);

@@ -124,8 +124,6 @@ export function asciiJson(value: unknown): string {
   );
 }
 
-/** What a parsed JSON value is. */
-
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** True for an object with fields: not null, not a list. */

@@ -5,7 +5,7 @@ import { sharedMonotonic, startThread } from './thread.ts';
 export interface LoopThreadData {
   /** For each part of the loop, the monotonic milliseconds by which its next sign of life is due; 0: none is due. */
   readonly due: SharedArrayBuffer;
-  /** What hangs (`the worker`) and its parts' names, for the message about why the process ended. */
+  /** The name of the watched loop (`the worker`) and of its parts, for the message about why the process ended. */
   readonly whole: string;
   readonly parts: readonly string[];
   readonly limitMs: number;

@@ -45,7 +45,7 @@ export function plainSize(path: string): number | null {
   return stats?.isFile() === true ? stats.size : null;
 }
 
-/** What something is, in words. */
+/** The kind of an entry, in words. */
 export function kindOfFile(
   stats: Pick<Stats, 'isDirectory' | 'isFIFO' | 'isFile' | 'isSocket' | 'isSymbolicLink'>,
 ): string {

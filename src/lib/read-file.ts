@@ -67,7 +67,7 @@ export function readFileEnd(path: string, length: number): { readonly size: numb
 /** A file that a person names and that is read whole, or why it isn't. */
 export type SmallFile =
   | { readonly bytes: Buffer; readonly stat: Stats }
-  /** What is there instead of a file: `a pipe`. */
+  /** The kind of entry found instead of a file: `a pipe`. */
   | { readonly found: string }
   | { readonly over: number };
 

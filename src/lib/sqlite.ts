@@ -46,7 +46,7 @@ export function requireSqlite(): void {
 /** The page cache that better-sqlite3 is compiled with, 16 MB, for either driver. Reads the file, so it may be busy. */
 const CACHE_SIZE = 'PRAGMA cache_size = -16000';
 
-/** What a commit survives. `process`: any kill; `power`: also a power loss, because each is synced. */
+/** The faults that a commit survives. `process`: any kill; `power`: also a power loss, because each is synced. */
 export type Durability = 'process' | 'power';
 
 /** Opens a database that several processes share, in WAL mode, its files private to this user. Creates it if needed. */

@@ -18,7 +18,7 @@ export const DRAIN_HOOK = 'batchctl-drain';
 export const DRAIN_HOOK_SECONDS = 600;
 /** On everything that a stack made: a resource with this tag may be changed and removed. */
 export const STACK_TAG = 'batchctl:stack';
-/** Where the stack's jobs are: stacks of one name in two buckets, or two regions, are told apart by it. */
+/** The location of the stack's jobs: it distinguishes stacks of one name in two buckets or regions. */
 export const HOME_TAG = 'batchctl:home';
 /** On a bucket or role that an earlier version made, which recorded no home: it shows whose the others of that time are. */
 export const FORMER_TAG = 'batchctl:former';

@@ -7,7 +7,7 @@ interface YamlMistake {
   readonly text: string;
 }
 
-/** What was found, and what was expected: the parser's own messages use terms of YAML's grammar. */
+/** The found and the expected text: the parser's own messages use terms of YAML's grammar. */
 export function yamlMistakeText({ code, message, text }: YamlMistake): string {
   switch (code) {
     case 'TAB_AS_INDENT':
@@ -42,7 +42,7 @@ export function yamlMistakeText({ code, message, text }: YamlMistake): string {
   }
 }
 
-/** Codes that stand for several mistakes are told apart by the parser's messages. */
+/** The parser's messages distinguish several mistakes of one code. */
 function grammarText(message: string, text: string): string {
   const open = /^Flow (map|sequence) .* end with a (.)/.exec(message);
   if (open !== null) return `found ${open[1] === 'map' ? '{' : '['} without its end, expected ${open[2]}`;

@@ -224,7 +224,7 @@ interface Duty {
   readonly onTrouble: (error: unknown) => void;
   /** Called when it succeeds again, with the number of failed tries. */
   readonly onRecovered: (tries: number) => void;
-  /** What its last completed run could not do. */
+  /** The failures of its last completed run. */
   readonly troubles: () => readonly string[];
 }
 
@@ -384,7 +384,8 @@ export class Firings {
 
 /**
  * Milliseconds between two looks at the open jobs: the longest that a gather, a close or a resend waits. `remote`: the
- * store is a service, and requests cost money. A look takes some per job, so many jobs are looked at less often: four
+ * store is a service, and requests cost money. A look makes some per job, so if there are many jobs, each is looked at
+ * less often: four
  * per second, but each at least once a minute.
  */
 export function lookIntervalMs({ open, remote }: { readonly open: number; readonly remote: boolean }): number {

@@ -26,7 +26,7 @@ const lineOf =
 export const info = lineOf('info');
 export const warning = lineOf('warning');
 
-/** What the duties did, one line each; none for those that found nothing to do. */
+/** The duties' actions, one line each; none for duties that found nothing to do. */
 
 export function firedLines(fired: readonly FireResult[]): readonly LogLine[] {
   return fired.flatMap((each) => {

@@ -44,7 +44,7 @@ interface ManagerOptions {
 const [LEAVE_MS, CLOSE_MS] = [60_000, 10_000];
 
 /**
- * Serves the API, and performs a keeper's duties, until it is told to leave. Throws `unavailable` if the address can't
+ * Serves the API, and performs a keeper's duties, until its signal aborts. Throws `unavailable` if the address can't
  * be used, and if it hangs: then it should be restarted.
  */
 export async function runManager(options: ManagerOptions): Promise<void> {
@@ -192,7 +192,7 @@ export class Rounds {
 /** How long an interrupted verb has to finish what can't be left half done, milliseconds. */
 const LAST_MS = 10_000;
 
-/** Runs verbs through another runner, and knows which run: when told to leave, it accepts no more and ends those. */
+/** Runs verbs through another runner, and knows which run: when it leaves, it accepts no others and ends those. */
 export class RunningVerbs implements VerbRunner {
   readonly profile: string;
   readonly verbs: readonly OfferedVerb[];
@@ -222,7 +222,7 @@ export class RunningVerbs implements VerbRunner {
   }
 
   /**
-   * Accepts no more. Verbs that only read end at once, with a hint that they may be retried; those that change
+   * Accepts no others. Verbs that only read end at once, with a hint that they may be retried; those that change
    * something have `ms` milliseconds.
    */
   async leave(ms: number): Promise<void> {

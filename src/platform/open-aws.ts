@@ -230,7 +230,7 @@ function metricsSink(clients: AwsClients, stack: string): MetricsSink {
   };
 }
 
-/** What an AWS profile can report of itself. Its workers' disks and supervisors are on other machines. */
+/** The insight of an AWS profile into itself. Its workers' disks and supervisors are on other machines. */
 function awsInsight(clients: AwsClients): Insight {
   return {
     disks: async () => [],

@@ -184,7 +184,7 @@ function localBuckets(
   return { open: async (name) => (await buckets.get('all')).open(name), close: () => buckets.close() };
 }
 
-/** What a local profile can report about its disk and its groups' supervisors. */
+/** A local profile's insight into its disk and its groups' supervisors. */
 function localInsight(root: string): Insight {
   return {
     disks: async () => (await import('../adapters/local/insight.ts')).diskSpaces(root),

@@ -38,7 +38,7 @@ export function removeLeftovers(
   return { objects, bytes };
 }
 
-/** What a command protected against its removal stays, and stops no worker from starting. */
+/** Files that a command protected against removal stay, and keep no worker from starting. */
 function removeIfPossible(path: string): void {
   try {
     removeTree(path);

@@ -2,7 +2,7 @@ import { confirmSendings } from '../config/known-addresses.ts';
 import type { Config } from '../config/load-config.ts';
 import type { Environment } from '../lib/environment.ts';
 
-/** What a profile uses and the user had not confirmed. */
+/** The parts of a profile that the user had not confirmed. */
 export interface TrustedThing {
   readonly what: 'root' | 'address';
   readonly value: string;

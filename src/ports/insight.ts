@@ -1,4 +1,4 @@
-/** What a backend can report beyond the four ports, to explain why a job doesn't progress. Changes nothing. */
+/** Facts of a backend beyond the four ports, to explain why a job doesn't progress. Changes nothing. */
 export interface Insight {
   disks(): Promise<readonly DiskSpace[]>;
   /** The supervisor of a group's workers; null if none runs on this machine. */
@@ -8,7 +8,7 @@ export interface Insight {
 }
 
 export interface DiskSpace {
-  /** What is stored there: `the store and the workers' scratch`. */
+  /** The data stored there: `the store and the workers' scratch`. */
   readonly what: string;
   readonly path: string;
   /** Bytes that this user can still write. */

@@ -6,7 +6,7 @@ import type { JobState } from '../model/job-state.ts';
  * Laws every adapter keeps, and `test/contracts/ledger.ts` proves:
  * - Every write is idempotent: the same record twice changes nothing.
  * - A task only moves forward: by round first, then waiting < running < failed < done; done is final.
- *   A task counts once in its step's counts and totals, whoever records it and however often (law 12).
+ *   A task counts once in its step's counts and totals, however often it is recorded (law 12).
  * - `counts` costs the same at any number of tasks (law 11).
  * - Losing it loses statistics, never work: `record` accepts what the store says in any order.
  */

@@ -68,7 +68,7 @@ export interface Platform {
   warn?(line: string): void;
   /** Throws `config` if the profile forbids writing from here. Each write checks itself; checking early saves work. */
   requireWriteAccess?(): Promise<void>;
-  /** Throws `credentials` if this process's credentials expire within so many seconds, without successors. */
+  /** Throws `credentials` if this process's credentials expire within that many seconds, without successors. */
   requireLastingAccess?(seconds: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import type { PartSizesJson } from '../model/forecast/part-sizes.ts';
 import type { JobInput } from '../model/job.ts';
 
-/** What a command line asks a manager to run. */
+/** A command line's request to a manager. */
 export interface VerbRequest {
   readonly name: string;
   /** Values by the names of the verb's `input`. */
@@ -14,13 +14,13 @@ export interface VerbRequest {
   readonly attachments: Attachments | null;
 }
 
-/** What a command line sends with a verb, because its files aren't on the manager's machine. */
+/** The data that a command line sends with a verb, because its files aren't on the manager's machine. */
 export interface Attachments {
   /** The job file that the verb names: its spec, and the hash of its files, which were put before. */
   readonly jobFile: { readonly path: string; readonly spec: unknown; readonly code: string | null } | null;
   /** Local inputs that were put into the store before: the requested name, and the location. */
   readonly inputs: readonly AttachedInput[];
-  /** What the local inputs and files leave out, in a line each; the command line has warned of it. */
+  /** The entries that the local inputs and files leave out, a line each; the command line has warned of them. */
   readonly leftOut?: readonly string[];
   /** The content of small text files that options name (`--holidays`), by their paths as given. */
   readonly texts?: Readonly<Record<string, string>>;
@@ -30,7 +30,7 @@ export interface Attachments {
 
 export interface AttachedPlan {
   readonly files: readonly string[];
-  /** What `filesInArchive` answers of them; absent for a plan, which changes none. */
+  /** The answer of `filesInArchive` about them; absent for a plan, which changes none. */
   readonly hashes?: Readonly<Record<string, string>>;
   /** Null: no input is local, and the manager splits them itself. */
   readonly cut: {

@@ -65,7 +65,7 @@ export interface WorkerGroup {
 export interface GroupPrices {
   /** Instance types that may be launched. */
   readonly types: readonly string[];
-  /** What is launched beyond its base of on-demand instances. */
+  /** The purchase option beyond its base of on-demand instances. */
   readonly lifeCycle: 'spot' | 'on-demand';
   /** Concurrent tasks on one of them; null if unknown before one is up. */
   readonly slots: number | null;

@@ -8,7 +8,7 @@ import type { Scope } from '../model/api.ts';
 import type { JobSpec } from '../model/job.ts';
 import type { Platform } from '../ports/platform.ts';
 
-/** What a verb can use. It never sees a terminal, flags, command-line text or a socket (ADR 96). */
+/** The context of a verb. It never contains a terminal, flags, command-line text or a socket (ADR 96). */
 export interface VerbContext<Event = never> extends VerbHost, Caller, CallEvents<Event> {}
 
 /** The program that runs verbs: its configuration and ports, opened when first used. */
@@ -27,7 +27,7 @@ export interface VerbHost {
 
 /** The person or program that calls a verb, at this machine or through a manager. */
 export interface Caller {
-  /** What the caller may do: everything on the machine itself, through a manager as its token says. */
+  /** The caller's rights: everything on the machine itself, through a manager as its token says. */
   readonly scope: Scope;
   /** Aborted when the caller has left or asked the verb to stop. */
   readonly signal: AbortSignal;

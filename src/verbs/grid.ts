@@ -34,7 +34,7 @@ export interface GroupEvent {
   readonly missing: boolean;
   /** Why failed boots hold it, in words. */
   readonly held: string | null;
-  /** What could not be read, in words. */
+  /** The readings that failed, in words. */
   readonly unread: readonly string[];
 }
 

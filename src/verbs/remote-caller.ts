@@ -200,7 +200,7 @@ const ATTACHMENTS = v.object({
 /** Checks untrusted data from a caller. Throws `usage`. */
 function checkAttachments(sent: unknown): Attachments {
   const result = v.safeParse(ATTACHMENTS, sent, { abortEarly: true });
-  // What the schema leaves open, where a plan's input is, only labels the plan.
+  // The location of a plan's input, which the schema leaves open, only labels the plan.
   if (result.success) return result.output as unknown as Attachments;
   const [issue] = result.issues;
   throw new BatchctlError('usage', `attachments.${v.getDotPath(issue)}: ${issue.message}`);

@@ -151,7 +151,7 @@ export function continueCommand(
   return `batchctl run ${job} -o ${shellWord(output)}${how}${named}${allowUnproven ? ' --allow-unproven' : ''}`;
 }
 
-/** Rehearsals of a job share its name: the latest real run is one of so many. */
+/** Rehearsals of a job share its name: the latest real run is among this many jobs. */
 const MAX_JOBS_READ = 10;
 
 /** Throws `usage` or `refused` if the outputs could not be named as wanted at the target. */

@@ -195,7 +195,7 @@ function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
 
 type Mode = NonNullable<SubmitOptions['mode']>;
 
-/** What to do if the run key exists. */
+/** The action if the run key exists. */
 export function modeOf(input: Pick<SubmissionInput, 'again' | 'existing'>): Mode {
   return input.again ? 'again' : input.existing ? 'existing' : 'new';
 }

@@ -30,7 +30,7 @@ export interface OfferedVerb {
   readonly output: JsonSchema | null;
 }
 
-/** What people read about a verb. */
+/** The help of a verb. */
 export interface VerbHelp {
   readonly summary: string;
   readonly about: string | null;

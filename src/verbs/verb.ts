@@ -91,11 +91,11 @@ export interface Http {
   readonly path: string;
 }
 
-/** What verbs that change something share. */
+/** The common options of verbs that change something. */
 export const changing = (method: Http['method'], path: string) =>
   ({ scope: 'operate', changes: true, http: { method, path } }) as const;
 
-/** What verbs that only read share. */
+/** The common options of verbs that only read. */
 export const reading = (path: string) => ({ scope: 'read', changes: false, http: { method: 'GET', path } }) as const;
 
 /** Declares a verb. `Event` is the type of its progress events. */

@@ -18,5 +18,5 @@ export interface AdmittedTask {
   readonly number: number;
 }
 
-/** What staging and running a task need, with or without a delivery. */
+/** The facts for staging and running a task, with or without a delivery. */
 export type Runnable = Omit<AdmittedTask, 'kind' | 'delivery'>;

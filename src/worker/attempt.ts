@@ -54,7 +54,7 @@ export interface AttemptOptions {
   readonly signal: AbortSignal;
 }
 
-/** What the steps of one attempt share. */
+/** The shared state of the steps of one attempt. */
 interface AttemptRun {
   readonly ctx: WorkerContext;
   readonly task: AdmittedTask;

@@ -233,7 +233,8 @@ export function workerRecordOf(
 }
 
 /**
- * What other workers run, by their last heartbeats. Read only for a job that limits its running tasks: each heartbeat
+ * The tasks running on other workers, by their last heartbeats. Read only for a job that limits its running tasks: each
+ * heartbeat
  * is an object in the `store` ledger, and a thousand workers that each read a thousand at startup would make thousands
  * of requests per second (S3 takes 5,500 per prefix: optimizing performance).
  */

@@ -273,7 +273,7 @@ export class Intake {
   }
 }
 
-/** What a worker with `--until-empty` still has to wait for in one job. */
+/** The work in one job that a worker with `--until-empty` still waits for. */
 type RemainingWork =
   | { readonly left: 'nothing' }
   | { readonly left: 'work' }

@@ -7,7 +7,7 @@ import type { SlotDirectory } from './slot-directory.ts';
 /** A command that exited with 0 without its output: what it made would be thrown away. A retry would do the same. */
 export class NoOutputError extends Error {}
 
-/** What programs leave for themselves: caches, locks, core dumps, and names with a dot at the beginning. */
+/** Files that programs leave for themselves: caches, locks, core dumps, and names with a dot at the beginning. */
 const OWN_USE = /^(?:\..*|__pycache__|.*\.py[co]|core(?:\.\d+)?|.*\.(?:lock|lck|pid))$/;
 
 /** At most this many are named. */

@@ -17,27 +17,27 @@ interface MachineDutyOptions {
   /** Time from SIGTERM to SIGKILL for a command, milliseconds. */
   readonly graceMs: number;
   readonly busy: () => boolean;
-  /** Whether to leave the machine as soon as EC2 recommends it, although few such machines are interrupted. */
+  /** Leave as soon as EC2 recommends it, although few such instances are interrupted. */
   readonly leavesAtRisk: boolean;
-  /** EC2 says that the instance is at elevated risk of interruption: take no long tasks for a while. */
+  /** Called when EC2 reports an elevated risk of interruption: take no long tasks for a while. */
   readonly onRisk: () => void;
   /** Stop taking, finish, leave (law 6). */
   readonly leave: (why: string) => void;
   readonly end: (reason: EndReason) => void;
-  /** The worker has left, and perhaps shrunk its group: does any work wait? Throws `unavailable`. */
+  /** Called when the worker has left: raises groups whose work waits. Throws `unavailable`. */
   readonly raiseAfterLeaving: (groupShrank: boolean) => Promise<void>;
 }
 
-/** What happens to the machine after its worker left: for `done` and `sick` the group shrinks if it may. */
+/** Decides the machine's fate after its worker left: for `done` and `sick` the group shrinks if it may. */
 type LeaveReason = 'stay' | 'done' | 'sick' | 'replace' | 'ordered';
 const REASONS_BY_STRENGTH: readonly LeaveReason[] = ['stay', 'done', 'replace', 'sick', 'ordered'];
 
 /** Time to return tasks and update the ledger, in addition to the commands' grace period, milliseconds. */
 const RELEASE_MS = 15_000;
-/** If a notice gives less time than usual, this part of it. */
+/** The share of the time left that is kept for this if a notice gives less time than usual. */
 const RELEASE_PART = 1 / 4;
 
-/** A worker's duties to its instance and group: obeys notices, and leaves in order. */
+/** Handles the notices of a worker's instance and group, and leaves both in order. */
 export class MachineDuty {
   readonly #o: MachineDutyOptions;
   #inStandby = false;
@@ -61,7 +61,7 @@ export class MachineDuty {
   /** True in standby: its worker takes nothing. */
   readonly isInStandby = (): boolean => this.#inStandby;
 
-  /** The permission without which it could not leave when it was idle; null: it lacks none. */
+  /** The missing permission that kept an idle worker from leaving; null: none. */
   readonly denied = (): string | null => this.#denied;
 
   /** Checks for notices every few seconds until the signal aborts. Never rejects. */
@@ -232,10 +232,10 @@ interface AfterLeavingOptions {
 }
 
 /**
- * Law 9 at a worker's end: it has left its group, which shrinks. A caller that sent work before that saw a large enough
+ * Raises groups after a worker left its own (law 9). A caller that sent work before saw a large enough
  * group and raised nothing; and the lease of a dead worker may expire when no watcher is left. So a leaving worker
- * looks once more after it left: it sees all work sent before, and later senders see the smaller group. The last worker
- * of a group looks twice, because a queue's count may lag. Throws `unavailable`.
+ * checks again afterwards: it sees all work sent before, and later senders see the smaller group. The last worker
+ * of a group checks twice, because a queue's count may lag. Throws `unavailable`.
  */
 export async function raiseAfterLeaving({
   platform,
@@ -257,8 +257,8 @@ export async function raiseAfterLeaving({
 }
 
 /**
- * True if the group's work, if any, has no worker. The size reported by Auto Scaling may be outdated; the caller that
- * removed the worker knows better.
+ * True if the group has no worker for its work. The size reported by Auto Scaling may be outdated; the caller, which
+ * removed the worker, has newer facts.
  */
 const hasNoWorker = (each: GroupRaise, groups: readonly string[], groupShrank: boolean): boolean =>
   each.outcome === 'enough' &&

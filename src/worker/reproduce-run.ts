@@ -105,7 +105,7 @@ function tailOf(path: string): readonly string[] {
   return (size > bytes.length && lines.length > 1 ? lines.slice(1) : lines).slice(-TAIL_LINES);
 }
 
-/** What is recorded of a task: published, a failure (for good, or of the last attempt so far), or nothing yet. */
+/** The record of a task: published, a failure (for good, or of the last attempt so far), or nothing yet. */
 export type TaskRecord =
   | { readonly state: 'done' }
   | { readonly state: 'failed' | 'failedAttempt'; readonly failure: Failure }

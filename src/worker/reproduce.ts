@@ -33,7 +33,7 @@ export interface ReproducedTask {
   /** Its files and directories, by name. */
   readonly inputName: string;
   readonly outputName: string;
-  /** What it had before it ran, relative to `work`. */
+  /** Its files before it ran, relative to `work`. */
   readonly given: ReadonlySet<string>;
 }
 
@@ -57,7 +57,7 @@ export interface ReproduceOptions {
 
 /**
  * Sets up a task in a directory as its next attempt would find it: `input`, the job's files (corrected ones, if a retry
- * brought some) in `work`, `env`, and `run.sh`, which runs it. The directory appears completely or not at all. Throws
+ * brought some) in `work`, `env`, and `run.sh`, which runs it. The directory appears only when complete. Throws
  * `refused` for a directory that isn't empty, `notFound` for a pruned job and for a task without input so far,
  * `changed` for an input that changed since the job was accepted.
  */

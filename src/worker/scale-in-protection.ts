@@ -54,7 +54,7 @@ export class ScaleInProtection {
     return this.#o.times.restMs / 4_000;
   }
 
-  /** Resolves when messages may be received; `exit` must then follow. False: the signal says that no more are taken. */
+  /** Resolves when messages may be received; `exit` must then follow. False: the signal has ended taking. */
   async enter(signal: AbortSignal): Promise<boolean> {
     const { isInStandby, times } = this.#o;
     while (!signal.aborted) {

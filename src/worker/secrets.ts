@@ -52,7 +52,7 @@ export interface SecretReaderOptions {
   /** How long a service's refusal may pass, milliseconds: a new instance's role isn't known everywhere at once. */
   readonly patienceMs?: number;
   readonly againMs?: number;
-  /** How long a service that is unavailable or throttling is retried, milliseconds; 0 or absent: not at all. */
+  /** How long a service that is unavailable or throttling is retried, milliseconds; 0 or absent: never. */
   readonly unavailableMs?: number;
   /** Called with the first refusal since a service last answered. */
   readonly onUnavailable?: (error: unknown) => void;
@@ -61,7 +61,7 @@ export interface SecretReaderOptions {
 
 /** A secret that can't be read, which only a person can fix. Its message has the reference, never the value. */
 export class SecretRefused extends BatchctlError {
-  /** Of the job file: variable and reference. */
+  /** From the job file: variable and reference. */
   readonly secret: readonly [variable: string, reference: string];
   /** The permission that is missing; undefined if it is no matter of rights. */
   readonly permission: string | undefined;

@@ -135,7 +135,7 @@ async function guardJob({ retrier, platform, jobs }: WorkerContext, task: Settle
   });
 }
 
-/** Consecutive failures may mean a faulty program: then the job pauses, and no more of its tasks start here. */
+/** Consecutive failures may mean a faulty program: then the job pauses, and none of its tasks start here. */
 async function guardStep({ retrier, platform, streaks, jobs }: WorkerContext, task: SettleItem['task']): Promise<void> {
   const began = platform.clock.monotonic();
   if (task === null || !streaks.recordFailure(streakOf(task), began)) return;
@@ -196,7 +196,7 @@ function eventOf(ctx: WorkerContext, item: SettleItem, outcome: AttemptOutcome, 
   };
 }
 
-/** The content of a `failed/` object, whoever records it (law 12). */
+/** The content of a `failed/` object, the same from any recorder (law 12). */
 function failedEvent(ctx: WorkerContext, item: SettleItem, record: FailureRecord): AttemptEvent {
   return {
     ...eventOf(ctx, item, 'failed', record),
@@ -208,7 +208,7 @@ function failedEvent(ctx: WorkerContext, item: SettleItem, record: FailureRecord
   };
 }
 
-/** The facts of the published object, whoever records it (law 12). One literal: this is on the path of each task. */
+/** The facts of the published object, the same from any recorder (law 12). One literal, because each task runs this. */
 function doneEvent(item: SettleItem, meta: OutputMeta): AttemptEvent {
   const { job, step, task } = item.task?.message ?? NO_TASK;
   return {

@@ -69,7 +69,7 @@ export function prepareSlotDirectory(
   }
 }
 
-/** What emptying a slot's directory left of it: its empty working directory, or nothing that counts. */
+/** The rest of a slot's directory after emptying: its empty working directory, or nothing that counts. */
 type Left = 'run' | 'nothing';
 
 /**
@@ -101,7 +101,9 @@ function emptied(
   }
 }
 
-/** What an attempt usually leaves, and the next one overwrites: making it anew takes as long as a short command. */
+/**
+ * Entries that an attempt usually leaves and the next one overwrites: creating them takes as long as a short command.
+ */
 const KEPT: readonly string[] = ['in', 'err'];
 
 /**
@@ -146,7 +148,7 @@ function isPlainAndSingle(path: string): boolean {
   return stats.isFile() && stats.nlink === 1 && (stats.mode & 0o600) === 0o600;
 }
 
-/** Of a command that runs as the worker's own user: closed the parent directory, or protected files. */
+/** The command, run as the worker's own user, closed the parent directory, or protected files. */
 function removeObstacle(scratch: string, base: string, error: Error): boolean {
   try {
     if (hasCode(error, 'EACCES')) chmodSync(scratch, 0o700);

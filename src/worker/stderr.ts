@@ -33,7 +33,7 @@ export async function uploadLog(
 }
 
 /**
- * What a command left as its stderr, of which no more is read than `StderrLimit` keeps. A command of the worker's own user
+ * The stderr of a command, read up to the bytes that `StderrLimit` keeps. A command of the worker's own user
  * can put something else in its place, which is not read.
  */
 function readLog(path: string): Buffer {

@@ -101,7 +101,7 @@ class NewRole {
 }
 
 /**
- * What a worker runs on; null if it isn't an instance of a group. On EC2 each service is called first, so that a role
+ * The machine of a worker; null if it isn't an instance of a group. On EC2 each service is called first, so that a role
  * that isn't known everywhere yet delays the worker instead of ending it.
  */
 async function findMachine(platform: Platform, options: WorkerOptions, role: NewRole): Promise<Machine | null> {

@@ -37,7 +37,7 @@ type Service =
   | ('sns' | 'cloudwatch' | 'servicequotas');
 
 /**
- * What a client is for. Each use has its own sockets and attempts, so that an upload never delays a heartbeat. `bulk`:
+ * The use of a client. Each has its own sockets and attempts, so that an upload never delays a heartbeat. `bulk`:
  * requests of stores and buckets to S3, the only rate-limited ones · `poll`: long polls · `heartbeat`: leases ·
  * `control`: small requests · `probe`: checks by `doctor`, which would rather report a slow service than wait for it.
  */

@@ -56,7 +56,7 @@ export interface ScalingGroupOptions {
 }
 
 /**
- * A group of EC2 instances that Auto Scaling starts and ends. The service holds all that is wanted: the size and
+ * A group of EC2 instances that Auto Scaling starts and ends. The service holds the desired state: the size and
  * bounds, and in tags the mode and the end of a temporary size. Instances are protected while they work, so that
  * scaling in ends none of those.
  */

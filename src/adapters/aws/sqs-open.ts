@@ -129,7 +129,7 @@ export function deadAttributes(): QueueAttributes {
   return { MessageRetentionPeriod: String(RETENTION), DelaySeconds: '0' };
 }
 
-/** What goes wrong with another value. */
+/** The consequence of another value. */
 const WHY: readonly (readonly [QueueAttributeName, string])[] = [
   ['VisibilityTimeout', 'it differs from the lease in the configuration'],
   ['MessageRetentionPeriod', 'older messages are deleted unseen'],

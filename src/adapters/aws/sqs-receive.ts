@@ -97,7 +97,7 @@ export class SqsReceiver {
     return found;
   }
 
-  /** What the poll brings, or nothing once the signal aborts: then its messages are released. */
+  /** The messages of the poll, or none once the signal aborts: then its messages are released. */
   async #awaitUnlessAborted(
     poll: Promise<readonly Delivery[]>,
     signal: AbortSignal | undefined,

@@ -16,7 +16,7 @@ export interface QuotaUse {
   readonly onDemand: number;
 }
 
-/** What a worker group may need of the account's quotas. */
+/** The vCPUs of the account's quotas that a worker group may need. */
 export function quotaUseOf({ spot, max, onDemandBase, onDemandMax, instances }: Group, where: string): QuotaUse {
   // On-demand instances may replace spot ones.
   const onDemand = spot ? Math.max(onDemandBase, onDemandMax) : max;
@@ -73,7 +73,7 @@ function family(types: RegExp, name: string, onDemand: string, spot: string | nu
   return { types, name, onDemand, spot };
 }
 
-/** What each quota must cover when all groups are at their maximum, with the types that need the most. */
+/** The vCPUs that each quota must cover when all groups are at their maximum, with the types that need the most. */
 export function quotaNeeds(
   uses: readonly QuotaUse[],
   vcpusOf: ReadonlyMap<string, number>,

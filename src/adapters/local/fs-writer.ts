@@ -29,7 +29,7 @@ interface CopyOptions {
 }
 
 /**
- * Copies the first `length` bytes of a file (if undefined, all that it has by then) to a new one, sharing blocks if the
+ * Copies the first `length` bytes of a file (if undefined, its length by then) to a new one, sharing blocks if the
  * file system can; returns how many there were. A failed copy is removed.
  * @throws the signal's reason when it aborts; the file system's errors.
  */

@@ -64,7 +64,7 @@ interface CountRow {
 const selectInPhase = (phase: number, what: string): string =>
   `(SELECT ${what} FROM messages WHERE lane = lanes.id AND phase = ${phase} AND due > @now)`;
 
-/** What one tenant has in a group's queue: the index by lane and phase answers it. Throws SQLite's own errors. */
+/** One tenant's messages in a group's queue, counted by the index of lane and phase. Throws SQLite's own errors. */
 function tenantBacklog(db: Sqlite, group: string, tenant: string, now: number): TenantBacklog {
   const counts = db.prepare<[{ group: string; tenant: string; now: number }], CountRow>(
     `SELECT total, ${selectInPhase(LEASED, 'count(*)')} AS leased, ${selectInPhase(LEASED, 'min(due)')} AS lease_end,

@@ -9,7 +9,7 @@ import { proxyAgent, proxyOf } from '../../lib/proxy.ts';
 
 type OnConnected = (error: Error | null, stream: Duplex) => void;
 
-/** Connects to a manager. With a fingerprint it accepts exactly that certificate, whoever signed it. */
+/** Connects to a manager. With a fingerprint it accepts only that certificate, by any issuer. */
 export function managerAgent(url: URL, fingerprint: string | null, options: AgentOptions): HttpAgent {
   if (url.protocol === 'https:' && fingerprint !== null) {
     // A resumed session shows no certificate.

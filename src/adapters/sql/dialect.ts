@@ -13,7 +13,8 @@ import type { Row, Tables } from './tables.ts';
 /**
  * All that differs between databases. Everything else in this directory is plain SQL through Kysely.
  *
- * What a transaction has read must stay true until it commits: no other writer may change the same tasks in between.
+ * The rows that a transaction has read must not change until it commits: no other writer may change the same tasks in
+ * between.
  * SQLite begins it as the only writer. On a server it is `read committed`, and takes `locks` before it reads: each
  * later statement then sees all that earlier holders of those locks had committed.
  */

@@ -113,5 +113,5 @@ function linesOf(text: string): readonly string[] {
   return text.split('\n').filter((line) => line !== '');
 }
 
-/** What the ledger needs of a store: whole puts, reads, listings in key order. SimpleDB items provide that too. */
+/** The ledger's requirements of a store: atomic puts, reads, listings in key order. SimpleDB items provide that too. */
 export type LedgerObjects = Pick<ObjectStore, 'put' | 'read' | 'list' | 'keys' | 'delete'>;

@@ -23,7 +23,8 @@ type StateCounts = Record<KnownTaskState, number>;
 
 /**
  * A step's counts: exact totals, if taken, plus all that writers counted in later rounds. The writers' sets of tasks
- * are merged, so that no task counts twice, whoever recorded it. For disputed tasks the attempts are read.
+ * are merged, so that no task counts twice, even if several workers recorded it. For disputed tasks the attempts are
+ * read.
  */
 export async function countStep(
   objects: AttemptObjects,

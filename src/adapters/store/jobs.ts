@@ -140,7 +140,7 @@ function matches(job: LedgerJob, { name, createdBy, labels }: JobFilter): boolea
   return Object.entries(labels ?? {}).every(([label, value]) => job.labels[label] === value);
 }
 
-/** What a statement keeps: everything except the mark that only `forget` sets. */
+/** The fields that a statement keeps: all but the mark that only `forget` sets. */
 function withoutPruned(job: LedgerJob): LedgerJob {
   const { job: id, name, runKey, state, reason, round, createdAt, closedAt, createdBy, labels, steps } = job;
   return { job: id, name, runKey, state, reason, round, createdAt, closedAt, createdBy, labels, steps };

@@ -4,7 +4,7 @@ import type { StepCounts } from '../../ports/ledger.ts';
 import type { TaskSets } from './task-states.ts';
 
 /**
- * One writer's knowledge of a job: one object, put whole at each flush. So a flush exists completely or not at all, and
+ * One writer's knowledge of a job: one object, put whole at each flush. So a flush is atomic, and
  * sums, tasks and attempts agree whatever is killed when.
  */
 export interface Totals {
@@ -65,7 +65,7 @@ export function addRounds(sums: SumsByRound, rounds: StepTotals['rounds'], after
   }
 }
 
-/** What rounds after `after` add to a step's counts, and when they last changed. */
+/** The counts that rounds after `after` add to a step's, and the time of their last change. */
 export function sumRounds(rounds: SumsByRound, after: number): RoundSums {
   const all: SumsByRound = new Map();
   const sum = sumsOf(all, 0);

@@ -25,7 +25,7 @@ export interface Action {
   readonly name: string;
   readonly scope: Scope;
   readonly danger: boolean;
-  /** What will happen, one or two sentences per item. */
+  /** The consequences, one or two sentences per item. */
   readonly what: readonly string[];
   readonly fields: readonly Field[];
   readonly command: (values: Values) => string;

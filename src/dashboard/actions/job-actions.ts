@@ -20,7 +20,7 @@ function changesText(changes: readonly { field: string; from: unknown; to: unkno
 const shown = (value: unknown): string =>
   value === null ? 'none' : typeof value === 'string' ? value : JSON.stringify(value);
 
-/** What a retry did, or with `dryRun` would do. */
+/** The result of a retry, or with `dryRun` its forecast. */
 function retryText({ round, count, tasks, canaries, leftOut }: RetryAnswer, dryRun: boolean): string {
   const without =
     Object.keys(leftOut).length === 0

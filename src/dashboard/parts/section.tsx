@@ -29,7 +29,7 @@ export function useModal(): RefObject<HTMLDialogElement | null> {
 interface CopyButtonProps {
   readonly text: string;
   readonly children: ComponentChildren;
-  /** What the button says after copying, until the text changes. */
+  /** The button's label after copying, until the text changes. */
   readonly copied: ComponentChildren;
 }
 

@@ -148,7 +148,7 @@ const NOTICES = 6;
 /** Runs of one job that a line links to. */
 const MAX_LINKS = 12;
 
-/** What needs a person's attention, most severe first, by job name. */
+/** The jobs that need a person's attention, most severe first, by name. */
 function Attention({ seen, periods }: { readonly seen: Overview; readonly periods: Periods | null }) {
   const groups = groupByJob(attentionOf(seen, zone, now.value, periods));
   if (groups.length === 0) {

@@ -176,7 +176,7 @@ interface CellProps {
   /** Where it is, for the arrow keys. */
   readonly at: string;
   readonly status: Status | undefined;
-  /** What an empty cell says. */
+  /** The text of an empty cell. */
   readonly none: string;
   readonly isChosen: boolean;
   readonly onChosen: () => void;

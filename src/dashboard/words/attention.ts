@@ -28,7 +28,7 @@ interface RunNotice {
   readonly why: string;
 }
 
-/** What is wrong with several runs of one job. */
+/** The problems of several runs of one job. */
 const PROBLEM_TEXTS = {
   failed: 'runs failed',
   paused: 'runs are paused',
@@ -49,7 +49,7 @@ type RunProblem = keyof typeof PROBLEM_TEXTS;
 const NEWS_MS = 12 * 3_600_000;
 const WEIGHT: Readonly<Record<Tone, number>> = { bad: 0, doubtful: 1, open: 2, good: 3 };
 
-/** What needs a person's attention, most severe first. `periods`: null while unknown. */
+/** The findings that need a person's attention, most severe first. `periods`: null while unknown. */
 export function attentionOf(
   seen: Overview,
   zone: string,
@@ -230,7 +230,7 @@ interface Tab {
   readonly tone: Tone;
 }
 
-/** What the tab's title and icon are derived from. */
+/** The facts behind the tab's title and icon. */
 interface TabFacts {
   /** The view's name, capitalised. */
   readonly view: string;

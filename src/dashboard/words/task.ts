@@ -14,7 +14,7 @@ export interface TaskPhase {
   /** Null while it lasts, and for a decision. */
   readonly to: string | null;
   readonly attempt: Task | null;
-  /** What it waits for, how the attempt ended, or who decided what; null for nothing to say. */
+  /** The reason for waiting, the attempt's end, or the decision and its author; null for none of them. */
   readonly text: string | null;
 }
 
@@ -140,7 +140,7 @@ const waiting = (from: string | null, to: string | null, text: string): TaskPhas
   text,
 });
 
-/** What it waits for now; null if it runs or is decided. */
+/** The reason for waiting; null if it runs or is decided. */
 function waitNow({ open, readyAt, waitsFor }: TaskFacts, past: readonly TaskPhase[]): TaskPhase | null {
   if (past.some(({ state }) => state === 'done')) return null;
   const last = past.findLast(({ word }) => word !== 'kill');

@@ -1,5 +1,5 @@
 /**
- * What every instance of a stack does at its first boot, and may repeat. Every path is below `BATCHCTL_ROOT`, which is
+ * The first boot of every instance of a stack, which may be repeated. Every path is below `BATCHCTL_ROOT`, which is
  * empty on an instance. Variables before it hold what differs (`user-data.ts`); `boot` follows it, then `MAIN`.
  */
 export const COMMON = `

@@ -11,7 +11,7 @@ import { FailedTries, onConnectionEnd } from './limits.ts';
 /** The caller: the token's name, id and scope. */
 type Caller = Pick<Token, 'name' | 'id' | 'scope'>;
 
-/** What a route requires of its caller: a scope, one that depends on its body or query, or nothing at all. */
+/** The scope that a route requires of its caller: fixed, by its body or query, or none. */
 type RouteScope = Scope | 'anyone' | ((request: FastifyRequest) => Scope);
 
 declare module 'fastify' {
@@ -25,7 +25,7 @@ declare module 'fastify' {
     scope?: RouteScope;
   }
   interface FastifyInstance {
-    /** What each route requires, by `GET /api/v1/jobs`. */
+    /** The scope of each route, by `GET /api/v1/jobs`. */
     scopes: ReadonlyMap<string, RouteScope>;
   }
 }
@@ -121,7 +121,7 @@ async function endExpiredCalls(open: ReadonlyMap<FastifyRequest, string>, tokens
 }
 
 function scopeOf(request: FastifyRequest): Scope | 'anyone' | null {
-  // What doesn't exist is only revealed to callers with `read`; the page's files are no secret.
+  // Only callers with `read` learn that something doesn't exist; the page's files are no secret.
   if (request.is404) return request.url.startsWith(API) ? 'read' : 'anyone';
   const { scope } = request.routeOptions.config;
   return typeof scope === 'function' || scope === undefined ? null : scope;

@@ -28,7 +28,7 @@ interface EventOptions {
 
 const CONFIG = { scope: 'read', streams: true } as const;
 
-/** What goes on, as it happens: server-sent events, each a whole document. */
+/** Live updates as server-sent events, each a whole document. */
 export function addEvents(app: FastifyInstance, { verbs, platform, aliveMs = ALIVE }: EventOptions): void {
   const asError = (error: unknown): ApiError => publicError(error, 'of these events').error;
   const every = platform.remote === true ? REMOTE_INTERVALS : LOCAL_INTERVALS;
@@ -228,7 +228,7 @@ function isSettled({ delivery }: Pick<JobStatus, 'delivery'>): boolean {
 /** A stream of server-sent events for one reader, who gets of each event only the newest when slow. */
 export class EventStream {
   readonly body: Readable;
-  /** What waits to be read, by the event's name: at most one of each. */
+  /** The unread events by name: at most one of each. */
   readonly #waiting = new Map<string, string>();
   readonly #timer: NodeJS.Timeout;
   #wanted = false;
@@ -329,7 +329,7 @@ class SharedPoll {
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
     if (this.#stop === null) {
-      // What was seen before somebody listened may be long past.
+      // A reading from before the first listener may be old.
       this.#seen = null;
       this.#stop = new AbortController();
       void this.#loop(this.#stop.signal);

@@ -23,7 +23,7 @@ interface FramesOptions {
   readonly onHidden: OnHidden;
 }
 
-/** What `POST /verbs` takes, as `VerbRequest` has it. */
+/** The body of `POST /verbs`, as `VerbRequest` has it. */
 export const VALUES_BODY = {
   type: 'object',
   required: ['name', 'input'],
@@ -46,7 +46,7 @@ export const VALUES_BODY = {
 } as const;
 
 /**
- * Runs any verb, and streams what it reports, its rows and its answer. When the caller leaves, the verb is told to
+ * Runs any verb, and streams what it reports, its rows and its answer. When the caller leaves, the verb is asked to
  * stop.
  */
 export function addFrames(app: FastifyInstance, options: FramesOptions): void {

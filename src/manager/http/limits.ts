@@ -11,7 +11,7 @@ interface Limit {
   readonly value: number;
   readonly unit: 'bytes' | 'ms' | '';
   readonly why: string;
-  /** What a caller gets beyond it. */
+  /** The answer to a caller beyond it. */
   readonly answer: string;
 }
 

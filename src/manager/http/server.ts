@@ -128,7 +128,7 @@ const HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
-/** What browsers may do with an answer. There is no CORS header: pages of other origins can't call. */
+/** The browsers' permissions for an answer. There is no CORS header: pages of other origins can't call. */
 function addSecurityHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ ...HEADERS, 'x-request-id': request.id });

@@ -69,7 +69,7 @@ class StoreProbe {
     this.#platform = platform;
   }
 
-  /** What is wrong with the store; null: it answers. Never rejects. */
+  /** The problem with the store; null: it answers. Never rejects. */
   ask(): Promise<string | null> {
     const now = this.#platform.clock.monotonic();
     if (now - this.#asked < FRESH) return this.#answer;

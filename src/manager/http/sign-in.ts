@@ -15,7 +15,7 @@ const SIGN_IN_NAME = /^sign-in-[a-z2-7]{10}$/;
 
 /**
  * The code of a sign-in link. It works once, within five minutes, for a caller on this machine. It exists in this
- * process's memory and in the link only: whoever logs must log neither.
+ * process's memory and in the link only: logs must contain neither.
  */
 export class SignInCode {
   readonly #platform: Pick<Platform, 'store' | 'clock' | 'who'>;

@@ -17,7 +17,7 @@ import { progressOf } from '../../words/job.ts';
 /** Rows fetched at a time: a job may have a million outputs. */
 const PAGE = 50;
 
-/** What a job has read and made: its inputs, and the outputs of a step, each to save. */
+/** A job's data: its inputs, and the outputs of a step, each to save. */
 export function ResultsPage({ status }: { readonly status: Status }) {
   const { job, steps, prunedAt } = status;
   const step = route.value.query.get('step') ?? steps.at(-1)?.name ?? '';
@@ -121,7 +121,7 @@ interface StoredFile {
 interface OutputProps {
   readonly of: StepProps;
   readonly stored: string;
-  /** Of the object: of a manifest, not of the output. */
+  /** The object's size: of a manifest, not of the output. */
   readonly size: number;
 }
 

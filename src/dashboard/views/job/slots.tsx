@@ -220,7 +220,7 @@ interface ChosenDetailsProps {
   readonly seconds: number;
 }
 
-/** What is under the pointer: a task with its times and its end, or how busy the lane was. */
+/** The thing under the pointer: a task with its times and its end, or how busy the lane was. */
 function ChosenDetails({ job, lane, chosen: { bar, at }, start, seconds }: ChosenDetailsProps) {
   if (lane === undefined) return null;
   const when = (second: number): string => formatInstant((start + second) * 1_000, zone);

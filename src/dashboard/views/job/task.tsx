@@ -174,7 +174,7 @@ interface LogsProps {
   readonly open: boolean;
 }
 
-/** What the attempts wrote to stderr, the latest first; that of a running one grows. */
+/** The attempts' stderr, the latest first; that of a running one grows. */
 function Logs({ job, task, when, running, open }: LogsProps) {
   const everyMs = running === null ? EVERY_MS : LIVE_MS;
   const logs = useList('logs', { job, task }, { when, ...(open && { everyMs }) });

@@ -147,7 +147,7 @@ function fieldsOf(verb: OfferedVerb, method: string): readonly Field[] {
   ];
 }
 
-/** What calls take besides the verb's own fields. */
+/** The fields of calls besides the verb's own. */
 const EXTRA: Readonly<Record<string, Json>> = {
   tz: { type: 'string', description: "time zone of the times read, an IANA name (default: the profile's)" },
   dryRun: { type: 'boolean', description: 'true: only report what would be done' },
