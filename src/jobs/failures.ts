@@ -58,9 +58,8 @@ const IN_FLIGHT = 32;
 
 /**
  * The records in the ledger, or else the store, of each failed task of a step, ascending. The ledger's pages and the
- * set
- * are read in parallel. An object is read only if the ledger has nothing for that task's round, or if `lookUp` asks for
- * facts that only the object has.
+ * set are read in parallel. An object is read only if the ledger has nothing for that task's round, or if `lookUp` asks
+ * for facts that only the object has.
  */
 async function* failuresOf(
   platform: Platform,

@@ -92,8 +92,7 @@ export class ProjectionWatch {
 
   /**
    * Other messages in the group's queue, which take turns with the job and are assumed to take as long. None if the
-   * queue
-   * can't be read.
+   * queue can't be read.
    */
   async #othersIn(group: string, mine: readonly StepLoad[]): Promise<readonly StepLoad[]> {
     const [first] = mine.filter(({ tasks }) => tasks > 0);

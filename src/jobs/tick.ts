@@ -224,8 +224,7 @@ export class KeeperDuties {
 
   /**
    * The inputs that these firings left out, where the schedule's firing before left out none or others: cron mails what
-   * a
-   * round prints, and the same dot file each night needs no person.
+   * a round prints, and the same dot file each night needs no person.
    */
   newsOfLeftOut(schedules: readonly Schedule[], fired: readonly FireResult[]): readonly LeftOutOfFiring[] {
     const told = new Map(schedules.map(({ name }) => [name, this.#leftOut.get(name) ?? '']));

@@ -385,8 +385,7 @@ export class Firings {
 /**
  * Milliseconds between two looks at the open jobs: the longest that a gather, a close or a resend waits. `remote`: the
  * store is a service, and requests cost money. A look makes some per job, so if there are many jobs, each is looked at
- * less often: four
- * per second, but each at least once a minute.
+ * less often: four per second, but each at least once a minute.
  */
 export function lookIntervalMs({ open, remote }: { readonly open: number; readonly remote: boolean }): number {
   if (!remote) return open === 0 ? 2_000 : Math.min(Math.max(1_000, 50 * open), 60_000);

@@ -36,8 +36,7 @@ function requireReadablePath(path: string, given: string): void {
 
 /**
  * The object that a caller wants to put: raw data, or the archive with the hash in the key. Throws `usage` for an
- * invalid key, and
- * for an input whose content doesn't match its name; `refused` for any other key.
+ * invalid key, and for an input whose content doesn't match its name; `refused` for any other key.
  */
 export function requireWritable(key: string, sha256: string): 'data' | 'code' {
   requireKey(key, key);

@@ -90,8 +90,8 @@ export function stemOf(name: string): string {
 
 /**
  * The suffix that `stemOf` removes: `.csv` of `claims.csv`, `.csv.gz` of `claims.csv.gz`; with `unpacked`, which is for
- * a file that
- * was decompressed, `.csv` of both. Empty if there is none, or if it has characters that a path of ours should not have.
+ * a file that was decompressed, `.csv` of both. Empty if there is none, or if it has characters that a path of ours
+ * should not have.
  */
 export function extensionOf(name: string, { unpacked = false } = {}): string {
   const inner = unpackedName(name);

@@ -234,9 +234,8 @@ export function workerRecordOf(
 
 /**
  * The tasks running on other workers, by their last heartbeats. Read only for a job that limits its running tasks: each
- * heartbeat
- * is an object in the `store` ledger, and a thousand workers that each read a thousand at startup would make thousands
- * of requests per second (S3 takes 5,500 per prefix: optimizing performance).
+ * heartbeat is an object in the `store` ledger, and a thousand workers that each read a thousand at startup would make
+ * thousands of requests per second (S3 takes 5,500 per prefix: optimizing performance).
  */
 export class OtherWorkers {
   readonly #self: string;

@@ -223,8 +223,7 @@ interface Recipe {
 
 /**
  * The facts of a join: the outputs' checksums and the line ends between them. Reads only the outputs' ends, because S3
- * must
- * know the size in advance.
+ * must know the size in advance.
  */
 async function recipeOf(joining: JoinOptions): Promise<Recipe> {
   const { source, tasks, header, join } = joining;

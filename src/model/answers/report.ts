@@ -202,9 +202,8 @@ const COMPARISON = v.object({
 
 /**
  * The content of a job's report: the same for 10 tasks and for 1,000,000. All lists are bounded: series are binned, the
- * rest
- * names the first, the worst or the largest. Durations are seconds, sizes bytes, shares 0 to 1, costs US dollars; null is
- * unknown, never 0. Counters are exact decimals as text.
+ * rest names the first, the worst or the largest. Durations are seconds, sizes bytes, shares 0 to 1, costs US dollars;
+ * null is unknown, never 0. Counters are exact decimals as text.
  */
 const REPORT = v.object({
   format: v.literal(1),
