@@ -4,6 +4,7 @@ import { claimRun, decidingClaim, existingRun, keyedOf, runsOf } from '../../src
 import { runClaimKey } from '../../src/model/keys.ts';
 import { viewOf } from '../model/job-of.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { failsWith } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace } from './published-job.ts';
 
@@ -42,6 +43,17 @@ describe('the runs of a key', () => {
     const standing = await claimRun(store, keyed, { format: 1, job: 'slow', digest: 'd' });
     expect(standing).to.include({ job: '', discarded: 'slow' });
     expect((await runsOf(place.platform, 'k')).latest).to.equal(null);
+  });
+
+  it('are decided each by the claim at its own number', async () => {
+    for (const number of [0, 1]) await claim('k', number);
+    const keyed = { job: 'job-of-k-1', runKey: 'k', runNumber: 1 };
+    expect((await decidingClaim(place.platform.store, keyed))?.job).to.equal('job-of-k-1');
+  });
+
+  it('are not told by a claim that is damaged', async () => {
+    await place.platform.store.put(runClaimKey('k', 0), '{"format":1,"job":"a"}');
+    await failsWith('corrupt', existingRun(place.platform, 'k'));
   });
 
   it('are those of jobs that have both a key and a number', () => {
