@@ -29,30 +29,39 @@ export async function openAccount(profile: AwsProfile): Promise<AwsContext & { r
   }
 }
 
-/** Sends a request to EC2, Auto Scaling or IAM; translates errors. `resource` ends an ARN: `security-group/*`. */
+interface AwsCall {
+  readonly what: string;
+  readonly action: string;
+  /** The end of an ARN: `security-group/*`. */
+  readonly resource: string;
+  /** By default the profile's. */
+  readonly region?: string;
+}
+
+/** Sends a request to EC2, Auto Scaling or IAM; translates errors. */
 export function callAws<T>(
   { profile, clients }: AwsContext,
-  { what, action, resource }: { readonly what: string; readonly action: string; readonly resource: string },
+  { what, action, resource, region = profile.region }: AwsCall,
   work: () => Promise<T>,
 ): Promise<T> {
   const service = action.slice(0, action.indexOf(':'));
-  const { region, account } = profile;
+  const { account } = profile;
   const arn = `arn:${partitionOf(region)}:${service}:${region}:${account ?? '*'}:${resource}`;
   return translateErrors({ what, action, resource: arn, profile: clients.profile }, work);
 }
 
 /** The SDK and a client, loaded when they are first needed. */
-export const loadEc2 = ({ clients }: Pick<AwsContext, 'clients'>) =>
-  Promise.all([import('@aws-sdk/client-ec2'), clients.ec2()]);
+export const loadEc2 = ({ clients }: Pick<AwsContext, 'clients'>, region?: string) =>
+  Promise.all([import('@aws-sdk/client-ec2'), clients.ec2(region)]);
 export const loadAutoScaling = ({ clients }: Pick<AwsContext, 'clients'>) =>
   Promise.all([import('@aws-sdk/client-auto-scaling'), clients.autoScaling()]);
 
 /** As `callAws`, with EC2's commands and client. */
 export const callEc2 = <T>(
   place: AwsContext,
-  doing: Parameters<typeof callAws>[1],
+  doing: AwsCall,
   work: (...open: Awaited<ReturnType<typeof loadEc2>>) => Promise<T>,
-): Promise<T> => callAws(place, doing, async () => work(...(await loadEc2(place))));
+): Promise<T> => callAws(place, doing, async () => work(...(await loadEc2(place, doing.region))));
 
 /** The items of all pages of a list. */
 export async function collectPages<Page, T>(

@@ -2,7 +2,7 @@ import type { InstanceProfile } from '@aws-sdk/client-iam';
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, isKind } from '../errors.ts';
 import { roleName } from '../lib/stack-names.ts';
 import { type AwsContext, callEc2, collectPages, describeAlive, retryUntilConsistent } from './call-aws.ts';
 import { IamAccess } from './iam.ts';
@@ -81,17 +81,19 @@ export class InstanceProfileResource implements Resource {
     });
   }
 
-  /** Kept while anything else of the region starts instances with it. */
-  async remove({ outcomeOf }: RemovalOptions): Promise<KeptReason | null> {
+  /** Kept while anything else of the account starts instances with it. */
+  async remove({ outcomeOf, note }: RemovalOptions): Promise<KeptReason | null> {
     return this.#iam.translated('remove', 'iam:DeleteInstanceProfile', async () => {
       const found = await readInstanceProfile(this.#iam, this.name);
       if (found === null) return null;
       const owner = await profileOwner(this.#who, this.#profile, this.#clients, found);
       if (owner !== null) return { why: owner };
-      const users = await profileUsers({ profile: this.#profile, clients: this.#clients }, found);
+      const users = await usersEverywhere({ profile: this.#profile, clients: this.#clients }, found, note);
       // One that was deleted just now may still be listed.
-      const others = users.filter(({ kind, name }) => kind === 'instance' || outcomeOf(kind, name) !== 'removed');
-      if (others.length > 0) return inUse(others.map(({ kind, name }) => `${WORDS[kind]} ${name}`));
+      const others = users.filter(
+        ({ kind, name, region }) => region !== null || kind === 'instance' || outcomeOf(kind, name) !== 'removed',
+      );
+      if (others.length > 0) return inUse(others.map(userText));
       const [sdk, client] = await this.#iam.open();
       const at = { InstanceProfileName: this.name };
       for (const { RoleName } of found.Roles ?? []) {
@@ -180,6 +182,8 @@ export async function profileOwner(
 interface ProfileUser {
   readonly kind: 'launchTemplate' | 'instance';
   readonly name: string;
+  /** Null: the stack's own. */
+  readonly region: string | null;
 }
 
 const WORDS: Readonly<Record<ProfileUser['kind'], string>> = {
@@ -187,15 +191,62 @@ const WORDS: Readonly<Record<ProfileUser['kind'], string>> = {
   instance: 'the instance',
 };
 
+const userText = ({ kind, name, region }: ProfileUser): string =>
+  `${WORDS[kind]} ${name}${region === null ? '' : ` in ${region}`}`;
+
 /**
- * The launch templates whose newest or default version names an instance profile, and the instances that have it. IAM
- * knows neither, and EC2 only those of its own region.
+ * What names or has an instance profile, in all regions that the account may use. Regions in which the caller may not look,
+ * most often because the account's policies deny the whole region, are passed over and noted.
  */
-async function profileUsers(place: AwsContext, { Arn = '', InstanceProfileName }: InstanceProfile) {
+async function usersEverywhere(
+  place: AwsContext,
+  found: InstanceProfile,
+  note: RemovalOptions['note'],
+): Promise<readonly ProfileUser[]> {
+  const { region: own } = place.profile;
+  const unasked: string[] = [];
+  const unlessDenied = async <T>(answer: Promise<T>, none: T, where: string): Promise<T> => {
+    try {
+      return await answer;
+    } catch (error) {
+      if (!isKind(error, 'credentials') || error.denied === undefined) throw error;
+      unasked.push(where);
+      return none;
+    }
+  };
+  const doing = { what: "list the account's regions", action: 'ec2:DescribeRegions', resource: '*' };
+  const listed = callEc2(place, doing, async (sdk, client) => {
+    const { Regions = [] } = await client.send(new sdk.DescribeRegionsCommand({}));
+    return Regions.flatMap(({ RegionName }) => RegionName ?? []);
+  });
+  const regions = (await unlessDenied(listed, [], 'all others')).filter((region) => region !== own);
+  const users = await Promise.all([
+    profileUsers(place, found, null),
+    ...regions.map((region) => unlessDenied(profileUsers(place, found, region), [], region)),
+  ]);
+  if (unasked.length > 0) {
+    const where = unasked.sort().join(', ');
+    note(
+      `could not ask who uses the instance profile ${found.InstanceProfileName} in these regions: ${where} (denied)`,
+    );
+  }
+  return users.flat();
+}
+
+/**
+ * The launch templates of a region whose newest or default version names an instance profile, and the instances that have
+ * it. IAM knows neither. `other`: null for the profile's own region.
+ */
+async function profileUsers(
+  place: AwsContext,
+  { Arn = '', InstanceProfileName }: InstanceProfile,
+  other: string | null,
+): Promise<readonly ProfileUser[]> {
   const ask = (action: string, what: string) => ({
     what: `find ${what} with the instance profile ${InstanceProfileName}`,
     action: `ec2:${action}`,
     resource: '*',
+    region: other ?? place.profile.region,
   });
   const [templates, instances] = await Promise.all([
     callEc2(place, ask('DescribeLaunchTemplateVersions', 'launch templates'), (sdk, client) => {
@@ -211,8 +262,11 @@ async function profileUsers(place: AwsContext, { Arn = '', InstanceProfileName }
     const named = LaunchTemplateData.IamInstanceProfile;
     return named?.Name === InstanceProfileName || named?.Arn === Arn ? LaunchTemplateName : [];
   });
-  const users: ProfileUser[] = [...new Set(names)].sort().map((name) => ({ kind: 'launchTemplate', name }));
-  return [...users, ...instances.map(({ InstanceId = '' }): ProfileUser => ({ kind: 'instance', name: InstanceId }))];
+  const user = (kind: ProfileUser['kind'], name: string): ProfileUser => ({ kind, name, region: other });
+  return [
+    ...[...new Set(names)].sort().map((name) => user('launchTemplate', name)),
+    ...instances.map(({ InstanceId = '' }) => user('instance', InstanceId)),
+  ];
 }
 
 const isUntagged = ({ Tags = [] }: InstanceProfile): boolean => Tags.length === 0;

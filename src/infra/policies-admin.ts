@@ -51,7 +51,7 @@ const grant = (parts: readonly StackPart[], ...of: Parameters<typeof allow>): Ad
 /** Actions that only `infra down` needs. It has no parts. */
 const DOWN_ACTIONS = [
   ...['s3:DeleteBucket', 'sdb:DeleteDomain', 'ec2:DeleteSecurityGroup', 'ec2:DeleteLaunchTemplate'],
-  ...['ec2:DisassociateAddress', 'ec2:ReleaseAddress'],
+  ...['ec2:DisassociateAddress', 'ec2:ReleaseAddress', 'ec2:DescribeRegions'],
   ...['autoscaling:DeleteAutoScalingGroup', 'autoscaling:SetInstanceProtection'],
 ];
 /** For each part, actions of other parts in statements that it needs. */
@@ -241,6 +241,8 @@ const LOOK_AT_EC2 = [
     'Volumes',
     'NetworkInterfaces',
     'Addresses',
+    // An instance profile may be in use in any of them.
+    'Regions',
   ],
 ].map((what) => `ec2:Describe${what}`);
 const LOOK_AT_SCALING = ['AutoScalingGroups', 'LifecycleHooks'].map((what) => `autoscaling:Describe${what}`);

@@ -195,6 +195,58 @@ describe('an account with other stacks of the same name', () => {
     ]);
   });
 
+  it('keeps a role while only another region uses it, says where, and which regions it could not ask', async () => {
+    await ours.up();
+    const role = `${ours.stack}-worker`;
+    // The template has the name of the one that is removed here.
+    const LaunchTemplateName = `${ours.stack}-default`;
+    const { ec2 } = there;
+    const LaunchTemplateData = { ImageId: 'ami-12c6146b', IamInstanceProfile: { Name: role } };
+    await ec2.createLaunchTemplate({ LaunchTemplateName, LaunchTemplateData });
+    const run = { ImageId: 'ami-12c6146b', MinCount: 1, MaxCount: 1 };
+    const { Instances: [instance] = [] } = await ec2.runInstances({ ...run, IamInstanceProfile: { Name: role } });
+    const id = instance?.InstanceId ?? '';
+    const linesOf = (rows: Awaited<ReturnType<typeof ours.down>>) =>
+      rows.filter(({ kind }) => kind === 'role' || kind === 'profile').map(({ outcome, why }) => `${outcome}: ${why}`);
+
+    expect(linesOf(await ours.down())).to.have.members([
+      `kept: in use by the launch template ${LaunchTemplateName} in ${THERE}, the instance ${id} in ${THERE}`,
+      `kept: in use by the instance profile ${role}`,
+    ]);
+    await ec2.deleteLaunchTemplate({ LaunchTemplateName });
+    expect(linesOf(await ours.down())).to.include(`kept: in use by the instance ${id} in ${THERE}`);
+
+    // A region that fails to answer is no region without users.
+    const isThere = (call: { action: string; region: string }, action: string) =>
+      call.action === action && call.region === THERE;
+    cloud.failNext((call) => isThere(call, 'DescribeInstances'), 503, 'Unavailable', 'busy', 6);
+    const failed = await ours.run(['infra', 'down', '--confirm', ours.stack]);
+    expect(failed.code, failed.stderr).to.equal(8);
+    expect(failed.stderr).to.include(`find instances with the instance profile ${role}`);
+    expect((await there.iam.getInstanceProfile({ InstanceProfileName: role })).InstanceProfile?.Roles).to.have.length(
+      1,
+    );
+
+    await ec2.terminateInstances({ InstanceIds: [id] });
+    cloud.failNext((call) => isThere(call, 'DescribeLaunchTemplateVersions'), 403, 'UnauthorizedOperation');
+    const removed = await ours.run(['infra', 'down', '--confirm', ours.stack]);
+    expect(removed.code, removed.stderr).to.equal(0);
+    expect(removed.stderr).to.include(
+      `could not ask who uses the instance profile ${role} in these regions: ${THERE} (denied)`,
+    );
+    expect(removed.stdout)
+      .to.match(/^profile +\S+ +removed/m)
+      .and.match(/^role +\S+ +removed/m);
+  });
+
+  it('asks only its own region if it may not list regions, and says so', async () => {
+    await ours.up();
+    cloud.failNext('ec2:DescribeRegions', 403, 'UnauthorizedOperation');
+    const { code, stderr } = await ours.run(['infra', 'down', '--confirm', ours.stack]);
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.include(`${ours.stack}-worker in these regions: all others (denied)`);
+  });
+
   it('keeps a role that someone else put into an instance profile, and says into which', async () => {
     await ours.up();
     const [role, InstanceProfileName] = [`${ours.stack}-worker`, `${ours.stack}-given`];

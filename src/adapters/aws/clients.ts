@@ -124,11 +124,13 @@ export class AwsClients {
     return this.#client('sts', use, async (config) => new (await import('@aws-sdk/client-sts')).STSClient(config));
   }
 
-  ec2(): Promise<EC2Client> {
+  /** @param region another one of the account's, with the same credentials and endpoint. */
+  ec2(region: string = this.region): Promise<EC2Client> {
     return this.#client(
       'ec2',
       'control',
       async (config) => new (await import('@aws-sdk/client-ec2')).EC2Client(config),
+      region,
     );
   }
 
@@ -223,12 +225,13 @@ export class AwsClients {
     service: Service,
     use: ClientUse,
     create: (config: ClientConfig) => Promise<C>,
+    region = this.region,
   ): Promise<C> {
     const make = async (): Promise<C> => {
       const endpoint = this.#endpoints[service];
       const { attempts } = LIMITS[use];
       const client = await create({
-        region: this.region,
+        region,
         credentials: this.credentials,
         maxAttempts: attempts,
         retryStrategy: new QuotaFreeRetries(attempts),
@@ -239,7 +242,7 @@ export class AwsClients {
       return watchInTests(renewExpired(suppressSkewRetries(client)));
     };
     // Each service is used by one method only, so its name determines the class.
-    return this.#clients.get(`${service} ${use}`, make) as Promise<C>;
+    return this.#clients.get(`${service} ${use} ${region}`, make) as Promise<C>;
   }
 }
 

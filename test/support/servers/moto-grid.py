@@ -366,6 +366,18 @@ def get_ebs_default_kms_key_id(self):
 EC2Backend.modify_ebs_default_kms_key_id = choose_key
 EC2Response.get_ebs_default_kms_key_id = get_ebs_default_kms_key_id
 
+# --- Regions: moto lists all, AWS those that the account may use (DescribeRegions: AllRegions).
+
+REGIONS = ("eu-west-1", "us-east-1", "us-west-2")
+describe_regions = EC2Backend.describe_regions
+
+
+def describe_enabled_regions(self, region_names=None):
+    return [region for region in describe_regions(self, region_names) if region.name in REGIONS]
+
+
+EC2Backend.describe_regions = describe_enabled_regions
+
 # --- Service Quotas: moto has none for EC2. Here each is large.
 
 from moto.servicequotas.models import ServiceQuotasBackend  # noqa: E402
