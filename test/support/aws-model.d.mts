@@ -8,3 +8,4 @@ export interface Model {
 export function hasModels(): boolean;
 export function readModel(service: string): Model;
 export function departures(model: Model, operation: string, input: unknown): readonly string[];
+export function readModelNames(service: string): ReadonlySet<string>;

@@ -16,16 +16,19 @@ export const hasModels = () => existsSync(DATA);
 
 /** What the model of a service says of its requests: `s3`, `autoscaling`. */
 export function readModel(service) {
-  const directory = join(DATA, DIRECTORIES[service] ?? service);
-  const versions = readdirSync(directory).sort();
-  const file = join(directory, versions[versions.length - 1] ?? '', 'service-2.json');
-  const text = existsSync(file) ? readFileSync(file) : gunzipSync(readFileSync(`${file}.gz`));
-  const { operations, shapes } = JSON.parse(text);
+  const { operations, shapes } = readService(service);
   const inputs = Object.entries(operations).map(([name, { input }]) => [name, input?.shape ?? null]);
   const model = { service, inputs: Object.fromEntries(inputs), shapes: reachable(inputs, shapes) };
   for (const [operation, names] of Object.entries(LATER[service] ?? {}))
     for (const name of names) model.shapes[model.inputs[operation]].members[name] = name;
   return model;
+}
+
+function readService(service) {
+  const directory = join(DATA, DIRECTORIES[service] ?? service);
+  const versions = readdirSync(directory).sort();
+  const file = join(directory, versions[versions.length - 1] ?? '', 'service-2.json');
+  return JSON.parse(existsSync(file) ? readFileSync(file) : gunzipSync(readFileSync(`${file}.gz`)));
 }
 
 /** A tenth of the whole: what answers consist of, and the documentation, is left out. */
@@ -133,4 +136,19 @@ function patternOf(source) {
   }
   patterns.set(source, made);
   return made;
+}
+
+/**
+ * The names that a service has for members, on the wire and in its model, and for operations' answers, in lower case: EC2
+ * capitalizes them in requests, not in answers.
+ */
+export function readModelNames(service) {
+  const { operations, shapes } = readService(service);
+  const members = Object.values(shapes).flatMap(({ members = {}, member }) => [
+    ...Object.entries(members).flatMap(([name, { locationName, queryName }]) => [name, locationName, queryName]),
+    member?.locationName,
+  ]);
+  const answers = Object.keys(operations).flatMap((name) => [name, `${name}Response`, `${name}Result`]);
+  const names = [...members, ...answers, 'requestId'].filter((name) => name !== undefined);
+  return new Set(names.map((name) => name.toLowerCase()));
 }
