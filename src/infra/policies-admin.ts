@@ -123,8 +123,8 @@ function bucket(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
       ['s3:CreateBucket', 's3:GetBucketTagging', 's3:PutBucketTagging', ...settings('Put'), 's3:DeleteBucket'],
       existing ? [] : [arns.bucket],
     ),
-    // Tables with jobs of another stack are kept.
-    grant(DOWN, 'JobsOfTables', ['s3:GetObject'], isSqlLedger(profile) ? arns.objects('jobs/*/job.json') : []),
+    // Nothing is removed while a job is unfinished; and tables with jobs of another stack are kept.
+    grant(DOWN, 'UnfinishedJobs', ['s3:GetObject'], arns.objects('jobs/*/job.json', 'jobs/*/journal/*')),
     // A new release clears the records of failed boots.
     grant(MACHINES, 'Releases', ['s3:GetObject', 's3:PutObject'], arns.objects(...ofReleases, 'groups/*/boots/*')),
     shared
@@ -138,8 +138,6 @@ function bucket(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
     ...encryption(profile).map((statement) => ({ parts: MACHINES, statement })),
   ];
 }
-
-const isSqlLedger = ({ ledger: { kind } }: AwsProfile): boolean => kind === 'postgres' || kind === 'mysql';
 
 function queues(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
   // A group removed from the configuration may still have queues.

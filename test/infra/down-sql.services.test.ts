@@ -45,7 +45,7 @@ for (const [name, startServer] of [
       const calls = takePermissions(cloud, { stack: first });
       const policy = await printedPolicy(workspace, 'admin');
       expect(deniedBy(policy, calls)).to.deep.equal([]);
-      expect(idleGrants(policy, calls)).not.to.include('JobsOfTables s3:GetObject');
+      expect(idleGrants(policy, calls)).not.to.include('UnfinishedJobs s3:GetObject');
     });
   });
 }

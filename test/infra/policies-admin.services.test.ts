@@ -5,6 +5,7 @@ import type { PolicyDocument } from '../../src/infra/policy.ts';
 import { randomId } from '../../src/lib/id.ts';
 import { clientConfig } from '../support/grid/account-clients.ts';
 import { actionsOf, allows, type Call, deniedBy, idleGrants, printedPolicy, takePermissions } from '../support/iam.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { CHANGED_GROUPS, STRANGER, Strangers } from './strangers.ts';
 
 describe("the administrator's policy", () => {
@@ -17,6 +18,8 @@ describe("the administrator's policy", () => {
     const { ec2, s3, scaling } = strangers.clients;
     const profile = await strangers.configure();
     const { stack } = workspace;
+    const facts = { stack, boundary: profile.iam.permissionsBoundary };
+    const takeOwn = () => [...takePermissions(cloud, facts, ({ accessKeyId }) => accessKeyId !== STRANGER)];
     await workspace.answer(['infra', 'plan']);
     await workspace.up();
     await workspace.answer(['infra', 'status']);
@@ -38,6 +41,15 @@ describe("the administrator's policy", () => {
     const borrower = await ec2.runInstances({ ImageId: 'ami-12c6146b', MinCount: 1, MaxCount: 1 });
     const { Addresses: [{ AllocationId } = {}] = [] } = await ec2.describeAddresses({});
     await ec2.associateAddress({ AllocationId, InstanceId: borrower.Instances?.[0]?.InstanceId });
+    // An operator's job, which is unfinished at first.
+    const asked = takeOwn();
+    workspace.write('job.json', rangeJob('echo', 2, { name: 'one', run: ['true'] }));
+    await workspace.runSuccessfully('submit', 'job.json', '--no-scale');
+    cloud.takeCalls();
+    expect((await workspace.downOutput()).code).to.equal(7);
+    asked.push(...takeOwn());
+    await workspace.runSuccessfully('cancel', 'last', '--yes');
+    cloud.takeCalls();
     await s3.putObject({ Bucket: stack, Key: 'data/one', Body: 'one' });
     await s3.createMultipartUpload({ Bucket: stack, Key: 'data/two' });
     workspace.configure({ ...profile, groups, network: { publicIp: false } }, stack);
@@ -47,8 +59,7 @@ describe("the administrator's policy", () => {
     await workspace.down('--delete-data', '--timeout', '1s');
     workspace.configure(changed, stack);
     policy = await printedPolicy(workspace, 'admin');
-    const facts = { stack, boundary: profile.iam.permissionsBoundary };
-    calls = takePermissions(cloud, facts, ({ accessKeyId }) => accessKeyId !== STRANGER);
+    calls = [...asked, ...takeOwn()];
   });
 
   it('allows everything that plan, up, status, release and down request', () => {
