@@ -179,6 +179,7 @@ export class Fleet {
     this.requests.count('autoscaling:DescribeAutoScalingInstances');
     this.requests.count('sqs:GetQueueUrl', 3);
     this.requests.count('sqs:GetQueueAttributes', 2);
+    this.requests.count('sqs:ListQueueTags');
     const process: Process = { dead: false };
     const watch = setInterval(() => {
       if (!isRunning(instance)) process.dead = true;

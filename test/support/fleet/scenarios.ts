@@ -33,6 +33,7 @@ export const LIMITS: readonly Limited[] = [
     'nearly unlimited (SQS: quotas-messages)',
   ),
   limited('SQS GetQueueAttributes, GetQueueUrl', /^sqs:Get/, null, 'none is published'),
+  limited('SQS ListQueueTags', /^sqs:ListQueueTags/, null, 'none is published'),
   limited('Auto Scaling Describe*', /^autoscaling:Describe/, null, SHARED),
   limited('Auto Scaling, what changes', /^autoscaling:(?!Describe)/, null, SHARED),
   limited('STS GetCallerIdentity', /^sts:/, 600, 'an account and Region (IAM: reference_iam-quotas)'),
