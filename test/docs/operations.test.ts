@@ -44,7 +44,7 @@ describe('docs/operations.md', () => {
   it('has a valid profile', async () => {
     const cwd = mkdtempSync(join(tmpdir(), 'batchctl-operations-'));
     try {
-      const [, json = ''] = /^```json\n(.*?)^```$/ms.exec(PAGE) ?? [];
+      const [, json = ''] = /^```json file=batchctl\.config\.json\n(.*?)^```$/ms.exec(PAGE) ?? [];
       writeFileSync(join(cwd, 'batchctl.config.json'), json);
       const { profile } = await loadConfig({ env: {}, cwd, home: '', etc: '' });
       expect(profile).to.include({ backend: 'aws', protect: true });
