@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
+import { Refusal } from '../../../../src/manager/http/error-answers.ts';
 import { LIMITS } from '../../../../src/manager/http/limits.ts';
 import { StagingSpace } from '../../../../src/manager/http/objects/uploads.ts';
 import { forEachTest } from '../../../support/fixture.ts';
@@ -35,6 +36,24 @@ describe('the space for uploads that pass through a manager', () => {
         }
       }),
     );
+  });
+
+  it('is full for all callers at its limit, to the byte, until one leaves', () => {
+    const space = new StagingSpace();
+    const each = LIMITS.stagedPerToken.value;
+    const callers = Array.from({ length: LIMITS.staged.value / each }, (_, n) => `caller-${n}`);
+    const [leave] = callers.map((caller) => space.take(caller, each));
+    const refusal = (caller: string): unknown => {
+      try {
+        space.take(caller, 1)();
+        return null;
+      } catch (error) {
+        return error instanceof Refusal ? error.statusCode : error;
+      }
+    };
+    expect([refusal('another'), refusal('caller-0')]).to.deep.equal([503, 429]);
+    leave?.();
+    expect([refusal('another'), refusal('caller-1')]).to.deep.equal([null, 429]);
   });
 
   it('is freed when a caller breaks off, and the rejection says when to retry', async () => {
