@@ -1,5 +1,5 @@
 import { BatchctlError, hasCode, isBatchctlError, isFull } from '../errors.ts';
-import { withAccessCommand } from './access-command.ts';
+import { withCommandFor } from './access-command.ts';
 
 const REPORT =
   'this is a bug: run the command again with --verbose and report the output, with that of batchctl --version';
@@ -17,7 +17,7 @@ export function toBatchctlError(error: unknown): BatchctlError {
   // An error with a path comes from a file. A port that can't be opened is reported elsewhere.
   if (error instanceof Error && hasCode(error, 'EACCES', 'EPERM', 'EROFS') && 'path' in error) {
     return new BatchctlError('refused', message, {
-      hint: withAccessCommand('choose another path, or allow this user to read and write there', String(error.path)),
+      hint: withCommandFor(error, 'choose another path, or allow this user to read and write there'),
       cause: error,
     });
   }

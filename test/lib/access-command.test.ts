@@ -1,7 +1,7 @@
 // Protects: whoever may not write somewhere reads which command lets them, and who owns what is in the way.
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { accessCommand, withAccessCommand } from '../../src/lib/access-command.ts';
+import { accessCommand, withAccessCommand, withCommandFor } from '../../src/lib/access-command.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { Scratch } from '../support/scratch.ts';
 import { withoutRights } from '../support/without-rights.ts';
@@ -33,6 +33,25 @@ describe('the command that gives access to a path', () => {
     expect(await asNobody(scratch.path('new/store/data'))).to.equal(
       `sudo install -d -o nobody ${scratch.path('new')} (${scratch.directory} belongs to root)`,
     );
+  });
+
+  it('changes the owner of the directory in which a file can not be created', async () => {
+    const hintOf = (act: () => void): Promise<string> =>
+      withoutRights(async () => {
+        try {
+          act();
+        } catch (error) {
+          if (error instanceof Error && 'path' in error) return withCommandFor(error, 'do it');
+        }
+        return expect.fail('it was done');
+      });
+    const inside = `${scratch.directory} (it belongs to root)`;
+    expect(await hintOf(() => writeFileSync(scratch.path('new'), ''))).to.equal(`do it: sudo chown nobody ${inside}`);
+    expect(await hintOf(() => mkdirSync(scratch.path('new')))).to.equal(
+      `do it: sudo install -d -o nobody ${scratch.path('new')} (${scratch.directory} belongs to root)`,
+    );
+    mkdirSync(scratch.path('there'));
+    expect(await hintOf(() => writeFileSync(scratch.path('there/new'), ''))).to.match(/: sudo chown nobody \S+there /);
   });
 
   it("is unknown in a directory of one's own", async () => {

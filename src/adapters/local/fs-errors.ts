@@ -1,5 +1,5 @@
 import { BatchctlError, type ErrorKind, hasCode } from '../../errors.ts';
-import { withAccessCommand } from '../../lib/access-command.ts';
+import { withCommandFor } from '../../lib/access-command.ts';
 
 /** Error codes of the file system, with batchctl's kind, and what to do. */
 const KNOWN: readonly (readonly [codes: readonly string[], kind: ErrorKind, hint: string])[] = [
@@ -37,7 +37,7 @@ export function translateFsError(error: unknown, doing: string): Error {
   if (kind === undefined || hint === undefined) return new BatchctlError('unexpected', message, { cause: error });
   const isDenied = hasCode(error, 'EACCES', 'EPERM') && 'path' in error;
   return new BatchctlError(kind, message, {
-    hint: isDenied ? withAccessCommand(hint, String(error.path)) : hint,
+    hint: isDenied ? withCommandFor(error, hint) : hint,
     cause: error,
   });
 }
