@@ -113,7 +113,7 @@ describe('the SQS queue during failures', () => {
       ['credentials expired', 'credentials', sqsFault(403, 'ExpiredToken')],
       ['the key is not accepted', 'credentials', sqsFault(403, 'InvalidClientTokenId')],
       ['the queue is deleted meanwhile', 'notFound', sqsFault(400, 'QueueDoesNotExist')],
-      ['SQS refuses for another reason', 'unexpected', sqsFault(400, 'InvalidAddress')],
+      ['SQS refuses for another reason', 'unexpected', sqsFault(400, 'InvalidAttributeValue')],
     ] as const)
       it(`is not opened uncompared if ${what}`, async () => {
         const open = await foreignQueue(50);
