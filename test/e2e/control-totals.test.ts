@@ -64,6 +64,8 @@ describe('control totals', () => {
     const fetched = await workspace.run(['fetch', 'last', '-o', '-']);
     expect([fetched.code, fetched.stdout]).to.deep.equal([0, '1\n']);
     expect(fetched.stderr).to.include('1 of 2 outputs of one; 1 failed for good');
+    const { reason, detail } = JSON.parse((await workspace.runSuccessfully('status', 'last', '--json')).stdout);
+    expect({ reason, detail }).to.deep.equal({ reason: 'failures', detail: null });
   });
 
   it('accept a plus sign in a counter, in every check', async () => {

@@ -1,5 +1,5 @@
 // Protects: whoever may not write somewhere reads which command lets them, and who owns what is in the way.
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { accessCommand, withAccessCommand, withCommandFor } from '../../src/lib/access-command.ts';
 import { forEachTest } from '../support/fixture.ts';
@@ -51,7 +51,12 @@ describe('the command that gives access to a path', () => {
       `do it: sudo install -d -o nobody ${scratch.path('new')} (${scratch.directory} belongs to root)`,
     );
     mkdirSync(scratch.path('there'));
+    mkdirSync(scratch.path('closed'), { mode: 0o700 });
     expect(await hintOf(() => writeFileSync(scratch.path('there/new'), ''))).to.match(/: sudo chown nobody \S+there /);
+    expect(await hintOf(() => readdirSync(scratch.path('closed')))).to.match(/: sudo chown -R nobody \S+closed /);
+    expect(await withoutRights(async () => accessCommand(scratch.path('none/new'), true))).to.match(
+      /^sudo install -d -o nobody \S+\/none /,
+    );
   });
 
   it("is unknown in a directory of one's own", async () => {
