@@ -4,7 +4,7 @@
 /** Each room of src/ and the rooms it may import, besides itself, `errors.ts` and `lib/`. */
 const ROOMS = {
   cli: ['verbs', 'jobs', 'worker', 'manager', 'infra', 'platform', 'config', 'model', 'ports'],
-  platform: ['config', 'adapters', 'ports', 'model/finding'],
+  platform: ['config', 'adapters', 'ports', 'model'],
   infra: ['config', 'model', 'adapters/aws'],
   manager: ['verbs', 'jobs', 'model', 'ports'],
   verbs: ['config', 'jobs', 'model', 'ports'],
@@ -42,21 +42,11 @@ module.exports = {
     {
       name: 'model-is-pure',
       comment:
-        'model imports nothing but the types of ports, errors, lib/units (amounts as text), lib/json (guards), big.js (exact decimals), croner (cron patterns) and valibot (schemas)',
+        'model imports nothing but errors, lib/units (amounts as text), lib/json (guards), big.js (exact decimals), croner (cron patterns) and valibot (schemas)',
       severity: 'error',
       from: { path: '^src/model/' },
       to: {
-        pathNot: '^src/(model/|errors[.]ts$|lib/(units|json)[.]ts$)|node_modules/(big[.]js|croner|valibot)/',
-        dependencyTypesNot: ['type-only'],
-      },
-    },
-    {
-      name: 'model-types-from-ports-only',
-      severity: 'error',
-      from: { path: '^src/model/' },
-      to: {
-        pathNot:
-          '^src/(model/|ports/|errors[.]ts$|lib/(units|json)[.]ts$)|node_modules/((@types/)?big[.]js|croner|valibot)/',
+        pathNot: '^src/(model/|errors[.]ts$|lib/(units|json)[.]ts$)|node_modules/((@types/)?big[.]js|croner|valibot)/',
       },
     },
     {

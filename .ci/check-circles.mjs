@@ -1,21 +1,18 @@
-// `npm run check:circles`: within each folder below src/, no files and folders import each other in a circle, not even their
+// `npm run check:circles`: within src/ and each folder below it, no files and folders import each other in a circle, not even their
 // types or lazily. A folder and its content count as one. Prints each circle, and an import for each arrow.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 
-/** Folders whose own files and folders are not in layers. Those below them are. */
-const EXEMPT = ['src'];
-
 /** The circles of a checkout: for each, the folder, its members, and the imports between them. */
-export function circlesIn(root, exempt = EXEMPT) {
+export function circlesIn(root) {
   const byFolder = new Map();
   for (const { from, to } of importsIn(root)) {
     for (let folder = 'src'; ; ) {
       const [one, other] = [unitIn(folder, from), unitIn(folder, to)];
       if (one !== other) {
-        if (!exempt.includes(folder)) arrowsOf(byFolder, folder, one).set(other, `${from} -> ${to}`);
+        arrowsOf(byFolder, folder, one).set(other, `${from} -> ${to}`);
         break;
       }
       folder = one;

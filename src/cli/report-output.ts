@@ -5,7 +5,7 @@ import { ownValue } from '../lib/json.ts';
 import { formatSize } from '../lib/units.ts';
 import type { ComparedReport } from '../model/answers/report.ts';
 import { logKey } from '../model/keys.ts';
-import type { AttemptEvent } from '../ports/ledger.ts';
+import type { AttemptEvent } from '../model/ledger/records.ts';
 import type { AttemptsEvent, ReadingEvent } from '../verbs/report.ts';
 import type { Context } from './context.ts';
 import { lazyProgress } from './progress.ts';

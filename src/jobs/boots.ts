@@ -2,9 +2,9 @@ import { nullIfUnreadable } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import { readStored } from '../lib/json.ts';
 import { BOOTS_KEPT, bootSecondsOf } from '../model/capacity.ts';
+import type { LaunchTrouble, MachineTermination } from '../model/group-status.ts';
 import { type BootMark, bootLogKey, bootMark, bootsPrefix, bootTimesKey, parseBootMark } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import type { LaunchTrouble, MachineTermination } from '../ports/worker-group.ts';
 
 export interface Boots {
   /** Null if the group isn't held. */

@@ -1,9 +1,9 @@
+import { type QueueCounts, totalMessages } from '../model/backlog.ts';
 import { groupsOf } from '../model/job.ts';
 import { OPEN_PREFIX, parseOpenMark } from '../model/keys.ts';
 import { fitLoads, type Load, readyLoads, type StepLoad } from '../model/load.ts';
 import { hasStarted, type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
-import { type QueueCounts, totalMessages } from '../ports/task-queue.ts';
 import { peekIfReadable } from './denied-job.ts';
 import { deviationsOf, earlierRun } from './durations.ts';
 

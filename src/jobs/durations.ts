@@ -1,8 +1,9 @@
 import type { StepFacts } from '../model/decide.ts';
+import type { StepCounts } from '../model/ledger/records.ts';
 import { TaskBits } from '../model/task-set.ts';
 import type { JobView } from '../model/view.ts';
 import type { DurationSnapshot, Snapshot } from '../model/why/snapshot.ts';
-import type { Ledger, StepCounts } from '../ports/ledger.ts';
+import type { Ledger } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { totalsOf } from './totals.ts';

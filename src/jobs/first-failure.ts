@@ -1,7 +1,7 @@
 import type { JobStatus } from '../model/answers/status.ts';
 import { failedPrefix, taskOfFailed } from '../model/keys.ts';
+import type { LedgerTask } from '../model/ledger/records.ts';
 import type { JobView } from '../model/view.ts';
-import type { LedgerTask } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { readFailed } from './failures.ts';
 

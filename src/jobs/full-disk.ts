@@ -1,6 +1,6 @@
 import { BatchctlError, isKind, nullIfBatchctlError } from '../errors.ts';
 import { formatMany, formatSize } from '../lib/units.ts';
-import type { DiskSpace } from '../ports/insight.ts';
+import type { DiskSpace } from '../model/machine-facts.ts';
 import type { Platform } from '../ports/platform.ts';
 
 /**

@@ -1,10 +1,10 @@
 import { nullIfBatchctlError } from '../errors.ts';
+import { totalMessages } from '../model/backlog.ts';
+import type { LedgerWorker, StepCounts } from '../model/ledger/records.ts';
 import { readyLoads, type StepLoad, sum } from '../model/load.ts';
 import { type GroupShare, projectionOf } from '../model/projection.ts';
 import type { JobView } from '../model/view.ts';
-import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
-import { totalMessages } from '../ports/task-queue.ts';
 import { bootSeconds } from './boots.ts';
 import { deviationsOf, earlierRun } from './durations.ts';
 

@@ -1,7 +1,7 @@
 import { type BatchctlError, isKind } from '../errors.ts';
 import { orderOf } from '../model/job.ts';
+import type { LedgerJob } from '../model/ledger/records.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
-import type { LedgerJob } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { refreshView } from './journal.ts';
 import { stepTotals } from './listing.ts';

@@ -3,9 +3,9 @@ import { standingOf } from '../model/decide.ts';
 import { groupBy } from '../model/group-by.ts';
 import { stepIndex } from '../model/job.ts';
 import type { TaskSets } from '../model/journal.ts';
+import type { LedgerTask, TaskState } from '../model/ledger/records.ts';
 import { formatTaskSet } from '../model/task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../model/view.ts';
-import type { LedgerTask, TaskState } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { listFacts, stepTotals } from './listing.ts';
 

@@ -5,11 +5,11 @@ import { type ExpectResult, evaluateExpect, parseExpect } from '../model/expect.
 import { hasBarrier, type JobRecord } from '../model/job.ts';
 import { UNMET_REASON } from '../model/journal.ts';
 import { outKey } from '../model/keys.ts';
+import type { ExactCounts, StepCounts } from '../model/ledger/records.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { changedExpect } from '../model/overrides.ts';
 import { TaskBits, tasksIn } from '../model/task-set.ts';
 import { type AcceptedTotal, acceptanceOf, type JobView } from '../model/view.ts';
-import type { ExactCounts, StepCounts } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { listFacts, listPublished, readOpened, stepTotals } from './listing.ts';

@@ -1,4 +1,4 @@
-import type { StepCounts } from '../ports/ledger.ts';
+import type { StepCounts } from './ledger/records.ts';
 
 /** A step's failing tasks that concern the program that runs now: since its round began, or a person resumed. */
 export interface FailingStep {

@@ -1,4 +1,4 @@
-import type { SpotTroubles } from '../ports/worker-group.ts';
+import type { SpotTroubles } from './group-status.ts';
 import { type Load, secondsPerTask, slotsPerTask, sum, totalWidthOf, totalWorkOf } from './load.ts';
 import {
   claimsOf,

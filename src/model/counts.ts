@@ -1,5 +1,5 @@
-import type { StepCounts } from '../ports/ledger.ts';
 import { type StepSpec, sectionStart, takesFiles } from './job.ts';
+import type { StepCounts } from './ledger/records.ts';
 import { countIn } from './task-set.ts';
 import type { JobView } from './view.ts';
 

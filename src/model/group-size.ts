@@ -1,5 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import type { GroupChange } from '../ports/worker-group.ts';
+import type { GroupChange } from './group-status.ts';
 
 /** The wanted size of a group, as its adapter stores it. */
 export interface GroupSize {

@@ -1,6 +1,6 @@
-import type { StepCounts } from '../ports/ledger.ts';
 import { sizingOf, stepSizes } from './counts.ts';
 import { hasBarrier, sectionStart } from './job.ts';
+import type { StepCounts } from './ledger/records.ts';
 import type { JobView } from './view.ts';
 
 /** A kind of waiting or running task: their number, and the needs of each. */

@@ -1,4 +1,11 @@
-import type { Metric } from '../ports/metrics.ts';
+export interface Metric {
+  /** As named in CloudWatch: `BacklogVisible`. */
+  readonly name: string;
+  readonly unit: 'count' | 'seconds' | 'perMinute';
+  readonly value: number;
+  /** Null: for the whole stack. */
+  readonly group: string | null;
+}
 
 interface Sample {
   readonly labels: Readonly<Record<string, string>>;

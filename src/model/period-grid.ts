@@ -1,6 +1,6 @@
-import type { LedgerJob } from '../ports/ledger.ts';
 import { groupBy } from './group-by.ts';
 import type { JobState } from './job-state.ts';
+import type { LedgerJob } from './ledger/records.ts';
 import { DAY, wallTime } from './wall-time.ts';
 
 export type PeriodUnit = 'month' | 'quarter' | 'week' | 'day';

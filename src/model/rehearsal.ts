@@ -1,6 +1,6 @@
 import { formatCount } from '../lib/units.ts';
-import type { AttemptEvent } from '../ports/ledger.ts';
-import type { Faults, WorkerFaults } from '../ports/worker-faults.ts';
+import type { AttemptEvent } from './ledger/records.ts';
+import type { Faults, WorkerFaults } from './worker-faults.ts';
 
 /** A rehearsal: the same job on a sample of its parts. Null or absent in a real one's job.json. */
 export interface Rehearsal {

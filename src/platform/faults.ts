@@ -1,9 +1,9 @@
 import type { Environment } from '../lib/environment.ts';
 import { OnceMap } from '../lib/once.ts';
+import { FAULTS_VARIABLE, type WorkerFaults } from '../model/worker-faults.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
-import { FAULTS_VARIABLE, type WorkerFaults } from '../ports/worker-faults.ts';
 
 /** The faults that this worker injects into itself; null except in a rehearsal's worker. */
 export function faultsOf(env: Environment): WorkerFaults | null {

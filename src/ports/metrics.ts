@@ -1,11 +1,4 @@
-export interface Metric {
-  /** As named in CloudWatch: `BacklogVisible`. */
-  readonly name: string;
-  readonly unit: 'count' | 'seconds' | 'perMinute';
-  readonly value: number;
-  /** Null: for the whole stack. */
-  readonly group: string | null;
-}
+import type { Metric } from '../model/metrics.ts';
 
 export interface MetricsSink {
   /** Throws `credentials` or `unavailable`; then only the metrics of this moment are lost. */

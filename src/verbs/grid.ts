@@ -18,8 +18,8 @@ import type {
   RedriveAnswer,
   WorkerOrderAnswer,
 } from '../model/answers/grid.ts';
+import type { GroupChange, GroupStatus } from '../model/group-status.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { GroupChange, GroupStatus } from '../ports/worker-group.ts';
 import type { VerbContext } from './context.ts';
 import { duration, groupName } from './job.ts';
 import { changing, type FieldValues, field, flag, listVerb, option, parsedText, reading, text, verb } from './verb.ts';

@@ -5,8 +5,9 @@ import { mapAhead } from '../lib/parallel.ts';
 import { parseDuration, parsePairs } from '../lib/units.ts';
 import type { ListedJob } from '../model/answers/jobs.ts';
 import { isClosed, JOB_STATES } from '../model/job-state.ts';
+import type { LedgerJob } from '../model/ledger/records.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
-import type { JobFilter, Ledger, LedgerJob } from '../ports/ledger.ts';
+import type { JobFilter, Ledger } from '../ports/ledger.ts';
 import type { VerbContext } from './context.ts';
 import { firstRows, flag, listVerb, oneOf, option, PAGED, parsedText, reading, text } from './verb.ts';
 

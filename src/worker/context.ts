@@ -1,7 +1,7 @@
 import type { PlacePoint } from '../jobs/fetch/fill-place.ts';
 import type { NotifyPoint } from '../jobs/send-notice.ts';
 import type { FailureStreaks } from '../model/breaker.ts';
-import type { AttemptEvent, WorkerMachine } from '../ports/ledger.ts';
+import type { AttemptEvent, WorkerMachine } from '../model/ledger/records.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Denials } from './denials.ts';
 import type { Executor } from './executor.ts';

@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import type { Failure } from '../model/failure.ts';
 import type { TaskMessage } from '../model/message.ts';
 import { shouldFail } from '../model/rehearsal.ts';
-import type { WorkerFaults } from '../ports/worker-faults.ts';
+import type { WorkerFaults } from '../model/worker-faults.ts';
 
 /** Faults that a rehearsal's worker injects into its own attempts; see `ports/worker-faults.ts`. */
 export interface InjectedFaults {

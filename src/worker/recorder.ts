@@ -1,7 +1,8 @@
 import { isKind } from '../errors.ts';
 import { Batcher } from '../lib/batcher.ts';
 import { jitter, wait, within } from '../lib/wait.ts';
-import type { AttemptEvent, Ledger } from '../ports/ledger.ts';
+import type { AttemptEvent } from '../model/ledger/records.ts';
+import type { Ledger } from '../ports/ledger.ts';
 import type { WorkerLog } from './context.ts';
 import { shortMessageOf } from './outcome.ts';
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
+import type { LedgerWorker } from '../model/ledger/records.ts';
 import { type TaskMessage, taskName } from '../model/message.ts';
-import type { Ledger, LedgerWorker } from '../ports/ledger.ts';
+import type { Ledger } from '../ports/ledger.ts';
 
 interface RunningElsewhereOptions {
   readonly ledger: () => Promise<Pick<Ledger, 'attempts' | 'workers'>>;

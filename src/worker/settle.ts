@@ -3,10 +3,10 @@ import { belongsToFallback, hasFallback, putInterruption } from '../jobs/interru
 import { guardDeployment, guardFailures } from '../jobs/watch/guards.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
 import { DENIED_REASON, SECRET_REASON } from '../model/journal.ts';
+import { type AttemptEvent, type AttemptOutcome, UNKNOWN_FACTS } from '../model/ledger/records.ts';
 import { encodeMessage, type TaskMessage } from '../model/message.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { roundOf } from '../model/view.ts';
-import { type AttemptEvent, type AttemptOutcome, UNKNOWN_FACTS } from '../ports/ledger.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import { MARK_AFTER_DELIVERIES } from './admit.ts';
 import type { AdmittedTask } from './admitted-task.ts';

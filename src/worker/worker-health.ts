@@ -1,7 +1,8 @@
 import { BatchctlError, isFull } from '../errors.ts';
 import { VERSION } from '../lib/version.ts';
+import type { StepCounts } from '../model/ledger/records.ts';
 import { sum } from '../model/load.ts';
-import type { Ledger, StepCounts } from '../ports/ledger.ts';
+import type { Ledger } from '../ports/ledger.ts';
 import { type Outcome, shortMessageOf, WRITTEN_OUTCOMES } from './outcome.ts';
 import type { SettleItem } from './settle.ts';
 

@@ -7,7 +7,7 @@ import { isEc2 } from '../lib/this-machine.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import { IDLE_EXIT } from '../model/capacity.ts';
 import { ordersPrefix, workerLogKey } from '../model/keys.ts';
-import type { WorkerMachine } from '../ports/ledger.ts';
+import type { WorkerMachine } from '../model/ledger/records.ts';
 import type { Machine } from '../ports/machine.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { WorkerOptions } from './context.ts';

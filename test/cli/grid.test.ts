@@ -3,8 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import type { LedgerWorker } from '../../src/model/ledger/records.ts';
 import { encodeMessage } from '../../src/model/message.ts';
-import type { LedgerWorker } from '../../src/ports/ledger.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { parseJsonLines } from '../support/json-lines.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { AttemptEvent } from '../../src/ports/ledger.ts';
+import type { AttemptEvent } from '../../src/model/ledger/records.ts';
 import { event, job, readPages, T0 } from './ledger-events.ts';
 import type { LedgerFixture } from './ledger-place.ts';
 

@@ -2,11 +2,11 @@ import type {
   AttemptEvent,
   AttemptOutcome,
   ExactCounts,
-  Ledger,
   LedgerJob,
   LedgerWorker,
   StepCounts,
-} from '../../src/ports/ledger.ts';
+} from '../../src/model/ledger/records.ts';
+import type { Ledger } from '../../src/ports/ledger.ts';
 
 export const T0 = Date.UTC(2026, 10, 30, 6);
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import type { JobFilter, LedgerJob } from '../../src/ports/ledger.ts';
+import type { LedgerJob } from '../../src/model/ledger/records.ts';
+import type { JobFilter } from '../../src/ports/ledger.ts';
 import { event, job, T0 } from './ledger-events.ts';
 import type { LedgerFixture } from './ledger-place.ts';
 

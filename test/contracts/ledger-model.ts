@@ -1,7 +1,7 @@
 import Big from 'big.js';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { AttemptEvent, AttemptOutcome, TaskState } from '../../src/ports/ledger.ts';
+import type { AttemptEvent, AttemptOutcome, TaskState } from '../../src/model/ledger/records.ts';
 import { event, readCounts, T0 } from './ledger-events.ts';
 import type { LedgerPlace } from './ledger-place.ts';
 

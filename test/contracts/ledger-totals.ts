@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { ExactCounts } from '../../src/ports/ledger.ts';
+import type { ExactCounts } from '../../src/model/ledger/records.ts';
 import { failsWith } from '../support/rejection.ts';
 import { event, exactCounts, job, readCounts, T0 } from './ledger-events.ts';
 import type { LedgerFixture } from './ledger-place.ts';

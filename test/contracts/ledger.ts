@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { LedgerTask } from '../../src/ports/ledger.ts';
+import type { LedgerTask } from '../../src/model/ledger/records.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { ledgerAttemptsContract } from './ledger-attempts.ts';

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'chai';
-import type { Backlog, Delivery, TaskQueue } from '../../src/ports/task-queue.ts';
+import type { Backlog } from '../../src/model/backlog.ts';
+import type { Delivery, TaskQueue } from '../../src/ports/task-queue.ts';
 import { collect } from '../support/collect.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { until } from '../support/until.ts';

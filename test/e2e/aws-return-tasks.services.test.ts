@@ -1,6 +1,6 @@
 // Protects: a worker that is paused, stopped or frozen on AWS returns its tasks and charges no attempt.
 import { expect } from 'chai';
-import type { StepCounts } from '../../src/ports/ledger.ts';
+import type { StepCounts } from '../../src/model/ledger/records.ts';
 import type { AwsWorkspace } from '../support/aws-workspace.ts';
 import { expectExit } from '../support/expect-exit.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';

@@ -1,7 +1,7 @@
 // Protects: doctor and workers show what is wrong with an Auto Scaling group, and which instances have a worker.
 import { expect } from 'chai';
 import { bootLogKey } from '../../src/model/keys.ts';
-import type { LedgerWorker } from '../../src/ports/ledger.ts';
+import type { LedgerWorker } from '../../src/model/ledger/records.ts';
 import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';

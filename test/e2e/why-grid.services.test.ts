@@ -3,7 +3,7 @@ import { AutoScalingClient, SetInstanceProtectionCommand } from '@aws-sdk/client
 import { expect } from 'chai';
 import { readJob } from '../../src/jobs/journal.ts';
 import { whyJob } from '../../src/jobs/why/why.ts';
-import type { AttemptEvent, LedgerWorker } from '../../src/ports/ledger.ts';
+import type { AttemptEvent, LedgerWorker } from '../../src/model/ledger/records.ts';
 import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';

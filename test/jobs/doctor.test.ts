@@ -16,8 +16,8 @@ import { machineChecks, runChecks } from '../../src/jobs/doctor/machine-checks.t
 import { append } from '../../src/jobs/journal.ts';
 import type { CheckResult } from '../../src/model/answers/upkeep.ts';
 import { pass } from '../../src/model/finding.ts';
+import type { DiskSpace } from '../../src/model/machine-facts.ts';
 import type { Check } from '../../src/ports/check.ts';
-import type { DiskSpace } from '../../src/ports/insight.ts';
 import { retryOf } from '../model/job-of.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';

@@ -1,7 +1,7 @@
 // Protects: status counts each task once, and projects the end of a job from current work.
 import { expect } from 'chai';
 import { composeStatus, RecentRate } from '../../src/jobs/status.ts';
-import type { StepCounts } from '../../src/ports/ledger.ts';
+import type { StepCounts } from '../../src/model/ledger/records.ts';
 import { worker } from '../contracts/ledger-events.ts';
 import { viewOf } from '../model/job-of.ts';
 import { countsOf } from '../support/step-counts.ts';

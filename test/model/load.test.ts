@@ -1,8 +1,8 @@
 // Protects: the autoscaler sees the work that is really ready, from the counters and from the queue.
 import { expect } from 'chai';
+import type { StepCounts } from '../../src/model/ledger/records.ts';
 import { fitLoads, type LoadFacts, readyLoads } from '../../src/model/load.ts';
 import type { JobView } from '../../src/model/view.ts';
-import type { StepCounts } from '../../src/ports/ledger.ts';
 import { countsOf } from '../support/step-counts.ts';
 import { retryOf, SENT, viewOf } from './job-of.ts';
 import { dueOf, loadOf } from './loads.ts';

@@ -1,4 +1,5 @@
-import type { GroupStatus, WorkerGroup } from '../../src/ports/worker-group.ts';
+import type { GroupStatus } from '../../src/model/group-status.ts';
+import type { WorkerGroup } from '../../src/ports/worker-group.ts';
 
 /** A group that could be sized automatically and has no worker. */
 export const groupStatus = (fields: Partial<GroupStatus> = {}): GroupStatus => ({

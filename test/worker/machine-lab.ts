@@ -3,7 +3,7 @@ import {
   DescribeAutoScalingGroupsCommand,
 } from '@aws-sdk/client-auto-scaling';
 import { DRAIN_HOOK, DRAIN_HOOK_SECONDS } from '../../src/lib/stack-names.ts';
-import type { AttemptEvent, LedgerWorker, StepCounts } from '../../src/ports/ledger.ts';
+import type { AttemptEvent, LedgerWorker, StepCounts } from '../../src/model/ledger/records.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import type { Cloud, CloudOptions } from '../support/grid/cloud.ts';

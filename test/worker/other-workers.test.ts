@@ -1,6 +1,6 @@
 // Protects: a job's maxRunning limit counts what other workers run, and checking it stays cheap on a large grid.
 import { expect } from 'chai';
-import type { LedgerWorker } from '../../src/ports/ledger.ts';
+import type { LedgerWorker } from '../../src/model/ledger/records.ts';
 import { OtherWorkers } from '../../src/worker/heartbeat.ts';
 import { worker } from '../contracts/ledger-events.ts';
 

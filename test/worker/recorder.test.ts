@@ -2,7 +2,7 @@
 // never lost silently.
 import { expect } from 'chai';
 import { BatchctlError, type ErrorKind } from '../../src/errors.ts';
-import type { AttemptEvent } from '../../src/ports/ledger.ts';
+import type { AttemptEvent } from '../../src/model/ledger/records.ts';
 import { Recorder } from '../../src/worker/recorder.ts';
 import { event } from '../contracts/ledger-events.ts';
 import { until } from '../support/until.ts';

@@ -3,7 +3,8 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { tryKey } from '../../src/model/keys.ts';
-import type { AttemptEvent, Ledger, LedgerWorker } from '../../src/ports/ledger.ts';
+import type { AttemptEvent, LedgerWorker } from '../../src/model/ledger/records.ts';
+import type { Ledger } from '../../src/ports/ledger.ts';
 import type { Receipt } from '../../src/ports/task-queue.ts';
 import { RunningElsewhere } from '../../src/worker/running-elsewhere.ts';
 import type { SettleItem } from '../../src/worker/settle.ts';

@@ -1,7 +1,7 @@
 // Protects: a machine that fails tasks which succeed elsewhere is detected, and is not blamed for a bad job.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import type { StepCounts } from '../../src/ports/ledger.ts';
+import type { StepCounts } from '../../src/model/ledger/records.ts';
 import type { Outcome } from '../../src/worker/outcome.ts';
 import type { SettleItem } from '../../src/worker/settle.ts';
 import { OutcomeTally, WorkerHealth } from '../../src/worker/worker-health.ts';

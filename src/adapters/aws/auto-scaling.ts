@@ -15,7 +15,7 @@ import type {
   MachineCounts,
   MachineTermination,
   SpotTroubles,
-} from '../../ports/worker-group.ts';
+} from '../../model/group-status.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
 import { hasName, translateAwsError } from './errors.ts';
 

@@ -1,4 +1,4 @@
-import type { Metric } from '../../ports/metrics.ts';
+import type { Metric } from '../../model/metrics.ts';
 import type { AwsClients } from './clients.ts';
 import { translateErrors } from './errors.ts';
 

@@ -1,6 +1,6 @@
 import type { _InstanceType, SpotPrice } from '@aws-sdk/client-ec2';
 import type { Clock } from '../../lib/clock.ts';
-import type { GroupPrices, HourPrice } from '../../ports/worker-group.ts';
+import type { GroupPrices, HourPrice } from '../../model/group-status.ts';
 import type { AwsClients } from './clients.ts';
 import { translateAwsError } from './errors.ts';
 

@@ -12,9 +12,8 @@ import type {
   MachineTermination,
   OnDemandShare,
   SpotTroubles,
-  WorkerGroup,
-  WorkerOrder,
-} from '../../ports/worker-group.ts';
+} from '../../model/group-status.ts';
+import type { WorkerGroup, WorkerOrder } from '../../ports/worker-group.ts';
 import {
   changedTags,
   countsOf,

@@ -8,7 +8,7 @@ import {
 import { isKind } from '../../errors.ts';
 import { requireHome } from '../../lib/home.ts';
 import { deadQueueName, partitionOf } from '../../lib/stack-names.ts';
-import type { QueueCounts } from '../../ports/task-queue.ts';
+import type { QueueCounts } from '../../model/backlog.ts';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
 import { headersOf, statusOf } from './errors.ts';
 import { nameOf, Patience, retry, type SqsQueueRef } from './sqs-requests.ts';

@@ -1,14 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
-import { aliveMs, type LedgerWorker } from '../../ports/ledger.ts';
+import type { GroupMachine, GroupStatus, LaunchTrouble } from '../../model/group-status.ts';
+import { aliveMs, type LedgerWorker } from '../../model/ledger/records.ts';
 import type { Platform } from '../../ports/platform.ts';
-import {
-  type GroupMachine,
-  type GroupStatus,
-  type LaunchTrouble,
-  putOrder,
-  type WorkerGroup,
-  type WorkerOrder,
-} from '../../ports/worker-group.ts';
+import { putOrder, type WorkerGroup, type WorkerOrder } from '../../ports/worker-group.ts';
 
 /**
  * A group whose workers are started one by one with `worker --here`. They are counted and can be given orders, but

@@ -2,7 +2,7 @@ import { existsSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readFileEnd } from '../../lib/read-file.ts';
-import type { DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
+import type { DiskSpace, SupervisorFacts } from '../../model/machine-facts.ts';
 import { isSupervised, supervisorLog } from './ensure-supervisor.ts';
 import { withFsErrors } from './fs-errors.ts';
 

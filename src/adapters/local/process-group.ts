@@ -2,18 +2,11 @@ import { availableParallelism } from 'node:os';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { parseStored } from '../../lib/json.ts';
 import { changeSize, type GroupSize, sizeAt } from '../../model/group-size.ts';
+import type { GroupChange, GroupMachine, GroupStatus, LaunchTrouble } from '../../model/group-status.ts';
 import { groupKey } from '../../model/keys.ts';
 import type { Ledger } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import {
-  type GroupChange,
-  type GroupMachine,
-  type GroupStatus,
-  type LaunchTrouble,
-  putOrder,
-  type WorkerGroup,
-  type WorkerOrder,
-} from '../../ports/worker-group.ts';
+import { putOrder, type WorkerGroup, type WorkerOrder } from '../../ports/worker-group.ts';
 import { ensureSupervisor } from './ensure-supervisor.ts';
 
 export interface ProcessGroupOptions {

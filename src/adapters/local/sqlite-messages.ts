@@ -1,5 +1,6 @@
 import type { Sqlite } from '../../lib/sqlite.ts';
-import type { Backlog, Delivery, OutgoingMessage, Receipt } from '../../ports/task-queue.ts';
+import type { Backlog } from '../../model/backlog.ts';
+import type { Delivery, OutgoingMessage, Receipt } from '../../ports/task-queue.ts';
 import {
   type DeadRow,
   LEASED,

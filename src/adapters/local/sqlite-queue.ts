@@ -2,16 +2,14 @@ import { join } from 'node:path';
 import { BatchctlError, isKind } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import type { Durability, Sqlite } from '../../lib/sqlite.ts';
+import type { Backlog, QueueCounts, TenantBacklog } from '../../model/backlog.ts';
 import type {
-  Backlog,
   DeadLetter,
   Delivery,
   OutgoingMessage,
-  QueueCounts,
   Receipt,
   ReceiveOptions,
   TaskQueue,
-  TenantBacklog,
 } from '../../ports/task-queue.ts';
 import { SqliteMessages } from './sqlite-messages.ts';
 import { openVersioned, retryBusy } from './sqlite-open.ts';

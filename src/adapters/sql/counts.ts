@@ -1,8 +1,8 @@
 import Big from 'big.js';
 import { CompiledQuery, type Kysely, sql, type Transaction } from 'kysely';
 import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
+import type { ExactCounts, StepCounts } from '../../model/ledger/records.ts';
 import { compareExact, type Delta } from '../../model/ledger/transitions.ts';
-import type { ExactCounts, StepCounts } from '../../ports/ledger.ts';
 import type { CompiledStatements, SqlLocks, UpsertPlan } from './dialect.ts';
 import { EXACT_WRITER, type Tables } from './tables.ts';
 

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
+import type { LedgerJob } from '../../model/ledger/records.ts';
 import { supersedes } from '../../model/ledger/transitions.ts';
-import type { JobFilter, LedgerJob } from '../../ports/ledger.ts';
+import type { JobFilter } from '../../ports/ledger.ts';
 import type { RecordContext } from './counts.ts';
 import type { UpsertPlan } from './dialect.ts';
 import type { Tables } from './tables.ts';

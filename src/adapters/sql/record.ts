@@ -1,4 +1,5 @@
 import { CompiledQuery, sql } from 'kysely';
+import type { AttemptEvent } from '../../model/ledger/records.ts';
 import {
   addOutcome,
   addTransition,
@@ -7,7 +8,6 @@ import {
   mergeAttempt,
   standingOf,
 } from '../../model/ledger/transitions.ts';
-import type { AttemptEvent } from '../../ports/ledger.ts';
 import { addCounts, countedRounds, type RecordContext } from './counts.ts';
 import type { UpsertPlan } from './dialect.ts';
 import { ATTEMPT_COLUMNS, type AttemptRow, attemptOf, attemptRow, type Row, taskRow } from './tables.ts';

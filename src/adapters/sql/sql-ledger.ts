@@ -2,19 +2,16 @@ import type { Kysely } from 'kysely';
 import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { checkCounters } from '../../model/ledger/decimals.ts';
-import { noCounts } from '../../model/ledger/transitions.ts';
 import type {
   AttemptEvent,
-  AttemptPage,
   ExactCounts,
-  JobFilter,
-  Ledger,
   LedgerJob,
   LedgerTask,
   LedgerWorker,
   StepCounts,
-  TaskFilter,
-} from '../../ports/ledger.ts';
+} from '../../model/ledger/records.ts';
+import { noCounts } from '../../model/ledger/transitions.ts';
+import type { AttemptPage, JobFilter, Ledger, TaskFilter } from '../../ports/ledger.ts';
 import { type RecordContext, readCounts, writeExact } from './counts.ts';
 import { SqlDatabase } from './database.ts';
 import type { SqlDialect, UpsertPlan } from './dialect.ts';

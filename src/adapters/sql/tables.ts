@@ -1,4 +1,3 @@
-import type { TaskStanding } from '../../model/ledger/transitions.ts';
 import type {
   AttemptEvent,
   LedgerJob,
@@ -6,7 +5,8 @@ import type {
   LedgerWorker,
   TaskState,
   WorkerMachine,
-} from '../../ports/ledger.ts';
+} from '../../model/ledger/records.ts';
+import type { TaskStanding } from '../../model/ledger/transitions.ts';
 
 /** The ledger's tables, as Kysely types. Instants are milliseconds since the epoch; unknown values are null. */
 export interface Tables {

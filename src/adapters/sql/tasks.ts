@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { orderSteps, stepsFrom } from '../../model/counts.ts';
-import type { AttemptEvent, AttemptPage, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
+import type { AttemptEvent, LedgerTask } from '../../model/ledger/records.ts';
+import type { AttemptPage, TaskFilter } from '../../ports/ledger.ts';
 import type { SqlDatabase } from './database.ts';
 import { readJob } from './jobs.ts';
 import { ATTEMPT_FACTS, attemptOf, TASK_STATES, type Tables, taskOf } from './tables.ts';

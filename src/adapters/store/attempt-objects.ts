@@ -1,6 +1,6 @@
 import { eachParallel } from '../../lib/parallel.ts';
 import { ledgerAttemptsKey } from '../../model/keys.ts';
-import { type AttemptEvent, UNKNOWN_FACTS } from '../../ports/ledger.ts';
+import { type AttemptEvent, UNKNOWN_FACTS } from '../../model/ledger/records.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Totals } from './totals.ts';
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
+import type { AttemptEvent, ExactCounts, StepCounts } from '../../model/ledger/records.ts';
 import {
   addTaskAttempts,
   compareExact,
@@ -8,7 +9,6 @@ import {
   type SumsByRound,
   standingOf,
 } from '../../model/ledger/transitions.ts';
-import type { AttemptEvent, ExactCounts, StepCounts } from '../../ports/ledger.ts';
 import type { AttemptObjects } from './attempt-objects.ts';
 import { readAttempts } from './read-attempts.ts';
 import type { Snapshot } from './snapshot.ts';

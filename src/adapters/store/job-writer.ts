@@ -1,5 +1,6 @@
 import { groupBy } from '../../model/group-by.ts';
 import { ledgerAttemptsKey, ledgerTotalsKey } from '../../model/keys.ts';
+import type { AttemptEvent } from '../../model/ledger/records.ts';
 import {
   addTaskAttempts,
   mergeAll,
@@ -8,7 +9,6 @@ import {
   statesByRound,
   sumsOf,
 } from '../../model/ledger/transitions.ts';
-import type { AttemptEvent } from '../../ports/ledger.ts';
 import { type AttemptObjects, attemptLine, compareAttempts, type LedgerObjects } from './attempt-objects.ts';
 import { readAttempts } from './read-attempts.ts';
 import type { Snapshot } from './snapshot.ts';

@@ -1,8 +1,10 @@
 import { parseStored } from '../../lib/json.ts';
 import { mapAhead } from '../../lib/parallel.ts';
+import type { JobState } from '../../model/job-state.ts';
 import { LEDGER_JOBS, ledgerCreatedKey, ledgerJobPrefix } from '../../model/keys.ts';
+import type { LedgerJob } from '../../model/ledger/records.ts';
 import { stageOf, supersedes } from '../../model/ledger/transitions.ts';
-import type { JobFilter, JobState, LedgerJob } from '../../ports/ledger.ts';
+import type { JobFilter } from '../../ports/ledger.ts';
 import type { LedgerObjects } from './attempt-objects.ts';
 
 /** Jobs read at once. */

@@ -1,8 +1,9 @@
 import { eachParallel } from '../../lib/parallel.ts';
 import { stepsFrom } from '../../model/counts.ts';
 import { groupBy } from '../../model/group-by.ts';
+import type { AttemptEvent, LedgerTask } from '../../model/ledger/records.ts';
 import { mergeAll, standingOf } from '../../model/ledger/transitions.ts';
-import type { AttemptEvent, AttemptPage, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
+import type { AttemptPage, TaskFilter } from '../../ports/ledger.ts';
 import type { AttemptObjects } from './attempt-objects.ts';
 import type { Snapshot } from './snapshot.ts';
 import { STATE_CODES } from './task-states.ts';

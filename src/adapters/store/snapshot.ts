@@ -1,8 +1,8 @@
 import { parseStored } from '../../lib/json.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { ledgerPrunedKey, ledgerSumsPrefix, ledgerTotalsPrefix } from '../../model/keys.ts';
+import type { StepCounts } from '../../model/ledger/records.ts';
 import { compareExact } from '../../model/ledger/transitions.ts';
-import type { StepCounts } from '../../ports/ledger.ts';
 import type { LedgerObjects } from './attempt-objects.ts';
 import { eachStateRun, eachTaskRun, STATE_CODES } from './task-states.ts';
 import type { ExactTotals, PrunedCounts, Totals } from './totals.ts';

@@ -15,16 +15,13 @@ import {
 import { checkCounters } from '../../model/ledger/decimals.ts';
 import type {
   AttemptEvent,
-  AttemptPage,
   ExactCounts,
-  JobFilter,
-  Ledger,
   LedgerJob,
   LedgerTask,
   LedgerWorker,
   StepCounts,
-  TaskFilter,
-} from '../../ports/ledger.ts';
+} from '../../model/ledger/records.ts';
+import type { AttemptPage, JobFilter, Ledger, TaskFilter } from '../../ports/ledger.ts';
 import { AttemptObjects, type LedgerObjects } from './attempt-objects.ts';
 import { countStep, replaceByExact } from './counts.ts';
 import { JobWriter } from './job-writer.ts';

@@ -1,6 +1,6 @@
 import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
+import type { StepCounts } from '../../model/ledger/records.ts';
 import { type RoundSums, type SumsByRound, sumsOf } from '../../model/ledger/transitions.ts';
-import type { StepCounts } from '../../ports/ledger.ts';
 import type { TaskSets } from './task-states.ts';
 
 /**

@@ -1,7 +1,8 @@
 import { parseStored } from '../../lib/json.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { LEDGER_WORKERS, ledgerWorkerKey } from '../../model/keys.ts';
-import type { Ledger, LedgerWorker } from '../../ports/ledger.ts';
+import type { LedgerWorker } from '../../model/ledger/records.ts';
+import type { Ledger } from '../../ports/ledger.ts';
 import type { LedgerObjects } from './attempt-objects.ts';
 
 /** Workers read at once. */

@@ -11,7 +11,7 @@ import {
   parseFaults,
   rehearsalText,
 } from '../../model/rehearsal.ts';
-import type { Faults } from '../../ports/worker-faults.ts';
+import type { Faults } from '../../model/worker-faults.ts';
 import { STATE_SCHEMA } from '../../verbs/job.ts';
 import { SUBMISSION_FIELDS } from '../../verbs/submission.ts';
 import { forecastSchema } from '../../verbs/verb-schema.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { findJob } from '../../jobs/find.ts';
+import type { LedgerJob } from '../../model/ledger/records.ts';
 import { stateOf } from '../../model/view.ts';
-import type { LedgerJob } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { CommandTable } from '../command.ts';
 import { type Context, openContext } from '../context.ts';

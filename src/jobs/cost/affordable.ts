@@ -13,10 +13,10 @@ import {
 import { expectedCost } from '../../model/cost/projected.ts';
 import { typesWithoutPrice } from '../../model/cost/spending.ts';
 import type { Forecast } from '../../model/forecast/forecast.ts';
+import type { GroupPrices } from '../../model/group-status.ts';
 import { groupsOf, type JobSpec } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { GroupPrices } from '../../ports/worker-group.ts';
 import { otherJobsInGroups } from '../demand.ts';
 import { leastCostToContinue } from './machine-allowance.ts';
 import { type CostStanding, isLimited, limitOf, readPrices, readStandings } from './standings.ts';

@@ -1,8 +1,8 @@
 import { affordableMachines, leftOf, minMachineCost, type NextMachine, workingCost } from '../../model/cost/limit.ts';
 import { groupsOf } from '../../model/job.ts';
+import type { StepCounts } from '../../model/ledger/records.ts';
 import { readyLoads } from '../../model/load.ts';
 import type { JobView } from '../../model/view.ts';
-import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { otherJobsInGroups } from '../demand.ts';
 import { type CostStanding, isLimited, readStandings, type Standings } from './standings.ts';

@@ -13,11 +13,11 @@ import {
   spendingIn,
   typesWithoutPrice,
 } from '../../model/cost/spending.ts';
+import type { GroupPrices } from '../../model/group-status.ts';
 import { groupsOf } from '../../model/job.ts';
+import { aliveMs, type StepCounts } from '../../model/ledger/records.ts';
 import type { JobView } from '../../model/view.ts';
-import { aliveMs, type StepCounts } from '../../ports/ledger.ts';
 import type { Budget, Platform } from '../../ports/platform.ts';
-import type { GroupPrices } from '../../ports/worker-group.ts';
 import { bootSeconds } from '../boots.ts';
 
 /** Costs compared with a limit. If prices aren't known, `unknown` names the instance types. */

@@ -10,8 +10,8 @@ import {
   typesWithoutPrice,
 } from '../../model/cost/spending.ts';
 import { groupsOf } from '../../model/job.ts';
+import type { StepCounts } from '../../model/ledger/records.ts';
 import type { JobView } from '../../model/view.ts';
-import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { otherJobsInGroups } from '../demand.ts';
 import { earlierRun } from '../durations.ts';

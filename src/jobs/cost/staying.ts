@@ -1,6 +1,6 @@
 import { priceOf } from '../../model/cost/spending.ts';
 import { type Staying, stayingOf } from '../../model/cost/staying.ts';
-import type { LedgerWorker } from '../../ports/ledger.ts';
+import type { LedgerWorker } from '../../model/ledger/records.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { readPrices } from './standings.ts';
 

@@ -1,10 +1,10 @@
 import { isBatchctlError } from '../../errors.ts';
 import { once } from '../../lib/once.ts';
+import { totalMessages } from '../../model/backlog.ts';
+import type { GroupStatus } from '../../model/group-status.ts';
 import type { StepLoad } from '../../model/load.ts';
 import { hasStarted } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { totalMessages } from '../../ports/task-queue.ts';
-import type { GroupStatus } from '../../ports/worker-group.ts';
 import { loadsOf } from '../demand.ts';
 import type { Sighting } from '../keeper-mark.ts';
 import { runningViews } from '../open-jobs.ts';

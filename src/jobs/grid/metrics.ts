@@ -1,15 +1,15 @@
 import { isBatchctlError } from '../../errors.ts';
 import { OPEN_STATES } from '../../model/job-state.ts';
-import type { WorkerTallies } from '../../model/metrics.ts';
+import { aliveMs, type LedgerWorker } from '../../model/ledger/records.ts';
 import {
   type GroupMetrics,
   type MetricsSnapshot,
   metricsOf,
   taskRateOf,
+  type WorkerTallies,
   type WorkerTally,
 } from '../../model/metrics.ts';
 import { stateOf } from '../../model/view.ts';
-import { aliveMs, type LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { runningViews } from '../open-jobs.ts';
 import { knownGroups } from './queues.ts';

@@ -1,9 +1,9 @@
 import { nullIfUnreadable } from '../../errors.ts';
+import type { Backlog } from '../../model/backlog.ts';
 import { groupsOf } from '../../model/job.ts';
 import { GROUPS_PREFIX, groupOf, OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { jobOfMessage } from '../../model/message.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { Backlog } from '../../ports/task-queue.ts';
 import { readJob } from '../journal.ts';
 
 /** The profile's groups; without any, those with a size, those that open jobs name, and `default`. */

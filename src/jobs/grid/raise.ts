@@ -7,11 +7,12 @@ import {
   type SizingTimes,
 } from '../../model/capacity.ts';
 import { groupFlag } from '../../model/cause.ts';
+import type { GroupStatus } from '../../model/group-status.ts';
 import { groupsOf } from '../../model/job.ts';
 import type { Load, StepLoad } from '../../model/load.ts';
 import { hasStarted, type JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { GroupStatus, WorkerGroup } from '../../ports/worker-group.ts';
+import type { WorkerGroup } from '../../ports/worker-group.ts';
 import { bootSeconds, type Hold, markSilentBoots, readHold } from '../boots.ts';
 import { type MachineAllowance, machineAllowance } from '../cost/machine-allowance.ts';
 import { loadsOf, loadsOfGroup, otherJobsInGroups } from '../demand.ts';

@@ -1,9 +1,9 @@
 import { type BatchctlError, isBatchctlError } from '../../errors.ts';
+import { type Backlog, totalMessages } from '../../model/backlog.ts';
 import { secondsToDrain } from '../../model/capacity.ts';
+import type { GroupStatus, LaunchTrouble } from '../../model/group-status.ts';
 import type { StepLoad } from '../../model/load.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { type Backlog, totalMessages } from '../../ports/task-queue.ts';
-import type { GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
 import { type Boots, type Hold, readBoots } from '../boots.ts';
 import { loadsOf, loadsOfGroup } from '../demand.ts';
 import { runningViews } from '../open-jobs.ts';

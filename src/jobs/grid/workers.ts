@@ -1,11 +1,11 @@
 import { BatchctlError, isBatchctlError, isKind } from '../../errors.ts';
 import type { WorkerLogs } from '../../model/answers/grid.ts';
+import type { GroupMachine } from '../../model/group-status.ts';
 import { groupsOf, type JobSpec } from '../../model/job.ts';
 import { bootLogKey, workerLogKey } from '../../model/keys.ts';
+import type { LedgerWorker, WorkerState } from '../../model/ledger/records.ts';
 import { isOlder, jobNeeds } from '../../model/needs.ts';
-import type { LedgerWorker, WorkerState } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { GroupMachine } from '../../ports/worker-group.ts';
 import { knownGroups } from './queues.ts';
 
 /** A worker for display. `lost`: it did not report that it left, and missed four heartbeats. */

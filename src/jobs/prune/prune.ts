@@ -17,8 +17,8 @@ import {
   proofsPrefix,
   prunedKey,
 } from '../../model/keys.ts';
+import type { ExactCounts } from '../../model/ledger/records.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
-import type { ExactCounts } from '../../ports/ledger.ts';
 import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { isDeliveredByWatchers } from '../deliver/deliver.ts';

@@ -1,8 +1,8 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { wait } from '../../lib/wait.ts';
-import { aliveMs, type LedgerWorker } from '../../ports/ledger.ts';
+import type { GroupMachine, LaunchTrouble } from '../../model/group-status.ts';
+import { aliveMs, type LedgerWorker } from '../../model/ledger/records.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { GroupMachine, LaunchTrouble } from '../../ports/worker-group.ts';
 import { failedBoots } from '../boots.ts';
 
 /** Milliseconds between two looks: each makes two requests, and a new instance takes a minute or two. */

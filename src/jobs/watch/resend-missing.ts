@@ -1,7 +1,7 @@
+import { totalMessages } from '../../model/backlog.ts';
 import type { JobSpec } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { totalMessages } from '../../ports/task-queue.ts';
 import { append } from '../journal.ts';
 import type { Sighting } from '../keeper-mark.ts';
 import { recordView } from '../record-view.ts';

@@ -1,7 +1,9 @@
 import { isBatchctlError } from '../../errors.ts';
+import { type Backlog, type TenantBacklog, totalMessages } from '../../model/backlog.ts';
 import { type JobStanding, standingOf } from '../../model/decide.ts';
 import { groupBy } from '../../model/group-by.ts';
 import { groupsOf } from '../../model/job.ts';
+import type { StepCounts } from '../../model/ledger/records.ts';
 import { parseMessage } from '../../model/message.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import {
@@ -12,9 +14,8 @@ import {
   undecidedFor,
   type WorkerSnapshot,
 } from '../../model/why/snapshot.ts';
-import type { Ledger, StepCounts } from '../../ports/ledger.ts';
+import type { Ledger } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { type Backlog, type TenantBacklog, totalMessages } from '../../ports/task-queue.ts';
 import { type Hold, readBoots } from '../boots.ts';
 import { readStaying } from '../cost/staying.ts';
 import { listWorkers } from '../grid/workers.ts';

@@ -7,6 +7,7 @@ import { needsRestoring } from '../../model/failure.ts';
 import { stepIndex } from '../../model/job.ts';
 import { isClosed } from '../../model/job-state.ts';
 import { isBegunKey, roundTriesPrefix } from '../../model/keys.ts';
+import type { LedgerTask, StepCounts } from '../../model/ledger/records.ts';
 import { parseMessage } from '../../model/message.ts';
 import { type JobView, roundOf, stateOf } from '../../model/view.ts';
 import { causesOf } from '../../model/why/causes.ts';
@@ -21,7 +22,7 @@ import {
   type StepSnapshot,
   type TaskHistory,
 } from '../../model/why/snapshot.ts';
-import type { Ledger, LedgerTask, StepCounts } from '../../ports/ledger.ts';
+import type { Ledger } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { durationsOf, earlierRun } from '../durations.ts';
 import { failureFix } from '../failure-fix.ts';

@@ -8,7 +8,7 @@ import { wait } from '../../lib/wait.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
 import { API, type ApiError } from '../../model/api.ts';
 import { CLOSED_STATES, isClosed, OPEN_STATES } from '../../model/job-state.ts';
-import type { LedgerJob } from '../../ports/ledger.ts';
+import type { LedgerJob } from '../../model/ledger/records.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../verbs/verb-runner.ts';
 import { publicError } from './error-answers.ts';

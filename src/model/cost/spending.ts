@@ -1,6 +1,6 @@
-import type { LedgerWorker, WorkerMachine } from '../../ports/ledger.ts';
-import type { GroupPrices, HourPrice } from '../../ports/worker-group.ts';
 import { USUAL_BOOT } from '../capacity.ts';
+import type { GroupPrices, HourPrice } from '../group-status.ts';
+import type { LedgerWorker, WorkerMachine } from '../ledger/records.ts';
 import { instantsOf, wallTime } from '../wall-time.ts';
 import { creditsPerHour } from './credits.ts';
 

@@ -1,5 +1,5 @@
 import { formatMany } from '../../lib/units.ts';
-import type { LedgerWorker } from '../../ports/ledger.ts';
+import type { LedgerWorker } from '../ledger/records.ts';
 import { dollarsText } from './limit.ts';
 import type { PriceAt } from './spending.ts';
 

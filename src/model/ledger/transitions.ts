@@ -1,6 +1,6 @@
-import type { AttemptEvent, AttemptOutcome, LedgerJob, StepCounts, TaskState } from '../../ports/ledger.ts';
 import { isClosed, type JobState } from '../job-state.ts';
 import { addDecimals, type DecimalSums } from './decimals.ts';
+import type { AttemptEvent, AttemptOutcome, LedgerJob, StepCounts, TaskState } from './records.ts';
 
 /**
  * The effect of events on a task and on its step's counts, as pure functions. A task's standing is a function of the

@@ -1,4 +1,4 @@
-import type { AttemptEvent } from '../../ports/ledger.ts';
+import type { AttemptEvent } from '../ledger/records.ts';
 
 /** The facts about an attempt that a report needs, from the ledger as far as it has them. */
 export type AttemptFacts = Omit<AttemptEvent, 'job' | 'bytesOut' | 'counters'>;

@@ -1,7 +1,7 @@
 import { formatDuration, formatMany, formatSize } from '../../lib/units.ts';
-import type { AttemptEvent, LedgerTask } from '../../ports/ledger.ts';
 import { type Cause, formatList, isOrAre, iso } from '../cause.ts';
 import { hasBarrier } from '../job.ts';
+import type { AttemptEvent, LedgerTask } from '../ledger/records.ts';
 import {
   availableWorkers,
   type GroupSnapshot,

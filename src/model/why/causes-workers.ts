@@ -1,8 +1,8 @@
 import { formatDuration, formatMany, formatSize } from '../../lib/units.ts';
-import type { GroupMachine, LaunchTrouble } from '../../ports/worker-group.ts';
 import { DEFAULT_SIZING_TIMES, instancesFor } from '../capacity.ts';
 import { type Cause, formatList, groupFlag, isOrAre, iso } from '../cause.ts';
 import { stayingFix, stayingText } from '../cost/staying.ts';
+import type { GroupMachine, LaunchTrouble } from '../group-status.ts';
 import { stepIndex } from '../job.ts';
 import { fitLoads, readyLoads } from '../load.ts';
 import {

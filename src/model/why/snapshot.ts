@@ -1,12 +1,12 @@
-import type { CredentialsFacts, DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
-import type { AttemptEvent, LedgerTask, LedgerWorker, StepCounts } from '../../ports/ledger.ts';
-import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
-import type { GroupMachine, GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
 import type { JobStatus } from '../answers/status.ts';
+import type { Backlog, TenantBacklog } from '../backlog.ts';
 import { groupFlag } from '../cause.ts';
 import type { Staying } from '../cost/staying.ts';
 import type { StepStanding } from '../decide.ts';
 import type { UnmetTotal } from '../expect.ts';
+import type { GroupMachine, GroupStatus, LaunchTrouble } from '../group-status.ts';
+import type { AttemptEvent, LedgerTask, LedgerWorker, StepCounts } from '../ledger/records.ts';
+import type { CredentialsFacts, DiskSpace, SupervisorFacts } from '../machine-facts.ts';
 import { hasStarted, type JobView, stateOf } from '../view.ts';
 
 /** Everything seen of a job at one moment, bounded in size whatever the job's: the input for finding causes. */

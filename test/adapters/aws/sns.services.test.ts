@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import type { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { putMetrics } from '../../../src/adapters/aws/cloudwatch.ts';
 import { publishNotice } from '../../../src/adapters/aws/sns.ts';
-import type { Metric } from '../../../src/ports/metrics.ts';
+import type { Metric } from '../../../src/model/metrics.ts';
 import type { Notice } from '../../../src/ports/notifier.ts';
 import { openClients } from '../../support/aws-clients.ts';
 import { forSuite } from '../../support/fixture.ts';

@@ -3,8 +3,8 @@
 import { availableParallelism } from 'node:os';
 import { expect } from 'chai';
 import { ProcessGroup } from '../../../src/adapters/local/process-group.ts';
+import type { GroupStatus } from '../../../src/model/group-status.ts';
 import { groupKey, orderKey } from '../../../src/model/keys.ts';
-import type { GroupStatus } from '../../../src/ports/worker-group.ts';
 import { workerGroupContract } from '../../contracts/worker-group.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';

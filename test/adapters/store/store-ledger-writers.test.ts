@@ -3,8 +3,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
+import type { AttemptEvent } from '../../../src/model/ledger/records.ts';
 import { mergeAll, standingOf } from '../../../src/model/ledger/transitions.ts';
-import type { AttemptEvent, Ledger } from '../../../src/ports/ledger.ts';
+import type { Ledger } from '../../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { Recorder } from '../../../src/worker/recorder.ts';
 import {

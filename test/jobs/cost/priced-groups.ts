@@ -1,10 +1,10 @@
 import type { CostStanding } from '../../../src/jobs/cost/standings.ts';
 import { append } from '../../../src/jobs/journal.ts';
+import type { GroupPrices } from '../../../src/model/group-status.ts';
 import { openMark } from '../../../src/model/keys.ts';
+import type { LedgerWorker, StepCounts } from '../../../src/model/ledger/records.ts';
 import type { JobView } from '../../../src/model/view.ts';
-import type { LedgerWorker, StepCounts } from '../../../src/ports/ledger.ts';
 import type { Budget, Platform } from '../../../src/ports/platform.ts';
-import type { GroupPrices } from '../../../src/ports/worker-group.ts';
 import { event, worker } from '../../contracts/ledger-events.ts';
 import { SENT } from '../../model/job-of.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

@@ -9,8 +9,8 @@ import {
   readHold,
   recordBootTime,
 } from '../../../src/jobs/boots.ts';
+import type { MachineTermination } from '../../../src/model/group-status.ts';
 import { bootLogKey, bootMark, bootTimesKey } from '../../../src/model/keys.ts';
-import type { MachineTermination } from '../../../src/ports/worker-group.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { recordedStore } from '../../support/recorded-store.ts';

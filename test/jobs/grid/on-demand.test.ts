@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import { onDemandNeeded } from '../../../src/jobs/grid/raise.ts';
 import { DEFAULT_SIZING_TIMES } from '../../../src/model/capacity.ts';
+import type { SpotTroubles } from '../../../src/model/group-status.ts';
 import type { Load } from '../../../src/model/load.ts';
-import type { SpotTroubles } from '../../../src/ports/worker-group.ts';
 import { fakeWorkerGroup, groupStatus } from '../../support/fake-worker-group.ts';
 
 describe('the number of on-demand instances in a group', () => {

@@ -2,9 +2,10 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { viewGroups } from '../../../src/jobs/grid/view-groups.ts';
+import type { GroupStatus } from '../../../src/model/group-status.ts';
 import { bootMark } from '../../../src/model/keys.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { GroupStatus, WorkerGroup } from '../../../src/ports/worker-group.ts';
+import type { WorkerGroup } from '../../../src/ports/worker-group.ts';
 import { event, worker } from '../../contracts/ledger-events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { fakeWorkerGroup, groupStatus } from '../../support/fake-worker-group.ts';

@@ -9,10 +9,11 @@ import {
   orderWorker,
   readWorkerLogs,
 } from '../../../src/jobs/grid/workers.ts';
+import type { GroupMachine } from '../../../src/model/group-status.ts';
 import { bootLogKey, workerLogKey } from '../../../src/model/keys.ts';
-import type { LedgerWorker } from '../../../src/ports/ledger.ts';
+import type { LedgerWorker } from '../../../src/model/ledger/records.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { GroupMachine, WorkerGroup } from '../../../src/ports/worker-group.ts';
+import type { WorkerGroup } from '../../../src/ports/worker-group.ts';
 import { worker } from '../../contracts/ledger-events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { fakeWorkerGroup } from '../../support/fake-worker-group.ts';

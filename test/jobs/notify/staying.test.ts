@@ -2,8 +2,9 @@
 import { expect } from 'chai';
 import { putStayingFleets } from '../../../src/jobs/notify/news-mark.ts';
 import { NEWS_PREFIX } from '../../../src/model/keys.ts';
+import type { LedgerWorker } from '../../../src/model/ledger/records.ts';
 import type { EventKind } from '../../../src/model/notify.ts';
-import type { Ledger, LedgerWorker } from '../../../src/ports/ledger.ts';
+import type { Ledger } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { worker } from '../../contracts/ledger-events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

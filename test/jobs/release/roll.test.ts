@@ -2,10 +2,10 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { rollGroup } from '../../../src/jobs/release/roll.ts';
+import type { GroupMachine } from '../../../src/model/group-status.ts';
 import { bootMark } from '../../../src/model/keys.ts';
-import type { LedgerWorker } from '../../../src/ports/ledger.ts';
+import type { LedgerWorker } from '../../../src/model/ledger/records.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { GroupMachine } from '../../../src/ports/worker-group.ts';
 import { worker } from '../../contracts/ledger-events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { fakeWorkerGroup, groupStatus } from '../../support/fake-worker-group.ts';

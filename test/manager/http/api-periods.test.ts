@@ -1,7 +1,7 @@
 // Protects: the grid of periods shows the true state of runs and schedules, and stays small with many jobs.
 import { expect } from 'chai';
+import type { LedgerJob } from '../../../src/model/ledger/records.ts';
 import type { GridBand } from '../../../src/model/period-grid.ts';
-import type { LedgerJob } from '../../../src/ports/ledger.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
 import { rangeJob } from '../../support/range-job.ts';

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { creditsPerHour, isBurstable } from '../../../src/model/cost/credits.ts';
 import { nextMachinePrice, priceOf } from '../../../src/model/cost/spending.ts';
-import type { HourPrice } from '../../../src/ports/worker-group.ts';
+import type { HourPrice } from '../../../src/model/group-status.ts';
 
 describe('CPU credits', () => {
   // Processors x (1 - baseline) x USD per processor and hour (EC2: CPU credits key concepts).

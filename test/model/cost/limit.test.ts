@@ -17,7 +17,7 @@ import {
 } from '../../../src/model/cost/limit.ts';
 import { expectedCost, workCost } from '../../../src/model/cost/projected.ts';
 import { monthToDate, nextMachinePrice, priceOf, typesWithoutPrice } from '../../../src/model/cost/spending.ts';
-import type { HourPrice } from '../../../src/ports/worker-group.ts';
+import type { HourPrice } from '../../../src/model/group-status.ts';
 
 /** A machine at this many dollars an hour. */
 const next = (price: number, boot = 90): NextMachine => ({ price, boot });

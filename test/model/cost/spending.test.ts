@@ -10,7 +10,7 @@ import {
   shouldCountSharingJobs,
   spendingIn,
 } from '../../../src/model/cost/spending.ts';
-import type { LedgerWorker } from '../../../src/ports/ledger.ts';
+import type { LedgerWorker } from '../../../src/model/ledger/records.ts';
 import { worker } from '../../contracts/ledger-events.ts';
 
 const HOUR = 3_600_000;

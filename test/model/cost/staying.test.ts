@@ -1,7 +1,7 @@
 // Protects: machines that run on for nothing are named with what they cost an hour, and working ones are not.
 import { expect } from 'chai';
 import { stayingOf, stayingText } from '../../../src/model/cost/staying.ts';
-import type { LedgerWorker } from '../../../src/ports/ledger.ts';
+import type { LedgerWorker } from '../../../src/model/ledger/records.ts';
 import { worker } from '../../contracts/ledger-events.ts';
 
 const DENIED = 'autoscaling:SetDesiredCapacity on arn:g';

@@ -1,5 +1,6 @@
 // Protects: task states and counts stay right when events arrive late, twice or in any order.
 import { expect } from 'chai';
+import type { AttemptEvent, TaskState } from '../../../src/model/ledger/records.ts';
 import {
   addOutcome,
   addTransition,
@@ -8,7 +9,6 @@ import {
   mergeAttempt,
   standingOf,
 } from '../../../src/model/ledger/transitions.ts';
-import type { AttemptEvent, TaskState } from '../../../src/ports/ledger.ts';
 import { event, T0 } from '../../contracts/ledger-events.ts';
 
 const one = (outcome: AttemptEvent['outcome'], more: Partial<AttemptEvent> = {}): AttemptEvent =>

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { CAUSE_CODES, type Cause, formatList, SEVERITIES } from '../../../src/model/cause.ts';
 import { foldJournal } from '../../../src/model/fold.ts';
+import type { GroupStatus } from '../../../src/model/group-status.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
+import type { LedgerTask } from '../../../src/model/ledger/records.ts';
 import { causesOf, rank } from '../../../src/model/why/causes.ts';
 import type {
   GroupSnapshot,
@@ -12,8 +14,6 @@ import type {
   Trouble,
   WorkerSnapshot,
 } from '../../../src/model/why/snapshot.ts';
-import type { LedgerTask } from '../../../src/ports/ledger.ts';
-import type { GroupStatus } from '../../../src/ports/worker-group.ts';
 import { worker as ledgerWorker } from '../../contracts/ledger-events.ts';
 import { entryOf, SENT, viewOf } from '../job-of.ts';
 

@@ -1,5 +1,6 @@
 import { wait } from '../../../src/lib/wait.ts';
-import type { Backlog, Delivery, Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
+import type { Backlog } from '../../../src/model/backlog.ts';
+import type { Delivery, Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
 import type { Requests } from './requests.ts';
 
 interface Message {
