@@ -20,13 +20,30 @@ import {
   whole,
   yesOrNo,
 } from '../lib/fields.ts';
-import { isZone } from '../lib/instant.ts';
 import { type JsonSchema, jsonSchemaOf } from '../lib/json-schema.ts';
 import { parseDuration, parseSize } from '../lib/units.ts';
 import { notificationsOf } from '../model/notify.ts';
 import { LOCAL_DEFAULTS } from './backends.ts';
 import { PROFILE_NAME } from './config-file.ts';
 import { ENDPOINTS } from './endpoints.ts';
+import {
+  accountId,
+  anyText,
+  arn,
+  boundaryArn,
+  bucketName,
+  cidr,
+  dollars,
+  httpUrl,
+  instanceProfile,
+  instanceType,
+  keyArn,
+  name,
+  pathText,
+  s3Prefixes,
+  variable,
+  zone,
+} from './values.ts';
 
 /** A field that may be absent, and its value then. */
 const field = <const S extends Field>(purpose: string, schema: S, fallback: NonNullable<v.InferInput<S>>) =>
@@ -35,58 +52,13 @@ const field = <const S extends Field>(purpose: string, schema: S, fallback: NonN
 /** A field that may be absent: then it is null. */
 const orNone = <const S extends Field>(purpose: string, schema: S) => about(purpose, v.nullish(schema, null));
 
-const anyText = () => text('text');
-
-const pathText = (what: string) => text(what, /^[^\0]*\S[^\0]*$/);
-
-const arn = (service: string) => text(`an ARN of ${service}`, new RegExp(`^arn:aws[a-z-]*:${service}:\\S+$`));
-
-const KEY = 'the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID';
-
-/** Policies refer to keys by this ARN only; an alias's ARN is not a resource there (KMS: alias-authorization). */
-const keyArn = () =>
-  v.pipe(
-    v.string(KEY),
-    v.regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/, ({ input }) =>
-      /^[\w:/-]+$/.test(input)
-        ? `${KEY}, as printed by: aws kms describe-key --key-id ${input} --query KeyMetadata.Arn --output text`
-        : KEY,
-    ),
-  );
-
-/** IAM: CreateRole, PermissionsBoundary. */
-const boundaryArn = () => text('an ARN of iam of 20 to 2048 characters', /^(?=.{20,2048}$)arn:aws[a-z-]*:iam:\S+$/);
-
-const name = (what: string) =>
-  text(`${what}: a-z first, then a-z, 0-9 and -, at most 40, not last`, /^(?!last$)[a-z][a-z0-9-]{0,39}$/);
-
-const httpUrl = () => text('a URL such as http://127.0.0.1:5000', /^https?:\/\/[^\s/]+\S*$/);
-
-const variable = () => text('the name of an environment variable', /^[A-Za-z_][A-Za-z0-9_]*$/);
-
-const DOLLARS = 'USD, a number over 0';
-
-const dollars = () => v.pipe(v.number(DOLLARS), v.finite(DOLLARS), v.gtValue(0, DOLLARS));
-
-const instanceType = () => text('an instance type such as c7g.large', /^[a-z0-9-]+\.[a-z0-9-]+$/);
-
-const instanceProfile = () => text('the name of an instance profile', /^[\w+=,.@-]{1,128}$/);
-
-const cidr = () =>
-  text(
-    'a CIDR block such as 203.0.113.0/24',
-    /^((\d{1,3}\.){3}\d{1,3}\/([12]?\d|3[0-2])|[0-9a-fA-F:]*:[0-9a-fA-F:]*\/(\d{1,2}|1[01]\d|12[0-8]))$/,
-  );
-
-const ZONE = 'an IANA time zone such as Europe/London';
-
 const BACKEND = 'local, aws or manager';
 
 const backend = <const B extends string>(name: B) =>
   about('where jobs run: on this machine, on AWS, or through a manager', v.literal(name, BACKEND));
 
 const shared = {
-  tz: orNone("the zone of times without one; none: the machine's zone", v.pipe(v.string(ZONE), v.check(isZone, ZONE))),
+  tz: orNone("the zone of times without one; none: the machine's zone", zone()),
   protect: field(
     'refuse destructive commands: queue purge, infra down, --delete-data',
     yesOrNo(),
@@ -108,8 +80,6 @@ const allowSecrets = () =>
     text('env:NAME or file:/path, * for any characters but /', /^(env:[A-Za-z0-9_*]+|file:\/[^\0]+)$/),
     'a list of env:NAME and file:/path',
   );
-
-const bucketName = () => text('3 to 63 of a-z, 0-9, . and -', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/);
 
 const requesterPays = field(
   'buckets with Requester Pays: batchctl accepts the cost of requests to them',
@@ -158,8 +128,6 @@ const local = {
   requesterPays,
   notify,
 };
-
-const s3Prefixes = () => listOf(text('s3://BUCKET/PREFIX', /^s3:\/\/[^/\s]+(\/\S*)?$/), 'a list of s3:// prefixes');
 
 const SHORTEST_LEASE = 15;
 
@@ -325,8 +293,6 @@ const ledger = v.variant(
 );
 
 const BUCKET = 'a bucket name, or a map with name, existing, owner, prefix';
-
-const accountId = () => text('twelve digits, as text', /^\d{12}$/);
 
 const bucketFields = fields(
   {
