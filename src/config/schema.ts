@@ -12,7 +12,6 @@ import {
   plainValue,
   profileNotifyList,
   secretReference,
-  size,
   someOf,
   text,
   textsOf,
@@ -21,7 +20,7 @@ import {
   yesOrNo,
 } from '../lib/fields.ts';
 import { type JsonSchema, jsonSchemaOf } from '../lib/json-schema.ts';
-import { parseDuration, parseSize } from '../lib/units.ts';
+import { parseDuration } from '../lib/units.ts';
 import { notificationsOf } from '../model/notify.ts';
 import { LOCAL_DEFAULTS } from './backends.ts';
 import { PROFILE_NAME } from './config-file.ts';
@@ -33,11 +32,13 @@ import {
   boundaryArn,
   bucketName,
   cidr,
+  disk,
   dollars,
   httpUrl,
   instanceProfile,
   instanceType,
   keyArn,
+  lease,
   name,
   pathText,
   s3Prefixes,
@@ -129,14 +130,6 @@ const local = {
   notify,
 };
 
-const SHORTEST_LEASE = 15;
-
-const LONGEST_LEASE = 12 * 3600;
-
-const VISIBILITY = 'a duration from 15s to 12h';
-
-const DISK = 'a size from 8GB to 16TB';
-
 const groupFields = fields(
   {
     instances: field(
@@ -162,24 +155,8 @@ const groupFields = fields(
     min: field('minimum number of instances: 0 costs nothing between runs', whole('a whole number from 0', 0), 0),
     max: field('maximum number of instances', whole('a whole number from 1', 1), 20),
     slots: orNone('tasks at a time per instance; none: the number of its processors', slots()),
-    visibility: field(
-      'the lease: a task goes to another worker after this time without a heartbeat',
-      v.pipe(
-        duration(VISIBILITY),
-        v.transform(parseDuration),
-        v.check((seconds) => seconds >= SHORTEST_LEASE && seconds <= LONGEST_LEASE, VISIBILITY),
-      ),
-      '120s',
-    ),
-    disk: field(
-      'size of the root volume',
-      v.pipe(
-        size(DISK),
-        v.transform(parseSize),
-        v.check((bytes) => bytes >= 8e9 && bytes <= 16e12, DISK),
-      ),
-      '30GB',
-    ),
+    visibility: field('the lease: a task goes to another worker after this time without a heartbeat', lease(), '120s'),
+    disk: field('size of the root volume', disk(), '30GB'),
     ami: orNone(
       "the machine image; none: the newest Amazon Linux 2023 for the type's architecture",
       text('ami-... or ssm:PARAMETER', /^(ami-[0-9a-f]+|ssm:\/\S+)$/),

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
-import { listOf, text } from '../lib/fields.ts';
+import { duration, listOf, size, text } from '../lib/fields.ts';
 import { isZone } from '../lib/instant.ts';
+import { parseDuration, parseSize } from '../lib/units.ts';
 
 /** How single values of the configuration are written. Every message says what is allowed. */
 
@@ -58,3 +59,23 @@ export const accountId = () => text('twelve digits, as text', /^\d{12}$/);
 const ZONE = 'an IANA time zone such as Europe/London';
 
 export const zone = () => v.pipe(v.string(ZONE), v.check(isZone, ZONE));
+
+const LEASE = 'a duration from 15s to 12h';
+
+/** Seconds. SQS: ChangeMessageVisibility, at most 12 hours. */
+export const lease = () =>
+  v.pipe(
+    duration(LEASE),
+    v.transform(parseDuration),
+    v.check((seconds) => seconds >= 15 && seconds <= 12 * 3600, LEASE),
+  );
+
+const DISK = 'a size from 8GB to 16TB';
+
+/** Bytes. */
+export const disk = () =>
+  v.pipe(
+    size(DISK),
+    v.transform(parseSize),
+    v.check((bytes) => bytes >= 8e9 && bytes <= 16e12, DISK),
+  );
