@@ -150,6 +150,26 @@ describe('workers and jobs of two versions', () => {
     }
   });
 
+  it('a digest of a later version is not an alteration, and no answer to the same submission', async () => {
+    const submitAgain = ['submit', 'map.json', '--run-key', 'k', '--quiet'];
+    const job = (await workspace.runSuccessfully(...submitAgain)).stdout.trim();
+    await workspace.work();
+    const { store } = await workspace.platform();
+    await changeText(store, jobKey(job), (text) => text.replace('"digestFormat":2', '"digestFormat":3'));
+    for (const words of [
+      ['verify', job],
+      ['verify', job, '--deep'],
+      ['verify', job, '--repair'],
+    ]) {
+      const ended = expectExit(await workspace.run(words), 8);
+      expect(ended.stderr).to.include(`the digest in ${jobKey(job)} has format 3; this version reads up to 2`);
+      expect(ended.stderr).to.include('hint: install the version of batchctl that wrote it, or a newer one');
+    }
+    // By a later version it would be the same, or differ in what this one doesn't know.
+    workspace.write('a.txt', '1\n2\n3\n4');
+    expectExit(await workspace.run(submitAgain), 8);
+  });
+
   it('submit refuses while all workers of a group are too old, and writes nothing', async () => {
     const platform = await workspace.platform('w-older');
     startWorkerInProcess(workspace, platform, { slots: 1, untilEmpty: false, version: '0.1.9' });

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { BatchctlError } from '../../errors.ts';
-import { canonicalJson } from '../../lib/json.ts';
+import { canonicalJson, requireKnownFormat } from '../../lib/json.ts';
 import { describeFound } from '../../lib/problems.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import type { JobInput, JobRecord, JobSpec } from '../../model/job.ts';
+import { jobKey } from '../../model/keys.ts';
 import { type Change, diffJobFile, isSameJson } from '../../model/overrides.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -44,9 +45,13 @@ export function recordDigest(record: Pick<JobRecord, 'spec' | 'code' | 'inputs'>
   return digestOf(recordedFacts(record), record.digestFormat ?? 1);
 }
 
-/** A pipe's size was not known when the digest was made. An altered place may be no text: the digest then differs. */
+/**
+ * A pipe's size was not known when the digest was made. An altered place may be no text: the digest then differs. Throws
+ * `newer` for a job whose digest holds facts that this version doesn't know: it isn't altered, and may differ in them.
+ */
 function recordedFacts(record: Pick<JobRecord, 'spec' | 'code' | 'inputs'> & Partial<JobRecord>): JobFacts {
-  const { spec, code, inputs, job, period = null, deliverTo = null } = record;
+  const { spec, code, inputs, job, period = null, deliverTo = null, digestFormat: format } = record;
+  requireKnownFormat(`the digest in ${job === undefined ? 'job.json' : jobKey(job)}`, { format }, DIGEST_FORMAT);
   return {
     spec,
     code,
