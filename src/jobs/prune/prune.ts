@@ -52,14 +52,21 @@ export async function prune(
   const spared = [...choice.spared];
   for (const chosen of choice.jobs) {
     options.signal?.throwIfAborted();
-    const removed = await pruneChosen(platform, chosen, options);
     const { job, state, closedAt, proof, begun } = chosen;
-    if (removed === null) spared.push({ job, why: 'open', detail: 'it was reopened meanwhile' });
+    const removed = await pruneChosen(platform, chosen, options).catch((error: unknown) => {
+      if (!isKind(error, 'corrupt', 'newer')) throw error;
+      return { unreadable: error.message };
+    });
+    if (removed !== null && 'unreadable' in removed)
+      spared.push({ job, why: 'unreadable', detail: removed.unreadable });
+    else if (removed === null) spared.push({ job, why: 'open', detail: 'it was reopened meanwhile' });
     else if ('readBy' in removed) spared.push({ job, why: 'read', detail: removed.readBy });
     // Swept again without finding anything: not worth a line.
     else if (!begun || removed.objects > 0) jobs.push({ job, state, closedAt, proof, ...removed });
   }
-  const leftovers = await pruneLeftovers(platform, choice, olderThan, options);
+  // A chosen job that stays after all keeps its code.
+  const code = spared.length === choice.spared.length ? choice.code : null;
+  const leftovers = await pruneLeftovers(platform, { ...choice, code }, olderThan, options);
   const total = [...jobs, ...Object.values(leftovers)].reduce<RemovalTotals>(addRemoved, { objects: 0, bytes: 0 });
   return { jobs, spared, leftovers, total };
 }
@@ -242,6 +249,8 @@ export async function pruneJob(
 /** The decision: of a concurrent retry and prune, the later one finds the other in the journal. */
 async function appendPrune(platform: Platform, seen: JobView): Promise<JobView> {
   const remains = seen.pruned === null ? await remainsOf(platform.store, seen) : {};
+  // Outputs that can't be counted are found before the decision, which is final.
+  if (seen.pruned === null) await countsOf(platform, seen);
   const { view } = await append(platform, seen, (now) =>
     now.pruned === null && now.closed !== null && now.next === seen.next ? { what: 'prune', remains } : null,
   );

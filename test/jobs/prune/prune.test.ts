@@ -9,22 +9,33 @@ import { createToken, listTokens } from '../../../src/jobs/tokens.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
-import { codeKey, jobKey, jobPrefix, openMark, partShardKey, tokenKey, workerLogKey } from '../../../src/model/keys.ts';
+import {
+  codeKey,
+  jobKey,
+  jobPrefix,
+  openMark,
+  outKey,
+  partShardKey,
+  tokenKey,
+  workerLogKey,
+} from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { addEntry } from '../../support/claims-job.ts';
+import { Cleanup } from '../../support/cleanup.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { entryKinds, keysBelow } from '../../support/stored.ts';
 import { agedStore, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
-import { changeText } from '../stored-text.ts';
+import { changeMeta, changeText } from '../stored-text.ts';
 import { publishAll, submitJob, work } from '../submitted-job.ts';
 import { DAY, finishedJob, pruneAll, readerOf } from './finished-job.ts';
 
 describe('prune', () => {
   const place = forEachTest(openPlace);
+  const cleanup = forEachTest(() => new Cleanup());
 
   /** The keys of a job's objects, without its prefix. */
   const keysOf = async ({ record }: JobView, pattern = /./): Promise<readonly string[]> => {
@@ -190,6 +201,40 @@ describe('prune', () => {
     const { spared } = await prune(place.platform, choice, 0, {});
     expect(spared.map(({ job }) => job)).to.include(view.record.job);
     expect(await verdict(view)).not.to.equal('failed');
+  });
+
+  it('leaves a job with outputs of a later version as it is, says which, and removes the others', async () => {
+    const [kept, other] = [await finishedJob(place), await finishedJob(place)];
+    const { store } = place.platform;
+    const [count, decided] = [(await keysOf(kept)).length, await entryKinds(store, kept.record.job)];
+    await changeMeta(store, outKey(kept.record.job, 'price', 1), { format: 99 as 2 });
+    // Its ledger has no exact counts, so its outputs are counted.
+    const fresh = await openPlace();
+    cleanup.defer(() => fresh.end());
+    const lost = { ...place.platform, ledger: () => fresh.platform.ledger() };
+    const { jobs, spared } = await pruneAll(lost);
+    expect(jobs.map(({ job }) => job)).to.deep.equal([other.record.job]);
+    expect(spared).to.deep.equal([
+      {
+        job: kept.record.job,
+        why: 'unreadable',
+        detail: `${outKey(kept.record.job, 'price', 1)} has format 99; this version reads up to 2`,
+      },
+    ]);
+    expect(await entryKinds(store, kept.record.job)).to.deep.equal(decided);
+    expect((await keysOf(kept)).length).to.equal(count);
+  });
+
+  it('keeps the code of a job that was changed since it was selected', async () => {
+    const view = await finishedJob(place);
+    const aged = { ...place.platform, store: agedStore(place.platform.store, 40 * DAY) };
+    const code = codeKey(view.record.code ?? '');
+    const isThere = async () => (await place.platform.store.head(code)) !== null;
+    const choice = await choosePrunable(place.platform, 0);
+    expect(choice.jobs.map(({ job }) => job)).to.deep.equal([view.record.job]);
+    await addEntry(place.platform, view, { what: 'skip', tasks: { price: '0' }, reason: 'x' });
+    await prune(aged, choice, 0, {});
+    expect(await isThere()).to.equal(true);
   });
 
   it('removes an output that a late attempt published after the prune', async () => {
