@@ -192,6 +192,15 @@ describe('tick', () => {
     expect(await readKeeperMark(platform.store, tickId())).to.deep.include(seen);
   });
 
+  it('forgets what firings of a removed schedule left out: one that is added later is another', async () => {
+    const platform = newProcess();
+    const seen = { stood: {}, due: {}, short: {}, late: {}, tallies: null, leftOut: { removed: 'a left-out file' } };
+    const mark = { id: tickId(), kind: 'tick', at: new Date(now).toISOString(), ...seen, told: {} } as const;
+    await putKeeperMark(platform, mark);
+    await round();
+    expect((await readKeeperMark(platform.store, tickId()))?.leftOut).to.deep.equal({});
+  });
+
   describe('that fires a schedule whose group can get more instances', () => {
     /** The group has no instances yet, and its queue does not count messages that were sent just now. */
     const remote = (group: Partial<WorkerGroup> = {}): Platform => {

@@ -64,6 +64,15 @@ describe("a manager's duties", () => {
     expect(troubles('schedules')).to.deep.equal(['schedule damaged']);
   });
 
+  it('log a firing that no process made in time, once', async () => {
+    await addTestSchedule(earlier(), 'month-end');
+    clock.pass(48 * 3_600);
+    const { run, idle } = open();
+    for (let n = 0; n < 2; n += 1) await run('schedules');
+    await idle();
+    expect(lines.map(({ event, fields }) => [event, fields.schedule])).to.deep.equal([['missed', 'month-end']]);
+  });
+
   it('look at the jobs soon after a firing made one', async () => {
     const nudged: DutyName[] = [];
     await addTestSchedule(earlier(), 'month-end');
@@ -75,12 +84,14 @@ describe("a manager's duties", () => {
     expect(nudged).to.deep.equal(['jobs']);
   });
 
-  it('look at deliveries often while one is to be made, and else once a minute', async () => {
-    const { run, idle } = open();
+  it('look at deliveries soon after a job was closed, often while one is to be made, and else once a minute', async () => {
+    const nudged: DutyName[] = [];
+    const { run, idle } = open({}, { nudge: (name) => nudged.push(name) });
     expect(await run('deliveries')).to.equal(60_000);
     const view = await submitJob(place, `${ONE}deliver: { to: out, name: "{task}.txt" }\n`, {});
     await publishSmall({ platform: place.platform, view }, 'price', 0, 'done\n');
     await run('jobs');
+    expect(nudged).to.deep.equal(['deliveries']);
     expect(await run('deliveries')).to.equal(1_000);
     await idle();
   });
