@@ -21,7 +21,7 @@ export interface Config {
   /** How that file was found; null: none was. */
   readonly foundBy: FoundFile['how'] | null;
   readonly profile: Profile;
-  /** How the profile was selected. `default`: not at all, it is `local`. */
+  /** How the profile was selected. `default`: nothing selected one, so it is `local`. */
   readonly profileFrom: 'flag' | 'env' | 'file' | 'default';
   /** Every profile that can be selected. */
   readonly profiles: readonly string[];

@@ -44,7 +44,7 @@ interface JobWatcherOptions {
   readonly onRaised?: (raised: readonly GroupRaise[]) => void;
   /** Called with each job after a look. */
   readonly onSeen?: (view: JobView) => void;
-  /** As of `look`. */
+  /** Resolves when this process has written its attempts to the ledger, as `look` needs it. */
   readonly recorded?: () => Promise<void>;
 }
 
