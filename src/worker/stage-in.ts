@@ -31,7 +31,7 @@ import { mapAhead } from '../lib/parallel.ts';
 import { type JobInput, joinOf, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
 import { taskNumber } from '../model/keys.ts';
 import type { OutputMeta } from '../model/output.ts';
-import { changedParams } from '../model/overrides.ts';
+import { changedParams, changedStep } from '../model/overrides.ts';
 import { type Part, paramsOf } from '../model/part.ts';
 import { baseNameOf, extensionOf, placeholdersOf, usesPlaceholder } from '../model/substitute.ts';
 import { tasksWithout } from '../model/task-set.ts';
@@ -119,12 +119,33 @@ const stageFile: Stage = async (ctx, task, directory, signal) => {
 const stagePrevious: Stage = async (ctx, task, directory, signal) => {
   const { job, task: n } = task.message;
   const step = task.view.record.spec.steps[task.index - 1]?.name ?? '';
-  const { bytesOut, checksum } = await copyOutput({ store: ctx.platform.store, job, step }, n, directory.stdin, signal);
-  const inputName = usesInputName(task.step.run) ? await chainInputName(ctx, task) : null;
   const params = await rangeParams(ctx, task);
-  const target = targetOf(task, directory, params);
-  return { ...stagedInputOf(target, bytesOut, params), inputName, inputChecksum: checksum };
+  const extension = await previousExtension(ctx, task, params);
+  const target = targetOf(task, directory, params, extension);
+  const { bytesOut, checksum } = await copyOutput({ store: ctx.platform.store, job, step }, n, target.file, signal);
+  const staged = { ...stagedInputOf(target, bytesOut, params), extension };
+  const inputName = usesInputName(task.step.run) ? await chainInputName(ctx, task) : null;
+  return { ...staged, inputName, inputChecksum: checksum };
 };
+
+/**
+ * The extension of what the step before wrote in the same chain: its own, or that of the whole file that the chain began
+ * with if all steps before wrote `output: file`. Empty if this step neither opens its input nor names its output by it.
+ */
+async function previousExtension(ctx: StageContext, task: Runnable, params: StagedInput['params']): Promise<string> {
+  const { step, index, view, overrides } = task;
+  const { steps } = view.record.spec;
+  if (!opensInput(task, params) && (step.output !== 'file' || step.extension !== undefined)) return '';
+  const start = sectionStart(steps, index);
+  if (steps[start]?.gather === true) return '';
+  for (const accepted of steps.slice(start, index).reverse()) {
+    const before = changedStep(accepted, overrides);
+    if (before.output !== 'file') return '';
+    if (before.extension !== undefined) return before.extension;
+  }
+  if (!takesFiles(steps, start) && view.record.spec.input?.split.by !== 'file') return '';
+  return extensionOf(baseNameOf((await chainInputName(ctx, task)) ?? ''));
+}
 
 /** A range's number is that of its chain, in every step. In a rehearsal the parts are numbered anew. */
 async function rangeParams(
@@ -226,7 +247,7 @@ function targetOf(
   params: StagedInput['params'],
   extension = '',
 ): InputTarget {
-  const isOpened = task.step.input === 'file' || usesInputPath(task, params);
+  const isOpened = opensInput(task, params);
   return { file: isOpened ? `${stdin}${extension}` : stdin, isOpened };
 }
 
@@ -240,6 +261,9 @@ function stagedInputOf({ file, isOpened }: InputTarget, bytes: number, params: S
   const stdin = isOpened || bytes === 0 ? null : file;
   return { ...NO_NAME, stdin, path: isOpened ? file : null, bytes, params };
 }
+
+const opensInput = (task: Runnable, params: StagedInput['params']): boolean =>
+  task.step.input === 'file' || usesInputPath(task, params);
 
 /** Whether an argument is `{input}`. A command that opens its input should not find it on stdin, too. */
 function usesInputPath({ step, view, overrides }: Runnable, params: Readonly<Record<string, string>>): boolean {

@@ -107,6 +107,43 @@ describe('placeholders in a command', () => {
     expect(await outputOf({ from: 'names.txt', split: { by: 'list' } }, shown)).to.equal('in\nin\n');
   });
 
+  it('gives {input} the extension that the step before gave its output', async () => {
+    const shown = { run: ['sh', '-c', 'basename "$1"; basename "$BATCHCTL_INPUT"; cat "$1"', 'sh', '{input}'] };
+    const copy = { run: ['cp', '{input}', '{output}'] };
+    here.write('in/FILM.MP4', 'x\n');
+    const film = { from: 'in/FILM.MP4', split: { by: 'file' } };
+    expect(await outputOf(film, { ...copy, extension: '.mkv' }, shown)).to.equal('in.mkv\nin.mkv\nx\n');
+    expect(await outputOf(film, { ...copy, extension: '.mkv' }, copy, shown)).to.equal('in.mkv\nin.mkv\nx\n');
+    expect(await outputOf(film, copy, copy, shown)).to.equal('in.MP4\nin.MP4\nx\n');
+    expect(await outputOf(film, { ...copy, extension: '.a.b' }, { ...copy, extension: '.c' }, shown)).to.equal(
+      'in.c\nin.c\nx\n',
+    );
+    const named = { run: 'basename "$BATCHCTL_OUTPUT" > "$BATCHCTL_OUTPUT"', output: 'file' };
+    expect(await outputOf(film, { ...copy, extension: '.mkv' }, named)).to.equal('output.mkv\n');
+    expect(await outputOf(film, { ...copy, extension: '.mkv' }, { run: ['cat', '{input}'] }, shown)).to.equal(
+      'in\nin\nx\n',
+    );
+    const stdin = { run: 'test -z "$BATCHCTL_INPUT" && cat' };
+    expect(await outputOf(film, { ...copy, extension: '.mkv' }, stdin)).to.equal('x\n');
+    const lines = { from: 'in/FILM.MP4', split: { by: 'lines', every: 1 } };
+    expect(await outputOf(lines, copy, shown)).to.equal('in\nin\nx\n');
+    const gather = { ...shown, gather: true };
+    expect(await outputOf(film, copy, gather, shown)).to.equal('in\nin\nin\nin\nx\n');
+  });
+
+  it('knows the extension of exploded files in later steps', async () => {
+    const files = 'echo 1 > "$BATCHCTL_OUTPUT_DIR/x.csv"; echo 2 > "$BATCHCTL_OUTPUT_DIR/y"';
+    const explode = { run: files, output: 'files', explode: true };
+    const range = { split: { by: 'range', from: 1, to: 1 } };
+    const copy = { run: ['cp', '{input}', '{output}'] };
+    expect(await outputOf(range, explode, copy, { run: ['basename', '{input}'] })).to.equal('in.csv\nin\n');
+  });
+
+  it('gives each {output} the same path', async () => {
+    const twice = ['sh', '-c', 'echo a > "$1"; echo b >> "$2"; test "$1" = "$2"', 'sh', '{output}', '{output}'];
+    expect(await outputOf({ split: { by: 'range', from: 1, to: 1 } }, { run: twice })).to.equal('a\nb\n');
+  });
+
   it('knows the name in later steps of a chain, and the input of a gather', async () => {
     here.write('in/a.txt', 'one\n');
     here.write('in/b.txt', 'two\n');
