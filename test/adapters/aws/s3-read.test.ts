@@ -214,4 +214,18 @@ describe('a read from a service that sends objects in chunks, without their leng
       );
     }
   });
+
+  it('fails if the range is of another place, or all of a short object', async () => {
+    for (const [status, headers, found] of [
+      [206, { 'content-range': 'bytes 0-3/12' }, 'bytes 0-3/12'],
+      [200, { 'content-length': '4' }, 'all 4 bytes'],
+    ] as const) {
+      const { url } = cleanup.use(
+        await serve((_, answer) => void answer.writeHead(status, { etag: '"e"', ...headers }).end('abcd')),
+      );
+      const store = await storeOf(cleanup.use(clientsOf(url)), 'bucket');
+      const { message } = await failsWith('config', store.get('k', { range: { offset: 2, length: 4 } }));
+      expect(message).to.equal(`Expected a range of k from byte 2, found ${found}`);
+    }
+  });
 });
