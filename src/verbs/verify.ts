@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { findJob } from '../jobs/find.ts';
+import { prunedText } from '../jobs/pruned.ts';
 import { checkFile, type FileCheckResult } from '../jobs/verify/check/check-file.ts';
 import { EvidenceFile } from '../jobs/verify/evidence-log.ts';
 import { type KeptProof, proofLine, storeProof } from '../jobs/verify/proof.ts';
@@ -144,6 +145,10 @@ async function prove(
     context.notice(repairText(repaired, dryRun));
   }
   const { result, kept } = await proveView(context, view, { deep, long, path });
+  if (view.pruned !== null)
+    context.notice(
+      `job ${view.record.job} was ${prunedText(view.pruned)}: its outputs are gone, this is its last proof`,
+    );
   if (kept !== null) context.report({ event: 'kept', number: kept.number, checksum: bytesChecksum(kept.bytes) });
   let redelivered: string | null = null;
   if (result.verdict === 'proven') {

@@ -30,6 +30,14 @@ describe('the remains of a pruned job', () => {
     await pruneAll(place.platform);
   });
 
+  it('are all that verify compares, and it says that the outputs are gone', async () => {
+    for (const flags of [[], ['--deep']]) {
+      const { code, stderr } = await run('verify', job, ...flags);
+      expect(code).to.equal(0);
+      expect(stderr).to.match(new RegExp(`job ${job} was pruned on .*: its outputs are gone, this is its last proof`));
+    }
+  });
+
   const edits: readonly (readonly [string, (job: string) => string, string, string])[] = [
     ['a total in its proof', (name) => proofKey(name, 0), '"outputs":3', '"outputs":3000000'],
     ['its job.json', jobKey, '"createdBy":"me@here"', '"createdBy":"eve@here"'],
