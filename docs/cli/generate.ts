@@ -1,13 +1,27 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { configJsonSchema } from '../../src/config/schema.ts';
+import { jobJsonSchema } from '../../src/jobs/spec/schema.ts';
 import { cliPages } from '../../test/docs/cli-pages.ts';
 import { CONFIGURATION_PAGE, configurationPage } from '../../test/docs/configuration-page.ts';
+import { JOB_FILE_PAGE, jobFilePage } from '../../test/docs/job-file-page.ts';
 import { LAYOUT_PAGE, layoutPage } from '../../test/docs/layout-page.ts';
+import { writePages } from '../write-pages.ts';
 
-/** Writes the pages beside this file, and the tables of other pages: `npm run docs`, after a change of a command or a field. */
-const pages = await cliPages();
-for (const name of readdirSync(import.meta.dirname)) {
-  if (name.endsWith('.md') && !pages.has(name)) rmSync(new URL(name, import.meta.url));
+/**
+ * Writes the pages beside this file, the tables of other pages, and the JSON Schemas: `npm run docs`, after a change of a command
+ * or a field.
+ */
+const HERE = import.meta.dirname;
+const pages = new Map<string, string | null>(
+  readdirSync(HERE)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => [join(HERE, name), null]),
+);
+for (const [name, text] of await cliPages()) pages.set(join(HERE, name), text);
+pages.set(LAYOUT_PAGE, layoutPage()).set(CONFIGURATION_PAGE, configurationPage()).set(JOB_FILE_PAGE, jobFilePage());
+const schemas = { 'job.schema.json': jobJsonSchema(), 'config.schema.json': configJsonSchema() };
+for (const [name, schema] of Object.entries(schemas)) {
+  pages.set(join(HERE, '../../schema', name), `${JSON.stringify(schema, null, 2)}\n`);
 }
-for (const [name, text] of pages) writeFileSync(new URL(name, import.meta.url), text);
-writeFileSync(LAYOUT_PAGE, layoutPage());
-writeFileSync(CONFIGURATION_PAGE, configurationPage());
+writePages(pages, 'npm run docs');

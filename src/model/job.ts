@@ -98,6 +98,24 @@ export interface StepSpec {
   readonly fallback: string | null;
 }
 
+/** The fields of a step that `retry --with` may change: those that a worker reads at each attempt. */
+export const CORRECTABLE_STEP_FIELDS = [
+  'run',
+  'input',
+  'output',
+  'extension',
+  'header',
+  'join',
+  'timeout',
+  'stall',
+  'attempts',
+  'permanent',
+  'maxRunning',
+  'needs',
+  'env',
+  'secrets',
+] as const satisfies readonly (keyof StepSpec)[];
+
 /** The groups that a job's tasks may come to: its steps' own, then the fallback groups for spot interruptions. */
 export function groupsOf({ steps }: Pick<JobSpec, 'steps'>): readonly string[] {
   const fallbacks = steps.flatMap(({ fallback }) => (fallback === null ? [] : [fallback]));

@@ -1,5 +1,5 @@
 import type { BreakerTrip } from './breaker.ts';
-import type { JobFormat, StepSpec } from './job.ts';
+import type { CORRECTABLE_STEP_FIELDS, JobFormat, StepSpec } from './job.ts';
 
 /** An entry in a job's record of decisions: one object each (law 2). Tasks are written as sets: `{price: "0-4,17"}`. */
 export type JournalEntry = EntryBase & EntryKind;
@@ -38,25 +38,7 @@ export interface Overrides {
   readonly expect?: readonly string[];
 }
 
-/** The fields of a step that a changed job file may change: those that a worker reads at each attempt. */
-export const CHANGEABLE_STEP_FIELDS = [
-  'run',
-  'input',
-  'output',
-  'extension',
-  'header',
-  'join',
-  'timeout',
-  'stall',
-  'attempts',
-  'permanent',
-  'maxRunning',
-  'needs',
-  'env',
-  'secrets',
-] as const satisfies readonly (keyof StepSpec)[];
-
-export type StepChange = Partial<Pick<StepSpec, (typeof CHANGEABLE_STEP_FIELDS)[number]>>;
+export type StepChange = Partial<Pick<StepSpec, (typeof CORRECTABLE_STEP_FIELDS)[number]>>;
 
 export type EntryKind =
   | { readonly what: 'sent' }

@@ -1,6 +1,6 @@
 import { ownValue } from '../lib/json.ts';
-import { type JobRecord, type JobSpec, type StepSpec, toleranceText } from './job.ts';
-import { CHANGEABLE_STEP_FIELDS, type Overrides, type StepChange } from './journal.ts';
+import { CORRECTABLE_STEP_FIELDS, type JobRecord, type JobSpec, type StepSpec, toleranceText } from './job.ts';
+import type { Overrides, StepChange } from './journal.ts';
 
 /** The changes of a round, on top of those of earlier rounds. A changed job file replaces them all. */
 export function foldOverrides(before: Overrides, next: Overrides): Overrides {
@@ -69,7 +69,7 @@ function flat(record: JobRecord, overrides: Overrides, first: number): ReadonlyM
   for (const [name, value] of Object.entries(changedParams(record, overrides))) out.set(`params.${name}`, value);
   for (const accepted of record.spec.steps.slice(first)) {
     const step = changedStep(accepted, overrides);
-    for (const field of CHANGEABLE_STEP_FIELDS) {
+    for (const field of CORRECTABLE_STEP_FIELDS) {
       const value = step[field];
       const path = `steps.${step.name}.${field}`;
       if (field === 'needs' || field === 'env' || field === 'secrets') {
@@ -92,9 +92,6 @@ interface JobFileDiff {
 
 /** Fields of a job that determine its parts, end and name. `adjust` can change `tolerate` and `maxRunning`. */
 const FIXED = ['name', 'onFailure', 'halt', 'maxRunning', 'maxTasks', 'deliver', 'notify'] as const;
-
-/** Fields of a step that determine how its tasks chain, what their outputs are, and which queue they are on. */
-const STEP_FIXED = ['gather', 'explode', 'group', 'interruptions', 'fallback'] as const;
 
 /**
  * Compares a changed job file, with its inputs' placeholders filled in, with the job as accepted, and with the changes
@@ -124,7 +121,9 @@ export function diffJobFile(record: JobRecord, before: Overrides, corrected: Job
   let timeoutChanged = false;
   for (const [index, step] of accepted.steps.entries()) {
     const now = corrected.steps[index] ?? step;
-    for (const field of STEP_FIXED) refuse(`steps.${step.name}.${field}`, step[field], now[field]);
+    const [then, later] = [fixedFields(step), fixedFields(now)];
+    for (const field of new Set([...then.keys(), ...later.keys()]))
+      refuse(`steps.${step.name}.${field}`, then.get(field), later.get(field));
     // Readers of outputs must know whether a task has one file or many.
     if (step.output === 'files' || now.output === 'files') refuse(`steps.${step.name}.output`, step.output, now.output);
     const change = stepChange(step, now);
@@ -137,10 +136,14 @@ export function diffJobFile(record: JobRecord, before: Overrides, corrected: Job
   return { overrides: { timeout, steps, ...totals, ...paramsOf(record, before, corrected) }, refused };
 }
 
+/** The other fields of a step: how its tasks chain, what their outputs are, and which queue they are on. */
+const fixedFields = (step: StepSpec): ReadonlyMap<string, unknown> =>
+  new Map(Object.entries(step).filter(([name]) => !CORRECTABLE_STEP_FIELDS.some((field) => field === name)));
+
 function stepChange(step: StepSpec, now: StepSpec): StepChange {
   // A field that the file no longer has is null: JSON has no undefined.
   return Object.fromEntries(
-    CHANGEABLE_STEP_FIELDS.map((field) => [field, step[field] ?? null, now[field] ?? null] as const)
+    CORRECTABLE_STEP_FIELDS.map((field) => [field, step[field] ?? null, now[field] ?? null] as const)
       .filter(([, from, to]) => !isSameJson(from, to))
       .map(([field, , to]) => [field, to]),
   );

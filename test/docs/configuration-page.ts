@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BACKENDS, type Backend } from '../../src/config/backends.ts';
-import { type ConfigField, fieldsOfProfile } from '../../src/config/table.ts';
+import { fieldsOfProfile } from '../../src/config/table.ts';
+import type { DescribedField } from '../../src/lib/described-fields.ts';
 
 export const CONFIGURATION_PAGE = join(import.meta.dirname, '../../docs/configuration.md');
 
 /** A field, and the backends whose profiles have it. */
-type Row = ConfigField & { readonly backends: readonly Backend[] };
+type Row = DescribedField & { readonly backends: readonly Backend[] };
 
 /** The page, with the tables of the configuration's fields: each backend set has a table of its own, between marks. */
 export function configurationPage(): string {

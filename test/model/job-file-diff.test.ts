@@ -1,7 +1,9 @@
 // Protects: a changed job file changes only what may change, and is refused by field if it would be another job.
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import type { JobRecord } from '../../src/model/job.ts';
+import { jobFileSchema } from '../../src/jobs/spec/schema.ts';
+import { describedFields } from '../../src/lib/described-fields.ts';
+import { CORRECTABLE_STEP_FIELDS, type JobRecord } from '../../src/model/job.ts';
 import type { Overrides } from '../../src/model/journal.ts';
 import { diffJobFile } from '../../src/model/overrides.ts';
 import { viewOf } from './job-of.ts';
@@ -73,6 +75,23 @@ describe('a changed job file', () => {
     it(`is refused if it changes ${field}, naming the field`, () => {
       const { refused } = diff(change(FILE));
       expect(refused.map((difference) => difference.field)).to.deep.equal([field]);
+    });
+  }
+
+  const STEP_FIELDS = describedFields(jobFileSchema).flatMap(({ path }) => /^steps\[\]\.(\w+)$/.exec(path)?.[1] ?? []);
+  for (const field of STEP_FIELDS) {
+    it(`is applied or refused if it changes ${field} of a step, never ignored`, () => {
+      const [price, ...rest] = ACCEPTED.spec.steps;
+      if (price === undefined) throw new Error('expected a step');
+      const record: JobRecord = {
+        ...ACCEPTED,
+        spec: { ...ACCEPTED.spec, steps: [{ ...price, [field]: 'other' }, ...rest] },
+      };
+      const { overrides, refused } = diff(FILE, {}, record);
+      const found = [...Object.keys(overrides.steps?.price ?? {}), ...refused.map((change) => change.field)];
+      expect(found).to.have.length(1);
+      expect(found[0]).to.match(new RegExp(`^(steps.price.)?${field}$|^steps$`));
+      expect(refused).to.have.length(CORRECTABLE_STEP_FIELDS.some((one) => one === field) ? 0 : 1);
     });
   }
 

@@ -43,8 +43,8 @@ const plainMap = (purpose: string, name: ReturnType<typeof paramName>, allowed: 
 const seconds = (purpose: string) => v.pipe(about(purpose, duration()), v.transform(parseDuration));
 const bytes = (purpose: string) => v.pipe(about(purpose, size()), v.transform(parseSize));
 
-const by = <const W extends string>(word: W) =>
-  about('lines, csv, jsonl, records, file, list, range or grid', v.literal(word));
+/** `part`: what a part is. */
+const by = <const W extends string>(word: W, part: string) => about(part, v.literal(word));
 
 const cuts = {
   every: maybe('records per part', whole('a whole number of records, at least 1', 1)),
@@ -60,15 +60,15 @@ const SEPARATOR = /^[\t\x1c-\x7e]$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as for a separator.
 const QUOTE = /^[\t\x1c-\x7e]?$/;
 
-const splitSchema = v.variant(
+export const splitSchema = v.variant(
   'by',
   [
-    fields({ by: by('lines'), ...cuts }, MAP),
+    fields({ by: by('lines', 'lines of text'), ...cuts }, MAP),
     fields(
       {
-        by: by('csv'),
+        by: by('csv', 'CSV records: a quoted line end never splits one'),
         ...cuts,
-        header: v.optional(about('csv: repeat the first line for every task', yesOrNo()), false),
+        header: v.optional(about('csv: give every task the first record of its file', yesOrNo()), false),
         delimiter: v.optional(
           about(
             'csv: field separator',
@@ -90,20 +90,20 @@ const splitSchema = v.variant(
       },
       MAP,
     ),
-    fields({ by: by('jsonl'), ...cuts }, MAP),
+    fields({ by: by('jsonl', 'lines, each a JSON value'), ...cuts }, MAP),
     fields(
       {
-        by: by('records'),
+        by: by('records', 'records of length bytes each'),
         length: about('records: bytes of one record', whole('bytes of one record, at least 1', 1)),
         ...cuts,
       },
       MAP,
     ),
-    fields({ by: by('file') }, MAP),
-    fields({ by: by('list') }, MAP),
+    fields({ by: by('file', 'one whole input, compressed or not') }, MAP),
+    fields({ by: by('list', 'one line of the input, as {item} in arguments and on stdin') }, MAP),
     fields(
       {
-        by: by('range'),
+        by: by('range', 'one whole number, both ends included, as {index}: an array job'),
         from: about('range: the first number', whole('a whole number', -1e15, 1e15)),
         to: about('range: the last number', whole('a whole number', -1e15, 1e15)),
       },
@@ -111,7 +111,7 @@ const splitSchema = v.variant(
     ),
     fields(
       {
-        by: by('grid'),
+        by: by('grid', "one combination of the axes' values, each as a parameter"),
         axes: about(
           'grid: parameter names and their values; every combination is a part',
           mapOf(
@@ -165,10 +165,12 @@ const inputSchema = v.pipe(
     fields(
       {
         from: maybe(
-          'a path relative to the job file, store:KEY, s3://BUCKET/KEY or job:ID/STEP; if absent, --input is required',
+          'what to read; if absent, --input is required',
           v.union([source(), someOf(source(), FROM, 'at least one input')], FROM),
         ),
-        split: v.optional(about('how the input becomes parts', splitSchema), { by: 'file' }),
+        split: v.optional(about('how the input becomes parts; each part is one task of the first step', splitSchema), {
+          by: 'file',
+        }),
       },
       'a map with from and split',
     ),
@@ -204,37 +206,54 @@ const INTERRUPTIONS = 3;
 
 const stepSchema = fields(
   {
-    name: about('name of the step, unique in the job', name('a step name')),
+    name: about('name of the step, unique in the job; not input', name('a step name')),
     run: about(
-      'a list of program and arguments (without a shell), or text for /bin/sh -c',
+      'a list is program and arguments, run without a shell, with placeholders; text runs under /bin/sh -c',
       v.union([text(RUN, /^[^\0]*\S[^\0]*$/), someOf(argument(), RUN, 'at least a program')], RUN),
     ),
-    gather: v.optional(about('wait for all chains and process their outputs together', yesOrNo()), false),
+    gather: v.optional(
+      about('take the outputs of all chains as one task; not the first step. A gather may follow a gather', yesOrNo()),
+      false,
+    ),
     input: v.optional(
-      about('how the command receives its input; dir and list: only a gather', oneOf('stdin', 'file', 'dir', 'list')),
+      about(
+        'how the command receives its input. file: $BATCHCTL_INPUT. Gathers only: dir, a directory of outputs; list, a list of them with their keys',
+        oneOf('stdin', 'file', 'dir', 'list'),
+      ),
       'stdin',
     ),
     output: maybe(
-      'how the command returns its output: stdout (default), file (default with {output} in run), files; none: it has none',
+      'how the command returns its output: stdout (default); file: $BATCHCTL_OUTPUT (default with {output} in run); files: any number in $BATCHCTL_OUTPUT_DIR; none: it works by side effects',
       oneOf('stdout', 'file', 'files', 'none'),
     ),
     extension: maybe(
-      'the extension of {output} and $BATCHCTL_OUTPUT, such as .mkv',
+      'the extension of {output} and $BATCHCTL_OUTPUT, such as .mkv; only with output: file',
       text('an extension such as .mkv: a dot, then letters, digits, _ and -', EXTENSION),
     ),
-    header: maybe("once: keep only the first header line of a gather's joined input", oneOf('once')),
+    header: maybe(
+      'once: a gather that reads joined outputs (stdin or file) keeps only the first header line',
+      oneOf('once'),
+    ),
     join: maybe(
-      "lines: end each of a gather's joined outputs with a line end; bytes: join them unchanged (default: as the input is split, for text by a guess from the first outputs)",
+      'how the outputs that such a gather reads are joined. lines: each ends with a line end; bytes: unchanged (default: as the input is split, for text by a guess from the first outputs)',
       oneOf('lines', 'bytes'),
     ),
     explode: v.optional(
-      about('make each file of output: files a task of the next step, once all chains are done', yesOrNo()),
+      about(
+        'make each file of output: files a task of the next step, which must be a map step, once all chains are done',
+        yesOrNo(),
+      ),
       false,
     ),
     group: v.optional(about('the worker group that runs it', name('a group name')), 'default'),
-    attempts: v.optional(about('maximum number of attempts per task', attemptLimit()), 3),
-    timeout: v.optional(seconds('time limit of an attempt, including staging; at most 11 h on SQS'), '1h'),
-    stall: v.optional(seconds('end an attempt that writes nothing for this time (default: off)')),
+    attempts: v.optional(about('tries of a task in a round; interruptions do not count', attemptLimit()), 3),
+    timeout: v.optional(
+      seconds(
+        'time limit of an attempt, staging included; at most 11 h if tasks are sent by SQS (checked when the job is planned)',
+      ),
+      '1h',
+    ),
+    stall: v.optional(seconds('end an attempt that writes no byte for this long (default: off)')),
     needs: v.optional(
       about(
         'resources that a task needs',
@@ -258,17 +277,21 @@ const stepSchema = fields(
       ),
       {},
     ),
-    env: plainMap('environment variables of the command', variableName(), 'a map of variable names and plain values'),
+    env: plainMap(
+      "plain values in the command's environment; not BATCHCTL_...",
+      variableName(),
+      'a map of variable names and plain values',
+    ),
     secrets: v.optional(
       about(
-        'environment variables with references, read by the worker at each attempt',
+        'references, resolved by the worker at each attempt, masked in logs, never stored',
         mapOf(variableName(), secretReference(), 'a map of variable names and references'),
       ),
       {},
     ),
     permanent: v.optional(
       about(
-        'exit codes that are not retried',
+        'exit codes that a retry cannot fix: from 1 to 255, not 75',
         listOf(
           v.pipe(
             whole('exit codes from 1 to 255', 1, 255),
@@ -279,12 +302,18 @@ const stepSchema = fields(
       ),
       [],
     ),
-    maxRunning: maybe('approximate limit on running tasks of the step', whole('a whole number from 1', 1)),
+    maxRunning: maybe(
+      "approximate number of the step's tasks that run at once (default: no limit)",
+      whole('a whole number from 1', 1),
+    ),
     interruptions: maybe(
-      `number of spot interruptions after which a task goes to the fallback group (default: ${INTERRUPTIONS} with fallback)`,
+      `after this many interruptions of a task, in a round, the fallback group takes it over (default: ${INTERRUPTIONS} with fallback)`,
       attemptLimit(),
     ),
-    fallback: maybe('the group for tasks interrupted too often', name('a group name')),
+    fallback: maybe(
+      "the group that takes over tasks that spot keeps interrupting; not the step's own",
+      name('a group name'),
+    ),
   },
   'a step: a map with at least name and run',
 );
@@ -319,10 +348,10 @@ const PERCENT = /^(100(\.0+)?|\d{1,2}(\.\d+)?)%$/;
 const writtenSchema = fields(
   {
     $schema: maybe('the schema of this file, for editors', v.string('text')),
-    name: about('name of the job; ids begin with it', name('a job name')),
+    name: about('name of the job; ids begin with it: claims-20261130-0600-k3f9q', name('a job name')),
     files: v.optional(
       about(
-        'files to ship to the workers, relative to the job file; globs allowed',
+        'files to ship to the workers, content-addressed; relative to the job file, globs allowed; not absolute, no ..',
         listOf(
           text('a path or glob relative to the job file, not absolute, without ..', RELATIVE),
           'a list of paths or globs',
@@ -331,7 +360,7 @@ const writtenSchema = fields(
       [],
     ),
     params: plainMap(
-      'defaults of parameters: {name} in inputs and arguments, BATCHCTL_PARAM_NAME in commands',
+      'defaults of parameters, which --set NAME=VALUE replaces: {name} in inputs and arguments, BATCHCTL_PARAM_NAME in commands',
       paramName(),
       'a map of names and plain values',
     ),
@@ -340,7 +369,7 @@ const writtenSchema = fields(
     tolerate: v.optional(
       v.pipe(
         about(
-          'chains that may fail for good without stopping gathers: a count, or "0.1%"',
+          'chains that may fail for good while gathers still open; a share is rounded down',
           v.union([whole(TOLERATE, 0), text(TOLERATE, /^(\d{1,15}|(100(\.0+)?|\d{1,2}(\.\d+)?)%)$/)], TOLERATE),
         ),
         v.transform((tolerance) => parseTolerance(String(tolerance))),
@@ -348,13 +377,16 @@ const writtenSchema = fields(
       0,
     ),
     onFailure: v.optional(
-      about('finish: the other chains continue; stop: send no more tasks', oneOf('finish', 'stop')),
+      about(
+        'finish: the other chains continue; stop: no tasks are sent after the first that failed for good',
+        oneOf('finish', 'stop'),
+      ),
       'finish',
     ),
     halt: v.optional(
       v.pipe(
         about(
-          "pause when this percentage of at least 20 ended tasks failed (default: off); never: also don't pause if the program seems faulty",
+          'pause once 20 tasks have ended and this share of them failed (default: off); never: not even if its first 20 tasks all fail alike, or its program seems to be faulty',
           text(HALT, new RegExp(`${PERCENT.source}|^never$`)),
         ),
         v.check((share) => share === 'never' || Number.parseFloat(share) > 0, HALT),
@@ -363,42 +395,48 @@ const writtenSchema = fields(
     ),
     expect: v.optional(
       about(
-        'control totals; if one does not hold, the job fails',
+        'control totals; if one is not met, the job fails',
         listOf(v.pipe(text(EQUATION), v.maxLength(LONGEST_TEXT, EQUATION)), 'a list of equations'),
       ),
       [],
     ),
     labels: plainMap(
-      'labels to find jobs by',
+      'labels to find jobs by: jobs --label team=finance; names of at most 63 letters, digits and . _ / -',
       text('a label name: letters, digits and . _ / -, at most 63', /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/),
       'a map of names and plain values',
     ),
-    maxRunning: maybe('approximate limit on running tasks of the job', whole('a whole number from 1', 1)),
+    maxRunning: maybe(
+      "approximate number of the job's tasks that run at once; enforced by the workers (default: no limit)",
+      whole('a whole number from 1', 1),
+    ),
     maxTasks: v.optional(
       about(
-        'refuse a job with more parts, or more files after an explode',
+        'a job of more parts is refused (exit 7); more files from an explode fail it',
         whole(`a whole number from 1 to ${MOST_TASKS}`, 1, MOST_TASKS),
       ),
       MAX_TASKS,
     ),
     deliver: maybe(
-      'where outputs are delivered when the job succeeds',
+      'where outputs are put once the job succeeds',
       fields(
         {
           to: about(
-            'a directory relative to the job file, or s3://BUCKET/PREFIX',
+            'where outputs are put; may contain parameters, {period} and {job}',
             text('a directory relative to the job file, or s3://BUCKET/PREFIX', /^[^\0]*\S[^\0]*$/),
           ),
           name: v.optional(
             about('names of the files', text('a file name pattern without .. such as {step}-{task}', RELATIVE)),
             '{step}-{task}',
           ),
-          marker: v.optional(about('the file written last', text('a file name', /^(?!\.{1,2}$)[^/\0]+$/)), '_SUCCESS'),
+          marker: v.optional(
+            about('the file that is written last', text('a file name', /^(?!\.{1,2}$)[^/\0]+$/)),
+            '_SUCCESS',
+          ),
         },
         'a map with to, name, marker',
       ),
     ),
-    notify: v.optional(about('receivers of notifications', notifyList()), []),
+    notify: v.optional(about('who is notified of what', notifyList()), []),
   },
   'a map with at least name and steps',
 );
