@@ -1,6 +1,7 @@
 import { deadlineText, distanceText } from '../jobs/deadline-text.ts';
 import { formatDistance, formatInstant } from '../lib/instant.ts';
 import { formatCount, formatDuration, formatMany } from '../lib/units.ts';
+import type { TaskParams } from '../model/part.ts';
 
 export { deadlineText, distanceText, formatCount, formatDistance, formatInstant, formatMany };
 
@@ -41,4 +42,11 @@ export function localizeInstants(text: string, zone: string, now?: number): stri
 export function shouldShowInputs(tasks: readonly { readonly input: string | null }[]): boolean {
   const inputs = new Set(tasks.map(({ input }) => input).filter((input) => input !== null));
   return inputs.size > 1 || (tasks.length === 1 && inputs.size === 1);
+}
+
+/** The names of the parameters of tasks, in the order of the split. */
+export function paramNamesOf(tasks: readonly { readonly params?: TaskParams | null }[]): readonly string[] {
+  const names = new Set<string>();
+  for (const { params } of tasks) for (const name of Object.keys(params ?? {})) names.add(name);
+  return [...names];
 }

@@ -1,11 +1,13 @@
 import { resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { csvRow, plainCell } from '../lib/csv-row.ts';
 import { isoOf } from '../lib/instant.ts';
 import { ownValue } from '../lib/json.ts';
 import { formatSize } from '../lib/units.ts';
 import type { ComparedReport } from '../model/answers/report.ts';
 import { logKey } from '../model/keys.ts';
 import type { AttemptEvent } from '../model/ledger/records.ts';
+import type { TaskParams } from '../model/part.ts';
 import type { AttemptsEvent, ReadingEvent } from '../verbs/report.ts';
 import type { Context } from './context.ts';
 import { lazyProgress } from './progress.ts';
@@ -40,22 +42,22 @@ export function showAttempts(
   ctx: Context,
   output: string | undefined,
   onFound: (job: string) => void,
-): Presenter<AsyncIterable<readonly AttemptEvent[]>, AttemptsEvent> {
+): Presenter<AsyncIterable<readonly ListedAttempt[]>, AttemptsEvent> {
   const progress = progressOf(ctx, 'writing attempts');
-  let counters: readonly string[] = [];
+  let names: CsvNames = { counters: [], params: [] };
   return {
     async event(event) {
       if (event.event === 'reading') return progress.show(event);
-      counters = event.counters;
+      names = event;
       onFound(event.job);
     },
     async answer(pages) {
       await writeTo(ctx, output, async (sink) => {
         let begun = false;
         for await (const page of pages) {
-          if (!begun) await sink.write(csvHeader(counters));
+          if (!begun) await sink.write(csvHeader(names));
           begun = true;
-          if (page.length > 0) await sink.write(page.map((attempt) => csvLine(attempt, counters)).join(''));
+          if (page.length > 0) await sink.write(page.map((attempt) => csvLine(attempt, names)).join(''));
         }
         progress.done();
       });
@@ -133,34 +135,29 @@ const COLUMNS = [
   ],
 ] as const;
 
-/** The header line (RFC 4180): the fields of an attempt, then one column per counter. */
-export function csvHeader(counters: readonly string[]): string {
-  return line([...COLUMNS, ...counters.map((name) => `counter:${name}`)]);
+interface CsvNames {
+  readonly counters: readonly string[];
+  readonly params: readonly string[];
+}
+
+type ListedAttempt = AttemptEvent & { readonly params?: TaskParams | null };
+
+/** The header line (RFC 4180): the fields of an attempt, then one column per parameter and per counter. */
+export function csvHeader({ counters, params }: CsvNames): string {
+  return csvRow([...COLUMNS, ...params.map((name) => `param:${name}`), ...counters.map((name) => `counter:${name}`)]);
 }
 
 /** One attempt as a line. Unknown is empty. */
-export function csvLine(attempt: AttemptEvent, counters: readonly string[]): string {
+export function csvLine(attempt: ListedAttempt, { counters, params }: CsvNames): string {
   const { job, step, task, startedAt, endedAt } = attempt;
-  return line([
+  return csvRow([
     ...[job, step, task, attempt.round, attempt.number, attempt.attempt, attempt.outcome, attempt.worker, attempt.slot],
     ...[isoOf(startedAt), isoOf(endedAt)],
     ...[endedAt === null ? null : (endedAt - startedAt) / 1_000, attempt.waitSeconds, attempt.exitCode],
-    ...[attempt.reason, attempt.error === null ? null : escapeFormula(attempt.error)],
+    ...[attempt.reason, plainCell(attempt.error)],
     ...[attempt.cpuSeconds, attempt.peakMemory, attempt.bytesIn, attempt.bytesOut],
     logKey(job, step, task, attempt.attempt),
+    ...params.map((name) => plainCell(ownValue(attempt.params ?? {}, name) ?? null)),
     ...counters.map((name) => ownValue(attempt.counters, name) ?? null),
   ]);
-}
-
-function line(cells: readonly (string | number | null)[]): string {
-  return `${cells.map((cell) => (typeof cell === 'string' ? quoted(cell) : (cell ?? ''))).join(',')}\r\n`;
-}
-
-function quoted(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-/** A command's output must not become a formula in a spreadsheet. */
-function escapeFormula(text: string): string {
-  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 }

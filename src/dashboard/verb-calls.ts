@@ -265,6 +265,7 @@ export interface VerbCalls {
       limit?: Typed;
       cause?: Typed;
       input?: Typed;
+      param?: readonly Typed[];
       after?: Typed;
       tz?: string;
     },

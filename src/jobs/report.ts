@@ -5,12 +5,13 @@ import type { JobStatus, StepStatus } from '../model/answers/status.ts';
 import { roundUsd } from '../model/cost/limit.ts';
 import { emptyView, foldJournal } from '../model/fold.ts';
 import { historyText } from '../model/history-text.ts';
-import { hasBarrier, orderOf } from '../model/job.ts';
+import { hasBarrier, orderOf, stepIndex } from '../model/job.ts';
 import type { EntryWhat, JournalEntry } from '../model/journal.ts';
 import { logKey, outKey, proofsPrefix } from '../model/keys.ts';
 import { type AttemptEvent, aliveMs, type LedgerWorker, type StepCounts } from '../model/ledger/records.ts';
 import { slotsPerTask } from '../model/load.ts';
 import { changedExpect } from '../model/overrides.ts';
+import type { TaskParams } from '../model/part.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import { type ReportFigures, ReportSums } from '../model/report/report-sums.ts';
 import type { WaitingStep } from '../model/report/waiting.ts';
@@ -21,10 +22,12 @@ import type { Ledger } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { CostReader } from './cost/status-cost.ts';
+import { originFinder } from './fetch/input-names.ts';
 import { findJob } from './find.ts';
 import { readEntries, readView } from './journal.ts';
 import { readOpened, stepTotals } from './listing.ts';
 import { composeStatus } from './status.ts';
+import { paramNames } from './task-params.ts';
 import { evaluateAll, expectationsOf } from './totals.ts';
 import { type StoredProof, standingProof } from './verify/proof.ts';
 
@@ -70,8 +73,7 @@ export async function buildReport(platform: Platform, view: JobView, options: Re
     throughput: measured.throughput,
     timeline: measured.timeline,
     workers: measured.workers,
-    causes: measured.causes,
-    slowest: measured.slowest,
+    ...(await withParams(store, view, measured)),
     expectations: await expectations(platform, view, { status, counts, proof, late: late.length > 0 }),
     decisions: decisionsIn(view, await readEntries(store, record.job)),
     late,
@@ -166,6 +168,33 @@ async function measure(
   }
   return sums.figures();
 }
+
+/** Adds the parameters of the named tasks. The lists of parts are read only if the split gives any. */
+async function withParams(
+  store: ObjectStore,
+  view: JobView,
+  { causes, slowest }: Pick<ReportFigures, 'causes' | 'slowest'>,
+): Promise<Pick<Report, 'causes' | 'slowest'>> {
+  if ((await paramNames(store, view)).length === 0) return { causes, slowest };
+  const originOf = originFinder(store, view);
+  const found = new Map<string, TaskParams | null>();
+  const names = [...causes.map(({ example }) => example.task), ...slowest.map(({ task }) => task)];
+  // In order, so that each list of parts is read once.
+  for (const name of [...new Set(names)].sort((a, b) => numberOf(a) - numberOf(b))) {
+    const { params } = await originOf(stepIndex(view.record.spec, name.split('/')[0] ?? ''), numberOf(name));
+    found.set(name, params);
+  }
+  const paramsOf = (name: string): TaskParams | null => found.get(name) ?? null;
+  return {
+    causes: causes.map((cause) => ({
+      ...cause,
+      example: { ...cause.example, params: paramsOf(cause.example.task) },
+    })),
+    slowest: slowest.map((slow) => ({ ...slow, params: paramsOf(slow.task) })),
+  };
+}
+
+const numberOf = (name: string): number => Number(name.split('/')[1]);
 
 /** When the tasks of each step can start. */
 function waitsOf(view: JobView): readonly WaitingStep[] {

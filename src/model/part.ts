@@ -74,6 +74,21 @@ export interface FilePart extends PartBase {
 
 export const PARTS_PER_SHARD = 10_000;
 
+/** Values by name, as text. */
+export type TaskParams = Readonly<Record<string, string>>;
+
+/** What the split gave a part's task besides data: its parameters, or the `item` of a list; null: nothing. */
+export function partParams(part: Part): TaskParams | null {
+  if ('params' in part) return part.params;
+  return part.kind === 'item' ? { item: part.item } : null;
+}
+
+/** `lr=0.1, seed=3` */
+export const paramsText = (params: TaskParams): string =>
+  Object.entries(params)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(', ');
+
 type ParamSplit = Extract<SplitSpec, { readonly by: 'range' | 'grid' }>;
 
 export function countParams(split: ParamSplit): number {

@@ -68,7 +68,7 @@ export const logs = listVerb({
   },
 });
 
-type OfTask = Pick<AttemptLog, 'step' | 'task' | 'input' | 'place'>;
+type OfTask = Pick<AttemptLog, 'step' | 'task' | 'input' | 'place' | 'params'>;
 
 /** Adds what a task's part is to its step and number. */
 function withOrigin({ store }: Platform, view: JobView): (of: Pick<OfTask, 'step' | 'task'>) => Promise<OfTask> {
@@ -162,16 +162,18 @@ class ReadLog implements AttemptLog {
   readonly attempt: string;
   readonly input: AttemptLog['input'];
   readonly place: AttemptLog['place'];
+  readonly params: AttemptLog['params'];
   readonly text: string;
   readonly #bytes: Uint8Array;
   readonly #modified: number;
 
-  constructor({ step, task, attempt, input, place, text }: AttemptLog, bytes: Uint8Array, modified = 0) {
+  constructor({ step, task, attempt, input, place, params, text }: AttemptLog, bytes: Uint8Array, modified = 0) {
     this.step = step;
     this.task = task;
     this.attempt = attempt;
     this.input = input;
     this.place = place;
+    this.params = params;
     this.text = text;
     this.#bytes = bytes;
     this.#modified = modified;

@@ -1,10 +1,15 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
+import { originFinder } from '../jobs/fetch/input-names.ts';
 import { attemptPages, buildReport, comparedJob } from '../jobs/report.ts';
+import { paramNames } from '../jobs/task-params.ts';
 import type { ComparedReport, Report } from '../model/answers/report.ts';
+import { stepIndex } from '../model/job.ts';
 import type { AttemptEvent } from '../model/ledger/records.ts';
+import type { TaskParams } from '../model/part.ts';
 import { compareReports } from '../model/report/compare.ts';
 import type { JobView } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
 import type { VerbContext } from './context.ts';
 import { jobOrLatest, resolveJobToShow } from './job.ts';
 import { listVerb, option, parsedText, reading, text, verb } from './verb.ts';
@@ -80,8 +85,16 @@ function parseShare(share: string): number {
 }
 
 export type AttemptsEvent =
-  /** Reported before the first page: the names of all counters. */
-  { readonly event: 'found'; readonly job: string; readonly counters: readonly string[] } | ReadingEvent;
+  /** Reported before the first page: the names of all counters, and of all parameters of tasks. */
+  | {
+      readonly event: 'found';
+      readonly job: string;
+      readonly counters: readonly string[];
+      readonly params: readonly string[];
+    }
+  | ReadingEvent;
+
+type ReportedAttempt = AttemptEvent & { readonly params?: TaskParams | null };
 
 /** All attempts of a job, in pages, as they are read. Throws `notFound`, `usage`. */
 export const reportAttempts = listVerb({
@@ -94,20 +107,40 @@ export const reportAttempts = listVerb({
   async run(context: VerbContext<AttemptsEvent>, { job: said }) {
     const view = await resolveJobToShow(context, said);
     const { job } = view.record;
-    const ledger = await (await context.platform()).ledger();
+    const platform = await context.platform();
+    const ledger = await platform.ledger();
     const counts = await ledger.counts(job);
     const counters = [...new Set(counts.flatMap((step) => Object.keys(step.counters)))].sort();
     const about = counts.reduce((sum, each) => sum + each.done + each.failed + each.retried + each.interrupted, 0);
-    context.report({ event: 'found', job, counters });
-    return withProgress(attemptPages(ledger, job, context.signal), about, progressOf(context, view));
+    const params = await paramNames(platform.store, view);
+    context.report({ event: 'found', job, counters, params });
+    const pages = attemptPages(ledger, job, context.signal);
+    const described = params.length === 0 ? pages : withParams(pages, platform.store, view);
+    return withProgress(described, about, progressOf(context, view));
   },
 });
 
-async function* withProgress(
+async function* withParams(
   pages: AsyncIterable<readonly AttemptEvent[]>,
+  store: ObjectStore,
+  view: JobView,
+): AsyncGenerator<readonly ReportedAttempt[], void> {
+  const originOf = originFinder(store, view);
+  for await (const page of pages) {
+    const described: ReportedAttempt[] = [];
+    for (const attempt of page) {
+      const { params } = await originOf(stepIndex(view.record.spec, attempt.step), attempt.task);
+      described.push({ ...attempt, params });
+    }
+    yield described;
+  }
+}
+
+async function* withProgress(
+  pages: AsyncIterable<readonly ReportedAttempt[]>,
   about: number,
   onProgress: (attempts: number, of: number) => void,
-): AsyncGenerator<readonly AttemptEvent[], void> {
+): AsyncGenerator<readonly ReportedAttempt[], void> {
   let read = 0;
   for await (const page of pages) {
     yield page;

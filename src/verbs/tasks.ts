@@ -6,10 +6,11 @@ import { type Cause, causesOf, examplesOf, matchCauses, readFailureObject } from
 import { originFinder } from '../jobs/fetch/input-names.ts';
 import { listFacts, stepTotals } from '../jobs/listing.ts';
 import { refusePruned } from '../jobs/pruned.ts';
+import { hasParams, requireParamNames } from '../jobs/task-params.ts';
 import { listTasks, parseTaskName, requireStep, setsOfTasks, type TaskName } from '../jobs/tasks.ts';
 import { isoOf } from '../lib/instant.ts';
 import { mapAhead } from '../lib/parallel.ts';
-import { wholeNumberParser } from '../lib/units.ts';
+import { parsePairs, wholeNumberParser } from '../lib/units.ts';
 import type { CauseExample, FailureCause, KillAnswer, ListedTask } from '../model/answers/tasks.ts';
 import { standingOf } from '../model/decide.ts';
 import { causeId } from '../model/failure.ts';
@@ -17,6 +18,7 @@ import { stepIndex } from '../model/job.ts';
 import { failedKey } from '../model/keys.ts';
 import type { AttemptEvent, LedgerTask } from '../model/ledger/records.ts';
 import { requireLegal } from '../model/legal.ts';
+import type { TaskParams } from '../model/part.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -43,19 +45,27 @@ export const tasks = listVerb({
       text,
     ),
     input: option('--input <text>', 'only tasks whose input has this text in its name', text),
+    param: option(
+      '--param <name=value>',
+      'only tasks with this parameter, such as lr=0.1; repeatable: with all of them',
+      v.array(text),
+      [],
+    ),
     after: option('--after <task>', 'start after this task: <step>/<n>', text),
   }),
   cursorOf: ({ step, task }: ListedTask, input: { readonly task?: string | undefined }) =>
     input.task === undefined ? `${step}/${task}` : null,
   answer: async () => (await import('../model/answers/tasks.ts')).LISTED_TASK,
-  async run(context, { job: said, task, step, state, limit, after, cause, input }) {
+  async run(context, { job: said, task, step, state, limit, after, cause, input, param }) {
     const platform = await context.platform();
     const view = await resolveJobToShow(context, said);
     refusePruned(view, 'the records of its tasks');
     if (task !== undefined) return attemptsOf(platform, view, task);
     if (step !== undefined) requireStep(view, step);
     const from = after === undefined ? undefined : parseTaskName(view, after);
-    if (cause === undefined && input === undefined) {
+    const params = parsePairs('--param', param);
+    await requireParamNames(platform.store, view, params);
+    if (cause === undefined && input === undefined && param.length === 0) {
       return tasksOf(platform, view, listTasks(platform, view, { step, state, after: from, limit }));
     }
     if (cause !== undefined && state !== undefined && state !== 'failed') {
@@ -63,7 +73,7 @@ export const tasks = listVerb({
     }
     const filter = { step, state: cause === undefined ? state : 'failed', after: from };
     const all = listTasks(platform, view, { ...filter, limit: Number.MAX_SAFE_INTEGER });
-    return filterTasks(tasksOf(platform, view, all), { cause: cause?.toLowerCase(), input }, limit);
+    return filterTasks(tasksOf(platform, view, all), { cause: cause?.toLowerCase(), input, params }, limit);
   },
 });
 
@@ -80,14 +90,21 @@ async function* tasksOf(
   }
 }
 
+interface RowFilter {
+  readonly cause: string | undefined;
+  readonly input: string | undefined;
+  readonly params: TaskParams;
+}
+
 async function* filterTasks(
   rows: AsyncIterable<ListedTask>,
-  { cause = '', input = '' }: { readonly cause: string | undefined; readonly input: string | undefined },
+  { cause = '', input = '', params }: RowFilter,
   limit: number,
 ): AsyncIterable<ListedTask> {
   let left = limit;
   for await (const row of rows) {
     if (!(row.cause ?? '').startsWith(cause) || !(row.input ?? '').includes(input)) continue;
+    if (!hasParams(row.params, params)) continue;
     yield row;
     left -= 1;
     if (left <= 0) return;
@@ -110,7 +127,7 @@ async function isBadInput(store: ObjectStore, { job, step, task, round }: Attemp
   return (await readFailureObject(store, failedKey(job, step, task, round)))?.badInput === true;
 }
 
-function attemptDocument(event: AttemptEvent): Omit<ListedTask, 'input' | 'place'> {
+function attemptDocument(event: AttemptEvent): Omit<ListedTask, 'input' | 'place' | 'params'> {
   const { step, task, round, attempt, number, worker, outcome, exitCode, reason, error } = event;
   const { cpuSeconds, peakMemory, waitSeconds } = event;
   const failed = outcome === 'failed' || outcome === 'failedAttempt';

@@ -89,7 +89,7 @@ describe('an attempt as a line of CSV', () => {
   it('quotes where necessary, leaves unknown values empty, and writes no formula', () => {
     const facts = { exitCode: 3, reason: 'exit', error: '=1+1, "no" rate', waitSeconds: 1.5 };
     const failed = event('failedAttempt', 7, facts);
-    const [line, ...rest] = csvLine(failed, ['claims']).split('\r\n');
+    const [line, ...rest] = csvLine(failed, { counters: ['claims'], params: [] }).split('\r\n');
     expect(rest).to.deep.equal(['']);
     const at = new Date(T0).toISOString();
     const end = new Date(T0 + 1_000).toISOString();
@@ -100,9 +100,12 @@ describe('an attempt as a line of CSV', () => {
   });
 
   it('has as many cells as the header has columns', () => {
-    const counters = ['claims', 'amount'];
-    const line = csvLine(event('running', 1, { counters: { amount: '0.10' } }), counters);
-    expect(line.split(',')).to.have.length(csvHeader(counters).split(',').length);
-    expect(line.endsWith(',,0.10\r\n')).to.equal(true);
+    const names = { counters: ['claims', 'amount'], params: ['lr', 'seed'] };
+    const attempt = { ...event('running', 1, { counters: { amount: '0.10' } }), params: { lr: '-1e-3', seed: '=2' } };
+    const line = csvLine(attempt, names);
+    const header = csvHeader(names);
+    expect(line.split(',')).to.have.length(header.split(',').length);
+    expect(line.endsWith(",-1e-3,'=2,,0.10\r\n")).to.equal(true);
+    expect(header.endsWith(',log,param:lr,param:seed,counter:claims,counter:amount\r\n')).to.equal(true);
   });
 });

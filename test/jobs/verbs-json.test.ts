@@ -92,7 +92,7 @@ describe('the commands that change a job, with --json', () => {
     await place.platform.store.put(logKey(JOB, 'price', 0, 'aaaa'), 'fine\n');
     await place.platform.store.put(logKey(JOB, 'price', 1, 'bbbb'), 'bad row 17');
     await failOneTask();
-    const bad = { step: 'price', task: 1, attempt: 'bbbb', input: 'b', place: null, text: 'bad row 17' };
+    const bad = { step: 'price', task: 1, attempt: 'bbbb', input: 'b', place: null, params: null, text: 'bad row 17' };
     expect(await document('logs', JOB, '--failed')).to.deep.equal(bad);
     expect(await document('logs', JOB, 'price/1')).to.deep.equal(bad);
     const { stdout } = await runHere(place.directory, ['logs', JOB]);

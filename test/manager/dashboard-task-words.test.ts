@@ -24,6 +24,7 @@ const attemptOf = (state: string, from: number, to: number, more: Partial<Task> 
   endedAt: at(to),
   input: null,
   place: null,
+  params: null,
   exitCode: null,
   reason: null,
   error: null,

@@ -322,6 +322,7 @@ export function million(): Report {
     })),
     slowest: Array.from({ length: 20 }, (_, i) => ({
       task: `price/${i * 997}`,
+      params: null,
       seconds: 141 - i,
       times: 10.1 - i / 14,
       attempts: 1 + (i % 2),

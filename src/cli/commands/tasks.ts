@@ -1,15 +1,16 @@
+import { ownValue } from '../../lib/json.ts';
 import { formatDuration } from '../../lib/units.ts';
 import type { AttemptLog, FailureCause, ListedTask } from '../../model/answers/tasks.ts';
-import { placeText } from '../../model/part.ts';
+import { paramsText, placeText } from '../../model/part.ts';
 import { taskOfLatest } from '../../verbs/job.ts';
 import { logBytes, logs } from '../../verbs/logs.ts';
 import { type FailuresEvent, failures, TASKS_LISTED, tasks } from '../../verbs/tasks.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fixLines, fixStepLines } from '../finding-text.ts';
-import { formatCount, formatDistance, formatInstant, formatMany, shouldShowInputs } from '../format.ts';
+import { formatCount, formatDistance, formatInstant, formatMany, paramNamesOf, shouldShowInputs } from '../format.ts';
 import { lazyProgress } from '../progress.ts';
-import { print, printList, renderTable } from '../render.ts';
+import { type Column, print, printList, renderTable } from '../render.ts';
 import { ControlEscaper, oneLine } from '../terminal-text.ts';
 import { type Presenter, verbCommand } from '../verb-command.ts';
 
@@ -20,6 +21,7 @@ export function tasksCommand(ctx: Context): CommandDefinition {
       examples: [
         'batchctl tasks last --state failed',
         'batchctl tasks last --input 2026-11/0042.mp4',
+        'batchctl tasks last --param lr=0.1 --param seed=3',
         'batchctl tasks last --task price/17',
       ],
       exitCodes: { 0: 'also if there are none', 4: 'no such job, step or task' },
@@ -43,6 +45,7 @@ async function showTasks(ctx: Context, found: AsyncIterable<ListedTask>, { state
       { title: 'task', value: (row) => `${row.step}/${row.task}`, whole: true },
       ...(shouldShowInputs(rows) ? [INPUT] : []),
       ...(rows.some(({ place }) => place !== null) ? [PART] : []),
+      ...paramNamesOf(rows).map(paramColumn),
       { title: 'state', value: (row) => row.state },
       { title: 'attempts', value: ({ attempts }) => String(attempts ?? ''), align: 'right' },
       { title: 'took', value: durationText, align: 'right' },
@@ -54,14 +57,43 @@ async function showTasks(ctx: Context, found: AsyncIterable<ListedTask>, { state
   if (last !== null && count === Number(limit ?? TASKS_LISTED)) ctx.notice(`more: --after ${last.step}/${last.task}`);
 }
 
+function showOrigin(ctx: Context, { params, ...of }: Pick<ListedTask, 'input' | 'place' | 'params'>): void {
+  const input = originText({ ...of, params: null });
+  if (input !== null) ctx.notice(`input: ${input}`);
+  if (params !== null) ctx.notice(`parameters: ${oneLine(paramsText(params))}`);
+}
+
+/** The columns that every list of tasks has. */
+const TASK_TITLES: ReadonlySet<string> = new Set([
+  'task',
+  'input',
+  'part',
+  'state',
+  'attempts',
+  'took',
+  'exit',
+  'reason',
+  'worker',
+  'error',
+]);
+
+/** Where the terminal is too narrow for all, the parameters that the split names last are left out first. */
+function paramColumn(name: string, at: number): Column<ListedTask> {
+  return {
+    title: TASK_TITLES.has(name) ? `param:${name}` : name,
+    value: ({ params }) => ownValue(params ?? {}, name) ?? '',
+    rank: 1 + at / (at + 1),
+  };
+}
+
 async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task: string): Promise<void> {
   let isBad = false;
-  let of: string | null = null;
+  let of: Pick<ListedTask, 'input' | 'place' | 'params'> | null = null;
   await printList<ListedTask>(ctx, {
     rows: found,
     each: ({ badInput, ...origin }) => {
       isBad ||= badInput === true;
-      of = originText(origin);
+      of = origin;
     },
     columns: [
       { title: 'attempt', value: ({ attempt }) => attempt ?? '', whole: true },
@@ -73,7 +105,7 @@ async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task
     ],
     empty: `no attempt of ${task.replace(/\/0+(?=\d)/, '/')} has started`,
   });
-  if (of !== null) ctx.notice(`input: ${of}`);
+  if (of !== null) showOrigin(ctx, of);
   if (isBad) ctx.notice('bad input: it used up its attempts on at least two workers');
 }
 
@@ -228,16 +260,17 @@ function causeText(of: FailureCause, { zone, now }: { readonly zone: string; rea
   ].join('\n');
 }
 
-/** `claims.csv, records 101-200`; null without an input. */
-function originText({ input, place }: Pick<ListedTask, 'input' | 'place'>): string | null {
-  if (input === null) return null;
-  return `${oneLine(input)}${place === null ? '' : `, ${placeText(place)}`}`;
+/** `claims.csv, records 101-200`, `lr=0.1, seed=3`; null without input and parameters. */
+function originText({ input, place, params }: Pick<ListedTask, 'input' | 'place' | 'params'>): string | null {
+  const words = [input, place && placeText(place), params && paramsText(params)].filter((word) => word !== null);
+  return words.length === 0 ? null : oneLine(words.join(', '));
 }
 
-function exampleText(step: string, { task, attempt, ...origin }: FailureCause['example']): string {
-  const from = originText(origin);
+function exampleText(step: string, { task, attempt, params, ...origin }: FailureCause['example']): string {
+  const from = originText({ ...origin, params: null });
   const of = from === null ? '' : ` of ${from}`;
-  return `${step}/${task}${of}${attempt === null ? '' : `, attempt ${attempt}`}`;
+  const having = params === null ? '' : ` with ${oneLine(paramsText(params))}`;
+  return `${step}/${task}${of}${having}${attempt === null ? '' : `, attempt ${attempt}`}`;
 }
 
 function shown(step: string, set: string): string {

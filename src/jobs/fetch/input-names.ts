@@ -8,7 +8,9 @@ import {
   type PartPlace,
   paramsOf,
   parsePart,
+  partParams,
   placeOf,
+  type TaskParams,
 } from '../../model/part.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -30,13 +32,15 @@ export interface Origin {
   readonly input: string | null;
   /** The part's position in that input. */
   readonly place: PartPlace | null;
+  /** The parameters that the split gave it, or the item of a list. */
+  readonly params: TaskParams | null;
 }
 
-const NO_ORIGIN: Origin = { input: null, place: null };
+export const NO_ORIGIN: Origin = { input: null, place: null, params: null };
 
 /**
- * Returns a function that finds what a task's chain began with. Nothing for a task of or behind a gather, for parts that
- * come from no input, and where the list of parts is damaged.
+ * Returns a function that finds what a task's chain began with. Nothing for a task of or behind a gather, and where the
+ * list of parts is damaged.
  */
 export function originFinder(store: ObjectStore, view: JobView): (step: number, task: number) => Promise<Origin> {
   const ofSteps = view.record.spec.steps.map((_, step) => stepOriginFinder(store, view, step));
@@ -56,12 +60,13 @@ function stepOriginFinder(store: ObjectStore, view: JobView, step: number): (tas
   if (spec.steps[start]?.gather === true) return async () => NO_ORIGIN;
   if (takesFiles(spec.steps, start)) {
     const nameOf = explodedNameFinder(store, view, start);
-    return async (task) => ({ input: await nameOf(task), place: null });
+    return async (task) => ({ ...NO_ORIGIN, input: await nameOf(task) });
   }
   const originOf = (line: string): Origin => {
     const part: Part = JSON.parse(line);
-    if (part.kind === 'params') return NO_ORIGIN;
-    return { input: inputs[part.input]?.name ?? null, place: placeOf(part, spec.input?.split) };
+    const params = partParams(part);
+    if (part.kind === 'params') return { ...NO_ORIGIN, params };
+    return { input: inputs[part.input]?.name ?? null, place: placeOf(part, spec.input?.split), params };
   };
   const shardAt = recentShards(async (key) => (await readLines(store, key)).map(originOf));
   return async (task) => (await shardAt(partShardKey(job, shardOf(task))))[task % PARTS_PER_SHARD] ?? NO_ORIGIN;

@@ -9,8 +9,9 @@ import { isClosed } from '../../model/job-state.ts';
 import { isBegunKey, roundTriesPrefix } from '../../model/keys.ts';
 import type { LedgerTask, StepCounts } from '../../model/ledger/records.ts';
 import { parseMessage } from '../../model/message.ts';
+import { paramsText } from '../../model/part.ts';
 import { type JobView, roundOf, stateOf } from '../../model/view.ts';
-import { causesOf } from '../../model/why/causes.ts';
+import { causesOf, MAX_FAILURES } from '../../model/why/causes.ts';
 import { troubleCause } from '../../model/why/causes-service.ts';
 import {
   type CanarySnapshot,
@@ -27,7 +28,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { durationsOf, earlierRun } from '../durations.ts';
 import { failureFix } from '../failure-fix.ts';
 import { causesOf as failureCauses } from '../failures.ts';
-import { originFinder } from '../fetch/input-names.ts';
+import { NO_ORIGIN, originFinder } from '../fetch/input-names.ts';
 import { findJob } from '../find.ts';
 import { tasksOfFallbacks } from '../interruptions.ts';
 import { readEntries } from '../journal.ts';
@@ -195,10 +196,13 @@ async function failuresSeen(platform: Platform, view: JobView): Promise<readonly
   return Promise.all(
     causes
       .filter(({ tasks }) => tasks.count > 0)
-      .map(async ({ id, step, reason, exitCode, error, tasks, example }) => {
-        const origin = needsRestoring(reason) ? await originOf(stepIndex(view.record.spec, step), example.task) : null;
-        const fix = failureFix(view, { cause: id, reason, input: origin?.input ?? null });
-        return { id, step, reason, exitCode, error, count: tasks.count, example: `${step}/${example.task}`, fix };
+      .map(async ({ id, step, reason, exitCode, error, tasks, example }, at) => {
+        const isRead = needsRestoring(reason) || at < MAX_FAILURES;
+        const origin = isRead ? await originOf(stepIndex(view.record.spec, step), example.task) : NO_ORIGIN;
+        const fix = failureFix(view, { cause: id, reason, input: origin.input });
+        const params = origin.params && paramsText(origin.params);
+        const name = `${step}/${example.task}`;
+        return { id, step, reason, exitCode, error, count: tasks.count, example: name, params, fix };
       }),
   );
 }

@@ -7,6 +7,7 @@ import {
   jobState,
   number,
   numberOrNull,
+  PARAMS,
   text,
   textOrNull,
   type Value,
@@ -154,12 +155,13 @@ const CAUSE = v.object({
   badInput: count,
   firstAt: instant,
   lastAt: instant,
-  example: v.object({ task: text, error: textOrNull, log: text }),
+  example: v.object({ task: text, params: PARAMS, error: textOrNull, log: text }),
 });
 
 /** `times`: of the median of its step. `log`: of the winning attempt; none is there if it wrote nothing. */
 const SLOW_TASK = v.object({
   task: text,
+  params: PARAMS,
   seconds: number,
   times: number,
   attempts: count,
@@ -282,6 +284,7 @@ export const ATTEMPTS = v.array(
     bytesIn: numberOrNull,
     bytesOut: numberOrNull,
     counters: words,
+    params: v.optional(PARAMS),
   }),
 );
 

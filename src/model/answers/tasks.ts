@@ -1,7 +1,17 @@
 import * as v from 'valibot';
 import { CAUSE_CODES, SEVERITIES } from '../cause.ts';
 import { TASK_SETS } from './changes.ts';
-import { count, describe, instantOrNull, jobState, numberOrNull, text, textOrNull, type Value } from './shapes.ts';
+import {
+  count,
+  describe,
+  instantOrNull,
+  jobState,
+  numberOrNull,
+  PARAMS,
+  text,
+  textOrNull,
+  type Value,
+} from './shapes.ts';
 
 /** Null for what did not run to its end. */
 export const exitCode = v.nullable(v.pipe(v.number(), v.integer()));
@@ -28,6 +38,10 @@ export const LISTED_TASK = v.object({
   place: describe(
     PLACE,
     'where its part lies in the input, decompressed; bytes where records were not counted; null for a whole input, an item, and parts of earlier versions',
+  ),
+  params: describe(
+    PARAMS,
+    "the parameters that the split gave its chain, by name: a grid's or a table's, the index of a range, the item of a list; null for other splits, for a gather, and for steps after one",
   ),
   attempts: v.optional(describe(count, 'number of recorded attempts; only for a task')),
   attempt: v.optional(describe(text, 'id of the attempt; only with --task, like the fields below')),
@@ -86,6 +100,7 @@ export const FAILURE_CAUSE = v.object({
     task: count,
     input: describe(textOrNull, 'the input, or the exploded file, that its chain began with; null behind a gather'),
     place: describe(PLACE, 'where its part lies in the input; as in tasks'),
+    params: describe(PARAMS, 'as in tasks'),
     worker: textOrNull,
     attempt: describe(textOrNull, 'null if nothing ran'),
     error: describe(textOrNull, 'the last line of stderr, unchanged'),
@@ -108,6 +123,7 @@ export const ATTEMPT_LOG = v.object({
   attempt: text,
   input: describe(textOrNull, 'the input that its part belongs to; as in tasks'),
   place: describe(PLACE, 'where its part lies in the input; as in tasks'),
+  params: describe(PARAMS, 'as in tasks'),
   text: describe(text, 'what the attempt wrote to stderr'),
 });
 

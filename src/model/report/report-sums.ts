@@ -38,6 +38,7 @@ export interface ReportFigures {
   readonly throughput: Throughput;
   readonly timeline: Timeline;
   readonly workers: readonly WorkerReport[];
+  /** Without the parameters of tasks, which no attempt has. */
   readonly causes: readonly CauseReport[];
   readonly slowest: readonly SlowTask[];
 }
@@ -175,6 +176,7 @@ export class ReportSums {
       const median = this.#steps.get(facts.step)?.duration.quantile(0.5) ?? 0;
       return {
         task: `${facts.step}/${facts.task}`,
+        params: null,
         seconds: milliseconds / 1_000,
         times: median === 0 ? 1 : Math.round((milliseconds / median) * 10) / 10,
         attempts,
@@ -240,7 +242,7 @@ class CauseSums {
         badInput,
         firstAt: new Date(firstAt).toISOString(),
         lastAt: new Date(lastAt).toISOString(),
-        example: { task: `${example.step}/${example.task}`, error: example.error, log: logOf(example) },
+        example: { task: `${example.step}/${example.task}`, params: null, error: example.error, log: logOf(example) },
       }));
   }
 

@@ -270,7 +270,7 @@ function tooManyFiles({ view }: Snapshot): Cause | null {
 }
 
 /** How many causes of failures are reported here; `failures` has them all. */
-const MAX_FAILURES = 5;
+export const MAX_FAILURES = 5;
 
 function failedCauses(seen: Snapshot): readonly Cause[] {
   return [
@@ -306,7 +306,7 @@ function failing({ view, failures }: Snapshot): readonly Cause[] {
     const retry = `batchctl retry ${job}${failure.id === null ? '' : ` --cause ${failure.id}`}`;
     const skip = `batchctl skip ${job} ${failure.id === null ? '--task T' : `--cause ${failure.id}`} --reason TEXT`;
     const evidence = [
-      `for one, ${failure.example}: batchctl logs ${job} ${failure.example}`,
+      `for one, ${failure.example}${failure.params === null ? '' : ` (${failure.params})`}: batchctl logs ${job} ${failure.example}`,
       ...(failure.id === null ? [] : [`cause ${failure.id}`]),
     ];
     return {

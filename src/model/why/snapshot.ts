@@ -129,8 +129,9 @@ export interface FailureSnapshot {
   readonly exitCode: number | null;
   readonly error: string | null;
   readonly count: number;
-  /** An example task: `price/17`. */
+  /** An example task: `price/17`; and its parameters, `lr=0.1, seed=3`, or null. */
   readonly example: string;
+  readonly params: string | null;
   /** The fix where a retry alone does not help; null: a retry. */
   readonly fix: string | null;
 }

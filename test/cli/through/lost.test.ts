@@ -69,7 +69,7 @@ describe('a command that loses its manager', () => {
   });
 
   it('asks for no more rows of a list than were asked for', async () => {
-    const row = { step: 'one', task: 1, state: 'done', round: 0, input: null, place: null, attempts: 1 };
+    const row = { step: 'one', task: 1, state: 'done', round: 0, input: null, place: null, params: null, attempts: 1 };
     manager.answer(frames({ row }, { row }, { ...DONE, next: 'one/1' }), frames({ row }, { ...DONE, next: 'one/2' }));
     expect((await run('tasks', JOB, '--limit', '3', '--json')).stdout.split('\n')).to.have.length(4);
     expect(manager.calls.map(({ input }) => [input.limit, input.after])).to.deep.equal([
@@ -229,7 +229,7 @@ describe('a command that loses its manager', () => {
 
     it('resumes a followed log where it stopped, also past Unicode line separators', async () => {
       const piece = (text: string) => ({
-        row: { step: 'one', task: 0, attempt: 'aaaa', input: 'a.csv', place: null, text },
+        row: { step: 'one', task: 0, attempt: 'aaaa', input: 'a.csv', place: null, params: null, text },
       });
       manager.answer(
         brokenFrames(piece('one\u2028'), piece('two é\n')),

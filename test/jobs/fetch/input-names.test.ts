@@ -164,13 +164,14 @@ describe('what a task began with', () => {
       expect([origin.input, origin.place]).to.deep.equal([input, { unit: 'lines', from, to }]);
       expect(await pathOf(task)).to.equal(input.slice('in/'.length));
     }
-    expect(await originOf(0, 10_001)).to.deep.equal({ input: null, place: null });
+    expect(await originOf(0, 10_001)).to.deep.equal({ input: null, place: null, params: null });
   });
 
   it('is nothing from a gather on, and the name of the file behind an explode', async () => {
     const gathered = viewWith(csv(GATHERED));
     const originOf = originFinder(await storeOf(gathered), gathered);
-    for (const step of [1, 2]) expect(await originOf(step, 0)).to.deep.equal({ input: null, place: null });
+    for (const step of [1, 2])
+      expect(await originOf(step, 0)).to.deep.equal({ input: null, place: null, params: null });
     const exploded = viewWith(csv(EXPLODED));
     const store = await storeOf(exploded);
     const [fileOf, pathOf] = [originFinder(store, exploded), inputPathFinder(store, exploded, 1)];
@@ -179,7 +180,7 @@ describe('what a task began with', () => {
       [1, 'two.txt'],
       [10_000, 'last.txt'],
     ] as const) {
-      expect(await fileOf(1, task)).to.deep.equal({ input: name, place: null });
+      expect(await fileOf(1, task)).to.deep.equal({ input: name, place: null, params: null });
       expect(await pathOf(task)).to.equal(name);
     }
     expect((await failsWith('corrupt', pathOf(2))).message).to.include('does not contain part 2');
@@ -188,7 +189,7 @@ describe('what a task began with', () => {
   it('is nothing where the list of parts is gone, which a name needs; a store that fails is an error', async () => {
     const view = viewWith(csv(ONE));
     const store = new MemoryStore();
-    expect(await originFinder(store, view)(0, 0)).to.deep.equal({ input: null, place: null });
+    expect(await originFinder(store, view)(0, 0)).to.deep.equal({ input: null, place: null, params: null });
     const error = await failsWith('corrupt', inputPathFinder(store, view, 0)(0));
     expect([error.message, error.hint].join(' '))
       .to.include('lists the input of each task')
@@ -203,7 +204,7 @@ describe('what a task began with', () => {
     const store = new MemoryStore();
     const params = (n: number, index: string) => JSON.stringify({ n, kind: 'params', params: { index } });
     await store.put(partShardKey(view.record.job, 0), `${params(0, '6')}\n${params(1, '8')}\n`);
-    expect(await originFinder(store, view)(0, 1)).to.deep.equal({ input: null, place: null });
+    expect(await originFinder(store, view)(0, 1)).to.deep.equal({ input: null, place: null, params: { index: '8' } });
     await failsWith('usage', inputPathFinder(store, view, 0)(1));
     expect(await indexFinder(store, view, 0)(1)).to.equal('6');
     expect(await indexFinder(store, view, 2)(0)).to.equal('0');

@@ -1,5 +1,5 @@
 import { formatCount, formatMany } from '../../../cli/format.ts';
-import { placeText } from '../../../model/part.ts';
+import { paramsText, placeText } from '../../../model/part.ts';
 import { retryCause, skipCause, unskipCause } from '../../actions/job-actions.ts';
 import type { Cause, Status } from '../../api-routes.ts';
 import { hashOf, taskHash } from '../../hash.ts';
@@ -81,6 +81,7 @@ function CauseItem({
           For example {step}/{example.task}
           {example.input !== null && `, of ${example.input}`}
           {example.place !== null && `, ${placeText(example.place)}`}
+          {example.params !== null && `, with ${paramsText(example.params)}`}
         </summary>
         {example.tail.length > 0 ? (
           <LogBox name={`Log of ${step}/${example.task}`} text={example.tail.join('\n')} />

@@ -1,7 +1,7 @@
 import { formatMany } from '../../../cli/format.ts';
 import { formatDuration, formatSize } from '../../../lib/units.ts';
 import { PAGE } from '../../../model/api.ts';
-import { placeText } from '../../../model/part.ts';
+import { paramsText, placeText } from '../../../model/part.ts';
 import { killChosen, oneTask, retryChosen, skipChosen, unskipChosen } from '../../actions/job-actions.ts';
 import type { Status, Task } from '../../api-routes.ts';
 import { now } from '../../clock.ts';
@@ -103,7 +103,7 @@ function Tools({ job, task, status: { state }, last }: ToolsProps) {
 function CurrentState({ last, rows }: { readonly last: TaskPhase; readonly rows: readonly Task[] }) {
   const { tone, word, state, from, to, attempt, text } = last;
   const tries = rows.filter((row) => row.attempt !== 'none').length;
-  const { input = null, place = null } = rows[0] ?? {};
+  const { input = null, place = null, params = null } = rows[0] ?? {};
   return (
     <p class="task-now">
       <Mark tone={tone}>{word}</Mark>
@@ -121,6 +121,11 @@ function CurrentState({ last, rows }: { readonly last: TaskPhase; readonly rows:
         <span>
           input <code>{input}</code>
           {place !== null && `, ${placeText(place)}`}
+        </span>
+      )}
+      {params !== null && (
+        <span>
+          with <code>{paramsText(params)}</code>
         </span>
       )}
       {tries > 0 && <span class="muted">{formatMany(tries, 'attempt')}</span>}

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { formatCount, formatMany, shouldShowInputs } from '../../../cli/format.ts';
+import { formatCount, formatMany, paramNamesOf, shouldShowInputs } from '../../../cli/format.ts';
+import { ownValue } from '../../../lib/json.ts';
 import { formatDuration } from '../../../lib/units.ts';
 import { killChosen, retryChosen, skipChosen, type TaskSelection, unskipChosen } from '../../actions/job-actions.ts';
 import type { ApiInput, Cause, Status, Task, TaskState } from '../../api-routes.ts';
@@ -225,7 +226,7 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
         <Table
           caption="Tasks"
           rows={tasks.value}
-          columns={taskColumns(job, choosable ? choice : null, shouldShowInputs(tasks.value))}
+          columns={taskColumns(job, choosable ? choice : null, tasks.value)}
           keyOf={nameOf}
         />
       )}
@@ -274,7 +275,7 @@ function LastLineCell({ task }: { readonly task: Task }) {
 
 const nameOf = ({ step, task }: Task): string => `${step}/${task}`;
 
-const taskColumns = (job: string, choice: ChoiceState | null, inputs: boolean): readonly Column<Task>[] => [
+const taskColumns = (job: string, choice: ChoiceState | null, tasks: readonly Task[]): readonly Column<Task>[] => [
   {
     title: 'task',
     cell: (task) => (
@@ -284,7 +285,11 @@ const taskColumns = (job: string, choice: ChoiceState | null, inputs: boolean): 
       </>
     ),
   },
-  ...(inputs ? [{ title: 'input', cell: ({ input }: Task) => input ?? '–' }] : []),
+  ...(shouldShowInputs(tasks) ? [{ title: 'input', cell: ({ input }: Task) => input ?? '–' }] : []),
+  ...paramNamesOf(tasks).map((name) => ({
+    title: name,
+    cell: ({ params }: Task) => ownValue(params ?? {}, name) ?? '–',
+  })),
   state,
   { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts ?? '–' },
   { title: 'duration', kind: 'number', cell: (task) => <DurationCell task={task} /> },

@@ -1,0 +1,99 @@
+// Protects: the parameters of a task are in each list that names it, and choose tasks.
+import { expect } from 'chai';
+import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
+import { forSuite } from '../support/fixture.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const SWEEP = `name: sweep
+input: { split: { by: grid, axes: { lr: ["0.1", "0.01"], seed: [1, 2, 3] } } }
+steps:
+  - name: train
+    run: [sh, -c, 'if [ "$1" = 2 ]; then echo diverged >&2; exit 3; fi; echo ok', sh, "{seed}"]
+    attempts: 1
+  - { name: score, run: [cat] }
+`;
+
+describe('the parameters of tasks', () => {
+  const workspace = forSuite(() => Workspace.withLongLeases());
+
+  before(async () => {
+    workspace.write('sweep.yaml', SWEEP);
+    expectExit(await workspace.run(['run', 'sweep.yaml']), 5);
+  });
+
+  it('are in each JSON answer about tasks, also of later steps of their chains', async () => {
+    const rows = jsonLinesOf(await workspace.run(['tasks', 'last', '--json']));
+    expect(rows.map(({ step, task, params }) => [step, task, params])).to.deep.equal([
+      ['train', 0, { lr: '0.1', seed: '1' }],
+      ['train', 1, { lr: '0.1', seed: '2' }],
+      ['train', 2, { lr: '0.1', seed: '3' }],
+      ['train', 3, { lr: '0.01', seed: '1' }],
+      ['train', 4, { lr: '0.01', seed: '2' }],
+      ['train', 5, { lr: '0.01', seed: '3' }],
+      ['score', 0, { lr: '0.1', seed: '1' }],
+      ['score', 2, { lr: '0.1', seed: '3' }],
+      ['score', 3, { lr: '0.01', seed: '1' }],
+      ['score', 5, { lr: '0.01', seed: '3' }],
+    ]);
+    const [attempt] = jsonLinesOf(await workspace.run(['tasks', 'last', '--task', 'train/4', '--json']));
+    const [log] = jsonLinesOf(await workspace.run(['logs', 'last', 'train/4', '--json']));
+    const [cause] = jsonLinesOf(await workspace.run(['failures', 'last', '--json']));
+    const report = jsonOf(await workspace.run(['report', 'last', '--json']));
+    expect([attempt.params, log.params]).to.deep.equal([
+      { lr: '0.01', seed: '2' },
+      { lr: '0.01', seed: '2' },
+    ]);
+    expect([cause.example.params, report.causes[0].example.params.seed]).to.deep.equal([{ lr: '0.1', seed: '2' }, '2']);
+    const slowest = report.slowest.find(({ task }: { readonly task: string }) => task === 'score/5');
+    expect(slowest.params).to.deep.equal({ lr: '0.01', seed: '3' });
+  });
+
+  it('are columns of the table of tasks, and words about one task', async () => {
+    const { stdout } = await workspace.run(['tasks', 'last', '--step', 'train']);
+    expect(stdout.split('\n')[0]).to.match(/^TASK +LR +SEED +STATE /);
+    expect(stdout.split('\n')[4]).to.match(/^train\/3 +0\.01 +1 +done /);
+    const attempt = await workspace.run(['tasks', 'last', '--task', 'train/4']);
+    expect(attempt.stderr).to.include('parameters: lr=0.01, seed=2');
+    const log = await workspace.run(['logs', 'last', 'train/4']);
+    expect(log.stderr).to.match(/^==> train\/4 \S+, lr=0\.01, seed=2 <==$/m);
+    const [{ cause }] = jsonLinesOf(await workspace.run(['failures', 'last', '--json']));
+    const { stdout: detail } = await workspace.run(['failures', 'last', '--cause', cause]);
+    expect(detail).to.match(/^example +train\/1 with lr=0\.1, seed=2, attempt /m);
+    const why = await workspace.run(['why', 'last']);
+    expect(why.stdout).to.include('train/1 (lr=0.1, seed=2)');
+  });
+
+  it('are columns of the CSV of attempts', async () => {
+    const { stdout } = await workspace.run(['report', 'last', '--format', 'csv']);
+    const [header = '', ...lines] = stdout.split('\r\n');
+    expect(header).to.match(/,log,param:lr,param:seed$/);
+    expect(lines.find((line) => line.includes(',score,5,'))).to.match(/,0\.01,3$/);
+  });
+
+  it('choose tasks by name and value, all of them together', async () => {
+    const chosen = async (...flags: readonly string[]) =>
+      jsonLinesOf(await workspace.run(['tasks', 'last', '--json', ...flags])).map(
+        ({ step, task }) => `${step}/${task}`,
+      );
+    expect(await chosen('--param', 'seed=2')).to.deep.equal(['train/1', 'train/4']);
+    expect(await chosen('--param', 'seed=3', '--param', 'lr=0.01')).to.deep.equal(['train/5', 'score/5']);
+    expect(await chosen('--param', 'seed=3', '--limit', '1')).to.deep.equal(['train/2']);
+    expect(await chosen('--param', 'seed=4')).to.deep.equal([]);
+    const unknown = expectExit(await workspace.run(['tasks', 'last', '--param', 'sed=4']), 2);
+    expect(unknown.stderr).to.include('have no parameter sed: they have lr, seed');
+    expectExit(await workspace.run(['tasks', 'last', '--param', 'seed']), 2);
+  });
+
+  it('of a list is its item, and of a range its index; other splits give none', async () => {
+    workspace.write('names.txt', 'ada\ngrace\n');
+    const params = async (split: string, ...input: readonly string[]) => {
+      expectExit(await workspace.run(['run', ...input, '--split', split, '--', 'cat']));
+      return jsonLinesOf(await workspace.run(['tasks', 'last', '--json'])).map((row) => row.params);
+    };
+    expect(await params('list', '--input', 'names.txt')).to.deep.equal([{ item: 'ada' }, { item: 'grace' }]);
+    expect(await params('range:4-5')).to.deep.equal([{ index: '4' }, { index: '5' }]);
+    expect(await params('lines:1', '--input', 'names.txt')).to.deep.equal([null, null]);
+    const none = expectExit(await workspace.run(['tasks', 'last', '--param', 'seed=2']), 2);
+    expect(none.stderr).to.include('have no parameter seed: its split gives them none');
+  });
+});
