@@ -101,8 +101,9 @@ async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly
   const disk = await runChecks([diskCheck(profile)]);
   if (disk.some(({ severity }) => severity === 'fail')) return disk;
   const files = [...disk, ...(await runChecks(await localChecks(profile)))];
-  // Without SQLite nothing can be said about databases, and no job can run.
-  if (files.some(({ code, severity }) => code === 'sqlite' && severity === 'fail')) return files;
+  // Without these nothing is opened, so the other checks would fail for the same reason.
+  if (files.some(({ code, severity }) => ['sqlite', 'root', 'rootMode'].includes(code) && severity === 'fail'))
+    return files;
   const root = [...files, ...(await runChecks(await localDatabaseChecks(profile)))];
   // Opening creates the root, which a check must not do.
   if (!existsSync(profile.root)) {

@@ -90,11 +90,14 @@ async function ledgerFinding(profile: AwsProfile, clients: AwsClients): Promise<
 /** Checks that a local root's disk responds at all. Its other checks block the process, so they run after this one. */
 export function diskCheck({ root }: LocalProfile): Check {
   const run = async (): Promise<Finding> => {
-    const there = await stat(root).catch((error: unknown) => {
-      if (hasCode(error, 'ENOENT')) return null;
-      throw error;
-    });
-    return pass(there === null ? `${root} does not exist yet; the first job creates it` : `${root} responds`);
+    try {
+      await stat(root);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return pass(`${root} does not exist yet; the first job creates it`);
+      // The check of the root says who may use it.
+      if (!hasCode(error, 'EACCES')) throw error;
+    }
+    return pass(`${root} responds`);
   };
   return { code: 'disk', run };
 }

@@ -10,6 +10,7 @@ import { forEachTest } from '../support/fixture.ts';
 import { parseJsonLines } from '../support/json-lines.ts';
 import { until } from '../support/until.ts';
 import { rangeJobFile, waitForGoCommand } from '../support/why-job.ts';
+import { withoutRights } from '../support/without-rights.ts';
 import { Workspace } from '../support/workspace.ts';
 import { putGroupSize } from './group-size.ts';
 
@@ -70,6 +71,78 @@ describe('doctor', () => {
     expect(refused.stderr).to.include(lineOf('rootMode').message);
     chmodSync(workspace.dir, 0o755);
     expect((await examine()).lineOf('rootMode').severity).to.equal('pass');
+  });
+
+  describe('of a root that this user may not use', () => {
+    /** The only failure that nobody sees, who is no owner. */
+    const onlyFailure = async (): Promise<CheckLine> => {
+      const { code, lines } = await withoutRights(() => examine());
+      const failed = lines.filter(({ severity }) => severity === 'fail');
+      expect(failed.map(({ code }) => code)).to.deep.equal(['root']);
+      expect(lines.map(({ code }) => code)).to.not.include.members(['store', 'ledgerFile']);
+      expect(code).to.equal(3);
+      return failed[0] ?? expect.fail('it passed');
+    };
+    const expected = 'expected a root that user nobody can read and write, found that';
+
+    beforeEach(async function () {
+      if (process.getuid?.() !== 0) return this.skip();
+      chmodSync(workspace.dir, 0o755);
+      await finishJob();
+      // The modules are loaded while they can be read.
+      await examine();
+    });
+
+    for (const closed of ['', 'store', 'tmp', 'work']) {
+      it(`names root as the owner of .batchctl/${closed}, and the command that changes it`, async () => {
+        for (const inside of ['', 'store', 'tmp', 'work']) chownSync(root(inside), 65_534, 65_534);
+        chownSync(root(closed), 0, 0);
+        const { message, fix } = await onlyFailure();
+        const name = closed === '' ? root() : root(closed);
+        expect(message).to.equal(`${expected} ${name} belongs to root (mode 0700)`);
+        expect(fix).to.match(/^if its jobs are yours, sudo chown -R nobody \S+\.batchctl; otherwise set "root" /);
+      });
+    }
+
+    it('names another owner, and never tells to take the store from them', async () => {
+      chownSync(root(), 12_345, 12_345);
+      const { message, fix } = await onlyFailure();
+      expect(message).to.equal(`${expected} ${root()} belongs to user 12345 (mode 0700)`);
+      expect(fix).to.match(/^set "root" .*directory of your own/);
+    });
+
+    it('tells its owner to open it', async () => {
+      chownSync(root(), 65_534, 65_534);
+      chmodSync(root(), 0o500);
+      chownSync(root('tmp'), 65_534, 65_534);
+      chmodSync(root('tmp'), 0o500);
+      chownSync(root('store'), 65_534, 65_534);
+      chownSync(root('work'), 65_534, 65_534);
+      const { message, fix } = await onlyFailure();
+      expect(message).to.equal(`${expected} ${root('tmp')} belongs to this user (mode 0500)`);
+      expect(fix).to.equal(`chmod u+rwx ${root('tmp')}`);
+    });
+
+    it('names a directory above it that is closed, or in which it can not be created', async () => {
+      const profile = { backend: 'local', root: workspace.path('above', 'root') };
+      workspace.write('batchctl.config.json', { profiles: { local: profile } });
+      mkdirSync(workspace.path('above', 'root'), { recursive: true });
+      await examine();
+      for (const mode of ['0700', '0755']) {
+        chmodSync(workspace.path('above'), Number.parseInt(mode, 8));
+        const { message, fix } = await onlyFailure();
+        expect(message).to.equal(`${expected} ${workspace.path('above')} belongs to root (mode ${mode})`);
+        expect(fix).to.match(/^set "root" .*directory of your own/);
+        rmSync(workspace.path('above', 'root'), { recursive: true, force: true });
+      }
+    });
+  });
+
+  it('reports a root that others may change once', async () => {
+    await finishJob();
+    chmodSync(root(), 0o777);
+    const { lines } = await examine();
+    expect(lines.flatMap(({ code, severity }) => (severity === 'fail' ? [code] : []))).to.deep.equal(['rootMode']);
   });
 
   it('warns, before and after the first job, that others may replace the root in a directory of theirs', async function () {

@@ -1,12 +1,14 @@
-import { accessSync, constants, existsSync, linkSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { existsSync, linkSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
 import { hasCode, isBatchctlError, messageOf } from '../../errors.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
 import { namesIn } from '../../lib/if-exists.ts';
 import { isAlive, LOG_KEPT_MS, listLeftovers } from '../../lib/leftovers.ts';
-import { distrustReason, trustedUsers } from '../../lib/ownership.ts';
+import { distrustReason, isTrustedOwner, trustedUsers } from '../../lib/ownership.ts';
+import { shellWord } from '../../lib/shell-word.ts';
 import { isSqliteBusy, openSqlite, requireSqlite, type Sqlite, sqliteCode } from '../../lib/sqlite.ts';
+import { userName } from '../../lib/this-machine.ts';
 import { type Finding, fail, pass, warn } from '../../model/finding.ts';
 import type { Check } from '../../ports/check.ts';
 import { networkFileSystem } from './fs-root.ts';
@@ -24,14 +26,17 @@ const LEFTOVER_MS = 3_600_000;
  * the epoch.
  */
 export function fileChecks(root: string, now = systemClock.now()): readonly Check[] {
+  const found = rootCheck(root);
   const place: readonly Check[] = [
-    { code: 'root', run: () => rootCheck(root) },
+    { code: 'root', run: () => found },
     { code: 'fileSystem', run: () => fileSystemCheck(root) },
   ];
+  // The other checks would fail for the same reason.
+  if (found.severity === 'fail') return place;
   if (!existsSync(root)) {
     const above: Check = { code: 'rootMode', run: () => locationCheck(root) };
     const links: Check = { code: 'hardLinks', run: () => linkCheck(root) };
-    return [...place, above, ...(isWritable(nearestExisting(root)) ? [links] : [])];
+    return [...place, above, links];
   }
   return [
     ...place,
@@ -43,31 +48,41 @@ export function fileChecks(root: string, now = systemClock.now()): readonly Chec
   ];
 }
 
+/** Whether this user can use the root, or create it. */
 function rootCheck(root: string): Finding {
   const place = nearestExisting(root);
-  if (!statSync(place).isDirectory())
-    return fail(`${place} is not a directory`, 'use another "root" in batchctl.config.json');
   try {
-    accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
-    if (place !== root) return pass(`${root} does not exist yet, but can be created`);
+    if (!statSync(place).isDirectory())
+      return fail(`${place} is not a directory`, 'use another "root" in batchctl.config.json');
+    if (place === root) for (const name of ['', 'store', 'work']) namesIn(join(root, name));
     withProbeFile(root, () => undefined);
-    return pass(`${root} can be read and written`);
+    return pass(place === root ? `${root} can be read and written` : `${root} does not exist yet, but can be created`);
   } catch (error) {
-    const why = hasCode(error, 'EROFS') ? 'its file system is read-only' : messageOf(error);
-    return fail(
-      `${place} can't be written: ${why}`,
-      `make it writable for this user (ls -ld ${place}), or use another "root"`,
-    );
+    if (hasCode(error, 'EROFS'))
+      return fail(`${place} can't be written: its file system is read-only`, 'use another "root"');
+    return hasCode(error, 'EACCES', 'EPERM')
+      ? closedFinding(root, error)
+      : fail(`${place} can't be written: ${messageOf(error)}`, 'use another "root" in batchctl.config.json');
   }
 }
 
-function isWritable(directory: string): boolean {
-  try {
-    accessSync(directory, constants.W_OK | constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+/** What this user may not use, who owns it, and what to do. */
+function closedFinding(root: string, error: unknown): Finding {
+  const closed = nearestExisting(error instanceof Error && 'path' in error ? String(error.path) : root);
+  const trusted = trustedUsers();
+  const { uid, mode } = statSync(closed);
+  const owner = uid === trusted.uid ? 'this user' : uid === 0 ? 'root' : `user ${uid}`;
+  const found = `${closed} belongs to ${owner} (mode ${(mode & 0o7777).toString(8).padStart(4, '0')})`;
+  const message = `expected a root that user ${userName()} can read and write, found that ${found}`;
+  if (uid === trusted.uid) return fail(message, `chmod u+rwx ${shellWord(closed)}`);
+  const other = 'set "root" in batchctl.config.json to a directory of your own, or work in another directory';
+  const isInside = closed === root || closed.startsWith(join(root, sep));
+  // Jobs of any other user could choose what runs as this one, and what is above the root is not batchctl's.
+  if (!isInside || !isTrustedOwner(uid, trusted)) return fail(message, other);
+  return fail(
+    message,
+    `if its jobs are yours, sudo chown -R ${shellWord(userName())} ${shellWord(root)}; otherwise ${other}`,
+  );
 }
 
 /** Checks the place of a root that doesn't exist yet, as a run would. */

@@ -1,4 +1,4 @@
-import { existsSync, statfsSync } from 'node:fs';
+import { existsSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readFileEnd } from '../../lib/read-file.ts';
@@ -20,9 +20,14 @@ function spaceOf(what: string, path: string): DiskSpace {
   return { what, path, free: bavail * bsize, total: blocks * bsize, freeFiles: files === 0 ? null : ffree };
 }
 
-/** The path, or the nearest directory above it that exists. */
+/** The path, or the nearest directory above it that exists and that this user can see. */
 export function nearestExisting(path: string): string {
-  return existsSync(path) ? path : nearestExisting(dirname(path));
+  try {
+    statSync(path);
+    return path;
+  } catch {
+    return nearestExisting(dirname(path));
+  }
 }
 
 /** The same figures at the same moment mean the same file system, as far as it matters. */
