@@ -6,7 +6,7 @@ import type { Extract, Header } from 'tar-stream';
 import { glob } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { kindOf } from '../lib/read-file.ts';
-import { formatCount, formatMany } from '../lib/units.ts';
+import { formatMany, formatSize } from '../lib/units.ts';
 import { codeKey } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
@@ -26,8 +26,12 @@ export interface CodeArchive {
   readonly leftOut?: readonly string[];
 }
 
-/** The limit for code, which is held in memory. */
-const LARGEST_CODE = 256 * 2 ** 20;
+/** The limits for code, which is held in memory, and for the archive that it is unpacked from, in bytes. */
+export const LARGEST_CODE = 256 * 2 ** 20;
+export const LARGEST_ARCHIVE = 2 * LARGEST_CODE;
+/** What an archive does that has more, and what to do. */
+export const EXPANDS_TOO_MUCH = `expands to more than ${formatSize(LARGEST_ARCHIVE)}, the most that a worker unpacks`;
+export const SHIP_LESS = 'ship less: put data into the store with batchctl upload, and read it as an input';
 /** The limit for its files: each attempt creates all of them. */
 const MOST_FILES = 50_000;
 
@@ -56,10 +60,11 @@ function requireBelow(top: string, name: string, real: string): void {
 /** Throws `jobFile` for files of more than 256 MiB, before they are read. */
 function requireSmall(size: number, count: number): void {
   if (size <= LARGEST_CODE) return;
+  const more = size - LARGEST_CODE < 100_000 ? `${formatMany(size - LARGEST_CODE, 'byte')} more` : formatSize(size);
   throw new BatchctlError(
     'jobFile',
-    `files: expected at most ${formatCount(LARGEST_CODE)} bytes, found ${formatCount(size)} in ${formatMany(count, 'file')}, which each attempt copies`,
-    { hint: 'upload data to the store with batchctl upload, and read it as an input' },
+    `files: expected at most ${formatSize(LARGEST_CODE)}, found ${more} in ${formatMany(count, 'file')}, which each attempt copies`,
+    { hint: SHIP_LESS },
   );
 }
 
@@ -213,13 +218,23 @@ export async function filesInArchive(gzip: Uint8Array): Promise<ReadonlyMap<stri
   const files = new Map<string, string>();
   const { extract } = (await import('tar-stream')).default;
   const entries = extract();
-  entries.end(gunzipSync(gzip, { maxOutputLength: 2 * LARGEST_CODE }));
+  entries.end(gunzipArchive(gzip, 'the code archive'));
   for await (const entry of entries) {
     const hash = createHash('sha256');
     for await (const chunk of entry) hash.update(chunk as Buffer);
     files.set(entry.header.name, `${hash.digest('hex')}${(entry.header.mode ?? 0) & 0o111 ? '+x' : ''}`);
   }
   return files;
+}
+
+/** Throws `corrupt` if it expands to more than the limit, however much that is. */
+function gunzipArchive(gzip: Uint8Array, name: string): Uint8Array {
+  try {
+    return gunzipSync(gzip, { maxOutputLength: LARGEST_ARCHIVE });
+  } catch (cause) {
+    if (!hasCode(cause, 'ERR_BUFFER_TOO_LARGE')) throw cause;
+    throw new BatchctlError('corrupt', `${name} ${EXPANDS_TOO_MUCH}`, { hint: SHIP_LESS, cause });
+  }
 }
 
 /** Unpacks a job's files from the store into a directory. Throws `corrupt` as `unpackCode` does, and if they are gone. */
@@ -231,7 +246,7 @@ export async function fetchCode(store: Pick<ObjectStore, 'read'>, sha256: string
 
 /** Unpacks an archive into a directory. Throws `corrupt` for a wrong hash, and for entries outside of the directory. */
 export async function unpackCode(gzip: Uint8Array, sha256: string, directory: string): Promise<void> {
-  const tar = gunzipSync(gzip, { maxOutputLength: 2 * LARGEST_CODE });
+  const tar = gunzipArchive(gzip, `the code archive ${sha256}`);
   const found = createHash('sha256').update(tar).digest('hex');
   if (found !== sha256) throw wrong(sha256, `has the hash ${found}`);
   const { extract } = (await import('tar-stream')).default;
@@ -278,6 +293,8 @@ export async function readStoredCode(store: Pick<ObjectStore, 'read'>, sha256: s
   const entries = extract();
   // Report a wrong hash first: it explains any other error.
   const [found, listed] = await Promise.allSettled([unzip(gzip, entries), namesIn(entries)]);
+  if (found.status === 'fulfilled' && found.value === null)
+    throw new BatchctlError('jobFile', `the code archive ${sha256} ${EXPANDS_TOO_MUCH}`, { hint: SHIP_LESS });
   if (found.status === 'rejected') throw wrong(sha256, 'is not a readable archive', found.reason);
   if (found.value !== sha256) throw wrong(sha256, `has the hash ${found.value}`);
   if (listed.status === 'rejected') throw unfit(sha256, 'is not a tar archive', listed.reason);
@@ -291,8 +308,8 @@ export async function readStoredCode(store: Pick<ObjectStore, 'read'>, sha256: s
   return { sha256, gzip, files: [...files].sort() };
 }
 
-/** Passes the unzipped bytes on. Returns their SHA-256. */
-async function unzip(gzip: Uint8Array, entries: Extract): Promise<string> {
+/** Passes the unzipped bytes on. Returns their SHA-256; null as soon as they are too many. */
+async function unzip(gzip: Uint8Array, entries: Extract): Promise<string | null> {
   const hash = createHash('sha256');
   const gunzip = createGunzip({ chunkSize: CHUNK });
   gunzip.end(gzip);
@@ -300,7 +317,7 @@ async function unzip(gzip: Uint8Array, entries: Extract): Promise<string> {
   try {
     for await (const chunk of gunzip as AsyncIterable<Buffer>) {
       size += chunk.length;
-      if (size > 2 * LARGEST_CODE) throw new Error(`expands to more than ${2 * LARGEST_CODE} bytes`);
+      if (size > LARGEST_ARCHIVE) return null;
       hash.update(chunk);
       if (!entries.destroyed && !entries.write(chunk)) await waitForDrain(entries);
     }

@@ -10,7 +10,14 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { pack } from 'tar-stream';
-import { filesInArchive, packCode, packFiles, readStoredCode, unpackCode } from '../../src/jobs/code-archive.ts';
+import {
+  fetchCode,
+  filesInArchive,
+  packCode,
+  packFiles,
+  readStoredCode,
+  unpackCode,
+} from '../../src/jobs/code-archive.ts';
 import { codeKey } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -65,6 +72,32 @@ describe('code put by a caller', () => {
     await failsWith('corrupt', readStoredCode(store, other));
     await store.put(codeKey('b'.repeat(64)), 'no gzip');
     await failsWith('corrupt', readStoredCode(store, 'b'.repeat(64)));
+  });
+
+  it('says the limit and what to do if it expands beyond it, wherever it is unpacked', async () => {
+    const bomb = Buffer.concat(Array(9).fill(gzipSync(Buffer.alloc(64 * 2 ** 20), { level: 1 })));
+    const sha256 = 'c'.repeat(64);
+    await store.put(codeKey(sha256), bomb);
+    for (const [kind, error] of [
+      ['jobFile', await failsWith('jobFile', readStoredCode(store, sha256))],
+      ['corrupt', await failsWith('corrupt', fetchCode(store, sha256, '/nowhere'))],
+      ['corrupt', await failsWith('corrupt', filesInArchive(bomb))],
+    ] as const) {
+      expect(error.message, kind).to.match(/^the code archive .*expands to more than 536\.9MB, the most that a worker/);
+      expect(error.hint, kind).to.match(/^ship less: .*batchctl upload/);
+    }
+  });
+
+  it('may expand to exactly the limit', async () => {
+    const whole = gzipSync(Buffer.alloc(64 * 2 ** 20), { level: 1 });
+    const most = Buffer.concat(Array(8).fill(whole));
+    const sha256 = 'd'.repeat(64);
+    await store.put(codeKey(sha256), most);
+    expect((await failsWith('corrupt', readStoredCode(store, sha256))).message).to.include('has the hash');
+    expect((await failsWith('corrupt', fetchCode(store, sha256, '/nowhere'))).message).to.include('has the hash');
+    await store.put(codeKey(sha256), Buffer.concat([most, gzipSync('x')]));
+    expect((await failsWith('jobFile', readStoredCode(store, sha256))).message).to.include('expands to more');
+    expect((await failsWith('corrupt', fetchCode(store, sha256, '/nowhere'))).message).to.include('expands to more');
   });
 
   it('delays no other caller while a large archive is unpacked, and is not kept in memory', async () => {
@@ -178,11 +211,11 @@ describe('code of a job file', () => {
       truncateSync(scratch.path(name), size);
     }
     for (const [names, found] of [
-      [['one.bin'], 'found 3,221,225,472 in 1 file,'],
-      [['half.bin', 'rest.bin', 'byte.bin'], 'found 268,435,457 in 3 files,'],
+      [['one.bin'], 'found 3.2GB in 1 file,'],
+      [['half.bin', 'rest.bin', 'byte.bin'], 'found 1 byte more in 3 files,'],
     ] as const) {
       const error = await failsWith('jobFile', packFiles(scratch.directory, names));
-      expect(error.message).to.include('files: expected at most 268,435,456 bytes, found ').and.include(found);
+      expect(error.message).to.include('files: expected at most 268.4MB, found ').and.include(found);
       expect(error.hint).to.include('batchctl upload');
     }
   });

@@ -131,9 +131,21 @@ describe('objects through the manager, on a local store', () => {
     const { json } = await server.call('POST', '/uploads', { key, size: bytes.length, sha256: 'a'.repeat(64) });
     const response = await server.fetch('PUT', json.url, { headers: json.headers, body: bytes });
     const { status, error } = await server.checked('PUT', json.url, response);
-    expect([status, error.kind]).to.deep.equal([422, 'changed']);
-    expect(error.message).to.include(`at most ${512 * 2 ** 20} bytes`);
+    expect([status, error.kind]).to.deep.equal([422, 'refused']);
+    expect(error.message).to.match(/expands to more than 536\.9MB, the most that a worker unpacks: nothing was stored/);
+    expect(error.hint).to.match(/^ship less: .*batchctl upload/);
     expect(await server.platform.store.head(key)).to.equal(null);
+  });
+
+  it('say how large an archive may be, and what to do with a larger one', async () => {
+    const query = `key=code/${'a'.repeat(64)}.tar.gz&size=${3 * 2 ** 30}&sha256=${'a'.repeat(64)}`;
+    const response = await server.fetch('PUT', `/api/v1/objects?${query}`, {
+      body: new Uint8Array(1),
+      headers: { 'content-type': 'application/octet-stream' },
+    });
+    const { error } = await server.checked('PUT', '/api/v1/objects', response);
+    expect(error.message).to.equal('the manager accepts uploads of at most 268.4MB, found 3.2GB');
+    expect(error.hint).to.match(/^ship less: .*batchctl upload/);
   });
 
   it('are rejected for invalid keys, and for keys that callers may not use', async () => {

@@ -6,9 +6,11 @@ import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { BatchctlError, hasCode } from '../../../errors.ts';
+import { EXPANDS_TOO_MUCH, LARGEST_ARCHIVE, LARGEST_CODE, SHIP_LESS } from '../../../jobs/code-archive.ts';
 import { dataChecksum, dataMetadata, shownKey } from '../../../jobs/data-key.ts';
 import { findOpenReaders, inUseError } from '../../../jobs/open-jobs.ts';
 import { randomId } from '../../../lib/id.ts';
+import { formatSize } from '../../../lib/units.ts';
 import { API, type PartsAsked, type PartUrls, type UploadAsked, type UploadWay } from '../../../model/api.ts';
 import { requireWritable } from '../../../model/object-access.ts';
 import type { DirectUploads, PutResult } from '../../../ports/object-store.ts';
@@ -18,8 +20,8 @@ import { LIMITS } from '../limits.ts';
 
 /** How long a URL is valid, seconds: enough for a part at 100 KB/s. */
 const URL_SECONDS = 3_600;
-/** The largest upload through the manager if the store signs URLs, and the largest archive, bytes. */
-const [LARGEST_THROUGH, LARGEST_CODE] = [64 * 2 ** 20, 256 * 2 ** 20];
+/** The largest upload through the manager if the store signs URLs, bytes. */
+const LARGEST_THROUGH = 64 * 2 ** 20;
 
 type UploadRequest = Required<UploadAsked>;
 
@@ -92,8 +94,9 @@ export class Uploads {
     const kind = requireWritable(key, sha256);
     const largest = kind === 'code' ? LARGEST_CODE : store.direct === undefined ? size : LARGEST_THROUGH;
     if (size > largest) {
-      throw new BatchctlError('refused', `the manager accepts uploads of at most ${largest} bytes, found ${size}`, {
-        hint: `POST ${API}/uploads returns how to upload more`,
+      const limit = `the manager accepts uploads of at most ${formatSize(largest)}, found ${formatSize(size)}`;
+      throw new BatchctlError('refused', limit, {
+        hint: kind === 'code' ? SHIP_LESS : `POST ${API}/uploads returns how to upload more`,
       });
     }
     // Data becomes a file of the store on this disk, which has its own limits.
@@ -169,9 +172,6 @@ async function stage(body: Readable, path: string, size: number, signal: AbortSi
   }
 }
 
-/** Maximum size of an uncompressed archive, bytes: the size that workers unpack. */
-const LARGEST_ARCHIVE = 512 * 2 ** 20;
-
 /** The SHA-256 of an archive before compression, which is in its key. Throws `Refusal` if it isn't gzip. */
 async function archiveHash(path: string): Promise<string> {
   const hash = createHash('sha256');
@@ -180,7 +180,7 @@ async function archiveHash(path: string): Promise<string> {
     write: (chunk: Buffer, _, done) => {
       count += chunk.length;
       hash.update(chunk);
-      done(count > LARGEST_ARCHIVE ? mismatchError(`an archive of at most ${LARGEST_ARCHIVE} bytes`, 'more') : null);
+      done(count > LARGEST_ARCHIVE ? tooLargeError() : null);
     },
   });
   try {
@@ -192,6 +192,9 @@ async function archiveHash(path: string): Promise<string> {
   }
   return hash.digest('hex');
 }
+
+const tooLargeError = (): Refusal =>
+  new Refusal(422, 'refused', `the code archive ${EXPANDS_TOO_MUCH}: nothing was stored`, { hint: SHIP_LESS });
 
 const mismatchError = (expected: string, found: string): Refusal =>
   new Refusal(422, 'changed', `expected ${expected}, found ${found}: nothing was stored`, { hint: 'send it again' });
