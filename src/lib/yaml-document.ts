@@ -1,5 +1,6 @@
 import {
   type Alias,
+  type Document,
   isAlias,
   isMap,
   isScalar,
@@ -15,7 +16,7 @@ import {
 } from 'yaml';
 import { messageOf } from '../errors.ts';
 import type { Path, Position, Problem } from './problems.ts';
-import { yamlMistakeText } from './yaml-mistakes.ts';
+import { isUnendedBracket, isUnendedQuote, yamlMistakeText } from './yaml-mistakes.ts';
 
 /** A YAML 1.2 (core schema) or JSON text, parsed with the positions of all values. */
 export interface YamlDocument {
@@ -60,7 +61,16 @@ export function readYaml(
     return part === '' ? '' : `"${part.replace(/\p{Cc}/gu, '?')}"`;
   };
   const problems: Problem[] = [];
-  for (const { pos, code, message } of [...doc.errors, ...doc.warnings]) {
+  const mistakes = [...doc.errors, ...doc.warnings].map(({ pos, code, message }) => ({
+    pos: [openingOf(doc, message, pos[0]) ?? pos[0], pos[1]] as const,
+    code,
+    message,
+  }));
+  const unended = mistakes.find(({ message }) => isUnendedQuote(message));
+  for (const mistake of mistakes) {
+    const { pos, code, message } = mistake;
+    // The text after such a quote is within it, so what else is found there is no mistake.
+    if (unended !== undefined && mistake !== unended && pos[0] >= unended.pos[0]) continue;
     const at = position(pos[0]);
     // After a mistake the parser often finds another one in the rest of its line, or of the text.
     if (problems.some((problem) => problem.at?.line === at.line || code === 'UNEXPECTED_TOKEN')) continue;
@@ -147,6 +157,21 @@ export function readYaml(
     return position(range?.[0] ?? 0);
   };
   return { value, problems, locate };
+}
+
+/** Where a quote or bracket opens that has no end; null for another mistake. The parser reports where it gave up the search. */
+function openingOf(doc: Document.Parsed, message: string, gaveUp: number): number | null {
+  const isQuote = isUnendedQuote(message);
+  if (!isQuote && !isUnendedBracket(message)) return null;
+  let opens: number | null = null;
+  visit(doc, {
+    Node(_key, node) {
+      const isSuch = isScalar(node) ? isQuote && node.type?.startsWith('QUOTE_') === true : !isQuote && 'flow' in node;
+      // Of several, the innermost.
+      if (isSuch && node.range?.[1] === gaveUp) opens = node.range[0];
+    },
+  });
+  return opens;
 }
 
 const rangeOf = (node: unknown): Range | undefined =>

@@ -42,11 +42,15 @@ export function yamlMistakeText({ code, message, text }: YamlMistake): string {
   }
 }
 
+const UNENDED_BRACKET = /^Flow (map|sequence) .* end with a (.)/;
+export const isUnendedBracket = (message: string): boolean => UNENDED_BRACKET.test(message);
+export const isUnendedQuote = (message: string): boolean => /closing .quote/.test(message);
+
 /** The parser's messages distinguish several mistakes of one code. */
 function grammarText(message: string, text: string): string {
-  const open = /^Flow (map|sequence) .* end with a (.)/.exec(message);
+  const open = UNENDED_BRACKET.exec(message);
   if (open !== null) return `found ${open[1] === 'map' ? '{' : '['} without its end, expected ${open[2]}`;
-  if (/closing .quote/.test(message)) return 'found a quote without its end, expected the same quote again';
+  if (isUnendedQuote(message)) return 'found a quote without its end, expected the same quote again';
   if (/followed by map values/.test(message)) return 'found a line without ":", expected "field: value"';
   if (/same column|without - indicator|indent/i.test(message))
     return 'found another indentation than in the lines before, expected the fields of a map, and the items of a list, at one column';

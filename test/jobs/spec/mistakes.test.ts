@@ -7,6 +7,8 @@ import { failsWith } from '../../support/rejection.ts';
 /** `found` is a part of the message, which begins with `at` and `field`. */
 type Mistake = readonly [what: string, text: string, at: string, field: string, found: string];
 
+const OPEN_QUOTE = 'found a quote without its end, expected the same quote again';
+
 /** What people type who don't know YAML; the file's second line. */
 const YAML_MISTAKES: readonly (readonly [what: string, text: string, at: string, found: string])[] = [
   ['a tab', 'labels:\n\ta: b', '3:1', 'found a tab at the beginning of a line, expected spaces'],
@@ -14,9 +16,13 @@ const YAML_MISTAKES: readonly (readonly [what: string, text: string, at: string,
   ['a line without a colon', 'labels', '2:1', 'found a line without ":", expected "field: value"'],
   ['a reserved character', 'x: @now', '2:4', 'found text that begins with "@", expected quotes around it'],
   ['a percent sign', 'x: %d', '2:4', 'found text that begins with "%", expected quotes around it'],
-  ['an open bracket', 'files: [a, b', '3:1', 'found [ without its end, expected ]'],
-  ['an open brace', 'labels: {a: b', '3:1', 'found { without its end, expected }'],
-  ['an open quote', "labels: { a: 'b }", '3:29', 'found a quote without its end, expected the same quote again'],
+  ['an open bracket', 'files: [a, b', '2:8', 'found [ without its end, expected ]'],
+  ['an open brace', 'labels: {a: b', '2:9', 'found { without its end, expected }'],
+  ['an open bracket within another', 'files: [a, [b', '2:12', 'found [ without its end, expected ]'],
+  ['an open quote within brackets', "labels: { a: 'b }", '2:14', OPEN_QUOTE],
+  ['an open quote', 'labels:\n  a: "b\n  c: d', '3:6', OPEN_QUOTE],
+  ['an open quote before another', 'labels:\n  a: "b\n  c: d\nx: "y"', '3:6', OPEN_QUOTE],
+  ['a name in an open quote', '"ab: c', '2:1', OPEN_QUOTE],
   ['a bracket too many', 'files: [a]]', '2:11', 'found "]", which does not belong here'],
   ['an escape', 'x: "\\d"', '2:5', 'found an unknown escape within "", expected one such as'],
   ['a second document', '---\nname: b', '2:1', 'found a second document after ---, expected one'],
@@ -40,7 +46,7 @@ const IN_FILE: readonly Mistake[] = [
     '',
     'found the field "name" a second time, expected it once',
   ],
-  ['truncated text', 'name: a\nsteps: [', '2:9', '', ''],
+  ['truncated text', 'name: a\nsteps: [', '2:8', '', 'found [ without its end, expected ]'],
   ['an unknown tag', 'name: !x a\nsteps: [{ name: s, run: x }]', '1:7', '', 'found the tag "!x", expected none'],
   ...YAML_MISTAKES.map(
     ([what, text, at, found]): Mistake => [what, `name: a\n${text}\nsteps: [{ name: s, run: x }]`, at, '', found],
