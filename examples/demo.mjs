@@ -1,7 +1,7 @@
 // Runs the examples as you would at the command line, in a temporary folder: the checkout stays clean.
 //
 //   npm run demo                    the birdstrikes example, a few seconds
-//   npm run demo -- --all           all three; the mails first: npm ci --prefix examples/spam
+//   npm run demo -- --all           birdstrikes, spam and claims; the mails first: npm ci --prefix examples/spam
 //   npm run demo -- --keep          leaves the temporary folder for you to look at
 //
 // Prints each command before it runs it, compares each result with the example's expected.csv,

@@ -114,6 +114,8 @@ export interface LiveStatus {
   readonly rate: number | null;
   /** Seconds until the end; null while unknown. */
   readonly etaSeconds: number | null;
+  /** What running steps count: `encode: frames 94/s, seconds 3.8/s`. Shown where the terminal has space. */
+  readonly paces?: readonly string[];
 }
 
 const NAME_MAX = 20;
@@ -148,10 +150,8 @@ export function stepLines(status: LiveStatus, width: number, paint: Paint = plai
       ? `${line}  ${paint(step.failed > 0 ? 'bad' : 'faint', notes[i] ?? '')}`
       : line.trimEnd();
   });
-  const foot = clip(
-    footOf(status, showsNotes ? [] : notes.map((note, i) => (note === '' ? '' : `${status.steps[i]?.name}: ${note}`))),
-    width,
-  );
+  const hidden = showsNotes ? [] : notes.map((note, i) => (note === '' ? '' : `${status.steps[i]?.name}: ${note}`));
+  const foot = clip(footOf(status, [...hidden, ...(status.paces ?? [])]), width);
   return foot === '' ? lines : [...lines, foot];
 }
 

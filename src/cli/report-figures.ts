@@ -65,3 +65,9 @@ export function measuredText(steps: readonly Pick<StepReport, 'measured' | 'dura
   const all = steps.reduce((sum, { duration }) => sum + (duration?.count ?? 0), 0);
   return measured === 0 || measured >= all ? null : `of ${formatCount(measured)} of ${formatMany(all, 'attempt')}`;
 }
+
+/** How much of a counter a second of its step made; null if that says nothing. */
+export function counterRate(value: string, seconds: number | null): number | null {
+  const rate = seconds === null || seconds < 1 ? 0 : Number(value) / seconds;
+  return rate > 0 && Number.isFinite(rate) ? rate : null;
+}

@@ -8,7 +8,7 @@ import type { Context } from './context.ts';
 import { formatCount, formatInstant, formatMany, formatRate, localizeInstants } from './format.ts';
 import { wrap } from './help.ts';
 import { type Column, countColumn, renderTable } from './render.ts';
-import { formatDifference, formatShare, formatSide, measuredText } from './report-figures.ts';
+import { counterRate, formatDifference, formatShare, formatSide, measuredText } from './report-figures.ts';
 import { clip, type Paint, paintFor } from './terminal-text.ts';
 
 /** Maximum number of rows of a list in text; --json and HTML have more. */
@@ -128,8 +128,11 @@ function facts({ totals, workers, timeline, steps, cost }: Report): string {
   const used = `${cpu}${peak}${measured === null ? '' : ` (${measured})`}`;
   lines.push(`bytes    ${formatSize(totals.bytesIn)} in, ${formatSize(totals.bytesOut)} out${used}`);
   if (cost !== null) lines.push(`cost     ${dollarsText(cost.usd)}${costBySteps(steps)}`);
-  for (const { name, counters } of steps) {
-    const sums = Object.entries(counters).map(([counter, value]) => `${counter} ${value}`);
+  for (const { name, counters, seconds } of steps) {
+    const sums = Object.entries(counters).map(([counter, value]) => {
+      const rate = counterRate(value, seconds);
+      return `${counter} ${value}${rate === null ? '' : ` (${formatRate(rate)})`}`;
+    });
     if (sums.length > 0) lines.push(`counters ${name}: ${sums.join(', ')}`);
   }
   if (timeline.hidden > 0) lines.push(`workers  more than are shown`);

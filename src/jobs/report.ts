@@ -262,6 +262,7 @@ function stepReports(
       wait: sums?.wait.distribution() ?? null,
       bytesIn: count?.bytesIn ?? 0,
       bytesOut: count?.bytesOut ?? 0,
+      seconds: sums?.seconds ?? null,
       cpuSeconds: sums?.cpuSeconds ?? null,
       peakMemory: sums?.peakMemory ?? null,
       measured: sums?.measured ?? 0,

@@ -2,6 +2,7 @@
 
 import { expect } from 'chai';
 import {
+  counterRate,
   formatChange,
   formatDifference,
   formatFigure,
@@ -31,6 +32,16 @@ const figureOf = (changed: Partial<Figure>): Figure => ({
 });
 
 describe("a report's figures for people", () => {
+  it('include the rate of a counter where a second or more passed and the counter is positive', () => {
+    expect(counterRate('500', 4)).to.equal(125);
+    expect([
+      counterRate('500', 0.9),
+      counterRate('500', null),
+      counterRate('0', 4),
+      counterRate('-3', 4),
+    ]).to.deep.equal([null, null, null, null]);
+  });
+
   it('are printed in their units', () => {
     const format = (value: number | null, unit: Figure['unit'], perTask = false) =>
       formatFigure(value, { unit, perTask });

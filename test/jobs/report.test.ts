@@ -79,6 +79,8 @@ describe('the report', () => {
     const order = [createdAt, startedAt, endedAt, closedAt].map((when) => Date.parse(when ?? ''));
     expect(order).to.deep.equal([...order].sort((a, b) => a - b));
     expect(Math.round(seconds * 1_000)).to.equal((order[3] ?? 0) - (order[0] ?? 0));
+    const took = stepOf(found, 'price')?.seconds ?? 0;
+    expect(took * 1_000).to.be.within(1, (order[2] ?? 0) - (order[1] ?? 0));
   });
 
   it('counts the attempt that was killed with its worker as interrupted, not as failed', async () => {

@@ -168,6 +168,7 @@ function reportOf({ name, tasks, workers, slots, troubles }: Run, attempts: read
       retried: sums.retried,
       interrupted: sums.interrupted,
       needs: { slots: 1, memory: 0 },
+      seconds: sums.seconds,
       duration: sums.duration.distribution(),
       wait: sums.wait.distribution(),
       bytesIn: 0,

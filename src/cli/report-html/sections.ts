@@ -1,8 +1,8 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Figure, Report } from '../../model/answers/report.ts';
 import { needsRestoring } from '../../model/failure.ts';
-import { formatCount, formatMany, groupDigits } from '../format.ts';
-import { formatDifference, formatShare } from '../report-figures.ts';
+import { formatCount, formatMany, formatRate, groupDigits } from '../format.ts';
+import { counterRate, formatDifference, formatShare } from '../report-figures.ts';
 import { clip, formatOrUnknown, formatPace, formatSeconds, formatWhen, spanCell } from './figures.ts';
 import { code, countColumn, facts, type Html, html, type Insert, notShownNote, section, table } from './html.ts';
 
@@ -123,8 +123,8 @@ const ROWS = 40;
 
 export function totalsSection({ expectations, steps }: Report): Html {
   const shown = expectations.slice(0, ROWS);
-  const counters = steps.flatMap(({ name, counters: own }) =>
-    Object.entries(own).map(([counter, value]) => ({ step: name, counter, value })),
+  const counters = steps.flatMap(({ name, counters: own, seconds }) =>
+    Object.entries(own).map(([counter, value]) => ({ step: name, counter, value, rate: counterRate(value, seconds) })),
   );
   return section('totals', 'Control totals and counters', null, [
     shown.length === 0
@@ -149,6 +149,7 @@ export function totalsSection({ expectations, steps }: Report): Html {
           { title: 'step', value: ({ step }) => step, as: 'name' },
           { title: 'counter', value: ({ counter }) => clip(counter, 80), as: 'text' },
           { title: 'total', value: ({ value }) => decimalText(value), as: 'number' },
+          { title: 'a second', value: ({ rate }) => (rate === null ? '-' : formatRate(rate)), as: 'number' },
         ],
         'fit',
       ),

@@ -51,6 +51,8 @@ const STEP = v.object({
   skipped: count,
   retried: count,
   interrupted: count,
+  // From the first start to the last end of the winning attempts.
+  seconds: numberOrNull,
   // Run times of the winning attempts; waits of first attempts, from sending (or becoming due) to starting.
   duration: v.nullable(DISTRIBUTION),
   wait: v.nullable(DISTRIBUTION),

@@ -13,6 +13,13 @@ export class StepSums {
   measured = 0;
   /** Seconds that those ran whose CPU is known. */
   measuredSeconds = 0;
+  #begun = Number.POSITIVE_INFINITY;
+  #ended = Number.NEGATIVE_INFINITY;
+
+  /** Seconds from the first start to the last end of the winning attempts; null while there is none. */
+  get seconds(): number | null {
+    return this.done === 0 ? null : Math.max(0, this.#ended - this.#begun) / 1_000;
+  }
 
   /** All attempts of one task, ended. */
   add(attempts: readonly EndedAttempt[]): void {
@@ -26,6 +33,8 @@ export class StepSums {
     if (outcome !== 'done') return;
     this.done += 1;
     this.duration.add(end - facts.startedAt);
+    this.#begun = Math.min(this.#begun, facts.startedAt);
+    this.#ended = Math.max(this.#ended, end);
     if (facts.cpuSeconds !== null || facts.peakMemory !== null) this.measured += 1;
     if (facts.cpuSeconds !== null) {
       this.cpuSeconds = (this.cpuSeconds ?? 0) + facts.cpuSeconds;

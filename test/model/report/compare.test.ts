@@ -28,6 +28,7 @@ const step = (fields: Partial<StepReport> = {}): StepReport => ({
   skipped: 0,
   retried: 0,
   interrupted: 0,
+  seconds: 50,
   duration: spread(1),
   wait: spread(2),
   bytesIn: 1_000,

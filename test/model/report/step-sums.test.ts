@@ -2,6 +2,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { DurationSketch } from '../../../src/model/report/step-sums.ts';
+import { T0 } from '../../contracts/ledger-events.ts';
+import { attempt, measuredOf } from './report-attempts.ts';
 
 function sketchOf(values: readonly number[]): DurationSketch {
   const sketch = new DurationSketch();
@@ -77,5 +79,22 @@ describe('durations of a step', () => {
     const found = sketchOf([-5, 1e15]).distribution();
     expect(found).to.include({ min: 0, max: 1e12, count: 2 });
     expect(found?.bins.reduce((sum, { count }) => sum + count, 0)).to.equal(2);
+  });
+});
+
+describe('the time that a step took', () => {
+  const secondsOf = (...attempts: Parameters<typeof attempt>[0][]) =>
+    measuredOf(attempts.map((fields, task) => attempt({ task, ...fields }))).steps.get('price')?.seconds;
+  const at = (from: number, to: number) => ({ startedAt: T0 + from * 1_000, endedAt: T0 + to * 1_000 });
+
+  it('is from the first start to the last end, in whatever order they are read', () => {
+    expect(secondsOf(at(0, 4))).to.equal(4);
+    expect(secondsOf(at(5, 9), at(1, 3), at(2, 6))).to.equal(8);
+  });
+
+  it('counts only attempts that succeeded, and is unknown without one', () => {
+    const failed = { kind: 'failed', outcome: 'failed', exitCode: 1 } as const;
+    expect(secondsOf({ ...at(0, 100), ...failed }, at(3, 5))).to.equal(2);
+    expect(secondsOf({ ...at(0, 100), ...failed })).to.equal(null);
   });
 });

@@ -17,6 +17,7 @@ const PACKAGES = {
   cron: ['/usr/sbin/cron'],
   curl: ['curl'],
   faketime: ['/usr/lib/*/faketime/libfaketime.so.1'],
+  ffmpeg: ['ffmpeg'],
   fish: ['fish'],
   iproute2: ['/usr/sbin/ip', 'ip'],
   jq: ['jq'],
