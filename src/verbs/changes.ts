@@ -10,7 +10,8 @@ import {
 } from '../jobs/change/lifecycle.ts';
 import { retry as retryJob } from '../jobs/change/retry.ts';
 import { skip as skipTasks } from '../jobs/change/skip.ts';
-import { onlyStep, parseTaskName } from '../jobs/tasks.ts';
+import { findTasks } from '../jobs/task-params.ts';
+import { onlyStep } from '../jobs/tasks.ts';
 import { parseDollars, parsePairs, wholeNumberParser } from '../lib/units.ts';
 import type {
   AdjustAnswer,
@@ -39,7 +40,7 @@ export const retry = verb<RaiseEvent>()({
   ...changing('POST', '/jobs/{job}/retries'),
   input: v.strictObject({
     job: jobToChange,
-    task: option('--task <task>', 'only this task: <step>/<n>', v.array(text), []),
+    task: option('--task <task>', 'only this task: <step>/<n> or <step>[name=value,...]', v.array(text), []),
     cause: option(
       '--cause <cause>',
       'only the tasks that failed for this cause: an id from `failures`, or its beginning',
@@ -69,7 +70,7 @@ export const retry = verb<RaiseEvent>()({
     const platform = await context.platform();
     const found = await resolveJob(context, input.job);
     const { view, round, choice, changes, sent } = await retryJob(platform, found, {
-      tasks: input.task.map((name) => parseTaskName(found, name)),
+      tasks: await findTasks(platform.store, found, input.task),
       causes: input.cause,
       only: onlyStep(found, input),
       canaries: input.canary ?? null,
@@ -121,7 +122,7 @@ export const skip = verb<RaiseEvent>()({
   ...changing('POST', '/jobs/{job}/skips'),
   input: v.strictObject({
     job: jobToChange,
-    task: option('--task <task>', 'this task: <step>/<n>', v.array(text), []),
+    task: option('--task <task>', 'this task: <step>/<n> or <step>[name=value,...]', v.array(text), []),
     cause: option(
       '--cause <cause>',
       'the tasks that failed for this cause: an id from `failures`, or its beginning',
@@ -147,7 +148,7 @@ export const skip = verb<RaiseEvent>()({
     const platform = await context.platform();
     const found = await resolveJob(context, job);
     const { view, choice, changed, sent } = await skipTasks(platform, found, {
-      tasks: task.map((name) => parseTaskName(found, name)),
+      tasks: await findTasks(platform.store, found, task),
       causes: cause,
       only: onlyStep(found, { task, step }),
       reason: reason ?? '',

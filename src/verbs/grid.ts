@@ -6,7 +6,7 @@ import { findJob } from '../jobs/find.ts';
 import { knownGroups, purgeQueue, readBacklogs } from '../jobs/grid/queues.ts';
 import { type GroupView, viewGroups } from '../jobs/grid/view-groups.ts';
 import { findWorker, joinWorkers, orderWorker, readWorkerLogs, type WorkerRow } from '../jobs/grid/workers.ts';
-import { parseTaskName } from '../jobs/tasks.ts';
+import { findTask } from '../jobs/task-params.ts';
 import { confirmName } from '../lib/confirm-name.ts';
 import { isoOf } from '../lib/instant.ts';
 import { formatMany, wholeNumberParser } from '../lib/units.ts';
@@ -262,7 +262,11 @@ export const queueRedrive = listVerb({
   input: v.strictObject({
     group: option('--group <group>', 'only dead letters of this group (default: all groups)', groupName),
     job: option('--job <job>', 'only those of this job, also if it is closed or has a deadline', text),
-    task: option('--task <task>', 'only those of this task, STEP/N; requires --job', text),
+    task: option(
+      '--task <task>',
+      'only those of this task, <step>/<n> or <step>[name=value,...]; requires --job',
+      text,
+    ),
     limit: option('--limit <n>', 'send back at most this many', parsedText(wholeNumberParser(1))),
   }),
   answer: async () => (await import('../model/answers/grid.ts')).REDRIVE_ANSWER,
@@ -272,7 +276,7 @@ export const queueRedrive = listVerb({
     }
     const platform = await context.platform();
     const view = job === undefined ? null : await findJob(platform, job);
-    const task = view === null || asked.task === undefined ? null : parseTaskName(view, asked.task);
+    const task = view === null || asked.task === undefined ? null : await findTask(platform.store, view, asked.task);
     const known = view === null ? await knownGroups(platform) : view.record.spec.steps.map(({ group }) => group);
     const of = { job: view?.record.job ?? null, task };
     const plans: PlannedRedrive[] = [];

@@ -20,12 +20,12 @@ export const jobOrLatest = option('[job]', JOB_OR_LATEST_TEXT, text);
  */
 export const jobToChange = field('[job]', `${JOB_TEXT}; without it, asks whether to use the latest job`, text);
 
-/** `STEP/N` in the place of a job: a task of the latest job. No job reads like that. */
+/** `STEP/N` or `STEP[NAME=VALUE]` in the place of a job: a task of the latest job. No job reads like that. */
 export function taskOfLatest({ job, task }: { readonly job?: unknown; readonly task?: unknown }): {
   readonly job?: undefined;
   readonly task?: string;
 } {
-  if (task !== undefined || typeof job !== 'string' || !/^[a-z][a-z0-9-]*\/\d+$/.test(job)) return {};
+  if (task !== undefined || typeof job !== 'string' || !/^[a-z][a-z0-9-]*(\/\d+|\[.*\])$/s.test(job)) return {};
   return { job: undefined, task: job };
 }
 

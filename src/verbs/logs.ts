@@ -16,6 +16,7 @@ import {
   shownWith,
   unshownBytes,
 } from '../jobs/logs.ts';
+import { findTask } from '../jobs/task-params.ts';
 import { parseTaskName, type TaskName } from '../jobs/tasks.ts';
 import type { AttemptLog } from '../model/answers/tasks.ts';
 import { stepIndex } from '../model/job.ts';
@@ -37,7 +38,7 @@ export const logs = listVerb({
     job: jobOrLatest,
     task: option(
       '[task]',
-      'task to show, <step>/<n>; as the only argument, of the latest job (default: all tasks)',
+      'task to show, <step>/<n> or <step>[name=value,...]; as the only argument, of the latest job (default: all tasks)',
       text,
     ),
     failed: option('--failed', 'only tasks that failed for good', flag, false),
@@ -54,7 +55,7 @@ export const logs = listVerb({
   async run(context, { job: said, task, failed, follow, after, limit }): Promise<AsyncIterable<AttemptLog>> {
     const platform = await context.platform();
     const view = await resolveJobToShow(context, said);
-    const named = task === undefined ? undefined : parseTaskName(view, task);
+    const named = task === undefined ? undefined : await findTask(platform.store, view, task);
     if (!follow) {
       const from = after === undefined ? undefined : parsePlace(view, after);
       return firstRows(wholeLogs(context, view, listLogs(platform, view, { task: named, failed, after: from })), limit);

@@ -6,7 +6,7 @@ import { type Cause, causesOf, examplesOf, matchCauses, readFailureObject } from
 import { originFinder } from '../jobs/fetch/input-names.ts';
 import { listFacts, stepTotals } from '../jobs/listing.ts';
 import { refusePruned } from '../jobs/pruned.ts';
-import { hasParams, requireParamNames } from '../jobs/task-params.ts';
+import { findTask, hasParams, requireParamNames } from '../jobs/task-params.ts';
 import { listTasks, parseTaskName, requireStep, setsOfTasks, type TaskName } from '../jobs/tasks.ts';
 import { isoOf } from '../lib/instant.ts';
 import { mapAhead } from '../lib/parallel.ts';
@@ -35,7 +35,7 @@ export const tasks = listVerb({
   ...reading('/jobs/{job}/tasks'),
   input: v.strictObject({
     job: jobOrLatest,
-    task: option('--task <task>', 'all attempts of this task: <step>/<n>', text),
+    task: option('--task <task>', 'all attempts of this task: <step>/<n> or <step>[name=value,...]', text),
     step: option('--step <step>', 'only tasks of this step', text),
     state: option('--state <state>', 'only tasks in this state; required to see waiting tasks', oneOf(STATES)),
     limit: option('--limit <n>', 'show at most this many (1,000)', parsedText(wholeNumberParser(1)), TASKS_LISTED),
@@ -112,7 +112,7 @@ async function* filterTasks(
 }
 
 async function* attemptsOf(platform: Platform, view: JobView, text: string): AsyncIterable<ListedTask> {
-  const { name, task } = parseTaskName(view, text);
+  const { name, task } = await findTask(platform.store, view, text);
   const rows = await (await platform.ledger()).attempts(view.record.job, name, task);
   const origin = await originFinder(platform.store, view)(stepIndex(view.record.spec, name), task);
   for (const row of rows) {
@@ -163,7 +163,7 @@ export const tasksKill = verb()({
   ...changing('POST', '/jobs/{job}/kills'),
   input: v.strictObject({
     job: jobToChange,
-    task: option('[task]', '<step>/<n>; alone, of the latest job', text),
+    task: option('[task]', '<step>/<n> or <step>[name=value,...]; alone, of the latest job', text),
     step: option('--step <step>', 'all running tasks of this step, in place of one task', text),
     requeue: option('--requeue', 'end its attempt and retry the task (the default)', flag, false),
     fail: option('--fail', 'end its attempt and fail the task permanently', flag, false),
@@ -191,7 +191,7 @@ async function tasksToKill(
   task: string | undefined,
   step: string | undefined,
 ): Promise<readonly TaskName[]> {
-  if (task !== undefined && step === undefined) return [parseTaskName(view, task)];
+  if (task !== undefined && step === undefined) return [await findTask(platform.store, view, task)];
   if (task !== undefined) throw new BatchctlError('usage', 'STEP/N and --step are mutually exclusive');
   if (step === undefined) {
     throw new BatchctlError('usage', 'expected a task as STEP/N, or --step STEP', {

@@ -84,15 +84,57 @@ describe('the parameters of tasks', () => {
     expectExit(await workspace.run(['tasks', 'last', '--param', 'seed']), 2);
   });
 
+  it('name one task wherever a task is named, if no other has them', async () => {
+    const [row] = jsonLinesOf(await workspace.run(['tasks', 'last', '--task', 'train[lr=0.01,seed=2]', '--json']));
+    expect([row.task, row.state]).to.deep.equal([4, 'failed']);
+    for (const argv of [
+      ['logs', 'last', 'train[seed=2,lr=0.01]'],
+      ['logs', 'train[seed=2,lr=0.01]'],
+    ]) {
+      expect((await workspace.run(argv)).stderr).to.include('==> train/4 ');
+    }
+    const later = jsonLinesOf(await workspace.run(['tasks', 'last', '--task', 'score[lr=0.1,seed=3]', '--json']));
+    expect(later[0]).to.deep.include({ step: 'score', task: 2 });
+    const reproduced = jsonOf(await workspace.run(['reproduce', 'train[lr=0.1,seed=2]', '-o', 'again', '--json']));
+    expect(reproduced.task).to.equal('train/1');
+    for (const verb of [['retry'], ['skip', '--reason', 'none']]) {
+      const flags = ['--task', 'train[lr=0.1,seed=2]', '--task', 'train/4', '--dry-run', '--json'];
+      const dry = jsonOf(await workspace.run([...verb, 'last', ...flags]));
+      expect(dry.tasks).to.deep.equal({ train: '1,4' });
+    }
+  });
+
+  it('that several tasks have, or none, name no task', async () => {
+    const several = expectExit(await workspace.run(['logs', 'last', 'train[seed=2]']), 2);
+    expect(several.stderr).to.include(
+      'expected one task, found several with seed=2: train/1 (lr=0.1, seed=2), train/4 (lr=0.01, seed=2)\n',
+    );
+    expect(several.stderr).to.include('name more of its parameters');
+    const none = expectExit(await workspace.run(['tasks', 'last', '--task', 'train[seed=9]']), 4);
+    expect(none.stderr).to.include('step train of job').and.include('has no task with seed=9');
+    const unknown = expectExit(await workspace.run(['kill', 'last', 'train[sed=2]']), 2);
+    expect(unknown.stderr).to.include('its tasks have lr, seed');
+    expectExit(await workspace.run(['logs', 'last', 'test[seed=2]']), 4);
+  });
+
   it('of a list is its item, and of a range its index; other splits give none', async () => {
-    workspace.write('names.txt', 'ada\ngrace\n');
+    workspace.write('names.txt', 'ada\ngrace\na,item=b\nada\n');
     const params = async (split: string, ...input: readonly string[]) => {
       expectExit(await workspace.run(['run', ...input, '--split', split, '--', 'cat']));
       return jsonLinesOf(await workspace.run(['tasks', 'last', '--json'])).map((row) => row.params);
     };
-    expect(await params('list', '--input', 'names.txt')).to.deep.equal([{ item: 'ada' }, { item: 'grace' }]);
+    expect(await params('list', '--input', 'names.txt')).to.deep.equal([
+      { item: 'ada' },
+      { item: 'grace' },
+      { item: 'a,item=b' },
+      { item: 'ada' },
+    ]);
+    const [named] = jsonLinesOf(await workspace.run(['tasks', 'last', '--task', 'map[item=a,item=b]', '--json']));
+    expect(named.task).to.equal(2);
+    const twice = expectExit(await workspace.run(['tasks', 'last', '--task', 'map[item=ada]']), 2);
+    expect(twice.stderr).to.include('map/0 (item=ada), map/3 (item=ada)');
     expect(await params('range:4-5')).to.deep.equal([{ index: '4' }, { index: '5' }]);
-    expect(await params('lines:1', '--input', 'names.txt')).to.deep.equal([null, null]);
+    expect(await params('lines:1', '--input', 'names.txt')).to.deep.equal([null, null, null, null]);
     const none = expectExit(await workspace.run(['tasks', 'last', '--param', 'seed=2']), 2);
     expect(none.stderr).to.include('have no parameter seed: its split gives them none');
   });

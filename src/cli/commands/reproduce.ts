@@ -1,7 +1,7 @@
 import { relative, resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { refusePruned } from '../../jobs/pruned.ts';
-import { parseTaskName } from '../../jobs/tasks.ts';
+import { findTask } from '../../jobs/task-params.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import { formatDuration, formatSize } from '../../lib/units.ts';
 import { JOB_OR_LATEST_TEXT, resolveJobToShow, taskOfLatest } from '../../verbs/job.ts';
@@ -22,7 +22,10 @@ const OPTIONS = {
 
 export function reproduceCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '[job]': JOB_OR_LATEST_TEXT, '[task]': '<step>/<n>, failed or not; alone, of the latest job' },
+    arguments: {
+      '[job]': JOB_OR_LATEST_TEXT,
+      '[task]': '<step>/<n> or <step>[name=value,...], failed or not; alone, of the latest job',
+    },
     options: OPTIONS,
     writes: false,
     output: objectOf({
@@ -87,7 +90,7 @@ async function reproduce(
   const platform = await ctx.platform();
   const view = await resolveJobToShow(ctx, job);
   refusePruned(view, 'its input, code and failures');
-  const named = parseTaskName(view, task);
+  const named = await findTask(platform.store, view, task);
   const directory = resolve(ctx.io.cwd, output ?? `${view.record.job}-${named.name}-${named.task}`);
   const { reproduce: layOut } = await import('../../worker/reproduce.ts');
   const { readTaskRecord, matchesRecord, runReproduced } = await import('../../worker/reproduce-run.ts');
