@@ -71,7 +71,7 @@ export const PAGE_MS = 900_000;
  */
 export const PAGES = {
   local: ['README.md', 'docs/tour.md'],
-  services: ['docs/failures.md', 'docs/manager.md', 'docs/json.md'],
+  services: ['docs/failures.md', 'docs/manager.md', 'docs/json.md', 'docs/recipes.md'],
 } as const;
 
 /** A manager's default address. */
