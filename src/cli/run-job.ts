@@ -122,7 +122,7 @@ async function runAnnounced(
 /** Requests instances where possible: this process's own workers, if any, have only a few slots. */
 async function raise(ctx: Context, view: JobView, created: boolean, scale: boolean): Promise<void> {
   const state = stateOf(view);
-  if ((await ctx.platform()).remote !== true || isClosed(state) || state === 'paused') return;
+  if (!(await ctx.platform()).workplace.sizesGroups || isClosed(state) || state === 'paused') return;
   await raiseAndPrint(ctx, view, { scale, fresh: created });
 }
 

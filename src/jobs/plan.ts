@@ -85,7 +85,7 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
     steps: planned,
     tasks,
     messages: tasks,
-    requests: requestsOf(tasks, parts.count, platform.remote === true),
+    requests: requestsOf(tasks, parts.count, platform.workplace.paysRequests),
     files: prepared.code?.files ?? [],
     forecast,
     notBefore,

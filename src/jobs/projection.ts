@@ -71,12 +71,12 @@ export class ProjectionWatch {
   }
 
   async #shareOf(group: string, all: readonly StepLoad[], workers: readonly LedgerWorker[]): Promise<GroupShare> {
-    const { remote, store } = this.#platform;
+    const { workplace, store } = this.#platform;
     const mine = all.filter((load) => load.group === group);
     const [others, starting, boot] = await Promise.all([
       this.#othersIn(group, mine),
       // A group that can't be read is assumed to start none.
-      remote === true ? this.#startingIn(group).catch(nullIfBatchctlError) : 0,
+      workplace.sizesGroups ? this.#startingIn(group).catch(nullIfBatchctlError) : 0,
       bootSeconds(store, group),
     ]);
     const here = workers.filter((worker) => worker.group.split(',').includes(group));

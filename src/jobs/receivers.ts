@@ -13,7 +13,7 @@ export interface NoticeReceiver extends Receiver {
   readonly on: ReadonlySet<EventKind>;
 }
 
-type NoticeContext = Pick<Platform, 'notices' | 'remote'>;
+type NoticeContext = Pick<Platform, 'notices' | 'workplace'>;
 
 /**
  * The receivers of a job's own list and the profile's, each once; none for a rehearsal. Those that this process may not
@@ -32,7 +32,7 @@ export function firingReceivers(here: NoticeContext, notify: readonly Notificati
   if (notices === undefined) return [];
   const own = notify
     .filter(({ to }) => !isExecReceiver(to))
-    .map((one) => receiverOf(one, one.to, here.remote !== true));
+    .map((one) => receiverOf(one, one.to, here.workplace.sharesFiles));
   return merged([...notices.profile.map((one) => receiverOf(one, one.to, true)), ...own]);
 }
 
@@ -47,8 +47,8 @@ export function shownReceiver(to: string): string {
  * Throws `jobFile` for receivers that would use the machine of remote workers or managers: anyone who may submit can
  * write such a job.
  */
-export function refuseLocalReceivers({ notify }: Pick<JobSpec, 'notify'>, remote: boolean): void {
-  for (const { to, secret } of remote ? notify : []) {
+export function refuseLocalReceivers({ notify }: Pick<JobSpec, 'notify'>): void {
+  for (const { to, secret } of notify) {
     if (isExecReceiver(to)) {
       const hint = "put it into the profile's notify: then the owner of the profile runs it";
       throw wrong(`expected sns: or https:, found ${to}: it is unclear which machine would run it`, hint);
@@ -70,12 +70,12 @@ export const resolveExec = (to: string, directory: string): string =>
   `exec:${resolve(directory, to.slice('exec:'.length))}`;
 
 function ownReceivers(
-  { remote }: NoticeContext,
+  { workplace }: NoticeContext,
   record: Pick<JobRecord, 'host' | 'notifyFrom'>,
   one: Notification,
 ): readonly NoticeReceiver[] {
   const { to, secret = '' } = one;
-  if (remote === true) {
+  if (!workplace.sharesFiles) {
     // Refused at submission, but anyone with write access to the store may have put it there.
     if (isExecReceiver(to) || to.startsWith('http:') || /^(env|file):/.test(secret)) return [];
     return [receiverOf(one, to, false)];

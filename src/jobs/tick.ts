@@ -215,7 +215,7 @@ export class KeeperDuties {
     }
     passed?.('fired');
     const views = fired.flatMap((each) => (each.outcome === 'fired' ? [each.view] : []));
-    if (this.#platform.remote !== true || views.length === 0) return { fired, raised: [] };
+    if (!this.#platform.workplace.sizesGroups || views.length === 0) return { fired, raised: [] };
     // The queues may not count messages sent just now.
     const raised = await raiseGroups(this.#platform, views, { fresh: true });
     addRaiseTroubles(raised, troubles);

@@ -157,12 +157,12 @@ export class Duties {
     this.#lookedAt = began;
     this.#logLines([...movedLines(moved), ...raisedLines(raised)]);
     if (moved.some(({ move }) => move === 'close')) nudge('deliveries');
-    return lookIntervalMs({ open: keeping.open, remote: platform.remote === true });
+    return lookIntervalMs({ open: keeping.open, paid: platform.workplace.paysRequests });
   }
 
   async #deliver({ keeping }: OpenDuties, troubles: Troubles): Promise<number> {
     const left = await keeping.deliver(troubles, (line) => this.#logLines([info('delivered', line)]));
-    return left === 0 ? MINUTE_MS : lookIntervalMs({ open: left, remote: this.#options.platform.remote === true });
+    return left === 0 ? MINUTE_MS : lookIntervalMs({ open: left, paid: this.#options.platform.workplace.paysRequests });
   }
 
   /** A failed notification is retried after a minute at the earliest. */
@@ -383,12 +383,12 @@ export class Firings {
 }
 
 /**
- * Milliseconds between two looks at the open jobs: the longest that a gather, a close or a resend waits. `remote`: the
- * store is a service, and requests cost money. A look makes some per job, so if there are many jobs, each is looked at
+ * Milliseconds between two looks at the open jobs: the longest that a gather, a close or a resend waits. `paid`:
+ * requests to the store cost money. A look makes some per job, so if there are many jobs, each is looked at
  * less often: four per second, but each at least once a minute.
  */
-export function lookIntervalMs({ open, remote }: { readonly open: number; readonly remote: boolean }): number {
-  if (!remote) return open === 0 ? 2_000 : Math.min(Math.max(1_000, 50 * open), 60_000);
+export function lookIntervalMs({ open, paid }: { readonly open: number; readonly paid: boolean }): number {
+  if (!paid) return open === 0 ? 2_000 : Math.min(Math.max(1_000, 50 * open), 60_000);
   return open === 0 ? 15_000 : Math.min(Math.max(5_000, 250 * open), 60_000);
 }
 

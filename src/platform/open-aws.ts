@@ -18,6 +18,7 @@ import { guardedStore, hasNoAccounts, isMissingFromEmulator, type WriteGuard } f
 import { openAwsLedger } from './aws-ledger.ts';
 import { leaseFromEnvironment, withKillPoints } from './faults.ts';
 import { openNotices } from './open-notices.ts';
+import { OTHER_MACHINES } from './other-machines.ts';
 import { moduleUrl } from './program.ts';
 import { makeScratch, temporaryRoot } from './scratch.ts';
 import { allowedSecrets, awsSecrets } from './secrets.ts';
@@ -108,7 +109,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     clock: systemClock,
     who,
     leaseSeconds: lease ?? shortestLease(profile),
-    remote: true,
+    workplace: OTHER_MACHINES,
     clockOffset: () => clients.clockOffset(),
     requireWriteAccess: allowed,
     requireLastingAccess: (seconds) => requireLastingCredentials(clients, seconds),

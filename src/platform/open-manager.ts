@@ -6,6 +6,7 @@ import type { Environment } from '../lib/environment.ts';
 import { userAtHost } from '../lib/this-machine.ts';
 import type { Manager } from '../ports/manager.ts';
 import type { Platform } from '../ports/platform.ts';
+import { OTHER_MACHINES } from './other-machines.ts';
 import { makeScratch, temporaryRoot } from './scratch.ts';
 
 /** Makes no request before it is used. Throws `credentials` if the environment has no token. */
@@ -35,7 +36,7 @@ export function openManagerPlatform(profile: ManagerProfile): Platform {
     },
     scratch: async (worker) => makeScratch(temporaryRoot(), worker),
     localFile: () => null,
-    remote: true,
+    workplace: OTHER_MACHINES,
     close: () => manager.close(),
   };
 }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { S3Buckets } from '../adapters/aws/s3-buckets.ts';
 import type { SupervisorLink } from '../adapters/local/supervisor-pipe.ts';
@@ -10,7 +11,7 @@ import { userAtHost } from '../lib/this-machine.ts';
 import type { OpenBucket } from '../ports/bucket.ts';
 import type { Insight } from '../ports/insight.ts';
 import type { Ledger } from '../ports/ledger.ts';
-import type { Platform, PlatformOptions } from '../ports/platform.ts';
+import type { Platform, PlatformOptions, Workplace } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import type { WorkerGroup } from '../ports/worker-group.ts';
 import { leaseFromEnvironment, withKillPoints } from './faults.ts';
@@ -61,6 +62,20 @@ export async function preloadAndAwaitStart(env: Record<string, string | undefine
   return go?.argv ?? null;
 }
 
+/** Workers are processes of this machine. */
+export const THIS_MACHINE: Workplace = {
+  slots: availableParallelism(),
+  sharesFiles: true,
+  sizesGroups: false,
+  paysRequests: false,
+  countsLateMs: 0,
+  outageMs: 0,
+  advice: {
+    work: 'batchctl scale 1, to keep a worker running; or batchctl worker --until-empty, to run one now',
+    apply: ', also where workers run',
+    store: 'a root on a local disk',
+  },
+};
 /** For a group that the configuration doesn't define. */
 const NO_SETTINGS = { env: {}, secrets: {} };
 /** Leases of the local profile, seconds: short, as heartbeats are free here. */
@@ -89,6 +104,7 @@ async function openLocal(config: Config, profile: LocalProfile, options: Platfor
     clock: systemClock,
     who,
     leaseSeconds,
+    workplace: { ...THIS_MACHINE, slots: profile.slots ?? THIS_MACHINE.slots },
     ledger,
     queue: (group) => queues.get(group),
     group: async (name) => openGroup(name, config, profile, store, ledger),

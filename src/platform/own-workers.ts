@@ -134,7 +134,7 @@ export async function startOwnWorkers(
     },
     onDeath: async ({ worker, code, signal, error, report }) => {
       const noteEnd = (end: FruitlessEnd | null): void => {
-        const reason = platform.remote === true ? null : fruitless.note(end);
+        const reason = platform.workplace.sizesGroups ? null : fruitless.note(end);
         if (reason === null) return;
         supervisor.drain();
         options.onGiveUp(reason);

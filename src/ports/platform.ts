@@ -57,8 +57,8 @@ export interface Platform {
   shouldLeaveAtRisk?(group: string): boolean;
   /** Cost limits for its machines; absent if they cost nothing. */
   readonly budget?: Budget;
-  /** Workers may run on other machines, which can't read this one's files: local inputs are put into the store. */
-  readonly remote?: true;
+  /** What follows from where its workers run. */
+  readonly workplace: Workplace;
   /**
    * How far the clock of the store's service is ahead of this machine's, milliseconds, by its latest answer; exact to a
    * second. Null before its first answer. Absent: the store has no clock of its own.
@@ -71,6 +71,36 @@ export interface Platform {
   /** Throws `credentials` if this process's credentials expire within that many seconds, without successors. */
   requireLastingAccess?(seconds: number): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What follows from where workers run: as processes of this machine, or on machines that groups start. */
+export interface Workplace {
+  /**
+   * Workers read this machine's files: inputs are read in place, and a path or a program means the same to them. Otherwise
+   * local inputs are put into the store.
+   */
+  readonly sharesFiles: boolean;
+  /** Groups start and end machines, so their size follows the work. Otherwise people start workers. */
+  readonly sizesGroups: boolean;
+  /** A request to the store or a queue costs money and a round trip: looks are rare, and watchers share them. */
+  readonly paysRequests: boolean;
+  /** Milliseconds that a queue's counts may be late, including the time for sending; 0 if they are exact. */
+  readonly countsLateMs: number;
+  /**
+   * Milliseconds for which a watcher retries an unreachable service, as the job continues without it; 0: errors of this
+   * machine won't pass so soon.
+   */
+  readonly outageMs: number;
+  /** Slots of one worker, unless it is started with another number; 1 if each group has its own. */
+  readonly slots: number;
+  readonly advice: {
+    /** The command that works on jobs that have no worker. */
+    readonly work: string;
+    /** What workers need before a change of the profile applies to them. */
+    readonly apply: string;
+    /** A store that creates each name once. */
+    readonly store: string;
+  };
 }
 
 /** The same open ports for another actor, who reads the warnings. */

@@ -157,8 +157,8 @@ export const skip = verb<RaiseEvent>()({
     });
     const state = stateOf(view);
     if (changed && view.paused === null && !isClosed(state)) {
-      const remote = platform.remote === true;
-      context.report({ event: 'byHand', job: view.record.job, groups: groupsOf(view.record.spec), remote });
+      const { job, spec } = view.record;
+      context.report({ event: 'byHand', job, groups: groupsOf(spec), remote: platform.workplace.sizesGroups });
     }
     const { tasks, count, already } = choice;
     return { job: view.record.job, state, changed, undo, tasks, count, already, reason, sent };

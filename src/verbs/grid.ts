@@ -99,8 +99,8 @@ async function clearBootHold(
   platform: Platform,
   group: string,
 ): Promise<void> {
-  const { store, who, remote } = platform;
-  if (remote !== true) return;
+  const { store, who, workplace } = platform;
+  if (!workplace.sizesGroups) return;
   if (await liftHold(store, group, who))
     notice(`group ${group} was on hold because its boots failed; it will be tried again`);
 }

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
 import { BatchctlError, isBatchctlError } from '../errors.ts';
 import { requireWithinBudget } from '../jobs/cost/affordable.ts';
@@ -47,15 +46,19 @@ export async function planSpec(
   jobFile: string | null,
   input: SubmissionInput,
 ): Promise<Plan> {
-  const [platform, { profile }] = await Promise.all([context.platform(), context.config()]);
+  const platform = await context.platform();
   requireAllowedSecrets(spec.steps, platform.allowedSecrets?.(false) ?? null);
   const prepared = await prepareSubmission(context, spec, jobFile, input);
   await warnOfPrograms(context, prepared);
   warnOfPlaceholders(context, prepared);
   warnOfLeftOut(context, prepared);
-  const slots = profile.backend === 'local' ? (profile.slots ?? availableParallelism()) : 1;
   const cut = plannedCut(prepared);
-  const found = await planOf(platform, prepared, { slots, load: machineLoad(), cut, signal: context.signal });
+  const found = await planOf(platform, prepared, {
+    slots: platform.workplace.slots,
+    load: machineLoad(),
+    cut,
+    signal: context.signal,
+  });
   if (found.existing !== null && !input.again) {
     // An existing job costs nothing extra.
     if (!found.existing.sameContent && !input.existing) context.conclude(await refusalOf(platform, prepared));

@@ -24,7 +24,7 @@ export async function raiseJobGroups(
   { scale, ...options }: RaiseOptions & { readonly scale: boolean },
 ): Promise<void> {
   const platform = await context.platform();
-  const remote = platform.remote === true;
+  const remote = platform.workplace.sizesGroups;
   const raised = scale ? await raiseGroups(platform, [view], options) : [];
   if (raised.length > 0) context.report({ event: 'raised', groups: raiseResultsOf(raised) });
   // A local group is manual, with size 0, until a person sets its size.

@@ -106,7 +106,7 @@ export const run = verb<WatchEvent>()({
     noticeJobBegun(context, view, created);
     const state = stateOf(view);
     // The submission did this for a new job.
-    if (platform.remote === true && !created && !isClosed(state) && state !== 'paused')
+    if (platform.workplace.sizesGroups && !created && !isClosed(state) && state !== 'paused')
       await raiseJobGroups(context, view, { scale, fresh: false });
     const target = targetOf(wanted);
     const resumeCommand = continueCommand(job, target);

@@ -172,9 +172,9 @@ async function scheduledJob(
   if (first === undefined) throw new BatchctlError('usage', 'it never fires: no future time matches');
   const fired = { ...requestOf({ name, job, zone: when.zone }, first, code), attachments };
   const { spec: settled, place } = resolveSpec(fired);
-  const remote = attachments !== null || (await context.platform()).remote === true;
-  refuseLocalReceivers(settled, remote);
-  refuseUnreachable(settled, remote, place);
+  const elsewhere = attachments !== null || !(await context.platform()).workplace.sharesFiles;
+  if (elsewhere) refuseLocalReceivers(settled);
+  refuseUnreachable(settled, elsewhere, place);
   return { job, code };
 }
 

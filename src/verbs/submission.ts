@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import * as v from 'valibot';
-import type { Config, Profile } from '../config/load-config.ts';
+import type { Config } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { hasCostLimit, requireWithinBudget } from '../jobs/cost/affordable.ts';
 import { findJob } from '../jobs/find.ts';
@@ -12,7 +12,7 @@ import { type MissingProgram, missingPrograms } from '../jobs/programs.ts';
 import { existingRun } from '../jobs/run-keys.ts';
 import { readSchedule } from '../jobs/schedules/schedules.ts';
 import { closeInputs, FileChecksums } from '../jobs/submit/inputs.ts';
-import { awaitInputs, prepare, resolveSpec } from '../jobs/submit/prepare.ts';
+import { awaitInputs, ownPlaces, prepare, resolveSpec } from '../jobs/submit/prepare.ts';
 import type { Prepared, SubmissionRequest } from '../jobs/submit/prepared.ts';
 import { type SubmitOptions, type SubmitResult, submit } from '../jobs/submit/submit.ts';
 import { formatInstant } from '../lib/instant.ts';
@@ -25,6 +25,7 @@ import { isSameJson } from '../model/overrides.ts';
 import { scheduleOfRun } from '../model/schedule.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
 import { throttle, type VerbContext } from './context.ts';
 import { duration } from './job.ts';
 import { deadlineOf, parseFutureTime } from './parse-time.ts';
@@ -101,7 +102,7 @@ export type Submitter = Pick<
 
 /** Throws `usage` for fields that conflict with each other or with the profile. */
 export async function requestOf(
-  context: Pick<Submitter, 'config' | 'zone' | 'clock' | 'files'>,
+  context: Pick<Submitter, 'platform' | 'config' | 'zone' | 'clock' | 'files'>,
   spec: JobSpec,
   jobFile: string | null,
   input: SubmissionInput,
@@ -117,6 +118,7 @@ export async function requestOf(
   if (notBefore !== null && finishBy !== null && finishBy <= notBefore) {
     throw new BatchctlError('usage', `--finish-by ${input.finishBy}: expected a time after --at ${input.at}`);
   }
+  const { file } = await context.config();
   return {
     spec,
     notBefore,
@@ -132,14 +134,9 @@ export async function requestOf(
     expectInputs: input.expectInputs ?? null,
     allowEmpty: input.allowEmpty,
     allowIncomplete: input.allowIncomplete,
-    own: ownPlaces(await context.config(), context.files.cwd),
+    // The configuration may be in a directory that is an input.
+    own: [...ownPlaces(await context.platform()), ...(file === null ? [] : [resolve(context.files.cwd, file)])],
   };
-}
-
-/** The local profile's directory and the configuration: an input that is a directory leaves them out. */
-function ownPlaces({ profile, file }: Config, cwd: string): readonly string[] {
-  const root = profile.backend === 'local' ? [resolve(cwd, profile.root)] : [];
-  return file === null ? root : [...root, resolve(cwd, file)];
 }
 
 /** Warns of what the inputs leave out: things that directories and patterns pass over, tasks without an output. */
@@ -160,34 +157,34 @@ function refuseImpossiblePeriod(period: string | undefined): void {
 
 /** Throws `usage` for an unknown group, `config` for a cost limit without prices. */
 export async function checkSubmission(
-  context: Pick<VerbContext, 'config'>,
+  context: Pick<VerbContext, 'platform' | 'config'>,
   spec: JobSpec,
   { input, maxCost }: Pick<SubmissionInput, 'input' | 'maxCost'>,
 ): Promise<void> {
   if (input.filter((name) => name === '-').length > 1)
     throw new BatchctlError('usage', '--input - can be given only once');
   if (maxCost !== undefined) await refuseCostLimit(context);
-  refuseUnknownGroups((await context.config()).profile, spec);
+  await refuseUnknownGroups(context, spec);
 }
 
-/** Throws `usage` for a local profile, on which nothing costs anything. */
-export async function refuseCostLimit(context: Pick<VerbContext, 'config'>): Promise<void> {
+/** Throws `usage` for a profile on which nothing costs anything. */
+export async function refuseCostLimit(context: Pick<VerbContext, 'platform' | 'config'>): Promise<void> {
+  if ((await context.platform()).workplace.paysRequests) return;
   const { profile } = await context.config();
-  if (profile.backend !== 'local') return;
   throw new BatchctlError('usage', `--max-cost: nothing on profile ${profile.name} costs anything`, {
     hint: 'omit it; --finish-by limits time',
   });
 }
 
-/** The local profile accepts every group; elsewhere only the profile's groups have queues. */
-function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
-  if (profile.backend !== 'aws') return;
-  for (const { name, group } of spec.steps) {
-    if (Object.hasOwn(profile.groups, group)) continue;
-    const groups = Object.keys(profile.groups).join(', ');
+/** Only the profile's groups have queues, if it defines them. */
+async function refuseUnknownGroups(context: Pick<VerbContext, 'platform' | 'config'>, spec: JobSpec): Promise<void> {
+  const { groups } = await context.platform();
+  for (const { name, group } of groups === undefined ? [] : spec.steps) {
+    if (groups?.includes(group)) continue;
+    const { profile } = await context.config();
     throw new BatchctlError(
       'config',
-      `step ${name} uses group ${group}, which profile ${profile.name} does not define (it has ${groups})`,
+      `step ${name} uses group ${group}, which profile ${profile.name} does not define (it has ${groups?.join(', ')})`,
       { hint: `add ${group} to the profile's groups, or correct the step's group` },
     );
   }
@@ -210,7 +207,7 @@ export async function prepareSubmission(
   const platform = await context.platform();
   const { store, bucket, clock } = platform;
   const request = await requestOf(context, spec, jobFile, input);
-  const checksums = platform.remote === true ? new FileChecksums(noticeLargeFile(context)) : null;
+  const checksums = platform.workplace.sharesFiles ? null : new FileChecksums(noticeLargeFile(context));
   const prepareOnce = () => prepare(request, store, (text) => findJob(platform, text), checksums, bucket);
   const prepared = await awaitInputs(prepareOnce, input.awaitInput ?? 0, {
     clock,
@@ -249,11 +246,11 @@ export const noticeLargeFile =
 
 /** Programs of the steps that a worker here would not find. Empty where other machines work. */
 async function findMissingPrograms(
-  { platform: open, config, files }: Pick<Submitter, 'platform' | 'config' | 'files'>,
+  { platform: open, files }: Pick<Submitter, 'platform' | 'files'>,
   { spec, code, request }: Pick<Prepared, 'spec' | 'code' | 'request'>,
 ): Promise<readonly MissingProgram[]> {
-  if ((await config()).profile.backend !== 'local' || files.elsewhere) return [];
   const platform = await open();
+  if (!platform.workplace.sharesFiles || files.elsewhere) return [];
   return missingPrograms(spec, {
     directory: request.directory,
     files: code?.files ?? [],
@@ -273,7 +270,7 @@ export function warnOfPlaceholders(
 
 /** Throws `jobFile` before anything is written, if this process's workers would not find a step's program. */
 export async function requirePrograms(
-  context: Pick<Submitter, 'platform' | 'config' | 'files'>,
+  context: Pick<Submitter, 'platform' | 'files'>,
   prepared: Pick<Prepared, 'spec' | 'code' | 'request'>,
 ): Promise<void> {
   const [first, ...others] = await findMissingPrograms(context, prepared);
@@ -284,7 +281,7 @@ export async function requirePrograms(
 
 /** Warns of programs that this machine lacks: workers that find them may be started later. */
 export async function warnOfPrograms(
-  context: Pick<Submitter, 'platform' | 'config' | 'files' | 'warn'>,
+  context: Pick<Submitter, 'platform' | 'files' | 'warn'>,
   prepared: Prepared,
 ): Promise<void> {
   for (const { step, what, hint } of await findMissingPrograms(context, prepared)) {
@@ -302,7 +299,7 @@ export async function submitPrepared(context: Submitter, prepared: Prepared, mod
   );
   await noticeDeadlineKept(context, prepared, submitted);
   noticeLabelsKept(context, prepared, submitted);
-  warnOfClock(context, submitted, platform.remote === true);
+  warnOfClock(context, submitted, platform);
   const { record } = submitted.view;
   const empty = submitted.created ? emptyInputs(record.inputs) : [];
   if (empty.length > 0) context.warn(emptyInputsText(empty));
@@ -364,12 +361,16 @@ function noticeLabelsKept({ notice }: Pick<Submitter, 'notice'>, { spec }: Prepa
 /** Milliseconds: jobs submitted at once are ordered without a word. */
 const CLOCK_TOLD_MS = 1_000;
 
-function warnOfClock({ warn }: Pick<Submitter, 'warn'>, { view, created }: SubmitResult, isRemote: boolean): void {
+function warnOfClock(
+  { warn }: Pick<Submitter, 'warn'>,
+  { view, created }: SubmitResult,
+  { clockOffset }: Platform,
+): void {
   const { job, createdAt } = view.record;
   const place = orderOf(view.record);
   if (!created || Math.abs(Date.parse(place) - Date.parse(createdAt)) < CLOCK_TOLD_MS) return;
   const newer = ['before the newest job was accepted', 'newer'];
-  const [found, counted] = isRemote ? [`the store's ${place}`, 'accepted then'] : newer;
+  const [found, counted] = clockOffset === undefined ? newer : [`the store's ${place}`, 'accepted then'];
   warn(`this machine's clock shows ${createdAt}, ${found}; job ${job} counts as ${counted}`);
 }
 
@@ -471,9 +472,9 @@ async function requireKeeper(
   input: SubmissionInput,
   prepared: () => Promise<Prepared>,
 ): Promise<void> {
-  const names = flagsNeedingKeeper((await context.config()).profile, input);
-  if (names.length === 0) return;
   const platform = await context.platform();
+  const names = flagsNeedingKeeper(platform, input);
+  if (names.length === 0) return;
   if (freshKeeper(await latestKeeper(platform), platform.clock.now()) !== null) return;
   const { runKey } = input.runKey === undefined || input.again ? { runKey: null } : await prepared();
   if (runKey !== null && (await existingRun(platform, runKey)) !== null) return;
@@ -486,10 +487,10 @@ async function requireKeeper(
   );
 }
 
-/** With a local profile a deadline is only reported; where instances cost money, a process must enforce it. */
-function flagsNeedingKeeper(profile: Profile, { at, finishBy, maxCost }: SubmissionInput): readonly string[] {
+/** Where workers are started by people, a deadline is only reported; where machines cost money, a process must enforce it. */
+function flagsNeedingKeeper({ workplace }: Platform, { at, finishBy, maxCost }: SubmissionInput): readonly string[] {
   const later = at === undefined ? [] : ['--at'];
-  if (profile.backend === 'local') return later;
+  if (!workplace.sizesGroups) return later;
   return [
     ...later,
     ...(finishBy === undefined ? [] : ['--finish-by']),

@@ -228,7 +228,7 @@ class Worker {
       drain: this.#drain.signal,
       isTransient: role.isTransient,
       recordStart: (event) => {
-        if (platform.remote === true) this.#recorder.recordStart(event);
+        if (platform.workplace.paysRequests) this.#recorder.recordStart(event);
         else void this.#recorder.record(event).catch((error: unknown) => this.#giveUp(error));
       },
       onOrder: (order) => this.#obeyOrder(order),

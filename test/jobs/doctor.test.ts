@@ -1,4 +1,5 @@
 // Protects: doctor finds unsafe stores, full disks, old Node and leftovers, and never hangs on one check.
+
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ import { append } from '../../src/jobs/journal.ts';
 import type { CheckResult } from '../../src/model/answers/upkeep.ts';
 import { pass } from '../../src/model/finding.ts';
 import type { DiskSpace } from '../../src/model/machine-facts.ts';
+import { OTHER_MACHINES } from '../../src/platform/other-machines.ts';
 import type { Check } from '../../src/ports/check.ts';
 import { retryOf } from '../model/job-of.ts';
 import { forEachTest } from '../support/fixture.ts';
@@ -118,7 +120,7 @@ describe('doctor’s checks', () => {
     const { platform } = place;
     const yaml = STEPS.replace('run: [cat]', 'run: [cat], secrets: { TOKEN: "env:API_KEY" }');
     const look = (allowed: readonly string[] | null, open = NO_JOB) =>
-      secretsCheck({ ...platform, remote: true, allowedSecrets: () => allowed }, open);
+      secretsCheck({ ...platform, workplace: OTHER_MACHINES, allowedSecrets: () => allowed }, open);
     expect(look(null)).to.include({ severity: 'pass' });
     expect(look([])).to.include({ severity: 'pass', message: 'jobs may refer to no env: and no file:' });
     expect(look(['ssm:/a', 'env:DB_*', 'file:/run/secrets/*', 'env:AWS_SECRET_ACCESS_KEY'])).to.include({

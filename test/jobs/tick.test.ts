@@ -1,4 +1,5 @@
 // Protects: batchctl tick fires each schedule once, reports missed firings, and watches open jobs.
+
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -19,6 +20,8 @@ import { KeeperDuties, type TickResult, tick } from '../../src/jobs/tick.ts';
 import type { JobSpec } from '../../src/model/job.ts';
 import { firingNewsMark, scheduleKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
+import { THIS_MACHINE } from '../../src/platform/open-platform.ts';
+import { OTHER_MACHINES } from '../../src/platform/other-machines.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { WorkerGroup } from '../../src/ports/worker-group.ts';
@@ -210,7 +213,7 @@ describe('tick', () => {
       const none = { visible: 0, leased: 0, delayed: 0 };
       return {
         ...platform,
-        remote: true,
+        workplace: OTHER_MACHINES,
         group: async () => fakeWorkerGroup({ describe, raise, ...group }),
         queue: async (name) => withMethods(await platform.queue(name), { readCounts: async () => none }),
       };
@@ -229,7 +232,7 @@ describe('tick', () => {
     it('asks no group on this machine', async () => {
       await add();
       now = MONTH_END;
-      const { remote: _, ...local } = remote({ describe: () => expect.fail('it was asked') });
+      const local = { ...remote({ describe: () => expect.fail('it was asked') }), workplace: THIS_MACHINE };
       const done = await tick(local, { dryRun: false });
       expect([outcomes(done), results(done)]).to.deep.equal([['2026-11 fired'], []]);
     });

@@ -19,7 +19,7 @@ describe('the pace of rounds', () => {
   ];
   for (const [open, remote, ms] of looks) {
     it(`is a look every ${ms / 1_000} s with ${open} open jobs ${remote ? 'on a remote store' : 'on files'}`, () => {
-      expect(lookIntervalMs({ open, remote })).to.equal(ms);
+      expect(lookIntervalMs({ open, paid: remote })).to.equal(ms);
     });
   }
 

@@ -1,4 +1,5 @@
 // Protects: the manager fires schedules on time, closes and delivers jobs, and recovers when the store returns.
+
 import { expect } from 'chai';
 import { requireView } from '../../src/jobs/journal.ts';
 import { readKeeperMark } from '../../src/jobs/keeper-mark.ts';
@@ -6,6 +7,7 @@ import type { LogLine } from '../../src/manager/log.ts';
 import type { Rounds } from '../../src/manager/manager.ts';
 import { scheduleKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
+import { OTHER_MACHINES } from '../../src/platform/other-machines.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { openPlace, publishSmall } from '../jobs/published-job.ts';
@@ -136,7 +138,7 @@ describe("a manager's rounds", () => {
         if (prefix === 'open/') looks += 1;
         return store.keys(prefix, options);
       };
-      const own = start({ remote: true, groups: [], store: wrapStore(store, { keys }) });
+      const own = start({ workplace: OTHER_MACHINES, groups: [], store: wrapStore(store, { keys }) });
       await until('the jobs are looked at', () => lastRun(own, 'jobs'));
       const before = looks;
       own.nudge();

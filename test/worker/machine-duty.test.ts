@@ -1,8 +1,10 @@
 // Protects: a worker obeys the notices for its machine in time, and leaves its group as its reason to leave demands: no task is
 // killed by a machine's end, no machine is left behind without a worker, and no group keeps or loses a machine by mistake.
+
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { openMark } from '../../src/model/keys.ts';
+import { OTHER_MACHINES } from '../../src/platform/other-machines.ts';
 import type { Machine, MachineNotice } from '../../src/ports/machine.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { WorkerGroup } from '../../src/ports/worker-group.ts';
@@ -366,7 +368,7 @@ describe('the last look of a worker that has left its group', () => {
       },
       raise: raise ?? (async (to) => groupStatus({ desired: to })),
     });
-    const platform: Platform = { ...place.platform, remote: true, clock, group: async () => group };
+    const platform: Platform = { ...place.platform, workplace: OTHER_MACHINES, clock, group: async () => group };
     const log = { info: (line: string) => void lines.push(line), warn: (line: string) => void lines.push(line) };
     await raiseAfterLeaving({ platform, groups, log, lagMs: 1, groupShrank });
     return { looks, lines };

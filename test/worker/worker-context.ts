@@ -6,6 +6,7 @@ import { FailureStreaks } from '../../src/model/breaker.ts';
 import { stepIndex } from '../../src/model/job.ts';
 import { encodeMessage, type TaskMessage } from '../../src/model/message.ts';
 import type { JobView } from '../../src/model/view.ts';
+import { THIS_MACHINE } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { Delivery, Receipt, TaskQueue } from '../../src/ports/task-queue.ts';
 import type { AdmittedTask } from '../../src/worker/admitted-task.ts';
@@ -57,6 +58,7 @@ export function makePlatform(fields: Partial<Platform> = {}): Platform {
     clock: systemClock,
     who: 'w',
     leaseSeconds: 15,
+    workplace: THIS_MACHINE,
     ledger: missing('ledger'),
     queue: missing('queue'),
     group: missing('worker group'),

@@ -90,7 +90,7 @@ async function configuredReceivers(
   const platform = await ctx.platform();
   if (jobfile === undefined) return receiversToTest(platform, null);
   const spec = await openJobFile(ctx, jobfile);
-  refuseLocalReceivers(spec, platform.remote === true);
+  if (!platform.workplace.sharesFiles) refuseLocalReceivers(spec);
   return receiversToTest(platform, { spec, directory: dirname(resolve(ctx.io.cwd, jobfile)) });
 }
 

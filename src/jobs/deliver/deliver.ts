@@ -54,15 +54,15 @@ export async function readDueMark(
 }
 
 /** True for a job whose success leads to a delivery that watchers handle. */
-export function isDeliveredByWatchers({ remote }: Pick<Platform, 'remote'>, view: JobView): boolean {
+export function isDeliveredByWatchers({ workplace }: Pick<Platform, 'workplace'>, view: JobView): boolean {
   const { deliverTo = null } = view.record;
   // A directory belongs to one machine: workers elsewhere can't write there.
-  return deliverTo !== null && (deliverTo.host === null || remote !== true);
+  return deliverTo !== null && (deliverTo.host === null || workplace.sharesFiles);
 }
 
 /** Renews the mark during `work`; afterwards it says that no process is working on it. */
 export async function withDueMark<T>(
-  platform: Pick<Platform, 'store' | 'clock' | 'who' | 'leaseSeconds' | 'remote'>,
+  platform: Pick<Platform, 'store' | 'clock' | 'who' | 'leaseSeconds' | 'workplace'>,
   view: JobView,
   after: number,
   work: () => Promise<T>,

@@ -33,9 +33,9 @@ export function gridChecks(platform: Platform): readonly Check[] {
   open.catch(() => undefined);
   return [
     { code: 'createIfAbsent', run: () => createCheck(platform) },
-    ...(platform.remote === true ? [] : localServices(platform)),
+    ...(platform.workplace.sizesGroups ? [] : localServices(platform)),
     { code: 'workers', run: () => workersCheck(platform) },
-    ...(platform.remote === true ? [] : [{ code: 'supervisors', run: () => supervisorsCheck(platform) }]),
+    ...(platform.workplace.sizesGroups ? [] : [{ code: 'supervisors', run: () => supervisorsCheck(platform) }]),
     { code: 'keeper', run: () => keeperCheck(platform) },
     { code: 'notifications', run: () => notificationsCheck(platform) },
     { code: 'versions', run: async () => versionsCheck(await open) },
@@ -55,10 +55,10 @@ function localServices(platform: Platform): readonly Check[] {
 }
 
 /** Checks the primitive of all coordination (law 2): of two puts of a name, exactly one creates the object. */
-async function createCheck({ store, who, remote }: Platform): Promise<Finding> {
+async function createCheck({ store, who, workplace }: Platform): Promise<Finding> {
   // A unique key, so that neither another process nor the leftover of a killed one interferes.
   const key = `workers/doctor-${who.replace(/[^A-Za-z0-9-]/g, '-')}-${randomId(10)}/probe`;
-  const fix = `use ${remote === true ? 'AWS itself, or an endpoint that supports If-None-Match' : 'a root on a local disk'}; otherwise two workers could publish the same task`;
+  const fix = `use ${workplace.advice.store}; otherwise two workers could publish the same task`;
   try {
     const first = await store.put(key, 'one', { ifAbsent: true });
     const second = await store.put(key, 'two', { ifAbsent: true });
@@ -275,9 +275,7 @@ export async function openJobsCheck(platform: Platform, { views, uncommitted }: 
     const others = running.length === 1 ? '' : ` and ${running.length - 1} more`;
     return warn(
       `no worker is running for ${first.record.job}${others}, and no watcher starts one`,
-      platform.remote === true
-        ? 'batchctl worker --here --until-empty, on any machine that can reach the queues'
-        : 'batchctl scale 1, to keep a worker running; or batchctl worker --until-empty, to run one now',
+      platform.workplace.advice.work,
     );
   }
   const texts = [`${running.length} running`, `${paused.length} paused`];
@@ -304,7 +302,6 @@ export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
       "jobs may refer to any env: and file: of the worker's machine; to none if commands run as another user",
     );
   const patterns = allowed.filter((reference) => /^(env|file):/.test(reference));
-  const added = platform.remote === true ? ', then batchctl infra up' : ', also where workers run';
   for (const { record, overrides } of views.values()) {
     for (const each of record.spec.steps) {
       const { name, secrets } = changedStep(each, overrides);
@@ -314,7 +311,7 @@ export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
       const found = patterns.length === 0 ? 'the profile allows none' : `the profile allows ${patterns.join(', ')}`;
       return fail(
         `the open job ${record.job} needs ${reference} (steps.${name}.secrets.${variable}), but ${found}`,
-        `add ${allowSecretsLine(reference)} to the profile${added}; batchctl resume ${record.job}`,
+        `add ${allowSecretsLine(reference)} to the profile${platform.workplace.advice.apply}; batchctl resume ${record.job}`,
       );
     }
   }
@@ -323,11 +320,14 @@ export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
       ? SENSITIVE_REFERENCES.find((reference) => isAllowed(reference, [pattern]))
       : undefined;
     if (reached !== undefined)
-      return warn(`"${pattern}" lets every job read ${reached}`, `list in "allowSecrets" only what jobs need${added}`);
+      return warn(
+        `"${pattern}" lets every job read ${reached}`,
+        `list in "allowSecrets" only what jobs need${platform.workplace.advice.apply}`,
+      );
     if (WORLD_WRITABLE.test(pattern))
       return warn(
         `"${pattern}" is in a directory that every user can write to: a command could link any file there`,
-        `keep secrets in a directory of root, such as /run/secrets, and put that into "allowSecrets"${added}`,
+        `keep secrets in a directory of root, such as /run/secrets, and put that into "allowSecrets"${platform.workplace.advice.apply}`,
       );
   }
   return pass(

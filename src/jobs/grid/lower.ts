@@ -42,7 +42,7 @@ export async function lowerIdle(
   onTrouble: (group: string, error: unknown) => void,
 ): Promise<LowerResult> {
   const [lowered, short]: [GroupLowering[], Map<string, Sighting>] = [[], new Map()];
-  if (platform.remote !== true) return { lowered, short };
+  if (!platform.workplace.sizesGroups) return { lowered, short };
   const now = platform.clock.monotonic();
   const loads = once(() => readLoads(platform));
   for (const name of await knownGroups(platform)) {

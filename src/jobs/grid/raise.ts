@@ -216,7 +216,7 @@ export class Raiser {
   /** Returns what it did; nothing if too early. Reports late jobs and cost limits once. `all`: as in `RaiseOptions`. */
   async round(views: readonly JobView[], all = false): Promise<readonly GroupRaise[]> {
     const now = this.#platform.clock.monotonic();
-    if (this.#platform.remote !== true || views.length === 0 || now - this.#at < EVERY_MS) return [];
+    if (!this.#platform.workplace.sizesGroups || views.length === 0 || now - this.#at < EVERY_MS) return [];
     this.#at = now;
     const raised = await raiseGroups(this.#platform, views, { fresh: false, all });
     return raised.map((each) => this.#withoutReported(each));
@@ -263,7 +263,8 @@ export class WaitingRaiser {
     const now = this.#platform.clock.now();
     const views = all.filter((view) => canResend(view, now));
     const groups = new Set(views.flatMap(({ record }) => groupsOf(record.spec)));
-    if (onlyWaiting && this.#platform.remote && !(await hasWaitingMessages(this.#platform, groups))) return;
+    if (onlyWaiting && this.#platform.workplace.sizesGroups && !(await hasWaitingMessages(this.#platform, groups)))
+      return;
     const raised = await this.#raiser.round(views, true);
     if (onRaised !== null) return onRaised(raised);
     for (const each of raised) {

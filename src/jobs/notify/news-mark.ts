@@ -79,7 +79,7 @@ async function putNews(platform: Platform, news: FiringNews): Promise<void> {
  * notifies someone of it.
  */
 export async function putStayingFleets(platform: Platform): Promise<void> {
-  if (platform.remote !== true || !firingReceivers(platform, []).some(({ on }) => on.has('stays'))) return;
+  if (!platform.workplace.sizesGroups || !firingReceivers(platform, []).some(({ on }) => on.has('stays'))) return;
   const workers = await listWorkers(platform, { group: undefined, left: false });
   for (const group of new Set(workers.flatMap((worker) => worker.group.split(',')))) {
     const serving = workers.filter((worker) => worker.group.split(',').includes(group));

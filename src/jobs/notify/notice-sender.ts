@@ -222,7 +222,7 @@ export class NoticeSender {
   }
 
   get #removesMarks(): boolean {
-    return this.#options.keeper === true || this.#platform.remote !== true;
+    return this.#options.keeper === true || !this.#platform.workplace.paysRequests;
   }
 
   #marksOf({ record: { job }, news }: JobView): readonly string[] {

@@ -76,7 +76,7 @@ export interface TestedReceiver {
 
 /** The receivers of a test: those of the profile, and of a job file if given; or a named one. */
 export function receiversToTest(
-  platform: Pick<Platform, 'notices' | 'remote'>,
+  platform: Pick<Platform, 'notices' | 'workplace'>,
   job: { readonly spec: Pick<JobSpec, 'notify'>; readonly directory: string } | null,
 ): readonly (Receiver & { readonly on: ReadonlySet<string> })[] {
   if (job === null) return firingReceivers(platform, []);

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { BatchctlError, isKind } from '../../errors.ts';
 import { wait } from '../../lib/wait.ts';
 import { codeKey, runKeyOfClaim } from '../../model/keys.ts';
@@ -11,7 +10,7 @@ import type { Platform } from '../../ports/platform.ts';
 import type { CodeArchive } from '../code-archive.ts';
 import { findJob } from '../find.ts';
 import { closeInputs, FileChecksums } from '../submit/inputs.ts';
-import { prepare } from '../submit/prepare.ts';
+import { ownPlaces, prepare } from '../submit/prepare.ts';
 import type { Prepared, SubmissionRequest } from '../submit/prepared.ts';
 import { type SubmitOptions, type SubmitPoint, type SubmitResult, submit } from '../submit/submit.ts';
 
@@ -56,8 +55,8 @@ async function prepareFiring(
 ): Promise<Prepared> {
   const found = requestOf(schedule, firing, await code);
   // The configuration may have another name here than where the schedule was added: its usual one is left out anyway.
-  const request = platform.remote === true ? found : { ...found, own: [resolve(platform.store.location)] };
-  const checksums = platform.remote === true ? new FileChecksums() : null;
+  const request = { ...found, own: ownPlaces(platform) };
+  const checksums = platform.workplace.sharesFiles ? null : new FileChecksums();
   return prepare(request, platform.store, (text) => findJob(platform, text), checksums, platform.bucket);
 }
 

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { wait } from '../../lib/wait.ts';
@@ -7,6 +8,7 @@ import { isS3Uri } from '../../model/s3-uri.ts';
 import { substitute } from '../../model/substitute.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import type { Platform } from '../../ports/platform.ts';
 import { packCode } from '../code-archive.ts';
 import { deliverPlace } from '../deliver/deliver-to.ts';
 import { requireView } from '../journal.ts';
@@ -39,7 +41,7 @@ export async function prepare(
   bucket: OpenBucket = noBuckets,
 ): Promise<Prepared> {
   const { spec, runKey, place: deliverTo } = resolveSpec(request);
-  refuseLocalReceivers(spec, checksums !== null);
+  if (checksums !== null) refuseLocalReceivers(spec);
   const code = request.code === undefined ? await packCode(request.directory, spec.files) : request.code;
   const leftOut = request.code === undefined ? [...(code?.leftOut ?? [])] : [];
   const onLeftOut = (text: string): number => leftOut.push(text);
@@ -56,6 +58,10 @@ export async function prepare(
   const found = { request, spec, runKey, code, inputs, deliverPlace: deliverTo, leftOut, incomplete };
   return { ...found, digest: digestOf(factsOf(found)) };
 }
+
+/** The profile's own directory, if inputs are read in place: an input that contains it leaves it out. */
+export const ownPlaces = ({ store, workplace }: Pick<Platform, 'store' | 'workplace'>): readonly string[] =>
+  workplace.sharesFiles ? [resolve(store.location)] : [];
 
 /** A request before anything is looked up. */
 interface ResolvedSpec {
@@ -84,7 +90,7 @@ export function resolveSpec(request: SubmissionRequest): ResolvedSpec {
 
 /** A remote caller may not use this machine's directories or programs. */
 function refuseManagerMachine(spec: JobSpec, place: string | null): void {
-  refuseLocalReceivers(spec, true);
+  refuseLocalReceivers(spec);
   if (place === null || isS3Uri(place)) return;
   throw new BatchctlError(
     'usage',

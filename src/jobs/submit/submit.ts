@@ -74,7 +74,7 @@ export async function submit(
   options: SubmitOptions = {},
 ): Promise<SubmitResult> {
   const { runKey } = prepared;
-  refuseLocalReceivers(prepared.spec, platform.remote === true);
+  if (!platform.workplace.sharesFiles) refuseLocalReceivers(prepared.spec);
   requireAllowedSecrets(prepared.spec.steps, platform.allowedSecrets?.(false) ?? null);
   const [runs] = await Promise.all([
     runKey === null ? null : runsOf(platform, runKey),
@@ -188,8 +188,8 @@ const CLOCKS_ALIKE_MS = 2_000;
  * would be a request.
  */
 async function placeInOrder(platform: Platform, now: Date): Promise<Pick<JobRecord, 'orderedAt'>> {
-  if (platform.remote === true) {
-    const offset = platform.clockOffset?.() ?? 0;
+  if (platform.clockOffset !== undefined) {
+    const offset = platform.clockOffset() ?? 0;
     return Math.abs(offset) < CLOCKS_ALIKE_MS ? {} : { orderedAt: new Date(now.getTime() + offset).toISOString() };
   }
   let newest = Number.NEGATIVE_INFINITY;

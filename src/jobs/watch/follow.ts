@@ -35,8 +35,6 @@ interface FollowOptions {
 /** Looks start at short intervals, for short jobs, and slow down to one per second. */
 const LOOK_MS = { first: 20, last: 1_000, growth: 1.05 } as const;
 const STATUS_MS = 250;
-/** The job continues without its follower, so an unreachable service is retried for this time. */
-const OUTAGE_MS = 5 * 60_000;
 /** Interval between looks during that time. */
 const RETRY_MS = 1_000;
 
@@ -111,10 +109,9 @@ class OutageTolerance {
   /** Monotonic milliseconds; null while it responds. */
   #since: number | null = null;
 
-  constructor({ clock, remote }: Platform, tell: (error: Error) => void = () => undefined) {
+  constructor({ clock, workplace }: Platform, tell: (error: Error) => void = () => undefined) {
     this.#clock = clock;
-    // Errors of this machine won't pass within a minute.
-    this.#mostMs = remote ? OUTAGE_MS : 0;
+    this.#mostMs = workplace.outageMs;
     this.#onOutage = tell;
   }
 

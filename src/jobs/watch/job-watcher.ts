@@ -102,7 +102,7 @@ export class JobWatcher {
       recorded,
     }: JobWatcherOptions = {},
   ) {
-    this.#shares = shares && platform.remote === true;
+    this.#shares = shares && platform.workplace.paysRequests;
     this.#recalled = stood;
     this.#onSeen = onSeen;
     this.#recorded = recorded;

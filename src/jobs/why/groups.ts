@@ -22,9 +22,6 @@ import { listWorkers } from '../grid/workers.ts';
 import { listFacts } from '../listing.ts';
 import { linkedGroups } from '../watch/resend-missing.ts';
 
-/** How late counts may be, including the time for sending, milliseconds. */
-const COUNTS_LATE_MS = 120_000;
-
 interface GroupContext {
   readonly standing: JobStanding | null;
   readonly steps: readonly StepSnapshot[] | null;
@@ -129,7 +126,7 @@ async function missingOf(
 ): Promise<ReadonlyMap<string, number>> {
   const state = stateOf(view);
   if (state !== 'running' && state !== 'submitted') return new Map();
-  if (platform.remote === true && movedLately(platform, view, counts)) return new Map();
+  if (movedLately(platform, view, counts)) return new Map();
   const short = poolsOf(view, seen).filter((pool) => missingMessages(pool) > 0);
   if (short.length === 0) return new Map();
   const facts = await at.try('store', null, () => listFacts(platform.store, view));
@@ -170,9 +167,13 @@ function missingMessages(pool: readonly Pooled[]): number {
 }
 
 /** A service's counts may be a minute late (SQS: GetQueueAttributes), so they prove nothing if the job moved since. */
-function movedLately({ clock }: Platform, { record }: JobView, counts: readonly StepCounts[] | null): boolean {
+function movedLately(
+  { clock, workplace: { countsLateMs } }: Platform,
+  { record }: JobView,
+  counts: readonly StepCounts[] | null,
+): boolean {
   const moves = (counts ?? []).map(({ movedAt }) => movedAt ?? 0);
-  return clock.now() - Math.max(Date.parse(record.createdAt), ...moves) < COUNTS_LATE_MS;
+  return clock.now() - Math.max(Date.parse(record.createdAt), ...moves) < countsLateMs;
 }
 
 /** The job's messages; all of the group's if the queue can't distinguish them. */

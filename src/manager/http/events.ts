@@ -14,9 +14,9 @@ import type { VerbRunner } from '../../verbs/verb-runner.ts';
 import { publicError } from './error-answers.ts';
 
 /** Polling intervals for a job and for the overview, milliseconds. */
-const LOCAL_INTERVALS = { job: 1_000, overview: 2_000 };
-/** The same for a remote store, where each poll costs requests to S3 and SQS, a few for each open job and group. */
-const REMOTE_INTERVALS = { job: 2_500, overview: 10_000 };
+const FREE_INTERVALS = { job: 1_000, overview: 2_000 };
+/** The same where each poll costs requests to S3 and SQS, a few for each open job and group. */
+const PAID_INTERVALS = { job: 2_500, overview: 10_000 };
 const ALIVE = 15_000;
 
 interface EventOptions {
@@ -31,7 +31,7 @@ const CONFIG = { scope: 'read', streams: true } as const;
 /** Live updates as server-sent events, each a whole document. */
 export function addEvents(app: FastifyInstance, { verbs, platform, aliveMs = ALIVE }: EventOptions): void {
   const asError = (error: unknown): ApiError => publicError(error, 'of these events').error;
-  const every = platform.remote === true ? REMOTE_INTERVALS : LOCAL_INTERVALS;
+  const every = platform.workplace.paysRequests ? PAID_INTERVALS : FREE_INTERVALS;
   const streams = new Set<EventStream>();
   const open = (reply: FastifyReply): EventStream => {
     const stream = new EventStream(aliveMs);

@@ -72,7 +72,7 @@ class PeriodsReader {
   }
 
   #freshFacts(): Promise<Facts> {
-    const { clock, remote } = this.#platform;
+    const { clock, workplace } = this.#platform;
     const now = clock.monotonic();
     if (now - this.#rememberedSince > REMEMBERED) {
       this.#deadlines.clear();
@@ -80,7 +80,7 @@ class PeriodsReader {
       this.#rememberedSince = now;
     }
     const known = this.#facts;
-    if (known !== null && now - known.at < (remote === true ? FRESH.far : FRESH.near)) return known.read;
+    if (known !== null && now - known.at < (workplace.paysRequests ? FRESH.far : FRESH.near)) return known.read;
     const read = this.#read();
     this.#facts = { at: now, read };
     read.catch(() => {

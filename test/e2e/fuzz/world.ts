@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteQueue } from '../../../src/adapters/local/sqlite-queue.ts';
 import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
+import { THIS_MACHINE } from '../../../src/platform/open-platform.ts';
 import type { Ledger } from '../../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -138,6 +139,7 @@ export class World {
       who,
       clock: this.services.clock,
       leaseSeconds: LEASE,
+      workplace: THIS_MACHINE,
       localFile: () => null,
       bucket: async () => refuse(),
       group: async () => refuse(),

@@ -1,9 +1,12 @@
 // Protects: people see whether a process is delivering a job's outputs right now.
+
 import { expect } from 'chai';
 import { readDueMark, withDueMark } from '../../../src/jobs/deliver/deliver.ts';
 import { SupersededError } from '../../../src/jobs/fetch/place.ts';
 import { type Clock, systemClock } from '../../../src/lib/clock.ts';
 import { dueMark } from '../../../src/model/keys.ts';
+import { THIS_MACHINE } from '../../../src/platform/open-platform.ts';
+import { OTHER_MACHINES } from '../../../src/platform/other-machines.ts';
 import { viewOf } from '../../model/job-of.ts';
 import { HeldTime } from '../../support/held-time.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -18,7 +21,13 @@ describe('the mark of a due delivery', () => {
   });
   const view = viewTo('s3://acme/x/', null);
   const key = dueMark(view.record.job, 1);
-  const openPlatform = () => ({ store: new MemoryStore(), clock: systemClock, who: 'me', leaseSeconds: 0.02 });
+  const openPlatform = () => ({
+    store: new MemoryStore(),
+    clock: systemClock,
+    who: 'me',
+    leaseSeconds: 0.02,
+    workplace: THIS_MACHINE,
+  });
 
   it('is renewed while a process delivers', async () => {
     const platform = openPlatform();
@@ -66,7 +75,7 @@ describe('the mark of a due delivery', () => {
   });
 
   it("is not written for a directory that workers on other machines can't reach", async () => {
-    const platform = { ...openPlatform(), remote: true } as const;
+    const platform = { ...openPlatform(), workplace: OTHER_MACHINES } as const;
     const work = async () => expect(await readDueMark(platform, key)).to.equal(null);
     await withDueMark(platform, viewTo('/out', 'here'), 1, work);
   });

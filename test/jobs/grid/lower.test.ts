@@ -1,10 +1,12 @@
 // Protects: a group whose launches hang is lowered to what is needed, and never while work waits.
+
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { type LowerResult, lowerIdle } from '../../../src/jobs/grid/lower.ts';
 import { tick } from '../../../src/jobs/tick.ts';
 import type { GroupStatus } from '../../../src/model/group-status.ts';
 import { OPEN_PREFIX } from '../../../src/model/keys.ts';
+import { OTHER_MACHINES } from '../../../src/platform/other-machines.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { fakeWorkerGroup, groupStatus } from '../../support/fake-worker-group.ts';
@@ -50,7 +52,14 @@ describe('lowering a group whose launches hang', () => {
         };
       },
     });
-    const platform: Platform = { ...place.platform, remote: true, clock, store, groups, group: async () => group };
+    const platform: Platform = {
+      ...place.platform,
+      workplace: OTHER_MACHINES,
+      clock,
+      store,
+      groups,
+      group: async () => group,
+    };
     result = await lowerIdle(platform, result.short, (name, error) => troubles.push(`${name}: ${error}`));
     return result.lowered;
   }
@@ -151,7 +160,7 @@ describe('lowering a group whose launches hang', () => {
     /** A tick is a new process: its monotonic clock starts again. */
     const tickAt = async (minutes: number, dryRun = false) => {
       const later = new FakeClock(clock.now() + minutes * 60_000);
-      const own = { remote: true, groups: ['default'], group: async () => group, clock: later } as const;
+      const own = { workplace: OTHER_MACHINES, groups: ['default'], group: async () => group, clock: later } as const;
       return (await tick({ ...place.platform, ...own }, { dryRun })).lowered;
     };
     expect(await tickAt(0)).to.deep.equal([]);

@@ -1,4 +1,5 @@
 // Protects: groups get exactly as many instances as the waiting work and its deadline need.
+
 import { expect } from 'chai';
 import { ProcessGroup } from '../../../src/adapters/local/process-group.ts';
 import { BatchctlError, isBatchctlError } from '../../../src/errors.ts';
@@ -13,6 +14,8 @@ import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import type { GroupChange, GroupStatus } from '../../../src/model/group-status.ts';
 import { bootMark, deniedMark } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
+import { THIS_MACHINE } from '../../../src/platform/open-platform.ts';
+import { OTHER_MACHINES } from '../../../src/platform/other-machines.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { WorkerGroup } from '../../../src/ports/worker-group.ts';
 import { worker } from '../../contracts/ledger-events.ts';
@@ -52,7 +55,7 @@ describe('raising groups', () => {
       groupCalls.push(name);
       return groups.get(name) ?? expect.fail(`there is no group ${name}`);
     };
-    platform = { ...place.platform, remote: true, clock, group };
+    platform = { ...place.platform, workplace: OTHER_MACHINES, clock, group };
     view = await submitJob(place, JOB, {});
     for (const name of ['default', 'second']) await resize({ mode: 'auto', max: 50 }, name);
   });
@@ -330,7 +333,7 @@ describe('raising groups', () => {
       expect(groupCalls).to.deep.equal([]);
       clock.pass(1);
       expect((await raiser.round([view]))[0]?.outcome).to.equal('enough');
-      const { remote: _, ...local } = platform;
+      const local = { ...platform, workplace: THIS_MACHINE };
       expect(await new Raiser(local).round([view])).to.deep.equal([]);
     });
 

@@ -1,4 +1,5 @@
 // Protects: people are notified once of each end of a job, and a job file can't misuse the machine that notifies.
+
 import { expect } from 'chai';
 import { readMetrics } from '../../../src/jobs/grid/metrics.ts';
 import { putNewsMark } from '../../../src/jobs/notify/news-mark.ts';
@@ -7,6 +8,7 @@ import { jobReceivers, refuseLocalReceivers, shownReceiver } from '../../../src/
 import { NEWS_PREFIX, NOTICES_PREFIX, newsMark } from '../../../src/model/keys.ts';
 import { noStartEvent } from '../../../src/model/news.ts';
 import type { EventKind, Notification } from '../../../src/model/notify.ts';
+import { OTHER_MACHINES } from '../../../src/platform/other-machines.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { addEntry } from '../../support/claims-job.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -71,7 +73,7 @@ describe('notifying people', () => {
   });
 
   it('removes the mark of an end only in a manager if other processes may know more receivers', async () => {
-    const platform: Platform = { ...platformOf({ on: ['failed'], to: 'sns:a' }), remote: true };
+    const platform: Platform = { ...platformOf({ on: ['failed'], to: 'sns:a' }), workplace: OTHER_MACHINES };
     const view = await failedJob(platform);
     await observe(openSender(platform).sender, view);
     expect(await keys(NEWS_PREFIX)).to.deep.equal([newsMark(view.record.job, view.next - 1)]);
@@ -134,12 +136,11 @@ describe('notifying people', () => {
     const specOf = (to: string, secret = 'ssm:a') => ({ notify: [{ on: ALL, to, secret }] });
     const local = ['exec:./a', 'http://127.0.0.1/'].map((to) => specOf(to));
     for (const spec of [...local, specOf('https://a/', 'env:A'), specOf('https://a/', 'file:/a')]) {
-      expect(() => refuseLocalReceivers(spec, true), JSON.stringify(spec))
+      expect(() => refuseLocalReceivers(spec), JSON.stringify(spec))
         .to.throw('notify')
         .with.property('kind', 'jobFile');
-      expect(() => refuseLocalReceivers(spec, false)).not.to.throw();
     }
-    for (const to of ['https://a/', 'sns:a']) expect(() => refuseLocalReceivers(specOf(to), true)).not.to.throw();
+    for (const to of ['https://a/', 'sns:a']) expect(() => refuseLocalReceivers(specOf(to))).not.to.throw();
   });
 
   it('ignores such a receiver in a job.json too, because others may write to the store', async () => {
@@ -148,7 +149,7 @@ describe('notifying people', () => {
     const record = { ...view.record, notifyFrom: '/', spec: { ...view.record.spec, notify } };
     const receiversOf = (changes: Partial<Platform>) =>
       jobReceivers({ ...platformOf(), ...changes }, record).map(({ to, trusted }) => [to, trusted]);
-    expect(receiversOf({ remote: true })).to.deep.equal([['https://example.com/', false]]);
+    expect(receiversOf({ workplace: OTHER_MACHINES })).to.deep.equal([['https://example.com/', false]]);
     expect(receiversOf({}).at(-1)).to.deep.equal(['https://example.com/', true]);
     // A program belongs to its machine; this machine is not the one that submitted the job.
     const elsewhere = jobReceivers(platformOf(), { ...record, host: 'elsewhere' });

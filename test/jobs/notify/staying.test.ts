@@ -1,9 +1,12 @@
 // Protects: people are told once a day, with the price, that idle machines may not end themselves; only if they asked.
+
 import { expect } from 'chai';
 import { putStayingFleets } from '../../../src/jobs/notify/news-mark.ts';
 import { NEWS_PREFIX } from '../../../src/model/keys.ts';
 import type { LedgerWorker } from '../../../src/model/ledger/records.ts';
 import type { EventKind } from '../../../src/model/notify.ts';
+import { THIS_MACHINE } from '../../../src/platform/open-platform.ts';
+import { OTHER_MACHINES } from '../../../src/platform/other-machines.ts';
 import type { Ledger } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { worker } from '../../contracts/ledger-events.ts';
@@ -41,7 +44,7 @@ describe('a fleet that may not end itself', () => {
       ({ types: ['c7g.large'], lifeCycle: 'on-demand', hours, trouble: null, slots: 2 }) as const;
     return {
       ...notifyingPlatform(place.platform, clock, receivers, [{ on, to: 'sns:ops' }]),
-      remote: true,
+      workplace: OTHER_MACHINES,
       ledger: async () => ledger,
       group: async () => Object.assign(Object.create(group), { prices }),
     };
@@ -86,7 +89,7 @@ describe('a fleet that may not end itself', () => {
     };
     const asked = await platformWith(['stays'], count);
     await putStayingFleets(await platformWith(['failed', 'late'], count));
-    const { remote: _, ...local } = asked;
+    const local = { ...asked, workplace: THIS_MACHINE };
     await putStayingFleets(local);
     expect(read).to.equal(0);
     expect(await keysBelow(place.platform.store, NEWS_PREFIX)).to.deep.equal([]);

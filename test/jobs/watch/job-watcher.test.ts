@@ -1,10 +1,12 @@
 // Protects: a watcher looks at a job as often as it must, and one bad job never hides a failing service.
+
 import { expect } from 'chai';
 import { BatchctlError, type ErrorKind } from '../../../src/errors.ts';
 import { cancel } from '../../../src/jobs/change/lifecycle.ts';
 import { requireView } from '../../../src/jobs/journal.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import { jobKey, lookKey, openMark } from '../../../src/model/keys.ts';
+import { OTHER_MACHINES } from '../../../src/platform/other-machines.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { event } from '../../contracts/ledger-events.ts';
 import { addEntry } from '../../support/claims-job.ts';
@@ -122,7 +124,7 @@ describe('a watcher of jobs', () => {
   it("reports a group that it can't raise once", async () => {
     const group = () => Promise.reject(new BatchctlError('refused', 'no such group'));
     const troubles: unknown[] = [];
-    const remote: Platform = { ...platform, remote: true, group };
+    const remote: Platform = { ...platform, workplace: OTHER_MACHINES, group };
     const watcher = new JobWatcher(remote, 15, (_, error) => void troubles.push(error));
     for (let n = 0; n < 3; n += 1) {
       await watcher.round();
@@ -207,7 +209,7 @@ describe('a watcher of jobs', () => {
   });
 
   describe('that shares the work with others', () => {
-    const watcherOf = (of: Platform = { ...platform, remote: true }, shares = true): JobWatcher =>
+    const watcherOf = (of: Platform = { ...platform, workplace: OTHER_MACHINES }, shares = true): JobWatcher =>
       new JobWatcher(of, 15, undefined, { raises: false, shares });
     const isMarked = async (): Promise<boolean> => (await platform.store.head(openMark(job, 0))) !== null;
     const close = async (round = 0): Promise<void> => {
@@ -237,7 +239,7 @@ describe('a watcher of jobs', () => {
     });
 
     it('ends a close itself on a machine of its own, and if it is the only one', async () => {
-      for (const watcher of [watcherOf(platform), watcherOf({ ...platform, remote: true }, false)]) {
+      for (const watcher of [watcherOf(platform), watcherOf({ ...platform, workplace: OTHER_MACHINES }, false)]) {
         await platform.store.put(openMark(job, 0), '{"format":1}');
         if ((await requireView(platform.store, job)).closed === null) await close();
         await watcher.round();

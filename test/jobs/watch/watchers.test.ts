@@ -1,4 +1,5 @@
 // Protects: watchers delete no live submission, resend no task without need, and keep listings cheap.
+
 import { expect } from 'chai';
 import { retry } from '../../../src/jobs/change/retry.ts';
 import { discardAbandoned } from '../../../src/jobs/discard.ts';
@@ -7,6 +8,7 @@ import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { jobKey, journalKey, openMark } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
+import { OTHER_MACHINES } from '../../../src/platform/other-machines.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Delivery } from '../../../src/ports/task-queue.ts';
 import { job as ledgerJob } from '../../contracts/ledger-events.ts';
@@ -112,7 +114,7 @@ describe('watchers', () => {
     const counting = withMethods(ledger, {
       counts: async () => (await ledger.counts(job)).map((counted) => ({ ...counted, done })),
     });
-    const grid: Platform = { ...platform, clock, store, remote: true, ledger: async () => counting };
+    const grid: Platform = { ...platform, clock, store, workplace: OTHER_MACHINES, ledger: async () => counting };
     await ledger.recordJob(ledgerJob({ job, steps: [{ name: 'price', group: 'default', total: 10_000 }] }));
     const watchers = sixWatchers(grid, 120);
     const listingsIn = async (minutes: number, isActive: boolean): Promise<number> => {
@@ -139,7 +141,7 @@ describe('watchers', () => {
     const { store, requests } = recordRequests(place.platform.store);
     const reads = () => requests.filter((request) => /^head .*\/out\//.test(request)).length;
     const clock = new FakeClock();
-    const grid: Platform = { ...place.platform, store, clock, remote: true };
+    const grid: Platform = { ...place.platform, store, clock, workplace: OTHER_MACHINES };
     const ledger = await grid.ledger();
     const watchers = sixWatchers(grid, 15);
     for (const watcher of watchers) await watcher.afterOutcome(job, true);

@@ -20,6 +20,7 @@ import { wait } from '../../../src/lib/wait.ts';
 import { randomNormal, seededRandom } from '../../../src/model/forecast/section.ts';
 import { outPrefix } from '../../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
+import { OTHER_MACHINES } from '../../../src/platform/other-machines.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
 import type { CommandEnd, Executor } from '../../../src/worker/executor.ts';
@@ -242,7 +243,7 @@ export class Fleet {
       clock: time,
       who,
       leaseSeconds: LEASE,
-      remote: true,
+      workplace: OTHER_MACHINES,
       groups: ['default'],
       bucket: async () => store as never,
       ledger: async () => ledger,
