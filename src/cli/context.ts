@@ -78,7 +78,7 @@ export function openContext({
   );
   const config = once(async () => {
     const loaded = await unconfirmedConfig();
-    if (loaded.profile.backend !== 'local' && given === undefined) {
+    if (loaded.profile.root === null && given === undefined) {
       const { requireCertificateChecks, requireKnownAddresses } = await import('../config/known-addresses.ts');
       requireCertificateChecks(io.env);
       requireKnownAddresses(loaded, io.env);

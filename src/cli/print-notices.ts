@@ -59,7 +59,7 @@ export async function printRaiseEvent(ctx: Context, event: RaiseEvent): Promise<
   // A group without instances can be worked on by anyone with credentials.
   if (event.remote) return ctx.notice(`work on it: batchctl worker --here ${named}--until-empty`);
   // Through a manager, run follows the job and works on nothing.
-  const through = (await ctx.config()).profile.backend === 'manager';
+  const through = !(await ctx.platform()).workplace.worksHere;
   const first = through ? `batchctl worker ${named}--until-empty` : `batchctl run ${event.job}`;
   ctx.notice(`work on it: ${first}, or batchctl scale 1`);
 }

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { LocalProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { retry } from '../jobs/change/retry.ts';
 import { FirstFailure } from '../jobs/first-failure.ts';
@@ -65,6 +66,7 @@ export interface Rehearsed {
 
 interface Stage {
   readonly ctx: Context;
+  readonly profile: LocalProfile;
   readonly group: string;
   readonly tally: string;
   readonly seed: number;
@@ -80,14 +82,14 @@ export async function rehearseJob(
   work: RehearseWork,
 ): Promise<Rehearsed> {
   const [{ profile }, platform] = await Promise.all([ctx.config(), ctx.platform()]);
-  if (profile.backend !== 'local') {
+  if (profile.root === null) {
     throw new BatchctlError('refused', `rehearsals require a local profile; ${profile.name} is not local`, {
       hint: 'use batchctl --profile local rehearse ...: steps, code and inputs are the same',
     });
   }
   refuseTooLarge(spec, localResources(profile, work.slots));
   const before = machineLoad();
-  const tally = await tallyFiles(ctx);
+  const tally = tallyFiles(profile);
   for (const job of await clearAbandoned(platform, tally)) ctx.notice(`removed ${job}, a rehearsal that was killed`);
   const group = rehearsalGroup(randomId(5));
   const rehearsedOne = rehearsedSpec(spec, group, platform.commandSettings);
@@ -96,7 +98,7 @@ export async function rehearseJob(
     await requirePrograms(submitter, found);
     return found;
   });
-  const stage: Stage = { ctx, group, work, tally: tally(group), seed: seedOf(spec, work) };
+  const stage: Stage = { ctx, profile, group, work, tally: tally(group), seed: seedOf(spec, work) };
   // Messages sent from here are duplicated too. The store is slow only for the workers.
   const sending = await withFaults(platform, {
     ...work.faults,
@@ -206,13 +208,12 @@ async function followSample(
 }
 
 async function outlookOf(
-  { ctx, work }: Stage,
+  { ctx, profile, work }: Stage,
   { sizes }: SubmittedRehearsal,
   view: JobView,
   before: MachineLoad,
 ): Promise<JobForecast> {
-  const { profile } = await ctx.config();
-  const slots = profile.backend === 'local' ? localResources(profile, work.slots).slots : (work.slots ?? 1);
+  const { slots } = localResources(profile, work.slots);
   const { spec, rehearsal, inputs } = view.record;
   // Also counts load that arrived during the rehearsal, without the rehearsal's own tasks.
   const load = { ...before, average: Math.max(before.average, machineLoad().average - slots) };
@@ -232,9 +233,8 @@ function requireEnded(end: FollowEnd, job: string): void {
 }
 
 /** Returns the file where a group's workers append a line for each fault. Creates its directory. */
-async function tallyFiles(ctx: Context): Promise<(group: string) => string> {
-  const { profile } = await ctx.config();
-  const directory = join(profile.backend === 'local' ? profile.root : ctx.io.cwd, 'work');
+function tallyFiles({ root }: LocalProfile): (group: string) => string {
+  const directory = join(root, 'work');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   return (group) => join(directory, `${group}.faults`);
 }

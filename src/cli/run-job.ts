@@ -45,7 +45,7 @@ import { printNextCommand, printQuietEnd, raiseAndPrint } from './print-notices.
 import { print, printAnswer } from './render.ts';
 import { statusText } from './status-text.ts';
 import { withSubmitter } from './submit-progress.ts';
-import { localResources, refuseTooLarge, worksHere } from './this-machine.ts';
+import { localResources, refuseTooLarge } from './this-machine.ts';
 import { sequentialEvents } from './verb-command.ts';
 
 /** The job to run: a spec to submit, or an existing job. */
@@ -260,7 +260,7 @@ class Workers {
   /** Throws `refused` before anything is written, if these workers could never run a step. */
   async refuseTooLarge(spec: JobSpec): Promise<void> {
     const { profile } = await this.#ctx.config();
-    if (profile.backend === 'local') refuseTooLarge(spec, localResources(profile, this.#slots));
+    if (profile.root !== null) refuseTooLarge(spec, localResources(profile, this.#slots));
   }
 
   /** Returns once the process is there; it needs as long as Node to be ready. Its errors are thrown by `drain`. */
@@ -280,7 +280,7 @@ class Workers {
   /** Null if the profile's own workers run the job. */
   async #start(groups: readonly string[]): Promise<OwnWorkers | null> {
     const ctx = this.#ctx;
-    if (!worksHere((await ctx.config()).profile, this.#here)) {
+    if (!this.#here && !(await ctx.platform()).workplace.worksHere) {
       ctx.notice(`workers of groups ${groups.join(', ')} run this job; add --here to work on it from this machine too`);
       return null;
     }

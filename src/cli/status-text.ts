@@ -73,7 +73,7 @@ function workersText({ job, workers, steps, asked }: JobStatus): string {
 /** On this machine, one command does the work that no worker takes. */
 async function continueText(ctx: Context, { job, workers, steps, asked }: JobStatus): Promise<readonly string[]> {
   const isIdle = workers.running === 0 && (asked > 0 || steps.some(({ waiting }) => waiting > 0));
-  return isIdle && (await ctx.config()).profile.backend === 'local' ? [`continue it: batchctl run ${job}`] : [];
+  return isIdle && (await ctx.config()).profile.root !== null ? [`continue it: batchctl run ${job}`] : [];
 }
 
 /** For an open job: what it waits for, and who looks after it. */

@@ -1,21 +1,16 @@
 import { statfsSync } from 'node:fs';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
-import type { AwsProfile, LocalProfile, Profile } from '../config/load-config.ts';
+import type { AwsProfile, LocalProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { ownValue } from '../lib/json.ts';
 import { isEc2 } from '../lib/this-machine.ts';
 import type { JobSpec } from '../model/job.ts';
+import type { Platform } from '../ports/platform.ts';
 import { fits, type Resources, resolveNeeds } from '../worker/resources.ts';
 
-/** True if this machine works on a profile's jobs: always on local; on AWS if requested, or with emulators. */
-export function worksHere(profile: Profile, here: boolean): boolean {
-  if (profile.backend === 'local' || here) return true;
-  return profile.backend === 'aws' && profile.endpoints.s3 !== undefined && profile.endpoints.sqs !== undefined;
-}
-
 /** Throws `usage` for an AWS worker on a machine outside AWS, unless `--here` was given. */
-export function requireHere(profile: LocalProfile | AwsProfile, here: boolean): void {
-  if (worksHere(profile, here) || isEc2()) return;
+export function requireHere(profile: LocalProfile | AwsProfile, { workplace }: Platform, here: boolean): void {
+  if (workplace.worksHere || here || isEc2()) return;
   throw new BatchctlError('usage', `profile ${profile.name} is on AWS, and this machine is not an EC2 instance`, {
     hint: 'use --here to run its tasks on this machine',
   });
@@ -30,7 +25,7 @@ export function localResources(
   slots: number | null,
   groups: readonly string[] = [],
 ): Resources {
-  const disk = statfsSync(profile.backend === 'local' ? profile.root : tmpdir());
+  const disk = statfsSync(profile.root ?? tmpdir());
   return {
     slots: slots ?? slotsOf(profile, groups) ?? availableParallelism(),
     memory: totalmem(),
@@ -39,7 +34,7 @@ export function localResources(
 }
 
 function slotsOf(profile: LocalProfile | AwsProfile, groups: readonly string[]): number | null {
-  if (profile.backend === 'local') return profile.slots;
+  if (profile.root !== null) return profile.slots;
   const said = groups.flatMap((group) => ownValue(profile.groups, group)?.slots ?? []);
   return said.length === 0 ? null : Math.max(...said);
 }

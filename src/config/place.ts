@@ -17,6 +17,7 @@ export function placeProfile(name: string, fields: ProfileFields, dir: string, r
       return {
         ...fields,
         name,
+        root: null,
         stack: names.stack,
         bucket: { ...bucket, name: names.bucket, owner: bucket.owner ?? account },
         ledger: 'ca' in ledger ? { ...ledger, ca: placePath(ledger.ca, dir) } : ledger,
@@ -30,7 +31,7 @@ export function placeProfile(name: string, fields: ProfileFields, dir: string, r
       } satisfies AwsProfile;
     }
     case 'manager':
-      return { ...fields, name };
+      return { ...fields, name, root: null };
     default:
       return fields satisfies never;
   }

@@ -8,13 +8,14 @@ export type Profile = LocalProfile | AwsProfile | ManagerProfile;
 export type LocalProfile = Named<LocalFields>;
 
 /** Names of the stack and the bucket are given or derived; `bucket.owner` is null if any account may own it. */
-export type AwsProfile = Named<AwsFields> & {
-  readonly stack: string;
-  readonly bucket: { readonly name: string };
-};
+export type AwsProfile = Named<AwsFields> &
+  Elsewhere & {
+    readonly stack: string;
+    readonly bucket: { readonly name: string };
+  };
 
 /** A manager used instead of AWS. */
-export type ManagerProfile = Named<ManagerFields>;
+export type ManagerProfile = Named<ManagerFields> & Elsewhere;
 
 export type AwsGroup = Frozen<ReturnType<typeof bareGroup>>;
 
@@ -29,6 +30,11 @@ export type ProfileFields = LocalFields | AwsFields | ManagerFields;
 export type LocalFields = InferOutput<(typeof profileSchemas)['local']>;
 export type AwsFields = InferOutput<(typeof profileSchemas)['aws']>;
 export type ManagerFields = InferOutput<(typeof profileSchemas)['manager']>;
+
+/** Nothing of the profile is in a directory of this machine. */
+interface Elsewhere {
+  readonly root: null;
+}
 
 type Named<Fields> = Frozen<Fields> & { readonly name: string };
 

@@ -109,7 +109,8 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     clock: systemClock,
     who,
     leaseSeconds: lease ?? shortestLease(profile),
-    workplace: OTHER_MACHINES,
+    // With emulators no instances start.
+    workplace: { ...OTHER_MACHINES, worksHere: endpoints.s3 !== undefined && endpoints.sqs !== undefined },
     clockOffset: () => clients.clockOffset(),
     requireWriteAccess: allowed,
     requireLastingAccess: (seconds) => requireLastingCredentials(clients, seconds),

@@ -70,6 +70,7 @@ export const THIS_MACHINE: Workplace = {
   paysRequests: false,
   countsLateMs: 0,
   outageMs: 0,
+  worksHere: true,
   advice: {
     work: 'batchctl scale 1, to keep a worker running; or batchctl worker --until-empty, to run one now',
     apply: ', also where workers run',

@@ -7,6 +7,7 @@ export const OTHER_MACHINES: Workplace = {
   paysRequests: true,
   countsLateMs: 120_000,
   outageMs: 5 * 60_000,
+  worksHere: false,
   slots: 1,
   advice: {
     work: 'batchctl worker --here --until-empty, on any machine that can reach the queues',

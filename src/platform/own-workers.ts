@@ -57,7 +57,7 @@ export class FruitlessEnds {
 
 function workerArgv(config: Config, groups: readonly string[], slots: number | null): readonly string[] {
   const served = groups.flatMap((group) => ['--group', group]);
-  const here = config.profile.backend === 'local' ? [] : ['--here'];
+  const here = config.profile.root === null ? ['--here'] : [];
   return programArgv(config, 'worker', ...served, ...here, ...(slots === null ? [] : ['--slots', String(slots)]));
 }
 
@@ -71,7 +71,7 @@ export async function startStandbyWorker(
   config: Config,
   place: Pick<OwnWorkersOptions, 'cwd'> & { readonly env: Environment },
 ): Promise<StandbyWorker | null> {
-  if (config.profile.backend !== 'local') return null;
+  if (config.profile.root === null) return null;
   const { StandbyWorker } = await import('../adapters/local/supervisor.ts');
   return new StandbyWorker(programArgv(config, 'worker', '--held'), place);
 }
@@ -86,7 +86,7 @@ async function releaseDeadWorker(
   groups: readonly string[],
   worker: string,
 ): Promise<boolean | null> {
-  if (config.profile.backend === 'local') {
+  if (config.profile.root !== null) {
     const { SqliteQueue } = await import('../adapters/local/sqlite-queue.ts');
     for (const group of groups) {
       const queue = await platform.queue(group);
@@ -118,9 +118,7 @@ export async function startOwnWorkers(
 ): Promise<OwnWorkers> {
   const { Supervisor } = await import('../adapters/local/supervisor.ts');
   const { profile } = config;
-  if (profile.backend === 'manager')
-    throw new BatchctlError('config', `profile ${profile.name} has no workers on this machine`);
-  const directory = profile.backend === 'local' ? join(profile.root, 'work') : temporaryRoot();
+  const directory = profile.root === null ? temporaryRoot() : join(profile.root, 'work');
   const log = join(directory, `run-${process.pid}.log`);
   const argv = workerArgv(config, options.groups, options.slots);
   let starts = 0;
@@ -196,7 +194,7 @@ export async function superviseLocalGroup(
   ]);
   const { profile } = config;
   const group = await platform.group(name);
-  if (profile.backend !== 'local' || !(group instanceof ProcessGroup))
+  if (profile.root === null || !(group instanceof ProcessGroup))
     throw new BatchctlError('config', `profile ${profile.name} has no workers on this machine`);
   return superviseLocal({
     ...options,

@@ -20,7 +20,7 @@ interface TrustOptions {
 /** Records that the user trusts what the profile uses. Throws `config` for a root that other users may change. */
 export async function trust(config: Config, options: TrustOptions): Promise<readonly TrustedThing[]> {
   const { profile } = config;
-  if (profile.backend !== 'local') {
+  if (profile.root === null) {
     const confirmed = confirmSendings(config, options);
     return confirmed.map(({ what, address }) => ({ what: 'address', value: address, reason: `it is sent ${what}` }));
   }

@@ -91,6 +91,8 @@ export interface Workplace {
    * machine won't pass so soon.
    */
   readonly outageMs: number;
+  /** Commands of this machine work on its jobs unless other workers are asked for. */
+  readonly worksHere: boolean;
   /** Slots of one worker, unless it is started with another number; 1 if each group has its own. */
   readonly slots: number;
   readonly advice: {

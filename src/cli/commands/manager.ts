@@ -135,7 +135,7 @@ function certificateFiles(
 
 /** Throws `usage`. */
 function requireLocalForWorkers({ profile }: Config, workers: number | undefined): void {
-  if (workers !== undefined && profile.backend !== 'local')
+  if (workers !== undefined && profile.root === null)
     throw new BatchctlError('usage', `--workers requires the local profile, and ${profile.name} is on AWS`, {
       hint: 'use batchctl scale N, or groups.*.min in the profile',
     });
@@ -144,9 +144,7 @@ function requireLocalForWorkers({ profile }: Config, workers: number | undefined
 function defaultListen({ io }: Context, { profile }: Config): ListenAddress {
   const said = io.env.BATCHCTL_LISTEN ?? '';
   if (said !== '') return parseListen(said);
-  return profile.backend === 'aws' && isEc2(io.env)
-    ? { host: '0.0.0.0', port: 443 }
-    : { host: '127.0.0.1', port: 8787 };
+  return profile.root === null && isEc2(io.env) ? { host: '0.0.0.0', port: 443 } : { host: '127.0.0.1', port: 8787 };
 }
 
 /** Like `scale N`. Raises a lower maximum, as the number of workers was given explicitly. */

@@ -71,7 +71,6 @@ async function worker(ctx: Context, options: CommandInput<typeof WORKER>): Promi
   const { profile } = config;
   if (profile.backend === 'manager')
     throw new BatchctlError('config', `profile ${profile.name} uses a manager, so it has no queue to work on`);
-  requireHere(profile, options.here);
   const groups = options.group === undefined || options.group.length === 0 ? ['default'] : options.group;
   for (const group of groups) {
     if (!NAME_PATTERN.test(group))
@@ -97,6 +96,7 @@ async function worker(ctx: Context, options: CommandInput<typeof WORKER>): Promi
     const injected =
       faults === null ? null : (await import('../../worker/injected-faults.ts')).createInjectedFaults(faults);
     await withOpenPlatform(ctx, id, faults, async (platform) => {
+      requireHere(profile, platform, options.here);
       await runWorker(platform, {
         worker: id,
         groups: [...new Set(groups)],

@@ -58,7 +58,7 @@ export async function findCandidates(
 async function openIfLocal(ctx: Context): Promise<Platform | null> {
   const { profile } = await ctx.config();
   // On AWS, each key pressed would cost requests.
-  if (profile.backend !== 'local' || !existsSync(`${profile.root}/ledger.db`)) return null;
+  if (profile.root === null || !existsSync(`${profile.root}/ledger.db`)) return null;
   return ctx.platform();
 }
 
