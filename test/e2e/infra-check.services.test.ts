@@ -1,4 +1,5 @@
-// Protects: infra check --for-real runs a full round in its own stack, reports it without account ids, and leaves nothing.
+// Protects: infra check --for-real runs a full round in its own stack, tries there what a shared account may do to it,
+// reports it without account ids, and leaves nothing.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { faultCommands } from '../../src/infra/check.ts';
@@ -6,6 +7,8 @@ import { departures, hasModels, readModel } from '../support/aws-model.mjs';
 import { awsProfile } from '../support/aws-profile.ts';
 import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
+import { Authorizer } from '../support/grid/authorizer.ts';
+import type { CloudCall } from '../support/grid/front.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
 import { leftovers } from '../support/grid/leftovers.ts';
 import { idleParts } from '../support/iam-reference.ts';
@@ -29,18 +32,23 @@ interface Stated {
   readonly Resource: string;
 }
 
+/** The access key of the account's owner, who may do everything. */
+const OWNER = 'AKIDOWNER';
 /** Seconds that each of the check's tasks takes. */
 const TASK = '0.3';
 
 describe('infra check', function () {
   this.timeout(600_000);
-  const world = forSuite(() => GridWorld.open(60));
+  // The roles of instances are judged by their policies, with what the check denies.
+  const authorizer = new Authorizer();
+  const world = forSuite(() => GridWorld.open(30, {}, {}, { authorizer }));
   afterEach(function () {
-    if (this.currentTest?.state === 'failed') console.error(world?.consoles());
+    if (this.currentTest?.state === 'failed') console.error(authorizer.refused, world?.consoles());
   });
 
-  const check = (...flags: readonly string[]) =>
-    world.start(['infra', 'check', '--json', ...flags], { BATCHCTL_TEST_CHECK_SECONDS: TASK });
+  const batchctl = (...args: readonly string[]) =>
+    world.start(args, { BATCHCTL_TEST_CHECK_SECONDS: TASK, AWS_ACCESS_KEY_ID: OWNER });
+  const check = (...flags: readonly string[]) => batchctl('infra', 'check', '--json', ...flags);
   const statuses = ({ steps }: Report) => Object.fromEntries(steps.map(({ step, status }) => [step, status]));
 
   it('only plans without --for-real', async () => {
@@ -64,6 +72,22 @@ describe('infra check', function () {
     expect(report).to.deep.include({ verdict: 'ok', left: [], remove: null, account: '********9012' });
     expect(report.stack).to.match(/^batchctl-check-/);
     expect(await leftovers(world.cloud)).to.deep.equal([]);
+    // What a shared account may do to a stack was tried: the refusals, the versions that were read, the group that shrank.
+    const seen = (name: string): string => report.steps.find(({ step }) => step === name)?.seen.join('\n') ?? '';
+    expect(seen('neighbours')).to.include(`role ${report.stack}-worker`).and.include(`queue ${report.stack}-default`);
+    const [, version = ''] = /has version (\S+)/.exec(seen('versions')) ?? [];
+    const reads = world.cloud.calls.filter(
+      ({ method, url, accessKeyId }) =>
+        method === 'GET' && url.pathname.endsWith('/data/check.txt') && accessKeyId !== OWNER,
+    );
+    expect(reads).to.have.length.of.at.least(20);
+    expect(new Set(reads.map(({ url }) => url.searchParams.get('versionId')))).to.deep.equal(new Set([version]));
+    expect(seen('ending')).to.match(
+      /^i-[0-9a-f]+ has left: At .* a user request explicitly set group desired capacity/,
+    );
+    expect(authorizer.refused.join('\n')).to.match(
+      /^\S+-worker: autoscaling:TerminateInstanceInAutoScalingGroup on \S+-default$/m,
+    );
     // The report as people send it to others.
     const kept = readFileSync(world.path('report.json'), 'utf8');
     expect(JSON.parse(kept)).to.deep.equal(report);
@@ -100,9 +124,24 @@ describe('infra check', function () {
     expect(stderr).to.include(`remove them with: ${report.remove}`);
     denied = false;
     const [, ...words] = (report.remove ?? '').split(' ');
-    const shown = await world.start([...words, '--dry-run', '--json']).ended;
+    const shown = await batchctl(...words, '--dry-run', '--json').ended;
     expect((JSON.parse(shown.stdout) as Report).left).to.deep.equal(report.left);
-    expectExit(await world.start(words).ended);
+    expectExit(await batchctl(...words).ended);
+    expect(await leftovers(world.cloud)).to.deep.equal([]);
+  });
+
+  it('can be killed while it denies the worker its right: the command in its report removes versions and denial', async () => {
+    const running = check('--for-real', '--yes', '-o', 'killed.json');
+    const denies = ({ action, body, accessKeyId }: CloudCall): boolean =>
+      action === 'PutRolePolicy' && accessKeyId === OWNER && body.includes('PolicyName=batchctl-check');
+    const already = world.cloud.calls.filter(denies).length;
+    await until('it denies', () => world.cloud.calls.filter(denies).length > already, 300_000);
+    running.child.kill('SIGKILL');
+    await running.ended;
+    const kept: Report = JSON.parse(readFileSync(world.path('killed.json'), 'utf8'));
+    expect(statuses(kept)).to.include({ interruption: 'skipped', job: 'ok', verify: 'ok' });
+    const [, ...words] = (kept.remove ?? '').split(' ');
+    expectExit(await batchctl(...words).ended);
     expect(await leftovers(world.cloud)).to.deep.equal([]);
   });
 

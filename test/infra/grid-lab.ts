@@ -6,7 +6,7 @@ import { type GridParts, gridFacts, gridResources, managerResources } from '../.
 import { InstanceProfileResource } from '../../src/infra/instance-profile.ts';
 import type { Resource, ResourceState, StackPart } from '../../src/infra/resource.ts';
 import { RoleResource } from '../../src/infra/role.ts';
-import { resourcesOf } from '../../src/infra/stack.ts';
+import { resourcesOf, type StackParts } from '../../src/infra/stack.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { randomId } from '../../src/lib/id.ts';
 import type { Finding } from '../../src/model/finding.ts';
@@ -182,9 +182,17 @@ const NO_RELEASES = {
 };
 const NO_TABLES = { open: async () => null, drop: async () => null };
 
+/** A stack whose ledger has no tables, with one release. */
+export const stackParts = (profile: AwsProfile, clients: AwsClients): StackParts => ({
+  profile,
+  clients,
+  tables: NO_TABLES,
+  releases: NO_RELEASES,
+});
+
 /** All resources that `infra up` creates for a profile whose ledger has no tables, except the release. */
 export function stackResources(profile: AwsProfile, clients: AwsClients): readonly Resource[] {
-  const all = resourcesOf({ profile, clients, tables: NO_TABLES, releases: NO_RELEASES }, null, 'wanted');
+  const all = resourcesOf(stackParts(profile, clients), null, 'wanted');
   return all.filter(({ kind }) => kind !== 'release');
 }
 

@@ -81,7 +81,7 @@ export class Check {
       `creates stack ${this.#name} and always removes it at the end; the profile's own stack is not touched:`,
     ]);
     this.#say(STEPS.map(([step, does]) => `  ${step.padEnd(12)} ${does}`));
-    this.#say([`this takes about ten minutes, and ${costText(this.#cost)}`]);
+    this.#say([`this takes about fifteen minutes, and ${costText(this.#cost)}`]);
     await confirm(ctx, `continue in account ${this.#stack.account}?`);
     // Written first, so that an unwritable path is reported before anything is created.
     this.#mayHaveResources = true;

@@ -8,11 +8,15 @@ import { VERSION } from '../../lib/version.ts';
 export const CHECK_STEPS = {
   plan: 'inspect the account and validate what would be created',
   up: 'create a bucket, queues, a role, a security group, a launch template and an Auto Scaling group',
-  submit: 'submit a job of 20 tasks',
+  versions: 'turn on versions in the bucket, and put the input of a job',
+  neighbours:
+    'let a stack of the same name, in another bucket or region, look at this one and remove it: all is refused',
+  submit: 'submit a job of 20 tasks, then overwrite its input',
   boot: 'wait for one spot instance and its worker',
   interruption: 'wait until you run an AWS FIS command that interrupts the instance',
   job: 'follow the job to its end, on the replacement instance after an interruption',
-  verify: 'read all outputs, and prove that each task was done once',
+  verify: 'read all outputs, and prove that each task was done once, from the submitted version of the input',
+  ending: 'deny the worker the right to end its instance, and wait until it has left in another way',
   down: 'remove everything including data, even after a failure',
   inventory: 'ask each service what is left',
 } as const;

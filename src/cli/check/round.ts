@@ -1,11 +1,13 @@
 import { BatchctlError } from '../../errors.ts';
 import { pollUntil } from '../../infra/call-aws.ts';
 import { CHECK_GROUP } from '../../infra/check.ts';
+import { keepVersions, tryEnding, tryNeighbours } from '../../infra/check-tries.ts';
 import { failureOf, type RemovalOutcome, removeStack } from '../../infra/down.ts';
 import { takeInventory } from '../../infra/inventory.ts';
 import { applySteps, type ExecutableStep } from '../../infra/plan.ts';
 import type { OpenStack } from '../../infra/stack.ts';
 import { joinWorkers, listWorkers, readWorkerLogs, type SeenWorker, type WorkerRow } from '../../jobs/grid/workers.ts';
+import { readOutput } from '../../jobs/output.ts';
 import { specOfValue } from '../../jobs/spec/job-file.ts';
 import { statusOf } from '../../jobs/status.ts';
 import { verifyJob } from '../../jobs/verify/verify-job.ts';
@@ -23,6 +25,7 @@ import { parseSubmission, withSubmitter } from '../submit-progress.ts';
 import type { CheckReport, CheckSteps } from './report.ts';
 
 const TASKS = 20;
+const STEP = 'work';
 /** Seconds a task sleeps. One instance needs three minutes for all tasks, which leaves time to interrupt it. */
 const TASK_SECONDS = 20;
 /** Milliseconds until the first worker must be up. */
@@ -31,6 +34,10 @@ const BOOT_MS = 600_000;
 const LAUNCH_TASKS = 6;
 /** Seconds until the job must have ended, including the interruption and another boot. */
 const JOB_SECONDS = 1_500;
+/** Milliseconds until what is new or changed must be visible everywhere. */
+const VISIBLE_MS = 120_000;
+/** Milliseconds until the last instance must have left: it is idle for about two minutes first. */
+const ENDING_MS = 900_000;
 /** Milliseconds that workers may take to drain. Their tasks no longer matter. */
 const DRAIN_MS = 60_000;
 /** Maximum number of lines kept of each log, and of logs. */
@@ -62,11 +69,18 @@ export async function runRound(round: CheckRound, planned: readonly ExecutableSt
     }
   });
   const platform = await ctx.platform();
+  const input = await checkInput(round, platform);
+  await steps.run('versions', async (see) => {
+    await keepVersions(round.stack);
+    see(`the input has version ${await input.put(1)}`);
+  });
+  await steps.run('neighbours', (see) => tryNeighbours(round.stack, { see, limitMs: VISIBLE_MS, signal: ctx.signal }));
   const view = await steps.run('submit', async (see) => {
     const { view: submitted } = await withSubmitter(ctx, (submitter) =>
-      submitSpec(submitter, checkJob(ctx), null, { ...parseSubmission({}), stays: true }),
+      submitSpec(submitter, checkJob(ctx, input.url), null, { ...parseSubmission({}), stays: true }),
     );
     see(`job ${submitted.record.job}`);
+    see(`then the input got version ${await input.put(OTHERS)}`);
     return submitted;
   });
   const zone = await ctx.zone();
@@ -94,6 +108,12 @@ export async function runRound(round: CheckRound, planned: readonly ExecutableSt
       const { verdict, checked, problems } = await verifyJob(platform, last, { deep: true });
       if (verdict !== 'proven') throw new BatchctlError('proof', problems[0]?.message ?? `the job is ${verdict}`);
       see(`${formatMany(checked.parts, 'part')}, ${formatMany(checked.outputs, 'output')}, each done once`);
+      await requireAccepted(platform, last);
+      see('all of the version that was submitted');
+    });
+    await steps.run('ending', async (see, skip) => {
+      const untried = await tryEnding(round.stack, { see, limitMs: ENDING_MS, signal: ctx.signal });
+      if (untried !== null) skip(untried);
     });
   } finally {
     // Following a job raises its group, which must not happen while the group is removed.
@@ -171,13 +191,52 @@ export async function readLastLogs(ctx: Context): Promise<CheckReport['logs']> {
 /** Tests shorten it: `BATCHCTL_TEST_CHECK_SECONDS`. */
 const taskSeconds = ({ io }: Context): number => Number(io.env.BATCHCTL_TEST_CHECK_SECONDS ?? TASK_SECONDS);
 
-function checkJob(ctx: Context) {
+/** The first number of the input after it was overwritten; numbers of the same length would hide a read of the wrong version. */
+const OTHERS = 1_001;
+
+/** The input of the check's job: a number for each task, in the bucket of its stack. */
+async function checkInput({ ctx, stack }: CheckRound, platform: Platform) {
+  const { name, prefix } = stack.profile.bucket;
+  const bucket = await platform.bucket(name);
+  const key = `${prefix}data/check.txt`;
+  return {
+    url: `s3://${name}/${key}`,
+    /** Puts numbers from `first`; returns the new version. Throws `finding` if the bucket gives none. */
+    put: async (first: number): Promise<string> => {
+      const body = Array.from({ length: TASKS }, (_, at) => `${first + at}\n`).join('');
+      let version: string | null = null;
+      const look = async (): Promise<boolean> => {
+        await bucket.put(key, body);
+        version = (await bucket.head(key))?.version ?? null;
+        return version !== null;
+      };
+      await pollUntil(look, { timeoutMs: VISIBLE_MS, signal: ctx.signal });
+      if (version === null) throw new BatchctlError('finding', `versions are on, but ${key} has none`);
+      return version;
+    },
+  };
+}
+
+/** Throws `proof` unless each output is of the input that the job accepted: it was overwritten since. */
+async function requireAccepted({ store }: Platform, { record: { job } }: JobView): Promise<void> {
+  for (let task = 0; task < TASKS; task += 1) {
+    const [file] = (await readOutput(store, job, STEP, task))?.files ?? [];
+    const found = new TextDecoder().decode((file && (await store.read(file.key))) ?? undefined).trim();
+    if (found === String(task + 1)) continue;
+    throw new BatchctlError(
+      'proof',
+      `${STEP}/${task} read "${found}", but its part of the submitted input is ${task + 1}`,
+    );
+  }
+}
+
+function checkJob(ctx: Context, from: string) {
   const run = `read n; sleep ${taskSeconds(ctx)}; echo "$n"`;
   const job = {
     name: 'check',
-    input: { split: { by: 'range', from: 1, to: TASKS } },
+    input: { from, split: { by: 'lines', every: 1 } },
     // An attempt that an interruption ended is not charged.
-    steps: [{ name: 'work', run, attempts: 1, timeout: '10m', group: CHECK_GROUP }],
+    steps: [{ name: STEP, run, attempts: 1, timeout: '10m', group: CHECK_GROUP }],
   };
   return specOfValue(job, { file: 'the job of the check' });
 }

@@ -73,7 +73,7 @@ export function infraCheckCommand(ctx: Context): CommandDefinition {
     ),
     help: {
       about:
-        "Checks that batchctl works in this account. It creates a small temporary stack with one small spot instance and runs a job of 20 tasks. It prints an AWS FIS command with which you interrupt the instance, and waits for that. It then removes everything, also after a failure or Ctrl-C. Without --for-real it only plans. The check takes about ten minutes and costs a few cents; it prints the maximum cost before it asks for confirmation. It uses the profile's account, region, network, key and boundary, and does not touch the profile's stack. The report contains no secrets and only the last four digits of account ids; read it before you send it back.",
+        "Checks that batchctl works in this account. It creates a small temporary stack with one small spot instance and runs a job of 20 tasks. It prints an AWS FIS command with which you interrupt the instance, and waits for that. It also tries, in this stack alone, what happens in a shared account: a stack of the same name elsewhere, an input that is overwritten, a worker that may not end its instance. It then removes everything, also after a failure or Ctrl-C. Without --for-real it only plans. The check takes about fifteen minutes and costs a few cents; it prints the maximum cost before it asks for confirmation. It uses the profile's account, region, network, key and boundary, and does not touch the profile's stack. The report contains no secrets and only the last four digits of account ids; read it before you send it back.",
       examples: [
         'batchctl infra check',
         'batchctl infra check --for-real --yes',

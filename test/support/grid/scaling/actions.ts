@@ -114,7 +114,7 @@ const groupActions: Actions = {
       throw invalid(
         `New SetDesiredCapacity value ${desired} is above max value ${group.max} for the AutoScalingGroup.`,
       );
-    resize(scaling, group, desired);
+    resize(scaling, group, desired, true);
   },
 
   DeleteAutoScalingGroup(scaling, form) {
@@ -190,10 +190,10 @@ function needLasting(scaling: Scaling, form: Form): Group {
   throw new QueryError('ScalingActivityInProgress', `The group ${group.name} is pending delete.`);
 }
 
-function resize(scaling: Scaling, group: Group, desired: number): void {
+function resize(scaling: Scaling, group: Group, desired: number, explicit = false): void {
   const before = group.desired;
   group.desired = desired;
-  group.cause = changed(group, before);
+  group.cause = changed(group, before, explicit);
   // A request of a person ends the delay after failed launches.
   group.patience = scaling.engine.pace.retry;
   scaling.engine.kick(group);
@@ -255,11 +255,16 @@ function checkSizes(min: number, max: number, desired: number): void {
   }
 }
 
-function changed({ min, max, desired, members }: Group, before: number): string {
-  const at = new Date().toISOString();
+/** The words of Auto Scaling for a change of a group's size (Auto Scaling: scaling activities, `Cause`). */
+function changed({ min, max, desired, members }: Group, before: number, explicit = false): string {
+  const at = `At ${new Date().toISOString()}`;
   const change = before === desired ? '' : ` changing the desired capacity from ${before} to ${desired}`;
+  const request = explicit
+    ? `explicitly set group desired capacity${change}`
+    : `update of AutoScalingGroup constraints to min: ${min}, max: ${max}, desired: ${desired}${change}`;
   const current = active({ members }).length;
-  return `At ${at} a user request update of AutoScalingGroup constraints to min: ${min}, max: ${max}, desired: ${desired}${change}.  At ${at} an instance was started in response to a difference between desired and actual capacity, increasing the capacity from ${current} to ${desired}.`;
+  const [moved, capacity] = current > desired ? ['taken out of service', 'shrinking'] : ['started', 'increasing'];
+  return `${at} a user request ${request}.  ${at} an instance was ${moved} in response to a difference between desired and actual capacity, ${capacity} the capacity from ${current} to ${desired}.`;
 }
 
 function meets(group: Group, filter: Form): boolean {
