@@ -2,16 +2,18 @@ import { isKind } from '../errors.ts';
 import { isDenied } from '../jobs/denied-job.ts';
 import { readEntries } from '../jobs/journal.ts';
 import { ownValue } from '../lib/json.ts';
+import type { JournalEntry, TaskSets } from '../model/journal.ts';
 import { ordersPrefix } from '../model/keys.ts';
 import { taskSetHas } from '../model/task-set.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Dispatcher, RunningAttempt } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
+import type { EndReason } from './outcome.ts';
 
 /**
  * Reads the journals of the jobs that run here, as every heartbeat does, and ends the attempts that a person ended: of
- * a cancelled job, of one paused at once, and of killed and skipped tasks. A journal that can't be read (damaged,
+ * a cancelled job, of one that was paused at once (also if it was resumed since), and of killed and skipped tasks. A journal that can't be read (damaged,
  * denied, or of a later version) goes to `onTrouble`; decisions about other jobs are still obeyed.
  */
 export async function obeyJournals(
@@ -40,11 +42,14 @@ async function obeyJournal(store: ObjectStore, now: JobView, seen: JobView, disp
   const ofJob = (attempt: RunningAttempt): boolean => attempt.task.message.job === seen.record.job;
   if (now.cancelled) dispatcher.end('cancel', ofJob);
   else if (now.paused?.now === true) dispatcher.end('pause', ofJob);
-  else await obeyTaskDecisions(store, seen, dispatcher, ofJob);
+  else await obeyEntries(store, seen, dispatcher, ofJob);
 }
 
-/** Each attempt obeys the kills and skips after the journal entry at its admission: by number, so no clock matters. */
-async function obeyTaskDecisions(
+/**
+ * Each attempt obeys the kills, the skips and the pauses that a person has ended by now, after the journal entry at its
+ * admission: by number, so no clock matters.
+ */
+async function obeyEntries(
   store: ObjectStore,
   oldest: JobView,
   dispatcher: Dispatcher,
@@ -52,14 +57,28 @@ async function obeyTaskDecisions(
 ): Promise<void> {
   const entries = await readEntries(store, oldest.record.job, oldest.next);
   for (const [at, entry] of entries.entries()) {
-    if (entry.what !== 'kill' && entry.what !== 'skip') continue;
-    const reason = entry.what === 'skip' ? 'skip' : entry.mode === 'fail' ? 'killFail' : 'kill';
-    dispatcher.end(reason, (attempt) => {
+    const ending = endingOf(entry);
+    if (ending === null) continue;
+    dispatcher.end(ending.reason, (attempt) => {
       const { message, view } = attempt.task;
-      return (
-        ofJob(attempt) && oldest.next + at >= view.next && taskSetHas(ownValue(entry.tasks, message.step), message.task)
-      );
+      const { tasks } = ending;
+      const isMeant = tasks === null || taskSetHas(ownValue(tasks, message.step), message.task);
+      return ofJob(attempt) && oldest.next + at >= view.next && isMeant;
     });
+  }
+}
+
+/** Which attempts an entry ends, and why; `tasks` null: all of the job. Null: none. */
+function endingOf(entry: JournalEntry): { readonly reason: EndReason; readonly tasks: TaskSets | null } | null {
+  switch (entry.what) {
+    case 'pause':
+      return entry.now ? { reason: 'pause', tasks: null } : null;
+    case 'skip':
+      return { reason: 'skip', tasks: entry.tasks };
+    case 'kill':
+      return { reason: entry.mode === 'fail' ? 'killFail' : 'kill', tasks: entry.tasks };
+    default:
+      return null;
   }
 }
 

@@ -70,6 +70,23 @@ describe('a worker', () => {
     expect(await endedByJournals(platform, [makeTask(view)])).to.deep.equal([0]);
   });
 
+  it('obeys a pause at once that a person has ended by now, so that the program before a change does not run on', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, claimsJob(0), {});
+    const paused = await addEntry(platform, view, { what: 'pause', now: true, reason: 'person' });
+    const resumed = await addEntry(platform, paused, { what: 'resume' });
+    const tasks = [makeTask(view), makeTask(paused, { task: 1 }), makeTask(resumed, { task: 2 })];
+    expect(await endedByJournals(platform, tasks)).to.deep.equal([0]);
+  });
+
+  it('lets attempts finish that a pause let finish, once a person has resumed the job', async () => {
+    const { platform } = place;
+    const view = await submitJob(place, claimsJob(0), {});
+    const paused = await addEntry(platform, view, { what: 'pause', now: false, reason: 'person' });
+    await addEntry(platform, paused, { what: 'resume' });
+    expect(await endedByJournals(platform, [makeTask(view)])).to.deep.equal([]);
+  });
+
   it('ends the tasks of a job that a person pauses within 15 s, however long its leases are', async () => {
     const time = new HeldTime();
     try {
