@@ -56,6 +56,16 @@ describe("a token's last use", () => {
     expect([puts, await readTokenUse(store, ID)]).to.deep.equal([2, iso()]);
   });
 
+  it('is written again after the clock was set back by an hour', async () => {
+    const uses = new TokenUses({ store, clock });
+    uses.recordUse(ID);
+    await uses.write();
+    clock.set(clock.now() - USE_MS);
+    uses.recordUse(ID);
+    await uses.write();
+    expect([puts, await readTokenUse(store, ID)]).to.deep.equal([2, iso()]);
+  });
+
   it('is the latest that either of two managers saw', async () => {
     const [one, other] = [new TokenUses({ store, clock }), new TokenUses({ store, clock })];
     one.recordUse(ID);

@@ -98,6 +98,21 @@ describe('cross-checks of a verification', () => {
     expect(await found(view)).to.deep.equal(['pieceAltered']);
   });
 
+  for (const [from, to, message] of [
+    ['"bytesOut":2', '"bytesOut":3', 'its files have 2 bytes, but it says 3'],
+    // The first one is that of the output.
+    [/"checksum":"sha256:..../, '"checksum":"sha256:0000', 'the checksums of its files differ'],
+  ] as const)
+    it(`finds a manifest that contradicts its files: ${message}`, async () => {
+      const yaml = EXPLODING.replace(', explode: true', '').replace(/ *- { name: use.*\n/, '');
+      const { record } = await runJob(place, yaml);
+      await changeText(place.platform.store, outKey(record.job, 'cut', 1), (text) => text.replace(from, to));
+      const view = await requireView(place.platform.store, record.job);
+      const { problems, altered } = await verify(view);
+      expect([problems.map(({ code }) => code), altered]).to.deep.equal([['altered'], ['cut/1']]);
+      expect(problems[0]?.message).to.include(message);
+    });
+
   it('names an object among the part shards that is none, of the job and of a step that takes files', async () => {
     const plain = await publishAll(place.platform, await gathered());
     await place.platform.store.put(`${partsPrefix(plain.record.job)}00001.ndjson`, '');

@@ -206,6 +206,15 @@ export const ACCEPTED: readonly Row[] = [
   ['decisionOf', 'fixed', 'the rest of a round that nothing held back', addEntry({ what: 'retry-rest', round: 1 }, 3)],
   [
     'decisionOf',
+    'fixed',
+    'the rest of another round than its canary held back',
+    (lines) => {
+      entry('retry', (of) => (of.canaries = { price: '1' }))(lines);
+      addEntry({ what: 'retry-rest', round: 7 })(lines);
+    },
+  ],
+  [
+    'decisionOf',
     'claims',
     'an opening of a step that waits for nothing',
     addEntry({ what: 'open', step: 'convert', count: 4, leftOut: '2,4' }),

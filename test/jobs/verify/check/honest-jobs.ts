@@ -259,16 +259,25 @@ export const HONEST: Readonly<Record<string, FinishJob>> = {
     await work(workspace);
     return job;
   },
-  'skips of a step whose tasks are files': async (workspace) => {
-    const job = await finish(workspace, {
+  'decisions about more files than there are parts, and about a gather': async (workspace) => {
+    const at = (pattern: string) => ({
+      name: 'honest',
       input: range(2),
       steps: [
-        { name: 'cut', output: 'files', explode: true, run: 'cat > "$BATCHCTL_OUTPUT_DIR/a"' },
-        { name: 'up', attempts: 1, run: failsFor('2') },
-        ALL,
+        { name: 'cut', output: 'files', explode: true, run: 'cd "$BATCHCTL_OUTPUT_DIR"; tee a b > c' },
+        { name: 'up', attempts: 1, run: failsFor(pattern) },
+        { name: 'all', gather: true, attempts: 1, run: pattern === 'none' ? CAT : ['false'] },
       ],
     });
-    await workspace.runSuccessfully('skip', job, '--task', 'up/1', '--reason', 'agreed');
+    const job = await finish(workspace, at('2'));
+    const tasks = ['up/3', 'up/4'].flatMap((task) => ['--task', task]);
+    await workspace.runSuccessfully('skip', job, ...tasks, '--reason', 'agreed');
+    await workspace.runSuccessfully('retry', job, '--task', 'up/5');
+    await work(workspace);
+    await workspace.runSuccessfully('skip', job, '--task', 'up/5', '--reason', 'agreed');
+    await work(workspace);
+    workspace.write('job.json', at('none'));
+    await workspace.runSuccessfully('retry', job, '--task', 'all/0', '--with', 'job.json');
     await work(workspace);
     return job;
   },
