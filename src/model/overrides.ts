@@ -29,6 +29,21 @@ export function changedExpect(record: JobRecord, { expect }: Overrides): readonl
   return expect ?? record.spec.expect;
 }
 
+/** The job as its tasks run now: accepted again, it needs none of the changes. */
+export function recordInForce<R extends JobRecord>(
+  record: R,
+  overrides: Overrides,
+): R & Pick<JobRecord, 'spec' | 'code'> {
+  const steps = record.spec.steps.map((step) => changedStep(step, overrides));
+  const spec = {
+    ...record.spec,
+    steps,
+    params: changedParams(record, overrides),
+    expect: changedExpect(record, overrides),
+  };
+  return { ...record, spec, code: changedCode(record, overrides) };
+}
+
 /** One thing that a person changed, as a JSON value (durations in seconds, sizes in bytes); null for none. */
 export interface Change {
   /** `steps.price.timeout`, `params.region`, `code`, `files/price.mjs`, `tolerate`. */

@@ -7,7 +7,7 @@ import { expect } from 'chai';
 
 const BUILT = fileURLToPath(new URL('../../dist/dashboard/', import.meta.url));
 /** Maximum bytes of JavaScript sent over the network. */
-const BUDGET = 124 * 1024;
+const BUDGET = 125 * 1024;
 /** Maximum bytes of those sent before anything is shown: the page's script and what it imports at once. */
 const FIRST_BUDGET = 48 * 1024;
 

@@ -56,7 +56,7 @@ describe('fixing failed tasks on the dashboard', () => {
     await page.getByLabel('Reason').fill('no rates tonight');
     await confirmAction(page, 'Skip', /^Done\. 3 tasks skipped: price\/6,10,14\.$/);
     expect(await firstStep()).to.include({ failed: 1, skipped: 3 });
-    await press(page, /^Undo the skip of cause .* of price/);
+    await press(page, /^Undo skip of cause .* of price/);
     await page.locator('dialog code', { hasText: /^batchctl skip .* --undo$/ }).waitFor();
     await confirmAction(page, 'Undo skip', /^Done\. 3 skips undone\.$/);
     expect(await firstStep()).to.include({ failed: 4, skipped: 0 });

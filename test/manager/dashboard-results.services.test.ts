@@ -116,6 +116,43 @@ describe("a job's results on the dashboard", () => {
     await keepPicture(page, 'submit');
   });
 
+  it('can be made again as the job was retried, and the form says what that changed', async () => {
+    const { workspace } = suite.server;
+    const write = (name: string, run: string) =>
+      workspace.write(name, {
+        name: 'clean',
+        params: { bad: 'stop', keep: 'all' },
+        input: { split: { by: 'range', from: 1, to: 2 } },
+        steps: [{ name: 'map', run, attempts: 1 }],
+      });
+    write('job.json', 'exit 3');
+    const other = await workspace.submit();
+    await workspace.work({}, '--quiet');
+    write('fixed.json', 'echo "$BATCHCTL_PARAM_BAD"');
+    await workspace.runSuccessfully('retry', other, '--set', 'bad=skip');
+    await workspace.work({}, '--quiet');
+    await workspace.runSuccessfully('retry', other, '--with', 'fixed.json');
+    await workspace.work({}, '--quiet');
+    const { page } = await suite.open(`#/jobs/${other}`);
+    await page.getByRole('link', { name: 'Run again' }).click();
+    const changes = page.getByRole('list', { name: 'Changes since the job was accepted' });
+    await changes.waitFor();
+    expect(await changes.getByRole('listitem').allTextContents()).to.deep.equal([
+      'params.bad: skip (accepted with: stop)',
+      'steps.map.run: echo "$BATCHCTL_PARAM_BAD" (accepted with: exit 3)',
+    ]);
+    expect(await page.getByLabel('Job file').inputValue())
+      .to.include('bad: skip')
+      .and.include('keep: all')
+      .and.include('BATCHCTL_PARAM_BAD');
+    expect(await layoutFaults(page)).to.deep.equal([]);
+    await keepPicture(page, 'submit-changed');
+    await page.getByRole('button', { name: 'Submit', exact: true }).click();
+    await page.locator('.calm a').waitFor();
+    await workspace.work({}, '--quiet');
+    expect((await workspace.runSuccessfully('fetch', 'name:clean', '-o', '-')).stdout).to.equal('skip\nskip\n');
+  });
+
   it('of a new job from a form: mistakes are named with their line, and nothing is submitted', async () => {
     const { page, faults } = await suite.open('#/submit');
     faults.allow = /422|400/;
@@ -160,7 +197,8 @@ describe('running tasks on the dashboard', () => {
     const rows = page.locator('main tbody tr');
     await rows.nth(1).waitFor();
     await rows.first().getByText('so far').waitFor();
-    const duration = async (): Promise<string> => (await rows.first().locator('td').nth(2).textContent()) ?? '';
+    const duration = async (): Promise<string> =>
+      (await rows.first().locator('td', { hasText: 'so far' }).textContent()) ?? '';
     const before = await duration();
     await until('the duration grows', async () => (await duration()) !== before);
     openGate(workspace, 'wait');

@@ -12,7 +12,7 @@ const SCREENS = [
 ] as const;
 
 describe('the slots and the tasks of a job on the dashboard', () => {
-  let job = '';
+  let [job, cut] = ['', ''];
   const suite = new DashboardSuite({
     prepare: async ({ workspace }) => {
       const run = 'read n; echo "row $n" >&2; [ "$n" -gt 60 ] || exit 3';
@@ -20,7 +20,47 @@ describe('the slots and the tasks of a job on the dashboard', () => {
       workspace.write('job.json', { ...rangeJob('claims', 70, { name: 'price', attempts: 1, run }), halt: 'never' });
       job = await workspace.submit();
       await workspace.work({}, '--slots', '2', '--quiet');
+      workspace.write('lines.txt', 'a\n'.repeat(2_500));
+      workspace.write('job.json', {
+        name: 'cut',
+        params: { bad: 'stop' },
+        input: { from: 'lines.txt', split: { by: 'lines', every: 1_250 } },
+        steps: [{ name: 'map', attempts: 1, run: '[ "$BATCHCTL_PARAM_BAD" = skip ] || exit 3; cat' }],
+      });
+      cut = await workspace.submit();
+      await workspace.work({}, '--slots', '2', '--quiet');
+      await workspace.runSuccessfully('retry', cut, '--task', 'map/0', '--set', 'bad=skip');
+      await workspace.runSuccessfully('skip', cut, '--task', 'map/1', '--reason', 'agreed');
+      await workspace.work({}, '--slots', '2', '--quiet');
     },
+  });
+
+  for (const width of [1280, 390]) {
+    it(`shows failures that a retry or a skip answered as superseded: ${width} wide`, async () => {
+      const { page } = await suite.open(`#/jobs/${cut}`, { viewport: { width, height: 900 } });
+      await page
+        .getByRole('group', { name: /^Timeline of slots: .*; 0 failed for good, 0 failed and retried, 2 superseded/ })
+        .waitFor();
+      await page.locator('.slots .legend').getByText('failed, superseded since').waitFor();
+      expect(await page.locator('.slots .legend').getByText('failed for good').count()).to.equal(0);
+      expect(await layoutFaults(page)).to.deep.equal([]);
+      await keepPicture(page, `superseded-${width}`);
+    });
+
+    it(`shows the part and the input of each task of a cut input: ${width} wide`, async () => {
+      const { page } = await suite.open(`#/jobs/${cut}/tasks`, { viewport: { width, height: 900 } });
+      const table = page.getByRole('table', { name: 'Tasks' });
+      await table.getByText('lines 1251-2500').waitFor();
+      expect(await table.getByText('lines 1-1250').count()).to.equal(1);
+      expect(await table.getByText('lines.txt').count()).to.equal(2);
+      expect(await layoutFaults(page)).to.deep.equal([]);
+      await keepPicture(page, `tasks-part-${width}`);
+    });
+  }
+
+  it('shows thousands separators in the records of an input', async () => {
+    const { page } = await suite.open(`#/jobs/${cut}/results`);
+    await page.getByRole('table', { name: 'Inputs' }).getByText('2,500').waitFor();
   });
 
   for (const { width, colorScheme } of SCREENS) {

@@ -196,12 +196,13 @@ interface RowStyle {
 type Kind = 'done' | (typeof SPECIAL)[number];
 
 /** All kinds except `done`, in the order of the legend. */
-const SPECIAL = ['slow', 'retried', 'failed', 'interrupted', 'running'] as const;
+const SPECIAL = ['slow', 'retried', 'superseded', 'failed', 'interrupted', 'running'] as const;
 
 const WORDS: Readonly<Record<Kind, string>> = {
   done: 'done',
   slow: 'done, a straggler',
   retried: 'failed attempt, retried',
+  superseded: 'failed, superseded since',
   failed: 'failed for good',
   interrupted: 'interrupted',
   running: 'still running',
@@ -209,6 +210,7 @@ const WORDS: Readonly<Record<Kind, string>> = {
 
 const FILLS: Readonly<Partial<Record<Kind, string>>> = {
   retried: 'url(#slant)',
+  superseded: 'url(#slant)',
   failed: 'url(#mesh)',
   interrupted: 'url(#dots)',
 };

@@ -78,6 +78,7 @@ export const DEFINITIONS = html`<svg width="0" height="0" class="definitions" ar
 <pattern id="mesh" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="4" height="4" class="failed"/><path d="M0 0L4 4M4 0L0 4" class="over-line"/></pattern>
 <pattern id="dots" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="4" height="4" class="interrupted"/><circle cx="2" cy="2" r="1" class="over"/></pattern>
 <g id="mark-retried"><circle r="5" class="mark-ground"/><path d="M-3 -3L3 3M3 -3L-3 3" class="mark-retried"/></g>
+<g id="mark-superseded"><circle r="5" class="mark-ground"/><path d="M-3 0H3" class="mark-retried"/></g>
 <g id="mark-failed"><rect x="-6" y="-6" width="12" height="12" rx="2" class="failed"/><path d="M-3 -3L3 3M3 -3L-3 3" class="mark-over"/></g>
 <g id="mark-interrupted"><circle r="5" class="mark-ground"/><path d="M-2 -4V4M2 -4V4" class="mark-interrupted"/></g>
 <g id="mark-slow"><path d="M0 -6L6 0L0 6L-6 0Z" class="mark-slow"/></g>

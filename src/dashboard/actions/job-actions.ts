@@ -1,4 +1,4 @@
-import { formatMany } from '../../cli/format.ts';
+import { formatCount, formatMany } from '../../cli/format.ts';
 import type { RetryAnswer, SkipAnswer } from '../../model/answers/changes.ts';
 import type { TaskSets } from '../../model/journal.ts';
 import { countIn, parseTaskSet } from '../../model/task-set.ts';
@@ -84,7 +84,7 @@ export const oneTask = (job: string, task: string): TaskSelection => ({
 
 const causeSelection = (job: string, { cause, step }: Cause, count: number): TaskSelection => ({
   job,
-  name: `cause ${cause}: ${count} of ${step}`,
+  name: `cause ${cause}: ${formatCount(count)} of ${step}`,
   count,
   tasks: [],
   step: '',
@@ -152,7 +152,7 @@ export function unskipChosen(chosen: TaskSelection): Action {
   const { name, count } = chosen;
   return action({
     label: 'Undo skip',
-    name: `Undo the skip of ${name}`,
+    name: `Undo skip of ${name}`,
     operation: 'skip',
     preview: true,
     what: [

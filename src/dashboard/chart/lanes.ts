@@ -29,6 +29,7 @@ export const OUTCOMES: Readonly<Record<Outcome, string>> = {
   done: 'done',
   failedAttempt: 'failed attempt, retried',
   failed: 'failed for good',
+  superseded: 'failed, superseded since',
   interrupted: 'interrupted',
   running: 'still running',
 };

@@ -190,13 +190,14 @@ function drawShares(
 }
 
 /** Drawn in this order: what went wrong is on top. */
-const ORDER: readonly Outcome[] = ['done', 'running', 'interrupted', 'failedAttempt', 'failed'];
+const ORDER: readonly Outcome[] = ['done', 'running', 'interrupted', 'superseded', 'failedAttempt', 'failed'];
 
 const COLOURS: Readonly<Record<Outcome, string>> = {
   done: 'done',
   running: 'running',
   interrupted: 'interrupted',
   failedAttempt: 'retried',
+  superseded: 'retried',
   failed: 'failed',
 };
 
@@ -243,7 +244,7 @@ function drawBar(
   else pen.fillRect(left, y, wide, tall);
 }
 
-/** A cross in a square for good, a triangle for a failed attempt, two strokes for an interruption. */
+/** A cross in a square for good, a triangle for a failed attempt, a bar in a circle if superseded, two strokes for an interruption. */
 export function drawMark(pen: Pen, outcome: Outcome, x: number, y: number, colour: Colour): void {
   pen.lineWidth = 1.6;
   pen.strokeStyle = colour('ground');
@@ -263,7 +264,7 @@ export function drawMark(pen: Pen, outcome: Outcome, x: number, y: number, colou
   } else {
     pen.arc(x, y, 5.5, 0, 2 * Math.PI);
     pen.fill();
-    strokeLine(pen, [x - 1.8, y - 2.6], [x - 1.8, y + 2.6]);
-    strokeLine(pen, [x + 1.8, y - 2.6], [x + 1.8, y + 2.6]);
+    if (outcome === 'superseded') strokeLine(pen, [x - 2.6, y], [x + 2.6, y]);
+    else for (const at of [x - 1.8, x + 1.8]) strokeLine(pen, [at, y - 2.6], [at, y + 2.6]);
   }
 }

@@ -1,9 +1,12 @@
 import { useSignal } from '@preact/signals';
-import { useId } from 'preact/hooks';
+import { useId, useMemo } from 'preact/hooks';
 import { formatCount, formatMany } from '../../cli/format.ts';
 import { formatSize } from '../../lib/units.ts';
+import { PAGE } from '../../model/api.ts';
+import type { Overrides } from '../../model/journal.ts';
 import { jobKey } from '../../model/keys.ts';
-import type { AcceptedJob, PlanOf, Submission } from '../api-routes.ts';
+import { type Change, changesOf, foldOverrides, recordInForce } from '../../model/overrides.ts';
+import type { AcceptedJob, Entry, PlanOf, Submission } from '../api-routes.ts';
 import { asCallError, type CallError, call } from '../call.ts';
 import { zone } from '../clock.ts';
 import { jobHash } from '../hash.ts';
@@ -19,20 +22,56 @@ import { useJobFile } from './job/job-file.tsx';
 export function SubmitView() {
   const from = route.value.query.get('from');
   const record = useQuery('record', from === null ? null : { key: jobKey(from), through: true });
-  const text = useJobFile(record.document);
-  if (from !== null && (record.document === null || text === null)) {
+  const history = useQuery('history', from === null ? null : { job: from, limit: PAGE.most });
+  const earlier = useMemo(
+    () => record.document && history.document && changedJob(record.document, history.document.items),
+    [record.document, history.document],
+  );
+  const text = useJobFile(earlier?.inForce ?? null);
+  if (from !== null && (earlier === null || text === null)) {
     return (
       <>
         <h1>Submit a job</h1>
-        <QueryStatus query={record} what={from} />
+        <QueryStatus query={record.document === null ? record : history} what={from} />
       </>
     );
   }
   return (
     <>
       <h1>Submit a job</h1>
-      <SubmitForm key={from} earlier={record.document} text={text ?? EXAMPLE} />
+      {earlier !== null && earlier.changes.length > 0 && <Changes of={earlier} />}
+      <SubmitForm key={from} earlier={earlier?.inForce ?? null} text={text ?? EXAMPLE} />
     </>
+  );
+}
+
+/** A job with what its retries changed. */
+interface ChangedJob {
+  readonly inForce: AcceptedJob;
+  readonly changes: readonly Change[];
+}
+
+function changedJob(record: AcceptedJob, entries: readonly (Entry & { readonly overrides?: Overrides })[]): ChangedJob {
+  const overrides = entries
+    .filter(({ what }) => what === 'retry')
+    .reduce<Overrides>((before, { overrides = {} }) => foldOverrides(before, overrides), {});
+  return { inForce: recordInForce(record, overrides), changes: changesOf(record, [{}], overrides, 0) };
+}
+
+function Changes({ of: { inForce, changes } }: { readonly of: ChangedJob }) {
+  const shown = (value: unknown): string =>
+    value === null ? 'none' : typeof value === 'string' ? value : JSON.stringify(value);
+  return (
+    <div class="calm">
+      <p>{inForce.job} was retried with changes, which are in the job file below:</p>
+      <ul aria-label="Changes since the job was accepted">
+        {changes.map(({ field, from, to }) => (
+          <li key={field}>
+            <code>{field}</code>: {shown(to)} (accepted with: {shown(from)})
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

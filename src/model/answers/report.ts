@@ -121,7 +121,7 @@ const TIMELINE = v.object({
           start: number,
           end: number,
           task: text,
-          outcome: v.picklist(['done', 'failedAttempt', 'failed', 'interrupted', 'running']),
+          outcome: v.picklist(['done', 'failedAttempt', 'failed', 'superseded', 'interrupted', 'running']),
           attempt: count,
           reason: textOrNull,
           exitCode,

@@ -124,12 +124,13 @@ export class ReportSums {
       this.#steps.set(first.step, step);
     }
     step.add(ended);
-    for (const attempt of ended) this.#addAttempt(attempt, ended.length);
+    const standing = this.#standingFailure(ended);
+    for (const attempt of ended) this.#addAttempt(attempt, ended.length, attempt === standing);
     this.#waiting.add(ended);
-    this.#addFailures(ended);
+    this.#addFailures(ended, standing);
   }
 
-  #addAttempt(attempt: EndedAttempt, ofTask: number): void {
+  #addAttempt(attempt: EndedAttempt, ofTask: number, stands: boolean): void {
     const { facts, outcome, end } = attempt;
     const { startedAt } = facts;
     this.#attempts += 1;
@@ -145,22 +146,27 @@ export class ReportSums {
     const needed = this.#context.slots(facts.step);
     const slots = needed === 'all' ? known : needed;
     this.#workers.add(attempt, slots);
+    const shown = { ...attempt, outcome: outcome === 'failed' && !stands ? 'superseded' : outcome } as const;
     // A task that held the whole worker appears in each of its slots.
-    if (slots > 1 && slots === known) for (let slot = 0; slot < slots; slot += 1) this.#timeline.add(attempt, slot);
-    else this.#timeline.add(attempt, facts.slot);
+    if (slots > 1 && slots === known) for (let slot = 0; slot < slots; slot += 1) this.#timeline.add(shown, slot);
+    else this.#timeline.add(shown, facts.slot);
   }
 
   /** A task counts as failed by its last failure for good, in its last round, unless it is done or skipped. */
-  #addFailures(attempts: readonly EndedAttempt[]): void {
+  #standingFailure(attempts: readonly EndedAttempt[]): EndedAttempt | undefined {
+    const last = attempts.findLast(({ outcome }) => outcome === 'failed');
+    if (last === undefined || attempts.some(({ outcome }) => outcome === 'done')) return undefined;
+    const { step, task } = last.facts;
+    if (this.#context.skipped(step, task)) return undefined;
+    const asked = this.#context.askedRound(step, task);
+    return attempts.findLast(({ outcome, facts }) => outcome === 'failed' && facts.round === asked);
+  }
+
+  #addFailures(attempts: readonly EndedAttempt[], standing: EndedAttempt | undefined): void {
     const failures = attempts.filter(({ outcome }) => outcome === 'failed' || outcome === 'failedAttempt');
     const [first] = failures;
     if (first === undefined) return;
-    const done = attempts.some(({ outcome }) => outcome === 'done');
     const asked = this.#context.askedRound(first.facts.step, first.facts.task);
-    const decided = done || this.#context.skipped(first.facts.step, first.facts.task);
-    const standing = decided
-      ? undefined
-      : failures.findLast(({ outcome, facts }) => outcome === 'failed' && facts.round === asked);
     // It fails the same way on two machines: most likely its input is the cause.
     const workers = new Set(failures.filter(({ facts }) => facts.round === asked).map(({ facts }) => facts.worker));
     for (const failure of failures) {

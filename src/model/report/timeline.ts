@@ -17,11 +17,16 @@ const MAX_HELD_BARS = 2 * BARS;
 /** Unsuccessful attempts kept for rows that have no bars: every one, or every second, every fourth... */
 const SAMPLED = 1_000;
 
+/** An attempt as it is shown: a failure for good that was answered since (a retry, a skip, an output) is superseded. */
+interface ShownAttempt extends Omit<EndedAttempt, 'outcome'> {
+  readonly outcome: TimelineRow['bars'][number]['outcome'];
+}
+
 interface Row {
   readonly worker: string | null;
   readonly slot: number;
   readonly series: Series;
-  bars: EndedAttempt[] | null;
+  bars: ShownAttempt[] | null;
   from: number;
 }
 
@@ -34,7 +39,7 @@ export class TimelineSums {
   /** A row with more bars than this has none. */
   #maxBars = BARS;
   #rest: Row | null = null;
-  #sample: { readonly row: Row; readonly attempt: EndedAttempt }[] = [];
+  #sample: { readonly row: Row; readonly attempt: ShownAttempt }[] = [];
   /** Each how many-th unsuccessful attempt is kept, and how many there were. */
   #stride = 1;
   #unsuccessful = 0;
@@ -44,7 +49,7 @@ export class TimelineSums {
   }
 
   /** Adds an attempt in `slot`, whose time the grid has reached. */
-  add(attempt: EndedAttempt, slot: number): void {
+  add(attempt: ShownAttempt, slot: number): void {
     const { worker, startedAt } = attempt.facts;
     const row = this.#rowOf(worker, slot);
     row.from = Math.min(row.from, startedAt);
@@ -89,7 +94,7 @@ export class TimelineSums {
   #timelineRow(
     view: GridView,
     { label, rows, slots }: { readonly label: string; readonly rows: readonly Row[]; readonly slots: number },
-    bars: readonly EndedAttempt[] | null,
+    bars: readonly ShownAttempt[] | null,
   ): TimelineRow {
     const busy = this.#sum(rows);
     const workers = new Set(rows.map(({ worker }) => worker));
@@ -165,7 +170,7 @@ export class TimelineSums {
     return row;
   }
 
-  #addToSample(row: Row, attempt: EndedAttempt): void {
+  #addToSample(row: Row, attempt: ShownAttempt): void {
     if (this.#unsuccessful % this.#stride === 0) this.#sample.push({ row, attempt });
     this.#unsuccessful += 1;
     if (this.#sample.length <= SAMPLED) return;
@@ -173,7 +178,7 @@ export class TimelineSums {
     this.#stride *= 2;
   }
 
-  #sampleOf(rows: readonly Row[]): readonly EndedAttempt[] {
+  #sampleOf(rows: readonly Row[]): readonly ShownAttempt[] {
     return this.#sample.filter(({ row }) => rows.includes(row)).map(({ attempt }) => attempt);
   }
 

@@ -101,6 +101,7 @@ describe('the sums of a report', () => {
     ]);
     expect(slowest[0]).to.deep.equal({
       task: 'price/4',
+      params: null,
       seconds: 5,
       times: 5,
       attempts: 2,
@@ -152,7 +153,7 @@ describe('the sums of a report', () => {
     expect(others).to.deep.equal([]);
     expect(cause).to.include({ attempts: 4, forGood: 1, step: 'price', exitCode: 3, error: 'row <n>: bad' });
     expect(cause?.firstAt).to.equal(new Date(T0 + 10).toISOString());
-    expect(cause?.example).to.deep.equal({ task: 'price/1', error: 'row 7: bad', log: 'log/price/1.a' });
+    expect(cause?.example).to.deep.equal({ task: 'price/1', params: null, error: 'row 7: bad', log: 'log/price/1.a' });
   });
 
   it('no longer count a permanent failure, nor bad input, once a retry asks for its task again', () => {

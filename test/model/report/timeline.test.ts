@@ -46,6 +46,31 @@ describe('the timeline of a report', () => {
     expect(timeline.rows[0]?.busy).to.be.closeTo(1 / timeline.seconds, 0.01);
   });
 
+  it('shows a failure for good as superseded once a retry, a skip or an output has answered it', () => {
+    const failed = attempt({ attempt: 'a', outcome: 'failed' });
+    const second = { round: 1, attempt: 'b', startedAt: T0 + 5_000, endedAt: T0 + 6_000 };
+    const outcomes = (...[attempts, more = {}]: Parameters<typeof measuredOf>) =>
+      measuredOf(attempts, more).timeline.rows.flatMap(({ bars }) => bars.map(({ outcome }) => outcome));
+    const asked = { askedRound: () => 1 };
+    expect(outcomes([failed])).to.deep.equal(['failed']);
+    expect(outcomes([failed], asked)).to.deep.equal(['superseded']);
+    expect(outcomes([failed], { skipped: () => true })).to.deep.equal(['superseded']);
+    expect(outcomes([failed, attempt(second)], asked)).to.deep.equal(['superseded', 'done']);
+    expect(outcomes([failed, attempt({ ...second, outcome: 'failed' })], asked)).to.deep.equal([
+      'superseded',
+      'failed',
+    ]);
+    expect(outcomes([failed, attempt({ ...second, outcome: 'failedAttempt' })], asked)).to.deep.equal([
+      'superseded',
+      'failedAttempt',
+    ]);
+    // One that failed for good in the same round, twice: a duplicate delivery.
+    expect(outcomes([failed, attempt({ ...second, round: 0, outcome: 'failed' })])).to.deep.equal([
+      'superseded',
+      'failed',
+    ]);
+  });
+
   it('has busy shares instead of bars if a row has many attempts', () => {
     const { timeline } = measuredOf(work(1, 2, 1_500));
     expect(timeline.rows).to.have.length(2);

@@ -1,4 +1,4 @@
-import { formatCount, formatMany, localizeInstants } from '../../../cli/format.ts';
+import { formatCount, formatMany, groupDigits, localizeInstants } from '../../../cli/format.ts';
 import { formatSize } from '../../../lib/units.ts';
 import { endsOfResult, outputsText } from '../../../model/completeness-text.ts';
 import { proofsPrefix } from '../../../model/keys.ts';
@@ -105,8 +105,8 @@ type Skip = Proof['skips'][number];
 
 const TOTALS: readonly Column<Total>[] = [
   { title: 'control total', cell: ({ equation }) => <code>{equation}</code> },
-  { title: 'left', kind: 'number', cell: ({ left }) => left ?? '–' },
-  { title: 'right', kind: 'number', cell: ({ right }) => right ?? '–' },
+  { title: 'left', kind: 'number', cell: ({ left }) => (left === null ? '–' : groupDigits(left)) },
+  { title: 'right', kind: 'number', cell: ({ right }) => (right === null ? '–' : groupDigits(right)) },
   {
     title: 'result',
     cell: ({ ok, accepted }) =>

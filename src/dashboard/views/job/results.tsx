@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { formatMany } from '../../../cli/format.ts';
+import { formatCount, formatMany } from '../../../cli/format.ts';
 import { formatSize } from '../../../lib/units.ts';
 import { jobKey, outPrefix } from '../../../model/keys.ts';
 import type { AcceptedJob, Status, StoredObject } from '../../api-routes.ts';
@@ -229,7 +229,7 @@ function Inputs({ job }: { readonly job: string }) {
 const INPUTS: readonly Column<Input>[] = [
   { title: 'input', cell: ({ name }) => name },
   { title: 'size', kind: 'number', cell: ({ size }) => formatSize(size) },
-  { title: 'records', kind: 'number', cell: ({ records }) => records ?? '–' },
+  { title: 'records', kind: 'number', cell: ({ records }) => (records === null ? '–' : formatCount(records)) },
   { title: 'place', kind: 'text', cell: (input) => <Place input={input} /> },
 ];
 

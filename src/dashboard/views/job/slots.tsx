@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { formatInstant, formatMany } from '../../../cli/format.ts';
+import { formatCount, formatInstant, formatMany } from '../../../cli/format.ts';
 import { formatDuration } from '../../../lib/units.ts';
 import type { Report } from '../../api-routes.ts';
 import {
@@ -196,7 +196,7 @@ export function SlotsChart({ job, timeline }: SlotsProps) {
             all.value = !all.value;
           }}
         >
-          {all.value ? `Show ${FEW} lanes` : `Show all ${every.length} lanes`}
+          {all.value ? `Show ${FEW} lanes` : `Show all ${formatCount(every.length)} lanes`}
         </button>
       )}
       {binned && (
@@ -244,8 +244,8 @@ function ChosenDetails({ job, lane, chosen: { bar, at }, start, seconds }: Chose
 
 function summaryOf(lanes: readonly Lane[], seconds: number): string {
   const bars = lanes.flatMap((lane) => lane.bars);
-  const of = (outcome: Outcome): number => bars.filter((bar) => bar.outcome === outcome).length;
-  return `${formatMany(lanes.length, 'lane')} over ${formatDuration(seconds)}; ${of('failed')} failed for good, ${of('failedAttempt')} failed and retried, ${of('interrupted')} interrupted.`;
+  const of = (outcome: Outcome): string => formatCount(bars.filter((bar) => bar.outcome === outcome).length);
+  return `${formatMany(lanes.length, 'lane')} over ${formatDuration(seconds)}; ${of('failed')} failed for good, ${of('failedAttempt')} failed and retried, ${of('superseded')} superseded, ${of('interrupted')} interrupted.`;
 }
 
 interface LegendProps {
@@ -256,7 +256,7 @@ interface LegendProps {
 }
 
 function Legend({ kinds, binned, waits, dark }: LegendProps) {
-  const shown = (['done', 'running', 'failedAttempt', 'failed', 'interrupted'] as const).filter(
+  const shown = (['done', 'running', 'failedAttempt', 'superseded', 'failed', 'interrupted'] as const).filter(
     (kind) => kinds.has(kind) || (kind === 'done' && binned),
   );
   return (

@@ -3,6 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { formatCount, formatMany, paramNamesOf, shouldShowInputs } from '../../../cli/format.ts';
 import { ownValue } from '../../../lib/json.ts';
 import { formatDuration } from '../../../lib/units.ts';
+import { placeText } from '../../../model/part.ts';
 import { killChosen, retryChosen, skipChosen, type TaskSelection, unskipChosen } from '../../actions/job-actions.ts';
 import type { ApiInput, Cause, Status, Task, TaskState } from '../../api-routes.ts';
 import { asCallError, type CallError, call } from '../../call.ts';
@@ -275,6 +276,17 @@ function LastLineCell({ task }: { readonly task: Task }) {
 
 const nameOf = ({ step, task }: Task): string => `${step}/${task}`;
 
+/** Where parts lie in their input, with its name; whole inputs where they tell tasks apart. */
+function originColumns(tasks: readonly Task[]): readonly Column<Task>[] {
+  if (tasks.some(({ place }) => place !== null)) return [{ title: 'part', cell: PartCell }];
+  return shouldShowInputs(tasks) ? [{ title: 'input', cell: ({ input }) => input ?? '–' }] : [];
+}
+
+function PartCell({ place, input }: Task) {
+  if (input === null) return <span class="unknown">–</span>;
+  return <WithNote note={input}>{place === null ? 'whole' : placeText(place)}</WithNote>;
+}
+
 const taskColumns = (job: string, choice: ChoiceState | null, tasks: readonly Task[]): readonly Column<Task>[] => [
   {
     title: 'task',
@@ -285,7 +297,7 @@ const taskColumns = (job: string, choice: ChoiceState | null, tasks: readonly Ta
       </>
     ),
   },
-  ...(shouldShowInputs(tasks) ? [{ title: 'input', cell: ({ input }: Task) => input ?? '–' }] : []),
+  ...originColumns(tasks),
   ...paramNamesOf(tasks).map((name) => ({
     title: name,
     cell: ({ params }: Task) => ownValue(params ?? {}, name) ?? '–',
@@ -337,7 +349,11 @@ function BulkActions({ job, step, state, cause, choice, shown, matching }: BulkP
   const whole = shown.length > 0 && (all || shown.every((task) => names.has(nameOf(task))));
   const of = [...(step === '' ? [] : [`of ${step}`]), ...(cause === '' ? [] : [`with cause ${cause}`])].join(' ');
   const what = `${state} tasks${of === '' ? '' : ` ${of}`}`;
-  const name = all ? `all ${formatCount(count)} ${what}` : count === 1 ? `task ${[...names][0]}` : `${count} tasks`;
+  const name = all
+    ? `all ${formatCount(count)} ${what}`
+    : count === 1
+      ? `task ${[...names][0]}`
+      : formatMany(count, 'task');
   const chosen: TaskSelection = {
     job,
     name,
