@@ -1,5 +1,5 @@
 import { closest } from '../lib/closest.ts';
-import { type JobSpec, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
+import { type JobSpec, type StepSpec, sectionStart, takesFiles, takesPacks } from '../model/job.ts';
 import { placeholdersOf, TASK_PLACEHOLDERS, valueVariable } from '../model/substitute.ts';
 
 /** A `{word}` in a command that stays as it is, although its author may have meant a placeholder. */
@@ -74,9 +74,14 @@ function namesOf({ params, input, steps }: JobSpec, index: number, period: boole
   const gathered = steps[start]?.gather === true;
   const first =
     index === 0 ? (split?.by === 'list' ? ['item'] : split?.by === 'grid' ? Object.keys(split.axes) : []) : [];
-  const isMade = start === 0 && (split?.by === 'range' || split?.by === 'grid');
-  const hasName = takesFiles(steps, start) || !(gathered || isMade);
-  const noName = gathered ? 'after a gather there is no single input' : `a ${split?.by} has no input files`;
+  const isMade = split?.by === 'range' || split?.by === 'grid';
+  const isPacked = takesPacks({ input, steps }, index);
+  const hasName = takesFiles(steps, start) || !(gathered || isPacked || (start === 0 && isMade));
+  const noName = gathered
+    ? 'after a gather there is no single input'
+    : isPacked
+      ? 'a pack has no single input'
+      : `a ${split?.by} has no input files`;
   const given = TASK_PLACEHOLDERS.filter((name) => hasName || (name !== 'name' && name !== 'stem'));
   return {
     own: [...Object.keys(params), ...(split?.by === 'grid' ? Object.keys(split.axes) : [])],

@@ -49,10 +49,16 @@ export type SplitSpec =
     } & SplitBy)
   | ({ readonly by: 'jsonl' } & SplitBy)
   | ({ readonly by: 'records'; readonly length: number } & SplitBy)
-  | { readonly by: 'file' }
+  | { readonly by: 'file'; readonly pack?: PackLimits }
   | { readonly by: 'list' }
   | { readonly by: 'range'; readonly from: number; readonly to: number }
   | { readonly by: 'grid'; readonly axes: Readonly<Record<string, readonly string[]>> };
+
+/** How many files, and bytes of them, are at most one task; at least one of the two is set. */
+export interface PackLimits {
+  readonly files?: number;
+  readonly bytes?: number;
+}
 
 /** Exactly one of the two is set. */
 export type SplitBy =
@@ -70,7 +76,7 @@ export interface StepSpec {
   /** An argv, run without a shell; a string runs under `/bin/sh -c`. */
   readonly run: readonly string[] | string;
   readonly gather: boolean;
-  /** How the command gets its input. `dir` and `list` are for gathers. */
+  /** How the command gets its input. `dir` and `list` are for gathers, and for the files of a pack. */
   readonly input: 'stdin' | 'file' | 'dir' | 'list';
   /** `none`: the step works by side effects: its output is empty, and files that it leaves are of no interest. */
   readonly output: 'stdout' | 'file' | 'files' | 'none';
@@ -292,6 +298,11 @@ export function sectionStart(steps: readonly StepSpec[], index: number): number 
   let start = index;
   while (start > 0 && !steps[start]?.gather && !steps[start - 1]?.explode) start -= 1;
   return start;
+}
+
+/** Whether the tasks of the step at `index` began with several files of the input each. */
+export function takesPacks({ input, steps }: Pick<JobSpec, 'input' | 'steps'>, index: number): boolean {
+  return input?.split.by === 'file' && input.split.pack !== undefined && sectionStart(steps, index) === 0;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import { type JobFormat, type JobRecord, type JobSpec, joinOf, type StepSpec } from './job.ts';
+import { type JobFormat, type JobRecord, type JobSpec, joinOf, type StepSpec, takesPacks } from './job.ts';
 import type { EntryKind } from './journal.ts';
 import { changedStep } from './overrides.ts';
 import type { ScheduleChange } from './schedule.ts';
@@ -56,6 +56,12 @@ const RULES: readonly Rule[] = [
     format: 2,
     applies: ({ index, step }) =>
       index === 0 && [step.run].flat().some((text) => /\bBATCHCTL_(FIRST_RECORD|RECORDS)\b/.test(text)),
+  },
+  {
+    does: 'takes several files as one task',
+    since: '0.2.0',
+    format: 2,
+    applies: ({ spec, index }) => index === 0 && takesPacks(spec, 0),
   },
   {
     does: 'has no output, or one with an extension',

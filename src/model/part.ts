@@ -1,8 +1,8 @@
 import { isCount, isRecord, isText, type JsonObject, parseObject } from '../lib/json.ts';
-import type { JobInput, SplitSpec } from './job.ts';
+import type { JobInput, PackLimits, SplitSpec } from './job.ts';
 
 /** One slice of the input: a line of a part shard. Its task's number is its position: shard × 10,000 + line. */
-export type Part = RangePart | WholePart | PiecePart | ItemPart | ParamsPart;
+export type Part = RangePart | WholePart | PackPart | PiecePart | ItemPart | ParamsPart;
 
 interface PartBase {
   /** The task's number. */
@@ -28,6 +28,13 @@ export interface RangePart extends PartBase {
 interface WholePart extends PartBase {
   readonly kind: 'whole';
   readonly input: number;
+}
+
+/** Consecutive whole inputs, from `input` on (`by: file` with `pack`). */
+export interface PackPart extends PartBase {
+  readonly kind: 'pack';
+  readonly input: number;
+  readonly files: number;
 }
 
 export interface PiecePart extends PartBase {
@@ -88,6 +95,42 @@ export const paramsText = (params: TaskParams): string =>
   Object.entries(params)
     .map(([name, value]) => `${name}=${value}`)
     .join(', ');
+/** The files of one task: their paths are in memory, and on most systems a directory of more is slow. */
+export const MOST_PACKED = 100_000;
+
+/**
+ * The input after the pack that begins with `first`: as many files as the limits allow, and at least one. A function of
+ * the inputs' order and sizes alone.
+ */
+export function packEnd(
+  inputs: readonly Pick<JobInput, 'size'>[],
+  first: number,
+  { files, bytes }: PackLimits,
+): number {
+  const most = Math.min(inputs.length, first + Math.min(files ?? MOST_PACKED, MOST_PACKED));
+  let sum = 0;
+  let end = first;
+  for (; end < most; end += 1) {
+    sum += inputs[end]?.size ?? 0;
+    if (bytes !== undefined && sum > bytes && end > first) break;
+  }
+  return end;
+}
+
+/** The numbers of the inputs that a part is made of; of all others, one or none. */
+export function* inputsOf(part: Part): Generator<number> {
+  if (part.kind === 'params') return;
+  const count = part.kind === 'pack' ? part.files : 1;
+  for (let n = part.input; n < part.input + count; n += 1) yield n;
+}
+
+/** `500 files, a.csv to z.csv`; the name of a part's only input, null if it has none. */
+export function inputText(part: Part, inputs: readonly Pick<JobInput, 'name'>[]): string | null {
+  if (part.kind === 'params') return null;
+  const first = inputs[part.input]?.name ?? null;
+  if (part.kind !== 'pack' || part.files === 1) return first;
+  return `${part.files} files, ${first} to ${inputs[part.input + part.files - 1]?.name}`;
+}
 
 type ParamSplit = Extract<SplitSpec, { readonly by: 'range' | 'grid' }>;
 
@@ -130,6 +173,8 @@ function isPart(value: JsonObject): value is JsonObject & Part {
       );
     case 'whole':
       return true;
+    case 'pack':
+      return isCount(value.files) && value.files > 0 && value.files <= MOST_PACKED;
     case 'piece':
       return (
         isText(value.key) &&
@@ -161,7 +206,11 @@ export function partSize(part: Part, inputs: readonly Pick<JobInput, 'size'>[]):
     case 'piece':
       return part.size;
     case 'whole':
-      return inputs[part.input]?.size ?? 0;
+    case 'pack': {
+      let sum = 0;
+      for (const n of inputsOf(part)) sum += inputs[n]?.size ?? 0;
+      return sum;
+    }
     case 'item':
       return UTF8.encode(part.item).length;
     case 'params':

@@ -91,6 +91,10 @@ export function environmentOf(
     env.BATCHCTL_FIRST_RECORD = String(staged.records.first);
     env.BATCHCTL_RECORDS = String(staged.records.count);
   }
+  if (staged.pack !== undefined) {
+    env.BATCHCTL_INPUT_FILES = String(staged.pack.files);
+    if (staged.pack.directory !== null) env.BATCHCTL_INPUT_DIR = staged.pack.directory;
+  }
   if (staged.path !== null) env.BATCHCTL_INPUT = staged.path;
   if (step.output === 'file') env.BATCHCTL_OUTPUT = directory.outputFile;
   if (step.output === 'files') env.BATCHCTL_OUTPUT_DIR = directory.outputDirectory;

@@ -69,7 +69,7 @@ export async function reproduce(platform: Platform, view: JobView, options: Repr
   const partial = join(dirname(options.directory), `.${basename(options.directory)}.${randomId(8)}`);
   try {
     mkdirSync(join(partial, 'work'), { recursive: true, mode: 0o700 });
-    const written = await writeTaskFiles(platform, task, partial, options.signal);
+    const written = await writeTaskFiles(platform, task, partial, options);
     renameSync(partial, options.directory);
     return { ...written, task, directory: options.directory };
   } catch (error) {
@@ -109,9 +109,10 @@ async function writeTaskFiles(
   platform: Platform,
   task: Runnable,
   directory: string,
-  signal: AbortSignal,
+  { directory: final, signal }: Pick<ReproduceOptions, 'directory' | 'signal'>,
 ): Promise<Omit<ReproducedTask, 'task' | 'directory'>> {
-  const base = slotIn(directory);
+  const files = task.index === 0 && task.step.input === 'list' ? 'input-files' : 'input';
+  const base = { ...slotIn(directory), inputDirectory: join(directory, files), listedAs: join(final, files) };
   const staged = await stageIn({ platform, jobs: new JobCache(platform.store, 60_000) }, task, base, signal);
   const slot = withOutputExtension(base, task, staged);
   const code = changedCode(task.view.record, task.overrides);
@@ -157,7 +158,7 @@ function commandIn(
   const facts = { worker: '', attempt: '', leaseSeconds, deadline: 0, secrets: {}, inherited: {}, groupEnv };
   const all = environmentOf(task, staged, slot, facts);
   const [env, places]: [Record<string, string>, Record<string, string>] = [{}, {}];
-  const files = [staged.path ?? slot.stdin, slot.counters, slot.outputFile, slot.outputDirectory];
+  const files = [staged.path ?? slot.stdin, slot.inputDirectory, slot.counters, slot.outputFile, slot.outputDirectory];
   const paths = new Map(files.map((path) => [path, basename(path)]));
   for (const [name, value] of Object.entries(all)) {
     const place = paths.get(value);

@@ -17,8 +17,10 @@ export interface SlotDirectory {
   /** `output: file` and `output: files`. */
   readonly outputFile: string;
   readonly outputDirectory: string;
-  /** `input: dir`. */
+  /** `input: dir`; the files in a pack's list. */
   readonly inputDirectory: string;
+  /** The path of `inputDirectory` in such a list, if it is about to be moved there. */
+  readonly listedAs?: string;
   /** The user that the command runs as, with a home directory; absent if it is the worker's own. */
   readonly own?: {
     readonly owner: SlotOwner;

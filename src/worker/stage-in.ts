@@ -32,7 +32,7 @@ import { type JobInput, joinOf, type StepSpec, sectionStart, takesFiles } from '
 import { taskNumber } from '../model/keys.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { changedParams, changedStep } from '../model/overrides.ts';
-import { type Part, paramsOf } from '../model/part.ts';
+import { type PackPart, type Part, paramsOf } from '../model/part.ts';
 import { baseNameOf, extensionOf, placeholdersOf, usesPlaceholder } from '../model/substitute.ts';
 import { tasksWithout } from '../model/task-set.ts';
 import type { OpenedGather } from '../model/view.ts';
@@ -40,6 +40,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import type { Runnable } from './admitted-task.ts';
 import type { WorkerContext } from './context.ts';
 import type { SlotDirectory } from './slot-directory.ts';
+import { joinPack, unpackInto } from './stage-pack.ts';
 
 /** A task's input as files of its slot. */
 export interface StagedInput {
@@ -61,6 +62,8 @@ export interface StagedInput {
   readonly params: Readonly<Record<string, string>>;
   /** Name of the input that a part was split from, or of its file; null if there is none. */
   readonly inputName: string | null;
+  /** Of a part of several files: how many, and the directory that has them, unless they are joined. */
+  readonly pack?: { readonly files: number; readonly directory: string | null };
   /** Records of the part, where they were counted: the number of the first one in the input, from 1, and how many. */
   readonly records?: { readonly first: number; readonly count: number };
 }
@@ -85,6 +88,7 @@ export const stageIn: Stage = (ctx, task, directory, signal) => {
 
 const stageFirst: Stage = async (ctx, task, directory, signal) => {
   const part = await ctx.jobs.part(task.message.job, task.message.task);
+  if (part.kind === 'pack') return stagePackPart(ctx, task, directory, part, signal);
   const input = 'input' in part ? (task.view.record.inputs[part.input] ?? null) : null;
   const { store, bucket } = ctx.platform;
   const { split } = task.view.record.spec.input ?? {};
@@ -99,6 +103,29 @@ const stageFirst: Stage = async (ctx, task, directory, signal) => {
     ...recordsOf(part),
   };
 };
+
+/** Several files: joined, or in a directory, which may have a list. */
+async function stagePackPart(
+  { platform: { store, bucket } }: StageContext,
+  task: Runnable,
+  directory: SlotDirectory,
+  part: PackPart,
+  signal: AbortSignal,
+): Promise<StagedInput> {
+  const { record } = task.view;
+  const source = { store, bucket, record, part, signal };
+  const { input: how } = task.step;
+  if (how !== 'dir' && how !== 'list') {
+    const target = targetOf(task, directory, {});
+    const bytes = await joinPack(source, target.file);
+    return { ...stagedInputOf(target, bytes, {}), pack: { files: part.files, directory: null } };
+  }
+  const { inputDirectory, stdin } = directory;
+  const list = how === 'list' ? stdin : null;
+  const bytes = await unpackInto(source, { directory: inputDirectory, list, listedAs: directory.listedAs });
+  const pack = { files: part.files, directory: inputDirectory };
+  return { ...NO_NAME, stdin: list, path: list ?? inputDirectory, bytes, params: {}, pack };
+}
 
 function recordsOf(part: Part): Pick<StagedInput, 'records'> {
   if ((part.kind !== 'range' && part.kind !== 'piece') || part.first === undefined) return {};
@@ -173,7 +200,7 @@ async function chainInputName({ jobs }: StageContext, { view, index, message }: 
   if (spec.steps[start]?.gather === true) return null;
   if (takesFiles(spec.steps, start)) return (await jobs.filePart(view, start, message.task)).name;
   const part = await jobs.part(message.job, message.task);
-  return 'input' in part ? (inputs[part.input]?.name ?? null) : null;
+  return 'input' in part && part.kind !== 'pack' ? (inputs[part.input]?.name ?? null) : null;
 }
 
 /** Copies a verified output to a file. Returns what was published of it. */

@@ -78,10 +78,16 @@ function binaryInput(chance: Chance): NastyInput {
     return { name, bytes, header: null, records: [bytes] };
   });
   return {
-    split: isFile ? { by: 'file' } : { by: 'records', length, every: chance.whole(1, 4) },
+    split: isFile ? { by: 'file', ...packOf(chance) } : { by: 'records', length, every: chance.whole(1, 4) },
     files,
     refused: null,
   };
+}
+
+/** Half of the time several files are one task, which gets them one after the other. */
+function packOf(chance: Chance): { readonly pack?: object | number } {
+  if (chance.is(0.5)) return {};
+  return { pack: chance.pick([chance.whole(1, 3), { bytes: chance.whole(1, 100) }, { files: 2, bytes: 60 }]) };
 }
 
 function textFile(chance: Chance, name: string, by: Text, end: string, withHeader: boolean): NastyFile {

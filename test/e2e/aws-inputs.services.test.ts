@@ -61,6 +61,26 @@ describe('s3:// inputs read in place', () => {
     expect((await work(id)).output).to.equal('A\nB\nC\nD\n');
   });
 
+  it('packs the objects below a prefix by its listing, and proves each of them', async () => {
+    const bucket = await RawBucket.make(aws.s3);
+    const names = Array.from({ length: 12 }, (_, n) => `in/${n % 2}/${n}.txt`).sort();
+    for (const name of names) await bucket.put(name, `${name}\n`);
+    await bucket.put('in/1/', '');
+    const steps = [{ name: 'show', input: 'list', run: 'xargs -d "\\n" cat' }];
+    const job = { name: 'packed', input: { from: bucket.uri('in/'), split: { by: 'file', pack: 5 } }, steps };
+    const id = await submit(job);
+    expect((await work(id)).output).to.equal(names.map((name) => `${name}\n`).join(''));
+    const proof = jsonOf(await workspace.runSuccessfully('verify', id, '--deep', '--json'));
+    expect(proof).to.deep.include({ verdict: 'proven', warnings: [] });
+    expect(proof.checked).to.include({ parts: 3, inputs: 12 });
+    const late = await submit({ ...job, name: 'late' });
+    await bucket.put('in/1/7.txt', 'other\n');
+    expect((await work(late)).code).to.equal(5);
+    const failed = jsonLinesOf(await workspace.run(['tasks', late, '--state', 'failed', '--json']));
+    expect(failed.map(({ task, reason }) => ({ task, reason }))).to.deep.equal([{ task: 2, reason: 'changed' }]);
+    expect(failed[0].error).to.include(`${bucket.uri('in/1/7.txt')} has changed`);
+  });
+
   it('reads each object as a whole, including an empty one', async () => {
     const bucket = await RawBucket.make(aws.s3);
     await bucket.put('in/a', 'one');

@@ -63,6 +63,11 @@ describe('what a job needs of its workers', () => {
       first('run: [cat], output: file, extension: .txt'),
       'one has no output, or one with an extension',
     ],
+    [
+      'files in packs',
+      'name: claims\ninput: { from: a, split: { by: file, pack: 2 } }\nsteps: [{ name: one, run: [cat] }, { name: two, run: [cat] }]',
+      'one takes several files as one task',
+    ],
     ['a file as output', first('run: [cat], output: file'), null],
     ['an escaped word', first('run: [echo, "{{stem}"]'), null],
   ];

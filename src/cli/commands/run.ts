@@ -48,7 +48,11 @@ const RUN = {
     field('--timeout <duration>', 'stop waiting after this time; the job can be continued later', duration),
   ),
   split: v.optional(
-    field('--split <split>', 'without a job file: csv:32MB, lines:100, jsonl:16MB, file, list, range:1-500', text),
+    field(
+      '--split <split>',
+      'without a job file: csv:32MB, lines:100, jsonl:16MB, file, file:500 (files a task), list, range:1-500',
+      text,
+    ),
   ),
   gather: v.optional(
     field('--gather <command>', 'without a job file: a command that processes all outputs, run by /bin/sh', text),

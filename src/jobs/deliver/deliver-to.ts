@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import { type DeliverTo, type JobSpec, sectionStart } from '../../model/job.ts';
+import { type DeliverTo, type JobSpec, sectionStart, takesPacks } from '../../model/job.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import { substitute } from '../../model/substitute.ts';
 import { checkNamePattern } from '../fetch/names.ts';
@@ -50,7 +50,7 @@ function checkNames(spec: JobSpec, pattern: string): void {
   if (step === undefined) return;
   const gathered = spec.steps[sectionStart(spec.steps, index)]?.gather === true;
   try {
-    checkNamePattern(pattern, { step, gathered });
+    checkNamePattern(pattern, { step, gathered, packed: takesPacks(spec, index) });
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
     throw new BatchctlError('jobFile', `deliver.name: ${cause.message}`, {

@@ -3,6 +3,7 @@ import { type JobRecord, sectionStart, takesFiles } from '../../model/job.ts';
 import { partShardKey, shardOf, stepPartShardKey } from '../../model/keys.ts';
 import {
   type FilePart,
+  inputText,
   PARTS_PER_SHARD,
   type Part,
   type PartPlace,
@@ -65,8 +66,7 @@ function stepOriginFinder(store: ObjectStore, view: JobView, step: number): (tas
   const originOf = (line: string): Origin => {
     const part: Part = JSON.parse(line);
     const params = partParams(part);
-    if (part.kind === 'params') return { ...NO_ORIGIN, params };
-    return { input: inputs[part.input]?.name ?? null, place: placeOf(part, spec.input?.split), params };
+    return { input: inputText(part, inputs), place: placeOf(part, spec.input?.split), params };
   };
   const shardAt = recentShards(async (key) => (await readLines(store, key)).map(originOf));
   return async (task) => (await shardAt(partShardKey(job, shardOf(task))))[task % PARTS_PER_SHARD] ?? NO_ORIGIN;
@@ -158,7 +158,7 @@ function inputIndexes(store: ObjectStore, view: JobView): (task: number) => Prom
 async function readInputs(store: ObjectStore, key: string): Promise<Int32Array> {
   return Int32Array.from(await readLines(store, key), (line) => {
     const part = JSON.parse(line) as Part;
-    return part.kind === 'params' ? -1 : part.input;
+    return part.kind === 'params' || part.kind === 'pack' ? -1 : part.input;
   });
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { isSizeKnown } from '../../model/counts.ts';
-import { type JobSpec, type StepSpec, sectionStart } from '../../model/job.ts';
+import { type JobSpec, type StepSpec, sectionStart, takesPacks } from '../../model/job.ts';
 import { taskNumber } from '../../model/keys.ts';
 import { isSafeRelativePath } from '../../model/output.ts';
 import { stemOf } from '../../model/substitute.ts';
@@ -29,8 +29,12 @@ const OF_TASK = /\{(task|index)\}/;
 /** The default source of the names of a step's outputs. */
 function defaultPattern({ input }: Pick<JobSpec, 'input'>, { gathered, first }: Kind): string {
   if (gathered) return '{step}';
-  return first && input?.split.by === 'file' ? '{path}' : '{task}';
+  return first && takesWholeFiles(input) ? '{path}' : '{task}';
 }
+
+/** Whether each task is one file. */
+const takesWholeFiles = (input: JobSpec['input']): boolean =>
+  input?.split.by === 'file' && input.split.pack === undefined;
 
 interface Kind {
   readonly gathered: boolean;
@@ -54,7 +58,7 @@ export function fileNamer(
   const many = chosen.step.output === 'files';
   const first = sectionStart(spec.steps, chosen.index) === 0;
   const whole = given ?? defaultPattern(spec, { ...chosen, first });
-  checkNamePattern(whole, chosen);
+  checkNamePattern(whole, { ...chosen, packed: takesPacks(spec, chosen.index) });
   const pattern = many && !whole.includes('{name}') ? `${whole}/{name}` : whole;
   const pathOf = OF_INPUT.test(pattern) ? inputPathFinder(store, view, chosen.index) : null;
   const indexOf = pattern.includes('{index}') ? indexFinder(store, view, chosen.index) : null;
@@ -103,8 +107,8 @@ export async function checkNames(
   const start = sectionStart(spec.steps, index);
   const gathered = spec.steps[start]?.gather === true;
   const pattern = given ?? defaultPattern(spec, { gathered, first: start === 0 });
-  checkNamePattern(pattern, { step, gathered });
-  if (start > 0 || spec.input?.split.by !== 'file' || pattern.includes('{name}') || pattern.includes('{job}')) return;
+  checkNamePattern(pattern, { step, gathered, packed: takesPacks(spec, index) });
+  if (start > 0 || !takesWholeFiles(spec.input) || pattern.includes('{name}') || pattern.includes('{job}')) return;
   const taken = new NameRegistry();
   const at = (name: string): string =>
     target.kind === 'directory' ? join(target.path, name) : `s3://${target.bucket}/${target.prefix}${name}`;
@@ -116,7 +120,10 @@ export async function checkNames(
 }
 
 /** Throws `usage` if a pattern can't name the outputs of this kind of step. */
-export function checkNamePattern(pattern: string, chosen: Pick<ChosenStep, 'step' | 'gathered'>): void {
+export function checkNamePattern(
+  pattern: string,
+  chosen: Pick<ChosenStep, 'step' | 'gathered'> & { readonly packed: boolean },
+): void {
   const many = chosen.step.output === 'files';
   const wrong = (why: string, hint: string): BatchctlError =>
     new BatchctlError('usage', `--name ${pattern}: ${why}`, { hint });
@@ -132,6 +139,8 @@ export function checkNamePattern(pattern: string, chosen: Pick<ChosenStep, 'step
   }
   const [ofInput] = OF_INPUT.exec(pattern) ?? [];
   if (ofInput !== undefined && chosen.gathered) throw wrong(`${ofInput} can't be used after a gather`, 'use {step}');
+  if (ofInput !== undefined && chosen.packed)
+    throw wrong(`${ofInput} can't be used, as a task takes several files`, many ? 'use {name}' : 'use {task}');
 }
 
 /** Throws `usage` if two tasks would be fetched into one file: names without the task's number may collide. */

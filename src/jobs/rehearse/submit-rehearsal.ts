@@ -2,7 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { PartSizes } from '../../model/forecast/part-sizes.ts';
 import type { JobInput, JobSpec } from '../../model/job.ts';
 import { partShardKey, partsPrefix, piecesPrefix, shardCount, shardOf } from '../../model/keys.ts';
-import { PARTS_PER_SHARD, type Part, parsePart, partSize } from '../../model/part.ts';
+import { inputsOf, PARTS_PER_SHARD, type Part, parsePart, partSize } from '../../model/part.ts';
 import { chooseParts, type Rehearsal, sampleSize } from '../../model/rehearsal.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -100,7 +100,7 @@ class SampleWriter {
   }
 
   async take(part: Part): Promise<void> {
-    if (part.kind !== 'params') this.#inputs.add(part.input);
+    for (const input of inputsOf(part)) this.#inputs.add(input);
     if (part.kind === 'piece') this.#pieces.add(part.key);
     this.#lines.push(JSON.stringify({ ...part, n: this.count }));
     this.count += 1;

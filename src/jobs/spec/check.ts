@@ -16,7 +16,7 @@ const entriesOf = (value: unknown): [string, unknown][] => Object.entries(looseM
 export const itemsOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 /** Rules between a step's fields, and between steps. A null isn't a step, which is reported elsewhere. */
-function checkSteps(steps: readonly (Loose | null)[], own: readonly string[]): Problem[] {
+function checkSteps(steps: readonly (Loose | null)[], own: readonly string[], isPacked: boolean): Problem[] {
   const problems: Problem[] = [];
   const places = new Map<string, number>();
   for (const [index, step] of steps.entries()) {
@@ -35,8 +35,9 @@ function checkSteps(steps: readonly (Loose | null)[], own: readonly string[]): P
     const gather = step.gather === true;
     if (gather && index === 0)
       report('gather', 'the first step has nothing to gather; allowed from the second step on');
-    if (!gather && (step.input === 'dir' || step.input === 'list')) {
-      report('input', `found ${step.input}, which is only for a gather; allowed here: stdin, file`);
+    if (!gather && !(isPacked && index === 0) && (step.input === 'dir' || step.input === 'list')) {
+      const who = 'a gather, or the first step of a split with pack';
+      report('input', `found ${step.input}, which is only for ${who}; allowed here: stdin, file`);
     }
     if (!gather || step.input === 'dir' || step.input === 'list') {
       const only = 'only a gather that reads joined outputs (input: stdin or file)';
@@ -81,7 +82,13 @@ export function checkJobFile(value: unknown): Problem[] {
   const job = looseMap(value);
   if (job === null) return [];
   const steps = itemsOf(job.steps).map(looseMap);
-  return [...checkSteps(steps, ownNames(job)), ...checkSplit(job), ...checkParams(job), ...checkExpect(job, steps)];
+  const isPacked = looseMap(looseMap(job.input)?.split)?.pack !== undefined;
+  return [
+    ...checkSteps(steps, ownNames(job), isPacked),
+    ...checkSplit(job),
+    ...checkParams(job),
+    ...checkExpect(job, steps),
+  ];
 }
 
 /** The names of a job's own parameters and axes. */
@@ -124,6 +131,9 @@ function checkSplit(job: Loose): Problem[] {
       problems.push({ path, message: 'requires every (records per task) or size (such as 32MB)' });
     }
   }
+  const pack = looseMap(split.pack);
+  if (by === 'file' && pack !== null && pack.files === undefined && pack.bytes === undefined)
+    problems.push({ path: [...path, 'pack'], message: 'requires files (a number), bytes (such as 256MB), or both' });
   if (by === 'csv' && typeof split.delimiter === 'string' && split.delimiter === (split.quote ?? '"')) {
     problems.push({
       path: [...path, 'delimiter'],

@@ -23,12 +23,14 @@ import { parseDuration, parseSize } from '../../lib/units.ts';
 import {
   type JobSpec,
   MAX_TASKS,
+  type PackLimits,
   parseTolerance,
   type SplitBy,
   type SplitSpec,
   type StepSpec,
 } from '../../model/job.ts';
 import { notificationsOf } from '../../model/notify.ts';
+import { MOST_PACKED } from '../../model/part.ts';
 import { EXTENSION, usesPlaceholder } from '../../model/substitute.ts';
 
 const MAP = 'a map with by and its fields, such as { by: csv, size: 32MB }';
@@ -59,6 +61,10 @@ const cutBy = ({ every, size = 0 }: { every?: number | undefined; size?: number 
 const SEPARATOR = /^[\t\x1c-\x7e]$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as for a separator.
 const QUOTE = /^[\t\x1c-\x7e]?$/;
+
+const PACK = 'a number of files such as 500, a size such as 256MB, or both: { files: 500, bytes: 256MB }';
+
+const packFiles = () => whole(`a whole number from 1 to ${MOST_PACKED}`, 1, MOST_PACKED);
 
 export const splitSchema = v.variant(
   'by',
@@ -99,7 +105,32 @@ export const splitSchema = v.variant(
       },
       MAP,
     ),
-    fields({ by: by('file', 'one whole input, compressed or not') }, MAP),
+    fields(
+      {
+        by: by('file', 'one whole input, compressed or not; with pack, several'),
+        pack: maybe(
+          'file: how many files, or bytes of them, are at most one task',
+          v.union(
+            [
+              packFiles(),
+              v.pipe(
+                text(PACK, /[A-Za-z]\s*$/),
+                v.check((amount) => v.is(size(), amount), PACK),
+              ),
+              fields(
+                {
+                  files: v.optional(about('most files of a task', packFiles())),
+                  bytes: v.optional(bytes('most bytes of a task; a larger file is a task of its own')),
+                },
+                PACK,
+              ),
+            ],
+            PACK,
+          ),
+        ),
+      },
+      MAP,
+    ),
     fields({ by: by('list', 'one line of the input, as {item} in arguments and on stdin') }, MAP),
     fields(
       {
@@ -139,6 +170,8 @@ function splitOf(split: v.InferOutput<typeof splitSchema>): SplitSpec {
     }
     case 'records':
       return { by: split.by, length: split.length, ...cutBy(split) };
+    case 'file':
+      return { by: split.by, ...(split.pack !== undefined && { pack: packOf(split.pack) }) };
     case 'grid':
       return {
         by: split.by,
@@ -147,6 +180,13 @@ function splitOf(split: v.InferOutput<typeof splitSchema>): SplitSpec {
     default:
       return split;
   }
+}
+
+function packOf(pack: number | string | { files?: number | undefined; bytes?: number | undefined }): PackLimits {
+  if (typeof pack === 'number') return { files: pack };
+  if (typeof pack === 'string') return { bytes: parseSize(pack) };
+  const { files, bytes: most } = pack;
+  return { ...(files !== undefined && { files }), ...(most !== undefined && { bytes: most }) };
 }
 
 /** Characters of an input or an equation; Linux has the same limit for paths. */
@@ -217,7 +257,7 @@ const stepSchema = fields(
     ),
     input: v.optional(
       about(
-        'how the command receives its input. file: $BATCHCTL_INPUT. Gathers only: dir, a directory of outputs; list, a list of them with their keys',
+        'how the command receives its input. file: $BATCHCTL_INPUT. Gathers: dir, a directory of outputs; list, a list of them with their keys. First step with pack: dir, list, of files',
         oneOf('stdin', 'file', 'dir', 'list'),
       ),
       'stdin',

@@ -1,10 +1,11 @@
 import { BatchctlError, messageOf } from '../../errors.ts';
 import { parseSize } from '../../lib/units.ts';
-import type { SplitBy, SplitSpec } from '../../model/job.ts';
+import type { PackLimits, SplitBy, SplitSpec } from '../../model/job.ts';
+import { MOST_PACKED } from '../../model/part.ts';
 import { CSV_DEFAULTS, csvDialect } from '../../model/split/csv-finder.ts';
 
 const ALLOWED =
-  'lines:100, lines:16MB, csv:32MB, csv:32MB,header,delimiter=;, jsonl:16MB, records:128:1000, file, list or range:1-500';
+  'lines:100, lines:16MB, csv:32MB, csv:32MB,header,delimiter=;, jsonl:16MB, records:128:1000, file, file:500, file:256MB, list or range:1-500';
 
 /**
  * Parses a split from the command line: a bare number is records per part (`every`), a size with a unit is bytes
@@ -24,6 +25,7 @@ export function parseSplit(text: string): SplitSpec {
     case 'records':
       return { by, length: positive(text, args[0]), ...amount(text, args.slice(1)) };
     case 'file':
+      return args.length === 0 ? { by } : { by, pack: packLimits(text, args) };
     case 'list':
       if (args.length > 0) throw wrong(text, `${by} accepts no amount`);
       return { by };
@@ -43,6 +45,19 @@ function amount(text: string, args: readonly string[]): SplitBy {
   const size = parseSize(value);
   if (size === 0) throw wrong(text, 'expected a size of at least one byte');
   return { size };
+}
+
+/** `500`, `256MB`, or both. */
+function packLimits(text: string, args: readonly string[]): PackLimits {
+  const limits = args.map((arg): PackLimits => {
+    const { every, size } = amount(text, [arg]);
+    if (every !== undefined && every > MOST_PACKED) throw wrong(text, `expected at most ${MOST_PACKED} files a task`);
+    return every === undefined ? { bytes: size } : { files: every };
+  });
+  const [first = {}, second = {}, ...more] = limits;
+  if (more.length > 0 || (limits.length === 2 && Object.keys({ ...first, ...second }).length < 2))
+    throw wrong(text, 'expected a number of files, a size, or one of each');
+  return { ...first, ...second };
 }
 
 function positive(text: string, value: string | undefined): number {

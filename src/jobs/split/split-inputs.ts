@@ -2,8 +2,8 @@ import { tmpdir } from 'node:os';
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { BatchctlError } from '../../errors.ts';
-import type { SplitSpec } from '../../model/job.ts';
-import { countParams, type Part, paramsOf } from '../../model/part.ts';
+import type { PackLimits, SplitSpec } from '../../model/job.ts';
+import { countParams, type Part, packEnd, paramsOf } from '../../model/part.ts';
 import { requireWholeRecords } from '../../model/split/record-finder.ts';
 import { cutPieces, type PieceOptions, type StorePiece, wholePiece } from './cut-pieces.ts';
 import { cutRanges, type Windows } from './cut-ranges.ts';
@@ -83,6 +83,7 @@ class Splitter {
       for (let n = 0; n < total; n += 1) yield { n, kind: 'params', params: paramsOf(split, n) };
       return;
     }
+    if (split.by === 'file' && split.pack !== undefined) return yield* this.#packs(inputs, split.pack);
     this.#precheck(split);
     for (const source of inputs) {
       this.#options.signal?.throwIfAborted();
@@ -101,6 +102,24 @@ class Splitter {
       finderOf(split, name);
       if (split.by === 'records' && size !== null && compression === null)
         requireWholeRecords(name, size, split.length);
+    }
+  }
+
+  async *#packs(sources: readonly SplitSource[], limits: PackLimits): AsyncGenerator<Part> {
+    const sized = sources.map(({ name, size, random }) => {
+      if (size !== null && random !== null) return { size };
+      throw new BatchctlError('usage', `the input ${name} is a pipe, which can't be packed with files`, {
+        hint: 'write it to a file first',
+      });
+    });
+    for (let input = 0; input < sources.length; ) {
+      const end = packEnd(sized, input, limits);
+      this.#checkNumber(this.#n);
+      yield { n: this.#n, kind: 'pack', input, files: end - input };
+      for (const source of sources.slice(input, end)) await this.#finishInput(source, 1, null, null);
+      await this.#reached(this.#bytes + sized.slice(input, end).reduce((sum, { size }) => sum + size, 0));
+      this.#n += 1;
+      input = end;
     }
   }
 

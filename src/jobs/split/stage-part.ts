@@ -16,13 +16,18 @@ export interface StagedPart {
   readonly checked?: true;
 }
 
+/**
+ * Where the bytes go: a file to create or overwrite, one that must not exist, or a function that must not keep them. What
+ * has arrived is undefined after an error.
+ */
+type StageTarget = string | { readonly newFile: string } | ((bytes: Uint8Array) => void);
+
 export interface StageOptions {
   /** The part's input as the job was accepted with it; null for parts without an input. */
   readonly input: JobInput | null;
   readonly store: Pick<ObjectStore, 'read' | 'get' | 'scan' | 'head'>;
   readonly bucket?: OpenBucket;
-  /** The file to create or overwrite; its content is undefined after an error. */
-  readonly target: string;
+  readonly target: StageTarget;
   readonly signal?: AbortSignal;
   /** The job's split, for parts that were cut by windows; absent if there are none. */
   readonly split?: SplitSpec | undefined;
@@ -48,6 +53,7 @@ export async function stagePart(part: Part | FilePart, options: StageOptions): P
     return { bytes: await withTarget(options.target, async (write) => write(Buffer.from(text))) };
   }
   if (part.kind === 'piece' || part.kind === 'file') return { bytes: await stagePiece(part, options) };
+  if (part.kind === 'pack') throw new RangeError(`part ${part.n} is a pack, whose files are staged one by one`);
   const { input } = options;
   if (input === null) throw new BatchctlError('corrupt', `part ${part.n} refers to an input that its job doesn't have`);
   const ranges = rangesOf(part, input.size);
@@ -258,15 +264,25 @@ async function readObject(
 }
 
 /** Returns the number of bytes written. `check` sees them first. */
-async function withTarget(
-  path: string,
+export async function withTarget(
+  target: StageTarget,
   fill: (write: (bytes: Uint8Array) => void) => Promise<void>,
   check: CutCheck | null = null,
 ): Promise<number> {
+  let written = 0;
+  if (typeof target === 'function') {
+    await fill((bytes) => {
+      check?.add(bytes);
+      target(bytes);
+      written += bytes.length;
+    });
+    check?.finish();
+    return written;
+  }
   // Overwrite and truncate at the end: a slot's file keeps its pages from task to task, which is three times as fast.
   // Also, ext4 writes a file that was truncated first to disk when it is closed (auto_da_alloc).
-  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
-  let written = 0;
+  const [path, isNew] = typeof target === 'string' ? [target, 0] : [target.newFile, constants.O_EXCL];
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | isNew, 0o600);
   try {
     await fill((bytes) => {
       check?.add(bytes);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { PassThrough, type Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { JobInput } from '../../model/job.ts';
 import type { Bucket, BucketObject, BucketReadOptions } from '../../ports/bucket.ts';
@@ -61,6 +61,19 @@ export async function openStoreSource(
     close: async () => {},
   };
 }
+
+/** An object as a listing shows it, which only workers read: they compare its entity tag. */
+export function listedSource(index: number, name: string, size: number): SplitSource & { readonly size: number } {
+  return { index, name, size, ...LISTED };
+}
+
+const LISTED = {
+  compression: null,
+  random: { remote: true, readAt: () => 0 },
+  stream: () => Readable.from([]),
+  check: async () => undefined,
+  close: async () => undefined,
+} satisfies Partial<SplitSource>;
 
 /** The inputs whose bytes were compared, by their key, entity tag and expected checksum. */
 const compared = new Map<string, Promise<boolean>>();

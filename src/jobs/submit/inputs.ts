@@ -10,14 +10,14 @@ import type { FilePin, IncompleteInput, JobInput, SplitSpec } from '../../model/
 import { DATA_PREFIX, dataKey } from '../../model/keys.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
+import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
 import type { AttachedInput } from '../../ports/verbs.ts';
 import { escapeGlob, leftOutTexts, matchFiles, searchFiles } from '../data/find-files.ts';
 import { brokenLinkError } from '../data/path-errors.ts';
 import { dataChecksum, parseDataKey, shownKey } from '../data-key.ts';
 import { type FileSource, openFileSource, openPipeSource, statFileSource } from '../split/file-source.ts';
 import { changedInput, HEAD_SIZE, type HeadCheck, type SplitSource, textHeadCheck } from '../split/split-source.ts';
-import { openBucketSource, openStoreSource } from '../split/store-source.ts';
+import { listedSource, openBucketSource, openStoreSource } from '../split/store-source.ts';
 import { type FindSource, findOutputs } from './job-outputs.ts';
 import type { FoundInput } from './upload-inputs.ts';
 import { uploadedInput } from './upload-inputs.ts';
@@ -28,6 +28,8 @@ interface BucketTarget {
   readonly key: string;
   /** `s3://BUCKET/KEY` */
   readonly name: string;
+  /** What the listing of a prefix says of it; null for an object that was named. */
+  readonly listed: Pick<ObjectEntry, 'size' | 'etag'> | null;
 }
 
 /**
@@ -42,11 +44,14 @@ async function bucketTargets(name: string, open: OpenBucket): Promise<readonly B
     });
   }
   const { bucket, key } = uri;
-  const at = (whole: string): BucketTarget => ({ kind: 's3', bucket, key: whole, name: `s3://${bucket}/${whole}` });
+  const at = (whole: string, listed: BucketTarget['listed'] = null): BucketTarget => {
+    return { kind: 's3', bucket, key: whole, name: `s3://${bucket}/${whole}`, listed };
+  };
   if (key !== '' && !key.endsWith('/') && !key.endsWith('*')) return [at(key)];
   const targets: BucketTarget[] = [];
   const listed = (await open(bucket)).list(key.replace(/\*$/, ''));
-  for await (const entry of listed) if (!entry.key.endsWith('/') || entry.size > 0) targets.push(at(entry.key));
+  for await (const { key: found, size, etag } of listed)
+    if (!found.endsWith('/') || size > 0) targets.push(at(found, { size, etag }));
   if (targets.length > 0) return targets;
   throw new BatchctlError('notFound', `the input ${name} matches nothing`, { hint: `aws s3 ls ${name}` });
 }
@@ -248,6 +253,7 @@ const directoryGlob = (name: string): string => escapeGlob(name).replace(/\/+$/,
 
 async function open(target: Target, index: number, place: InputPlace): Promise<FoundInput> {
   const look = textHeadCheck(place.split);
+  const isPacked = place.split.by === 'file' && place.split.pack !== undefined;
   switch (target.kind) {
     case 'file': {
       const source =
@@ -273,7 +279,14 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
     case 'attached':
       return openAttached(index, place.store, target.input, look);
     case 's3': {
-      const { bucket, key, name } = target;
+      const { bucket, key, name, listed } = target;
+      if (isPacked && listed !== null) {
+        const source = listedSource(index, name, listed.size);
+        return {
+          source,
+          input: { ...base(source, name), source: { kind: 's3', bucket, key, etag: listed.etag, version: null } },
+        };
+      }
       const source = await openBucketSource(index, await place.bucket(bucket), key, name, look);
       const { etag, version, checksum } = source;
       return { source, input: { ...base(source, name), checksum, source: { kind: 's3', bucket, key, etag, version } } };

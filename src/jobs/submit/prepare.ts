@@ -23,6 +23,7 @@ import {
   plannedInputs,
 } from './inputs.ts';
 import type { FindSource } from './job-outputs.ts';
+import { checkPackInputs } from './pack-paths.ts';
 import type { Prepared, SubmissionRequest } from './prepared.ts';
 import { digestOf, factsOf } from './same-job.ts';
 import type { FoundInput } from './upload-inputs.ts';
@@ -51,6 +52,10 @@ export async function prepare(
   const inputs = await inputsOf(request, spec, place);
   try {
     checkInputs(request, spec, runKey, inputs);
+    checkPackInputs(
+      spec,
+      inputs.map(({ input }) => input),
+    );
   } catch (error) {
     await closeInputs(inputs);
     throw error;

@@ -1,7 +1,18 @@
 import { ownValue, parseObject } from '../../lib/json.ts';
 import type { JobInput, JobRecord, SplitSpec } from '../job.ts';
 import { pieceKey } from '../keys.ts';
-import { countParams, type FilePart, type Part, type PiecePart, paramsOf, type RangePart } from '../part.ts';
+import {
+  countParams,
+  type FilePart,
+  inputsOf,
+  type PackPart,
+  type Part,
+  type PiecePart,
+  packEnd,
+  paramsOf,
+  partSize,
+  type RangePart,
+} from '../part.ts';
 import type { Findings } from './findings.ts';
 
 /**
@@ -71,17 +82,22 @@ export class PartsCheck {
     if (part.kind === 'params') return;
     const known = this.#inputOf(part);
     if (known === null) return;
-    if (part.input >= this.#sampledTo) this.#inputs += 1;
-    this.#sampledTo = Math.max(this.#sampledTo, part.input + 1);
+    for (const input of inputsOf(part)) {
+      if (input >= this.#sampledTo) this.#inputs += 1;
+      this.#sampledTo = Math.max(this.#sampledTo, input + 1);
+    }
     if (part.kind === 'range') this.#bytes += part.length;
     else if (part.kind === 'piece') this.#bytes += part.size - (part.header ?? 0);
     else if (part.kind === 'whole') this.#bytes += known.size;
+    else if (part.kind === 'pack') this.#bytes += partSize(part, this.#record.inputs);
   }
 
-  #inputOf({ n, input }: Exclude<Part, { kind: 'params' }>): JobInput | null {
-    const known = this.#record.inputs[input];
-    if (known !== undefined) return known;
-    this.#findings.add('partInput', `part ${n} refers to input ${input}, which the job doesn't have`);
+  #inputOf(part: Exclude<Part, { kind: 'params' }>): JobInput | null {
+    const { inputs } = this.#record;
+    const last = part.kind === 'pack' ? part.input + part.files - 1 : part.input;
+    const known = inputs[part.input];
+    if (known !== undefined && last < inputs.length) return known;
+    this.#findings.add('partInput', `part ${part.n} refers to input ${last}, which the job doesn't have`);
     return null;
   }
 
@@ -105,14 +121,30 @@ export class PartsCheck {
   #addToInput(part: Exclude<Part, { kind: 'params' }>): void {
     const known = this.#inputOf(part);
     if (known === null) return;
-    if (known.source.kind === 'pipe' && (part.kind === 'range' || part.kind === 'whole'))
+    if (known.source.kind === 'pipe' && (part.kind === 'range' || part.kind === 'whole' || part.kind === 'pack'))
       this.#findings.add('partKind', `part ${part.n} is a ${part.kind} of a pipe, of which only pieces are stored`);
     if (this.#current !== null && part.input < this.#current.index) {
       this.#findings.add('inputTwice', `part ${part.n} belongs to ${known.name}, whose parts had ended`);
       return;
     }
+    if (part.kind === 'pack') {
+      this.#addPack(part);
+      return;
+    }
     if (this.#current?.index !== part.input) this.#moveTo(part.input);
     this.#current?.add(part);
+  }
+
+  #addPack(part: PackPart): void {
+    const { n, input: first, files } = part;
+    const limits = this.#split?.by === 'file' ? this.#split.pack : undefined;
+    const made = packEnd(this.#record.inputs, first, limits ?? { files: 1 }) - first;
+    if (made !== files)
+      this.#findings.add('partAltered', `part ${n} has ${files} files, but the split packs ${made} from its first on`);
+    for (const input of inputsOf(part)) {
+      if (this.#current?.index !== input) this.#moveTo(input);
+      this.#current?.add({ kind: 'whole', n, input });
+    }
   }
 
   /** Ends the inputs before `index`, including those without a part, and begins it. */
@@ -138,7 +170,7 @@ function isExpectedKind(part: Part, split: SplitSpec | null): boolean {
     case 'grid':
       return part.kind === 'params';
     case 'file':
-      return part.kind === 'whole' || part.kind === 'piece';
+      return split.pack === undefined ? part.kind === 'whole' || part.kind === 'piece' : part.kind === 'pack';
     case 'list':
       return part.kind === 'item';
     default:

@@ -187,6 +187,12 @@ describe('the proof that parts contain every byte once', () => {
   const oneInput = [input('a', 8)];
   const [first, second] = [ranges(0, 0, [4])[0], ranges(0, 0, [4, 4])[1]] as [RangePart, RangePart];
   const pair = [first, second];
+  const pack = (n: number, at: number, files: number): Part => ({ n, kind: 'pack', input: at, files });
+  const packed = (limits: string): JobRecord => {
+    const inputs = [input('a', 5), input('b', 4), input('c', 3)];
+    const made = { '{ bytes: 7 }': 2, '{ bytes: 3 }': 3 }[limits] ?? 2;
+    return record(`{ by: file, pack: ${limits} }`, inputs, made);
+  };
   const now = (job: JobRecord): JobRecord => ({ ...job, digestFormat: 2 });
 
   const TABLE: readonly Row[] = [
@@ -197,6 +203,28 @@ describe('the proof that parts contain every byte once', () => {
     ['a surplus cell', grid, [...cells, cell(2, { a: 'y', b: 'z' })], ['partAltered', 'partExtra']],
     ['a cell without one of its values', grid, [cells[0], cell(1, { a: 'y' })], ['partAltered']],
     ['a cell with a value more', grid, [cells[0], cell(1, { a: 'y', b: 'z', c: '' })], ['partAltered']],
+    ['packs of all files', packed('{ files: 2 }'), [pack(0, 0, 2), pack(1, 2, 1)], []],
+    ['packs up to a size', packed('{ bytes: 7 }'), [pack(0, 0, 1), pack(1, 1, 2)], []],
+    ['a pack of a large file', packed('{ bytes: 3 }'), [pack(0, 0, 1), pack(1, 1, 1), pack(2, 2, 1)], []],
+    ['a pack of fewer files', packed('2'), [pack(0, 0, 1), pack(1, 1, 2)], ['partAltered']],
+    ['a pack of more files', packed('2'), [pack(0, 0, 3)], ['partAltered', 'partMissing']],
+    ['a file in no pack', packed('1'), [pack(0, 0, 1), pack(1, 2, 1)], ['inputMissing']],
+    ['a last file in no pack', packed('2'), [pack(0, 0, 2)], ['partMissing', 'inputMissing']],
+    ['a file in two packs', packed('2'), [pack(0, 0, 2), pack(1, 1, 2)], ['inputTwice']],
+    ['a pack of files that the job lacks', packed('2'), [pack(0, 0, 2), pack(1, 2, 2)], ['partInput', 'inputMissing']],
+    [
+      'whole files where packs are made',
+      packed('2'),
+      [whole(0, 0), whole(1, 1)],
+      ['partKind', 'partKind', 'inputMissing', 'inputMissing', 'inputMissing'],
+    ],
+    [
+      'a pack where whole files are made',
+      record('{ by: file }', oneInput, 1),
+      [pack(0, 0, 1)],
+      ['partKind', 'inputMissing'],
+    ],
+
     ['a file among cells', { ...grid, inputs: [input('a', 0)] }, [cells[0], whole(1, 0)], ['partKind']],
 
     ['two ranges', record(lines, oneInput, 2), pair, []],
