@@ -8,7 +8,7 @@ import { PAGE_MS, PAGES, tryPage } from './reader-shell.ts';
 import { markedBlocks } from './readme-blocks.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** These need an emulated account or a moved clock: aws-page.grid.test.ts, schedules.services.test.ts; the runbook has no such test. */
+/** These need an emulated account or a moved clock: aws-page.grid, operations-page.grid and schedules.services.test.ts. */
 const PAGES_ALONE = ['docs/aws.md', 'docs/operations.md', 'docs/schedules.md'];
 
 const ALL_PAGES = [

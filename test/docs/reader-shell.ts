@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -16,6 +16,9 @@ const BIN = process.env.BATCHCTL_TEST_BIN ?? join(ROOT, 'bin/batchctl.js');
 /** They replace jq and curl where those are not installed. */
 const STAND_INS = join(import.meta.dirname, 'stand-ins.mjs');
 
+/** The AWS CLI, in a fork of a process that has loaded it where a test started one. */
+const AWS = join(ROOT, 'test/support/boot/bin/aws');
+
 /** A directory as a reader makes one, with `batchctl` on the path. */
 export class ReaderShell {
   readonly #dir = mkdtempSync(join(tmpdir(), 'batchctl-readme-'));
@@ -27,11 +30,13 @@ export class ReaderShell {
 
   constructor(env: Readonly<Record<string, string>> = {}) {
     const last = join(this.#dir, 'stand-ins');
-    this.env = { PATH: `${this.#bin}:${process.env.PATH}:${last}`, HOME: this.#dir, TZ: 'UTC', ...env };
+    const { PATH, BATCHCTL_TEST_RUN = '' } = process.env;
+    this.env = { PATH: `${this.#bin}:${PATH}:${last}`, HOME: this.#dir, TZ: 'UTC', BATCHCTL_TEST_RUN, ...env };
     for (const directory of [this.work, this.#bin, last]) mkdirSync(directory);
     const program = (path: string, command: string): void =>
       writeFileSync(path, `#!/bin/sh\nexec "${process.execPath}" ${command} "$@"\n`, { mode: 0o755 });
     program(join(this.#bin, 'batchctl'), `"${BIN}"`);
+    symlinkSync(AWS, join(this.#bin, 'aws'));
     for (const name of ['jq', 'curl']) program(join(last, name), `"${STAND_INS}" ${name}`);
   }
 
