@@ -21,7 +21,8 @@ import {
 } from './keeper-mark.ts';
 import { putFailedFiring, putMissedFirings, putStayingFleets } from './notify/news-mark.ts';
 import { NoticeSender } from './notify/notice-sender.ts';
-import { type FireResult, fireDue, missedFirings } from './schedules/fire.ts';
+import { type FireResult, fireDue, type HeldUp, missedFirings } from './schedules/fire.ts';
+import { HeldFirings } from './schedules/held-firings.ts';
 import { ScheduleReader } from './schedules/schedules.ts';
 import type { NotifyPoint } from './send-notice.ts';
 import type { SubmitPoint } from './submit/submit.ts';
@@ -127,6 +128,8 @@ export class KeeperDuties {
   readonly #metrics: MetricsPublisher;
   /** Due periods that have run, by schedule: they need not be checked again. */
   readonly #ran = new Map<string, ReadonlySet<string>>();
+  /** Due periods whose inputs are missing: they are looked for less often the longer they are. */
+  readonly #held = new HeldFirings<HeldUp>();
   #short: ReturnType<typeof fromStoredSightings>;
   /** The inputs that each schedule's latest firing left out, without its period. */
   #leftOut: ReadonlyMap<string, string>;
@@ -206,7 +209,14 @@ export class KeeperDuties {
       passed?.(at);
       onSign?.();
     };
-    const options = { dryRun, signal, passed: point, ran: this.#ran, ...(onSign && { onProgress: onSign }) };
+    const options = {
+      dryRun,
+      signal,
+      passed: point,
+      ran: this.#ran,
+      held: this.#held,
+      ...(onSign && { onProgress: onSign }),
+    };
     const fired = await fireDue(this.#platform, schedules, options);
     for (const firing of fired) {
       if (firing.outcome !== 'failed') continue;

@@ -13,6 +13,7 @@ import { closeInputs, FileChecksums } from '../submit/inputs.ts';
 import { ownPlaces, prepare } from '../submit/prepare.ts';
 import type { Prepared, SubmissionRequest } from '../submit/prepared.ts';
 import { type SubmitOptions, type SubmitPoint, type SubmitResult, submit } from '../submit/submit.ts';
+import type { HeldFirings } from './held-firings.ts';
 
 /** Which of a schedule's firings already ran, by period: one listing for any number of them. */
 export async function findRanPeriods(
@@ -115,6 +116,8 @@ interface FireDueOptions {
   readonly onProgress?: () => void;
   /** Periods that an earlier call found to have run, by schedule; they need no further check. This call updates it. */
   readonly ran?: Map<string, ReadonlySet<string>>;
+  /** Firings whose inputs earlier calls found missing: most calls cost them no request. This call updates it. */
+  readonly held?: HeldFirings<HeldUp>;
 }
 
 /**
@@ -123,6 +126,7 @@ interface FireDueOptions {
  * catch-up ends.
  */
 const MOST_A_ROUND = 100;
+const BEING_WRITTEN = 'the input is being written';
 /** An awaited input must be unchanged for this long. */
 const STILL_MS = 1_000;
 
@@ -139,9 +143,14 @@ export async function fireDue(
   for (const schedule of schedules) {
     let [left, leftToReport] = [MOST_A_ROUND, MOST_A_ROUND];
     let code: Promise<CodeArchive | null> | undefined;
-    for (const firing of await unfiredFirings(platform, schedule, options.ran)) {
+    for (const { firing, held } of await unfiredFirings(platform, schedule, options)) {
       if (options.signal?.aborted === true) return fired;
       if (left === 0) break;
+      if (held !== null) {
+        leftToReport -= 1;
+        if (leftToReport >= 0) fired.push({ schedule: schedule.name, period: firing.period, at: firing.at, ...held });
+        continue;
+      }
       // Once a round: it may be large, and hundreds of periods may wait for their inputs.
       if (options.dryRun !== true) code ??= readCode(platform.store, schedule);
       const what = { schedule: schedule.name, period: firing.period, at: firing.at };
@@ -149,6 +158,8 @@ export async function fireDue(
         options.dryRun === true
           ? ({ outcome: 'due' } as const)
           : await fireOne(platform, schedule, firing, { ...options, code });
+      if (outcome !== null && isMissingInput(outcome))
+        options.held?.hold(schedule, firing, outcome, platform.clock.now());
       const isHeldUp = outcome?.outcome === 'waiting' || outcome?.outcome === 'failed';
       if (isHeldUp) leftToReport -= 1;
       else left -= 1;
@@ -158,27 +169,40 @@ export async function fireDue(
   return fired;
 }
 
-/** A schedule's firings that are due and have not run. */
+/** A schedule's firings that are due and have not run; `held`: what the last look at one found that needs none now. */
 async function unfiredFirings(
   { store, clock }: Platform,
   schedule: Schedule,
-  known: FireDueOptions['ran'],
-): Promise<readonly Firing[]> {
-  const due = dueFirings(schedule, clock.now());
+  { ran: known, held, dryRun = false }: FireDueOptions,
+): Promise<readonly { readonly firing: Firing; readonly held: HeldUp | null }[]> {
+  const now = clock.now();
+  const due = dueFirings(schedule, now);
+  held?.keepOnly(schedule, due);
   const before = known?.get(schedule.name);
-  const open = due.filter(({ period }) => before?.has(period) !== true);
-  const ran = await findRanPeriods(store, schedule, open);
+  const open = due
+    .filter(({ period }) => before?.has(period) !== true)
+    .map((firing) => ({ firing, held: dryRun ? null : (held?.find(schedule, firing, now) ?? null) }));
+  const looked = open.flatMap((each) => (each.held === null ? [each.firing] : []));
+  const ran = await findRanPeriods(store, schedule, looked);
   known?.set(
     schedule.name,
     new Set(due.map(({ period }) => period).filter((each) => before?.has(each) || ran.has(each))),
   );
-  return open.filter(({ period }) => !ran.has(period));
+  return open.filter(({ firing: { period } }) => !ran.has(period));
 }
 
-type Outcome =
-  | { readonly outcome: 'fired'; readonly view: JobView }
+/** A firing that later rounds try again. */
+export type HeldUp =
   | { readonly outcome: 'waiting'; readonly why: string }
   | { readonly outcome: 'failed'; readonly error: unknown };
+
+type Outcome = { readonly outcome: 'fired'; readonly view: JobView } | HeldUp;
+
+/** An input that is being written may be complete at the next look. */
+const isMissingInput = (outcome: Outcome | { readonly outcome: 'due' }): outcome is HeldUp =>
+  outcome.outcome === 'waiting'
+    ? outcome.why !== BEING_WRITTEN
+    : outcome.outcome === 'failed' && isKind(outcome.error, 'notFound', 'refused');
 
 /** Null if another process fired it meanwhile. */
 async function fireOne(
@@ -192,7 +216,7 @@ async function fireOne(
     const prepared = await prepareFiring(platform, schedule, firing, code);
     if (awaited && !(await isInputStable(platform, schedule, firing, prepared, signal))) {
       await dropPrepared(prepared);
-      return { outcome: 'waiting', why: 'the input is being written' };
+      return { outcome: 'waiting', why: BEING_WRITTEN };
     }
     // Another process may have fired it with another program or input: the period has run all the same.
     const { view, created } = await submit(platform, prepared, { mode: 'existing', signal, passed, onProgress });

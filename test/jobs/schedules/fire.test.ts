@@ -2,7 +2,15 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { findRanPeriods, fire, fireDue, missedFirings, requestOf } from '../../../src/jobs/schedules/fire.ts';
+import {
+  findRanPeriods,
+  fire,
+  fireDue,
+  type HeldUp,
+  missedFirings,
+  requestOf,
+} from '../../../src/jobs/schedules/fire.ts';
+import { HeldFirings, holdOf } from '../../../src/jobs/schedules/held-firings.ts';
 import { addSchedule } from '../../../src/jobs/schedules/schedules.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { codeKey } from '../../../src/model/keys.ts';
@@ -106,6 +114,62 @@ describe('a firing of a schedule', () => {
     const results = await fireDue({ ...at(DUE), store: wrapStore(store, { read }) }, [schedule]);
     expect(results.filter(({ outcome }) => outcome === 'failed')).to.have.length(100);
     expect(reads).to.deep.equal([codeKey(code)]);
+  });
+
+  it('whose inputs are missing costs no request in most rounds, and starts a tenth of its wait later at most', async () => {
+    const spec = parseJobFile('name: claims\ninput: { from: "{period}.csv" }\nsteps: [{ name: price, run: [cat] }]\n', {
+      file: 'job.yaml',
+    });
+    const cadence = { kind: 'cron', pattern: '0 * * * *' } as const;
+    const schedule = await add(scheduleSpec({ cadence, catchUp: 86_400, job: { spec, directory: place.directory } }));
+    const { store } = place.platform;
+    let lists = 0;
+    const keys: typeof store.keys = (prefix, options) => {
+      lists += 1;
+      return store.keys(prefix, options);
+    };
+    const held = new HeldFirings<HeldUp>();
+    const round = (now: number) => fireDue({ ...at(now), store: wrapStore(store, { keys }) }, [schedule], { held });
+    const first = await round(DUE);
+    expect(first.map(({ outcome }) => outcome)).to.deep.equal(Array(24).fill('failed'));
+    const outcomes = (results: Awaited<ReturnType<typeof round>>) =>
+      results.map(({ period, outcome }) => `${period} ${outcome}`);
+    lists = 0;
+    // The one of this moment is looked for each time; the others are reported as before.
+    for (let minute = 1; minute <= 5; minute += 1)
+      expect(outcomes(await round(DUE + minute * 60_000))).to.deep.equal(outcomes(first));
+    expect(lists).to.equal(5);
+    writeFileSync(join(place.directory, '2026-11-30T12:00.csv'), 'one\n');
+    const fired = async (now: number) =>
+      (await round(now)).flatMap((each) => (each.outcome === 'fired' ? each.period : []));
+    expect(await fired(DUE + 14.9 * 60_000)).to.deep.equal([]);
+    expect(await fired(DUE + 15.1 * 60_000)).to.deep.equal(['2026-11-30T12:00']);
+  });
+
+  it('whose inputs are missing is looked for at once if its schedule changes, or the clock is set back', async () => {
+    const spec = parseJobFile('name: claims\ninput: { from: a.csv }\nsteps: [{ name: price, run: [cat] }]\n', {
+      file: 'job.yaml',
+    });
+    const schedule = await add(scheduleSpec({ job: { spec, directory: place.directory } }));
+    const held = new HeldFirings<HeldUp>();
+    const round = async (now: number, of = schedule) =>
+      (await fireDue(at(now), [of], { held })).map(({ outcome }) => outcome);
+    const late = DUE + 3_600_000;
+    expect(await round(late)).to.deep.equal(['failed']);
+    writeFileSync(join(place.directory, 'a.csv'), 'one\n');
+    expect(await round(late + 1_000)).to.deep.equal(['failed']);
+    expect(await fireDue(at(late + 1_000), [schedule], { held, dryRun: true })).to.have.length(1);
+    const changed = { ...schedule, when: new Date(late).toISOString() };
+    expect(await round(late - 1_000)).to.deep.equal(['fired']);
+    expect(await round(late + 1_000, changed)).to.deep.equal([]);
+  });
+
+  it('is looked for each round while its input is written, and shortly before its catch-up ends', () => {
+    const firing = { period: 'p', at: 0 };
+    const job = { ...scheduleSpec().job, awaitInput: 3_600 };
+    const of = (minutes: number) => holdOf({ catchUp: 86_400, job }, firing, minutes * 60_000) / 60_000;
+    expect([0, 10, 50, 59, 60, 120, 300].map(of)).to.deep.equal([0, 1, 5, 1, 6, 12, 15]);
+    expect([23 * 60, 23.5 * 60 - 1, 23.5 * 60, 24 * 60].map(of)).to.deep.equal([15, 15, 0, 0]);
   });
 
   it('waits for the rest of its inputs, and fails once that took too long', async () => {
