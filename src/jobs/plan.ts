@@ -3,7 +3,7 @@ import { requestsCost } from '../model/cost/list-prices.ts';
 import { stepSizes } from '../model/counts.ts';
 import { forecastJob, type JobForecast, type MachineLoad } from '../model/forecast/forecast.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
-import { emptyInputs, type JobInput, joinOf } from '../model/job.ts';
+import { emptyInputs, type JobInput, joinOf, takesPacks } from '../model/job.ts';
 import { partsPrefix, shardCount } from '../model/keys.ts';
 import { parsePart, partSize } from '../model/part.ts';
 import type { ObjectStore, PutResult } from '../ports/object-store.ts';
@@ -85,7 +85,11 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
     steps: planned,
     tasks,
     messages: tasks,
-    requests: requestsOf(tasks, parts.count, platform.workplace.paysRequests),
+    // A task of packed files makes a request for each.
+    requests: requestsOf(
+      { tasks, parts: parts.count, files: takesPacks(spec, 0) ? parts.inputs.length - parts.count : 0 },
+      platform.workplace.paysRequests,
+    ),
     files: prepared.code?.files ?? [],
     forecast,
     notBefore,
@@ -96,8 +100,11 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
 }
 
 /** `priced`: the store and the queues are AWS's. */
-function requestsOf(tasks: number, parts: number, priced: boolean): Plan['requests'] {
-  const gets = tasks * TASK_REQUESTS.gets + JOB_REQUESTS.gets;
+function requestsOf(
+  { tasks, parts, files }: { readonly tasks: number; readonly parts: number; readonly files: number },
+  priced: boolean,
+): Plan['requests'] {
+  const gets = tasks * TASK_REQUESTS.gets + files + JOB_REQUESTS.gets;
   const puts = tasks * TASK_REQUESTS.puts + shardCount(parts) + JOB_REQUESTS.puts;
   const queue = tasks * TASK_REQUESTS.queue;
   return { store: gets + puts, queue, cost: priced ? requestsCost({ gets, puts, queue }) : null };

@@ -68,6 +68,9 @@ export interface PutOptions {
   readonly metadata?: Metadata;
 }
 
+/** Bytes of an object that `put` writes. */
+export const LARGEST_PUT = 64 * 1024 * 1024;
+
 export interface PutResult {
   /** False only with `ifAbsent`, if another object has the key. */
   readonly created: boolean;

@@ -2,7 +2,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect } from 'chai';
-import { expectExit, jsonLinesOf } from '../support/expect-exit.ts';
+import { jobKey } from '../../src/model/keys.ts';
+import { LARGEST_PUT } from '../../src/ports/object-store.ts';
+import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -129,6 +131,31 @@ describe('files packed into few tasks', () => {
     expect(expectExit(await here.run(['run', 'job.json', '-q']), 3).stderr).to.include(
       'found dir, which is only for a gather, or the first step of a split with pack',
     );
+  });
+
+  it('are accepted and proven if their names alone need more than one put', async () => {
+    const long = Array.from({ length: 14 }, (_, n) => String(n).padEnd(220, 'x')).join('/');
+    const count = 11_000;
+    mkdirSync(here.path(`in/${long}`), { recursive: true });
+    for (let n = 0; n < count; n += 1) writeFileSync(here.path(`in/${long}/${n}`), '');
+    job(5_000, { run: 'cat >/dev/null; echo "$BATCHCTL_INPUT_FILES"' });
+    const { stdout } = expectExit(await here.run(['run', 'job.json', '-o', '-', '-q']));
+    expect(stdout).to.equal('5000\n5000\n1008\n');
+    const { inputs } = jsonOf(await here.run(['verify', 'last', '--json'])).checked;
+    expect(inputs).to.equal(count + FILES.length);
+    const [{ job: id }] = jsonLinesOf(await here.run(['jobs', '--json']));
+    const { store } = await here.platform();
+    expect((await store.head(jobKey(id)))?.size).to.be.greaterThan(LARGEST_PUT);
+  }).timeout(120_000);
+
+  it('are counted in a plan: a request for each', async () => {
+    job(3, { run: ['cat'] });
+    const packed = jsonOf(await here.run(['plan', 'job.json', '--json']));
+    job(undefined, { run: ['cat'] });
+    const single = jsonOf(await here.run(['plan', 'job.json', '--json']));
+    expect([packed.parts, single.parts]).to.deep.equal([3, FILES.length]);
+    // Five tasks fewer, each with three puts; the files are read all the same.
+    expect(single.requests.store - packed.requests.store).to.equal((FILES.length - 3) * 3);
   });
 
   it('are packed on the command line, too', async () => {

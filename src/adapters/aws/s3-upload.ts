@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { BatchctlError } from '../../errors.ts';
-import type { PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
+import { LARGEST_PUT, type PutOptions, type PutResult, type UploadOptions } from '../../ports/object-store.ts';
 import { base64Crc } from './crc32.ts';
 import { translateAwsError, translateErrors } from './errors.ts';
 import {
@@ -117,9 +117,6 @@ function monotonicProgress(onProgress: UploadOptions['onProgress']): (bytes: num
     onProgress?.(bytes);
   };
 }
-
-/** The largest `put`, by the port's contract. */
-const LARGEST_PUT = 64 * 1024 * 1024;
 
 /**
  * One put with its checksum. The client retries after a lost answer, so `created: false` may refer to its own first

@@ -6,16 +6,17 @@ import { promisify } from 'node:util';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { passRange } from '../../lib/read-file.ts';
-import type {
-  ListOptions,
-  ObjectEntry,
-  ObjectInfo,
-  ObjectStore,
-  ObjectStream,
-  PutOptions,
-  PutResult,
-  ReadOptions,
-  UploadOptions,
+import {
+  LARGEST_PUT,
+  type ListOptions,
+  type ObjectEntry,
+  type ObjectInfo,
+  type ObjectStore,
+  type ObjectStream,
+  type PutOptions,
+  type PutResult,
+  type ReadOptions,
+  type UploadOptions,
 } from '../../ports/object-store.ts';
 import { translateFsError, withFsErrors } from './fs-errors.ts';
 import { type ListedFile, pathOfKey, walkObjects } from './fs-keys.ts';
@@ -53,8 +54,6 @@ export async function createFsStore(options: FsStoreOptions): Promise<FsStore> {
 
 /** Reads up to this size block the event loop, because that is faster. */
 const MAX_SYNC_READ = 1024 * 1024;
-/** The largest `put`, by the port's contract. */
-const LARGEST_PUT = 64 * 1024 * 1024;
 const YIELD_EVERY = 500;
 const STREAM_CHUNK = 256 * 1024;
 const readAsync = promisify(readAt);

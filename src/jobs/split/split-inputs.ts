@@ -116,7 +116,8 @@ class Splitter {
       const end = packEnd(sized, input, limits);
       this.#checkNumber(this.#n);
       yield { n: this.#n, kind: 'pack', input, files: end - input };
-      for (const source of sources.slice(input, end)) await this.#finishInput(source, 1, null, null);
+      // No facts of each: there may be a million, and nothing was counted.
+      for (const source of sources.slice(input, end)) await source.check();
       await this.#reached(this.#bytes + sized.slice(input, end).reduce((sum, { size }) => sum + size, 0));
       this.#n += 1;
       input = end;

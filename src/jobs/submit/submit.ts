@@ -1,4 +1,6 @@
-import { hostname } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { BatchctlError, isKind, nullIfUnreadable } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { VERSION } from '../../lib/version.ts';
@@ -10,7 +12,7 @@ import { codeKey, jobKey, openMark } from '../../model/keys.ts';
 import { jobNeeds } from '../../model/needs.ts';
 import type { Rehearsal } from '../../model/rehearsal.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
-import type { ObjectStore } from '../../ports/object-store.ts';
+import { LARGEST_PUT, type ObjectStore, type PutResult } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { recordedPlace } from '../deliver/deliver-to.ts';
 import { discardJob } from '../discard.ts';
@@ -165,7 +167,7 @@ async function write(
   };
   await store.put(openMark(job, 0), '{"format":1}');
   options.passed?.('open');
-  const { created } = await store.put(jobKey(job), JSON.stringify(record), { ifAbsent: true });
+  const { created } = await putRecord(store, record);
   // If job.json exists, it may be from our own first try (law 2).
   if (!created && (await readRecord(store, job)) === null) throw await removeDiscarded(store, job);
   options.passed?.('job');
@@ -176,6 +178,20 @@ async function write(
     throw error;
   }
   return record;
+}
+
+/** The record of a job with hundreds of thousands of inputs is too large for one put. */
+async function putRecord(store: ObjectStore, record: JobRecord): Promise<PutResult> {
+  const [key, body] = [jobKey(record.job), Buffer.from(JSON.stringify(record))];
+  if (body.length <= LARGEST_PUT) return store.put(key, body, { ifAbsent: true });
+  const directory = mkdtempSync(join(tmpdir(), 'batchctl-job-'));
+  try {
+    const file = join(directory, 'job.json');
+    writeFileSync(file, body, { mode: 0o600 });
+    return await store.uploadFile(file, key, { ifAbsent: true });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 /** Milliseconds: a service tells its time in whole seconds, some time before its answer arrives. */
