@@ -90,6 +90,7 @@ describe('the store of a proven job', () => {
     expect(named).to.have.members(Object.keys(FINISHED).map((shape) => (shape === 'map' ? '' : shape)));
     expect(tally.unused()).to.deep.equal([]);
     console.log(tally.table());
+    expect(section).to.include(tally.words());
   });
 }).timeout(600_000);
 
