@@ -1,5 +1,7 @@
-// Protects: whole jobs need only the printed rights, in an account with two regions, several stacks, versions and a key.
+// Protects: whole jobs need only the printed rights, in an account with two regions, several stacks, versions, a key and a
+// ledger whose password is a secret.
 import { KMS } from '@aws-sdk/client-kms';
+import { SecretsManager } from '@aws-sdk/client-secrets-manager';
 import { expect } from 'chai';
 import { policyFor } from '../../src/infra/policies.ts';
 import { awsProfile } from '../support/aws-profile.ts';
@@ -11,6 +13,7 @@ import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { Supervisor } from '../support/grid/supervisor.ts';
 import { printedPolicy } from '../support/iam.ts';
 import { rejection } from '../support/rejection.ts';
+import { startMariadb } from '../support/servers/mariadb.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -59,6 +62,8 @@ class Team extends Workspace {
   protected override environmentOf([verb]: readonly string[]): Readonly<Record<string, string>> {
     return {
       BATCHCTL_PROFILE: 'lab',
+      // A file that is named may send the ledger's password.
+      BATCHCTL_CONFIG: this.path('batchctl.config.json'),
       BATCHCTL_TEST_LEASE_SECONDS: LEASE,
       AWS_ENDPOINT_URL: this.#cloud.url,
       AWS_ACCESS_KEY_ID: this.key(verb === 'infra' ? 'admin' : 'operator'),
@@ -203,6 +208,65 @@ describe('an account in which everyone has only the printed rights', function ()
       expect(await state()).to.deep.equal(before);
     }
     expect(authorizer.refused).to.deep.equal([]);
+  });
+
+  describe('with a ledger whose password is in Secrets Manager', () => {
+    const SECRET = 'month-end-sql/ledger';
+    const server = forSuite(() => startMariadb());
+    const sql = forSuite(() => new Team(cloud, 'sql'));
+    const secretsBy = (accessKeyId?: string) =>
+      new SecretsManager(clientConfig(cloud, { region: HERE, maxAttempts: 1, ...(accessKeyId && { accessKeyId }) }));
+    const owner = forSuite(() => {
+      const client = secretsBy();
+      return Object.assign(client, { close: () => client.destroy() });
+    });
+    const textOf = (password: string): string => JSON.stringify({ username: 'batchctl', password });
+    /** The roles, or access keys, that have read the secret. */
+    const readers = (): readonly string[] =>
+      cloud.calls
+        .filter(({ action, status }) => action === 'GetSecretValue' && status === 200)
+        .map(({ accessKeyId }) => cloud.grid.roleBy(accessKeyId) ?? accessKeyId);
+    const starts = () => supervisor.consoles.filter(([, text]) => text.includes('stack month-end-sql'));
+
+    before(async () => {
+      await owner.createSecret({ Name: SECRET, SecretString: textOf(server.password) });
+      await owner.createSecret({ Name: 'month-end-two/ledger', SecretString: 'theirs' });
+      const ledger = { kind: 'mysql', url: server.url(), password: `secretsmanager:${SECRET}#password` };
+      await sql.configure(authorizer, { region: HERE, stack: 'month-end-sql', bucket: 'acme-sql', ledger });
+      await sql.runSuccessfully('infra', 'up', '--yes');
+    });
+
+    it('runs a job whose instances read it by their role, and no other secret', async () => {
+      expect(await sql.runJob()).to.equal('A\nB\n');
+      expect(authorizer.refused).to.deep.equal([]);
+      expect(readers().filter((who) => who === 'month-end-sql-worker')).to.have.length(starts().length);
+      for (const [, text] of supervisor.consoles) expect(text).not.to.include(server.password);
+      expect(worker).not.to.equal('');
+      for (const key of [sql.key('admin'), sql.key('operator'), worker]) {
+        const client = secretsBy(key);
+        expect((await client.getSecretValue({ SecretId: SECRET })).SecretString, key).to.include(server.password);
+        const error = await rejection(client.getSecretValue({ SecretId: 'month-end-two/ledger' }));
+        expect(error.name, key).to.equal('AccessDeniedException');
+        client.destroy();
+      }
+      authorizer.refused.length = 0;
+    });
+
+    it('says that the password is refused after half a rotation, and runs the job once the secret follows', async () => {
+      await until('all instances have left', () => cloud.grid.instances('month-end-sql-default').length === 0);
+      const job = await sql.submit('--input', 'in.txt');
+      await server.admin(`alter user 'batchctl'@'%' identified by 'rotated'`);
+      await until('a worker is refused', () => starts().at(-1)?.[1].includes('Access denied') === true);
+      const { code, stdout } = await sql.run(['why', job]);
+      expect({ code, codes: [...stdout.matchAll(/^\d\. (\w+)/gm)].map(([, cause]) => cause) }, stdout).to.deep.equal({
+        code: 11,
+        codes: ['credentialsRefused'],
+      });
+      expect(stdout).to.include(`secretsmanager:${SECRET}#password`).and.not.include(server.password);
+      await owner.putSecretValue({ SecretId: SECRET, SecretString: textOf('rotated') });
+      await sql.runSuccessfully('wait', job);
+      expect((await sql.runSuccessfully('fetch', job, '-o', '-')).stdout).to.equal('A\nB\n');
+    });
   });
 });
 

@@ -24,7 +24,10 @@ const RECENT_DEATH_SECONDS = 300;
 /** Whether a worker can run what waits, group by group. */
 export function workerCauses(seen: Snapshot): readonly Cause[] {
   if (!shouldRun(seen)) return [];
+  // Workers are known from the ledger alone: without it, none may be there, or a hundred.
+  const isBlind = seen.troubles.some(({ service }) => service === 'ledger');
   return groupsWithWork(seen).flatMap((group) => {
+    if (isBlind && group.workers.length === 0) return [];
     const nobody = noWorkerCause(seen, group);
     if (nobody !== null) return [nobody];
     const unfit = doesNotFit(seen, group);

@@ -212,6 +212,16 @@ describe('why, as a function of a snapshot', () => {
       ['storeUnreachable', 'noWorker'],
     ],
     ['a queue that is gone', { troubles: [trouble({ group: 'default', kind: 'notFound' })] }, ['queueGone']],
+    [
+      'workers that are unknown, because the ledger refuses the password',
+      { ...inGroup({ workers: [] }), troubles: [trouble({ service: 'ledger', kind: 'credentials' })] },
+      ['credentialsRefused'],
+    ],
+    [
+      'no worker before the ledger failed',
+      { ...inGroup({ workers: [{ ...worker, state: 'gone' }] }), troubles: [trouble({ service: 'ledger' })] },
+      ['noWorker', 'ledgerUnreachable'],
+    ],
     ['credentials that are refused', { troubles: [trouble({ kind: 'credentials' })] }, ['credentialsRefused']],
     [
       'an action that a policy denies',
