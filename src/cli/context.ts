@@ -88,7 +88,7 @@ export function openContext({
   let opened: Promise<Platform> | null = null;
   const platform = once(() => {
     opened = Promise.all([config(), import('../platform/open-platform.ts')]).then(([loaded, { openPlatform }]) =>
-      openPlatform(loaded, { role: 'cli', onWarning: warn }),
+      openPlatform(loaded, { role: 'cli', env: io.env, onWarning: warn }),
     );
     return opened;
   });

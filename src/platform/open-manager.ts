@@ -19,8 +19,8 @@ export function openManager({ name, url, tokenEnv, fingerprint }: ManagerProfile
 }
 
 /** The ports available through a manager: its store, as far as callers may read it. */
-export function openManagerPlatform(profile: ManagerProfile): Platform {
-  const manager = openManager(profile, process.env);
+export function openManagerPlatform(profile: ManagerProfile, env: Environment): Platform {
+  const manager = openManager(profile, env);
   const none = (what: string): Promise<never> => Promise.reject(unreachableError(profile, what));
   return {
     store: manager.store,

@@ -32,7 +32,7 @@ export async function openPlatform(config: Config, options: PlatformOptions): Pr
     case 'aws':
       return (await import('./open-aws.ts')).openAws(profile, options);
     case 'manager':
-      return (await import('./open-manager.ts')).openManagerPlatform(profile);
+      return (await import('./open-manager.ts')).openManagerPlatform(profile, options.env ?? process.env);
     default:
       return profile satisfies never;
   }

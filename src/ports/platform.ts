@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import type { Environment } from '../lib/environment.ts';
 import type { OpenBucket } from './bucket.ts';
 import type { Insight } from './insight.ts';
 import type { Ledger } from './ledger.ts';
@@ -140,6 +141,8 @@ export interface PlatformOptions {
   readonly role: 'cli' | 'worker';
   /** Who acts: a worker's id; by default a person's `user@host`. */
   readonly who?: string;
+  /** Where a manager's token is; by default the process's own. */
+  readonly env?: Environment;
   /** Seconds; by default the profile's own. Tests shorten it. */
   readonly leaseSeconds?: number;
   /** Milliseconds to wait for an unreachable queue (locally also the ledger); by default the profile's. */
