@@ -39,6 +39,14 @@ describe('files packed into few tasks', () => {
     expect(await outputOf(3, count)).to.equal('3\n3\n2\n');
   });
 
+  it('are joined whole, whatever their sizes', async () => {
+    const sizes = [0, 700_000, 2 ** 20, 2 ** 20 + 1, 5];
+    for (const [n, size] of sizes.entries()) here.write(`in/${n}`, String(n).repeat(size));
+    const run = { run: ['sh', '-c', 'tr -dc 0-9 | fold -w 1 | uniq -c'] };
+    const found = (await outputOf(100, run)).trim().split(/\s+/);
+    expect(found).to.deep.equal(sizes.flatMap((size, n) => (size === 0 ? [] : [`${size}`, `${n}`])));
+  });
+
   it('are a directory with their own names', async () => {
     const shown = { input: 'dir', run: 'cd "$BATCHCTL_INPUT"; find . -type f | LC_ALL=C sort' };
     const inDirectory = (names: readonly string[]): string => textOf(names.map((name) => `./${name}`).sort());
@@ -171,7 +179,7 @@ describe('files packed into few tasks', () => {
     job(3, { input: 'list', run: 'xargs -d "\\n" cat' });
     expectExit(await here.run(['run', 'job.json', '-q']));
     const again = expectExit(await here.run(['reproduce', 'last', 's0/1', '-o', 'again', '--run']));
-    expect(again.stdout).to.include('as recorded');
+    expect(again.stdout).to.include(', as recorded');
     expect(readFileSync(here.path('again/output'), 'utf8')).to.equal(textOf(sorted.slice(3, 6)));
   });
 });
