@@ -17,12 +17,18 @@ const CODE = /^(-[a-z]*[ce]|--eval|--print|-p)$/;
 
 /**
  * The words in braces that no task of a step has a value for. Leaves out what other languages write: `${HOME}`,
- * `%{http_code}`, `{{Names}}`, the programs of awk and jq. `period`: whether the job has one.
+ * `%{http_code}`, `{{Names}}`, the programs of awk and jq. `period`: whether the job has one; `columns`: of its tables.
  */
-export function unknownPlaceholders(spec: JobSpec, period: boolean): readonly UnknownPlaceholder[] {
+export function unknownPlaceholders(
+  spec: JobSpec,
+  period: boolean,
+  columns: readonly string[] = [],
+): readonly UnknownPlaceholder[] {
   return spec.steps.flatMap((step, index) => {
     const found =
-      typeof step.run === 'string' ? inText(step.run, spec) : inArguments(step.run, namesOf(spec, index, period));
+      typeof step.run === 'string'
+        ? inText(step.run, spec)
+        : inArguments(step.run, namesOf(spec, index, period, columns));
     return found.map((one) => ({ step: step.name, ...one }));
   });
 }
@@ -68,12 +74,12 @@ interface Names {
   readonly own: readonly string[];
 }
 
-function namesOf({ params, input, steps }: JobSpec, index: number, period: boolean): Names {
+function namesOf({ params, input, steps }: JobSpec, index: number, period: boolean, columns: readonly string[]): Names {
   const split = input?.split;
   const start = sectionStart(steps, index);
   const gathered = steps[start]?.gather === true;
-  const first =
-    index === 0 ? (split?.by === 'list' ? ['item'] : split?.by === 'grid' ? Object.keys(split.axes) : []) : [];
+  const axes = split?.by === 'grid' ? Object.keys(split.axes) : columns;
+  const ofChain = start > 0 || gathered ? [] : split?.by === 'list' ? ['item'] : axes;
   const isMade = split?.by === 'range' || split?.by === 'grid';
   const isPacked = takesPacks({ input, steps }, index);
   const hasName = takesFiles(steps, start) || !(gathered || isPacked || (start === 0 && isMade));
@@ -84,12 +90,13 @@ function namesOf({ params, input, steps }: JobSpec, index: number, period: boole
       : `a ${split?.by} has no input files`;
   const given = TASK_PLACEHOLDERS.filter((name) => hasName || (name !== 'name' && name !== 'stem'));
   return {
-    own: [...Object.keys(params), ...(split?.by === 'grid' ? Object.keys(split.axes) : [])],
-    known: [...new Set([...given, ...first, ...(period ? ['period'] : []), ...Object.keys(params)])],
+    own: [...Object.keys(params), ...axes],
+    known: [...new Set([...given, ...ofChain, ...(period ? ['period'] : []), ...Object.keys(params)])],
     absent: {
       ...(!hasName && { name: noName, stem: noName }),
       ...(!period && { period: 'set it with --period P' }),
-      item: index === 0 ? 'only the split list has it' : 'only the first step of a list has it',
+      ...(start > 0 && Object.fromEntries(axes.map((name) => [name, 'it holds until a gather or an explode']))),
+      item: split?.by === 'list' ? 'it holds until a gather or an explode' : 'only the split list has it',
     },
   };
 }

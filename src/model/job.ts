@@ -51,6 +51,12 @@ export type SplitSpec =
   | ({ readonly by: 'records'; readonly length: number } & SplitBy)
   | { readonly by: 'file'; readonly pack?: PackLimits }
   | { readonly by: 'list' }
+  | {
+      readonly by: 'table';
+      /** Absent: as the header shows. */
+      readonly delimiter?: string;
+      readonly quote: string;
+    }
   | { readonly by: 'range'; readonly from: number; readonly to: number }
   | { readonly by: 'grid'; readonly axes: Readonly<Record<string, readonly string[]>> };
 
@@ -200,8 +206,8 @@ export interface FilePin {
 }
 
 /** The newest format of job.json and of journal entries: above 1 only where older workers lack a rule (`model/needs.ts`). */
-export const JOB_FORMAT = 2;
-export type JobFormat = 1 | 2;
+export const JOB_FORMAT = 3;
+export type JobFormat = 1 | 2 | 3;
 
 /** job.json: the job as accepted. It never changes; `adjust` and `retry` are journal entries. */
 export interface JobRecord {

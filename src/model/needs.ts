@@ -1,5 +1,13 @@
 import { BatchctlError } from '../errors.ts';
-import { type JobFormat, type JobRecord, type JobSpec, joinOf, type StepSpec, takesPacks } from './job.ts';
+import {
+  type JobFormat,
+  type JobRecord,
+  type JobSpec,
+  joinOf,
+  type StepSpec,
+  sectionStart,
+  takesPacks,
+} from './job.ts';
 import type { EntryKind } from './journal.ts';
 import { changedStep } from './overrides.ts';
 import type { ScheduleChange } from './schedule.ts';
@@ -51,6 +59,18 @@ const RULES: readonly Rule[] = [
         : step.run.flatMap(placeholdersOf).some((name) => isOfTask(name, spec, index)),
   },
   {
+    does: 'takes its parameters from a table',
+    since: '0.2.0',
+    format: 3,
+    applies: ({ spec, index }) => spec.input?.split.by === 'table' && sectionStart(spec.steps, index) === 0,
+  },
+  {
+    does: 'uses parameters of the first step',
+    since: '0.2.0',
+    format: 3,
+    applies: ({ spec, index, step }) => index > 0 && sectionStart(spec.steps, index) === 0 && usesParams(spec, step),
+  },
+  {
     does: "uses the numbers of a part's records",
     since: '0.2.0',
     format: 2,
@@ -76,6 +96,16 @@ function isOfTask(name: string, { params, input }: JobSpec, index: number): bool
   if (Object.hasOwn(params, name)) return false;
   if (name === 'index' && index === 0 && input?.split.by === 'range') return false;
   return TASK_PLACEHOLDERS.some((known) => known === name);
+}
+
+/** Whether a command names a parameter of the parts: the line of a list, or an axis of a grid. */
+function usesParams({ input }: JobSpec, { run }: StepSpec): boolean {
+  const split = input?.split;
+  const names = split?.by === 'list' ? ['item'] : split?.by === 'grid' ? Object.keys(split.axes) : [];
+  const words = [run].flat();
+  const variables = words.flatMap((word) => [...word.matchAll(/\bBATCHCTL_PARAM_(\w+)/g)].map(([, name]) => name));
+  const placed = typeof run === 'string' ? [] : run.flatMap(placeholdersOf);
+  return names.some((name) => placed.includes(name) || variables.includes(name.toUpperCase()));
 }
 
 /** The requirements of a job, or of a change, on its workers beyond the first version. */

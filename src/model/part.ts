@@ -2,7 +2,7 @@ import { isCount, isRecord, isText, type JsonObject, parseObject } from '../lib/
 import type { JobInput, PackLimits, SplitSpec } from './job.ts';
 
 /** One slice of the input: a line of a part shard. Its task's number is its position: shard × 10,000 + line. */
-export type Part = RangePart | WholePart | PackPart | PiecePart | ItemPart | ParamsPart;
+export type Part = RangePart | WholePart | PackPart | PiecePart | ItemPart | RowPart | ParamsPart;
 
 interface PartBase {
   /** The task's number. */
@@ -58,6 +58,15 @@ interface ItemPart extends PartBase {
   readonly kind: 'item';
   readonly input: number;
   readonly item: string;
+}
+
+/** A row of a table: parameters by the names of its columns, and as JSON the command's stdin. */
+export interface RowPart extends PartBase {
+  readonly kind: 'row';
+  readonly input: number;
+  /** The line of its input in which it begins, from 1. */
+  readonly at: number;
+  readonly params: Readonly<Record<string, string>>;
 }
 
 /** A number of a range (`index`) or a combination of a grid: parameters, and as JSON the command's stdin. */
@@ -152,6 +161,11 @@ export function paramsOf(split: ParamSplit, n: number): Readonly<Record<string, 
   return Object.fromEntries(params);
 }
 
+/** Whether the parts of a split have parameters, each its own. */
+export function hasParams({ by }: SplitSpec): boolean {
+  return by === 'list' || by === 'table' || by === 'range' || by === 'grid';
+}
+
 /** Parses a line of a part shard; null if it isn't a part. Ignores unknown fields. */
 export function parsePart(line: string): Part | null {
   const value = parseObject(line);
@@ -161,7 +175,7 @@ export function parsePart(line: string): Part | null {
 function isPart(value: JsonObject): value is JsonObject & Part {
   const { kind } = value;
   if (!isCount(value.n) || ![value.records, value.first].every(isOptionalCount)) return false;
-  if (kind === 'params') return isRecord(value.params) && Object.values(value.params).every(isText);
+  if (kind === 'params') return isTexts(value.params);
   if (!isCount(value.input)) return false;
   switch (kind) {
     case 'range':
@@ -185,10 +199,14 @@ function isPart(value: JsonObject): value is JsonObject & Part {
       );
     case 'item':
       return isText(value.item);
+    case 'row':
+      return isCount(value.at) && isTexts(value.params);
     default:
       return false;
   }
 }
+
+const isTexts = (value: unknown): boolean => isRecord(value) && Object.values(value).every(isText);
 
 const isOptionalCount = (value: unknown): boolean => value === undefined || isCount(value);
 
@@ -213,6 +231,7 @@ export function partSize(part: Part, inputs: readonly Pick<JobInput, 'size'>[]):
     }
     case 'item':
       return UTF8.encode(part.item).length;
+    case 'row':
     case 'params':
       return 0;
     default:
@@ -230,6 +249,7 @@ export interface PartPlace {
 
 /** Bytes where records were not counted. Null for a part that isn't a slice, that is empty, or that an older version cut. */
 export function placeOf(part: Part, split: SplitSpec | undefined): PartPlace | null {
+  if (part.kind === 'row') return slice('lines', part.at, 1);
   if (part.kind !== 'range' && part.kind !== 'piece') return null;
   const { first, records } = part;
   if (first !== undefined && records !== undefined)

@@ -9,6 +9,9 @@ const PLACEHOLDER = /(\{?)\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
  */
 export const TASK_PLACEHOLDERS = ['input', 'output', 'name', 'stem', 'index'] as const;
 
+/** A name that becomes `{name}` in arguments and `BATCHCTL_PARAM_NAME` in commands. */
+export const PARAM_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
 /** Names that `input.from` and arguments may use besides a job's own parameters. */
 export const BUILT_IN_PARAMS = ['period', 'item', 'index'] as const;
 

@@ -261,9 +261,10 @@ async function findMissingPrograms(
 /** Warns of words in braces that commands would get as they are. */
 export function warnOfPlaceholders(
   { warn }: Pick<Submitter, 'warn'>,
-  { spec, request }: Pick<Prepared, 'spec' | 'request'>,
+  { spec, request, columns }: Pick<Prepared, 'spec' | 'request' | 'columns'>,
 ): void {
-  for (const { step, what, hint } of unknownPlaceholders(spec, request.period !== null)) {
+  if (spec.input?.split.by === 'table' && columns == null) return;
+  for (const { step, what, hint } of unknownPlaceholders(spec, request.period !== null, columns ?? [])) {
     warn(`step ${step}: ${what}; ${hint}`);
   }
 }

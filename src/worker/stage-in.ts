@@ -32,7 +32,7 @@ import { type JobInput, joinOf, type StepSpec, sectionStart, takesFiles } from '
 import { taskNumber } from '../model/keys.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { changedParams, changedStep } from '../model/overrides.ts';
-import { type PackPart, type Part, paramsOf } from '../model/part.ts';
+import { hasParams, type PackPart, type Part, paramsOf, partParams } from '../model/part.ts';
 import { baseNameOf, extensionOf, placeholdersOf, usesPlaceholder } from '../model/substitute.ts';
 import { tasksWithout } from '../model/task-set.ts';
 import type { OpenedGather } from '../model/view.ts';
@@ -58,7 +58,7 @@ export interface StagedInput {
   readonly inputChecksum?: string;
   /** Its part's cuts were assumed, and are between records. */
   readonly wholeRecords?: true;
-  /** Parameters of the part: `item`, `index`, a grid's axes. */
+  /** Parameters of the part with which the chain began: `item`, `index`, a grid's axes, the columns of a table. */
   readonly params: Readonly<Record<string, string>>;
   /** Name of the input that a part was split from, or of its file; null if there is none. */
   readonly inputName: string | null;
@@ -92,7 +92,7 @@ const stageFirst: Stage = async (ctx, task, directory, signal) => {
   const input = 'input' in part ? (task.view.record.inputs[part.input] ?? null) : null;
   const { store, bucket } = ctx.platform;
   const { split } = task.view.record.spec.input ?? {};
-  const params = part.kind === 'item' ? { item: part.item } : part.kind === 'params' ? part.params : {};
+  const params = partParams(part) ?? {};
   const target = targetOf(task, directory, params, extensionOfPart(part, input));
   const staged = await stagePart(part, { input, store, bucket, target: target.file, signal, split });
   return {
@@ -146,7 +146,7 @@ const stageFile: Stage = async (ctx, task, directory, signal) => {
 const stagePrevious: Stage = async (ctx, task, directory, signal) => {
   const { job, task: n } = task.message;
   const step = task.view.record.spec.steps[task.index - 1]?.name ?? '';
-  const params = await rangeParams(ctx, task);
+  const params = await chainParams(ctx, task);
   const extension = await previousExtension(ctx, task, params);
   const target = targetOf(task, directory, params, extension);
   const { bytesOut, checksum } = await copyOutput({ store: ctx.platform.store, job, step }, n, target.file, signal);
@@ -174,17 +174,19 @@ async function previousExtension(ctx: StageContext, task: Runnable, params: Stag
   return extensionOf(baseNameOf((await chainInputName(ctx, task)) ?? ''));
 }
 
-/** A range's number is that of its chain, in every step. In a rehearsal the parts are numbered anew. */
-async function rangeParams(
+/**
+ * The parameters of the part with which a task's chain began. Those of a range or grid follow from its number, except in
+ * a rehearsal, whose parts are numbered anew.
+ */
+async function chainParams(
   { jobs }: StageContext,
   { view, index, message: { job, task } }: Runnable,
 ): Promise<StagedInput['params']> {
   const { spec, rehearsal = null } = view.record;
   const split = spec.input?.split;
-  if (split?.by !== 'range' || sectionStart(spec.steps, index) > 0) return {};
-  if (rehearsal === null) return paramsOf(split, task);
-  const part = await jobs.part(job, task);
-  return part.kind === 'params' ? part.params : {};
+  if (split === undefined || !hasParams(split) || sectionStart(spec.steps, index) > 0) return {};
+  if ((split.by === 'range' || split.by === 'grid') && rehearsal === null) return paramsOf(split, task);
+  return partParams(await jobs.part(job, task)) ?? {};
 }
 
 /** Whether a command of a later step uses the name of the input that its chain began with. */
@@ -278,9 +280,9 @@ function targetOf(
   return { file: isOpened ? `${stdin}${extension}` : stdin, isOpened };
 }
 
-/** The extension of what a task gets: parts are cut from decompressed bytes. A line of a list is no file of its kind. */
+/** The extension of what a task gets: parts are cut from decompressed bytes. A line of a list or table is no file of its kind. */
 function extensionOfPart(part: Part, input: JobInput | null): string {
-  if (input === null || part.kind === 'item' || part.kind === 'params') return '';
+  if (input === null || part.kind === 'item' || part.kind === 'row' || part.kind === 'params') return '';
   return extensionOf(baseNameOf(input.name), { unpacked: part.kind !== 'whole' });
 }
 

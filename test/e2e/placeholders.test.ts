@@ -223,7 +223,7 @@ describe('an unknown word in braces in a command', () => {
     expect(said)
       .to.include('step all: {name} has no value here')
       .and.include('after a gather there is no single input');
-    expect(said).to.include('only the first step of a list has it');
+    expect(said).to.include('only the split list has it');
     expect(await warnings(['echo', '{period}'])).to.include('set it with --period P');
   });
 

@@ -21,6 +21,9 @@ const needsOf = (yaml: string, assumed = false) => jobNeeds(parseJobFile(yaml, {
 describe('what a job needs of its workers', () => {
   const RANGE = '{ split: { by: range, from: 1, to: 3 } }';
   const FILES = '{ split: { by: file } }';
+  const LIST = '{ split: { by: list } }';
+  const GRID = '{ split: { by: grid, axes: { lr: [1], seed: [2] } } }';
+  const TABLE = '{ split: { by: table } }';
   const rows: readonly (readonly [what: string, yaml: string, because: string | null])[] = [
     ['map steps', job('run: [cat]'), null],
     ['a gather of text', job('gather: true, run: [cat]'), 'two joins outputs as lines'],
@@ -70,6 +73,9 @@ describe('what a job needs of its workers', () => {
     ],
     ['a file as output', first('run: [cat], output: file'), null],
     ['an escaped word', first('run: [echo, "{{stem}"]'), null],
+    ['the line of a list', first('run: [echo, "{item}"]', LIST), null],
+    ['an axis', first('run: [echo, "{lr}"]', GRID), null],
+    ['an axis in a later step that no command names', job('run: [cat]', GRID), null],
   ];
   for (const [what, yaml, because] of rows) {
     it(`is ${because === null ? 'any version' : 'a newer version'} for ${what}`, () => {
@@ -77,6 +83,28 @@ describe('what a job needs of its workers', () => {
       expect(needsOf(yaml)).to.deep.equal(because === null ? { format: 1, version: null, because: [] } : newer);
     });
   }
+
+  for (const [what, yaml, because] of [
+    [
+      'the line of a list in a later step',
+      job('run: [echo, "{item}"]', LIST),
+      ['two uses parameters of the first step'],
+    ],
+    ['an axis in a later step', job('run: [echo, "{lr}"]', GRID), ['two uses parameters of the first step']],
+    [
+      "an axis in a later step's text",
+      job('run: "echo $BATCHCTL_PARAM_SEED"', GRID),
+      ['two uses parameters of the first step'],
+    ],
+    [
+      'a table, in every step before the gather',
+      `${job('run: [cat]', TABLE)}  - { name: all, gather: true, run: [cat] }\n`,
+      ['one takes its parameters from a table', 'two takes its parameters from a table'],
+    ],
+  ] as const)
+    it(`is a version that reads format 3 for ${what}`, () => {
+      expect(needsOf(yaml)).to.deep.equal({ format: 3, version: '0.2.0', because });
+    });
 
   it('is a newer version for assumed cuts, which concern the first step only', () => {
     const { format, because } = needsOf(job('run: [cat]'), true);

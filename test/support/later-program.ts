@@ -13,14 +13,14 @@ export const LATER = '9.1.0';
  */
 const CHANGES: readonly { readonly file: string; readonly from: string; readonly to: string }[] = [
   { file: 'lib/version.ts', from: 'manifest.version', to: `'${LATER}'` },
-  { file: 'model/job.ts', from: 'JOB_FORMAT = 2', to: 'JOB_FORMAT = 3' },
+  { file: 'model/job.ts', from: 'JOB_FORMAT = 3', to: 'JOB_FORMAT = 4' },
   { file: 'model/output.ts', from: 'OUTPUT_FORMAT = 2', to: 'OUTPUT_FORMAT = 3' },
   { file: 'model/substitute.ts', from: "'index'] as const;", to: "'index', 'place'] as const;" },
   { file: 'worker/environment.ts', from: 'index: indexOf(task, staged),', to: "$& place: 'here'," },
   {
     file: 'model/needs.ts',
     from: 'const RULES: readonly Rule[] = [',
-    to: `$& { does: 'uses its place', since: '${LATER}', format: 3,
+    to: `$& { does: 'uses its place', since: '${LATER}', format: 4,
       applies: ({ step }) => [step.run].flat().some((text) => text.includes('{place}')) },`,
   },
 ];

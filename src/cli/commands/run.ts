@@ -50,7 +50,7 @@ const RUN = {
   split: v.optional(
     field(
       '--split <split>',
-      'without a job file: csv:32MB, lines:100, jsonl:16MB, file, file:500 (files a task), list, range:1-500',
+      'without a job file: csv:32MB, lines:100, jsonl:16MB, file, file:500 (files a task), list, table, range:1-500',
       text,
     ),
   ),

@@ -106,7 +106,11 @@ class SampleWriter {
     this.count += 1;
     this.bytes += part.kind === 'range' ? part.length : partSize(part, this.#sizes);
     this.records +=
-      part.kind === 'item' ? 1 : 'records' in part && part.records !== undefined ? part.records : Number.NaN;
+      part.kind === 'item' || part.kind === 'row'
+        ? 1
+        : 'records' in part && part.records !== undefined
+          ? part.records
+          : Number.NaN;
     if (this.#lines.length === PARTS_PER_SHARD) await this.#flush();
   }
 

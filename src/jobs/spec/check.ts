@@ -101,7 +101,7 @@ function ownNames(job: Loose): readonly string[] {
 const argvOf = (run: unknown): readonly string[] => itemsOf(run).map((word) => (isRecord(word) ? '' : String(word)));
 
 /** Placeholders in the text of a shell, whose values it would read as code: by the argument's position. */
-function shellProblems(run: readonly string[], own: readonly string[]): readonly (readonly [number, string])[] {
+export function shellProblems(run: readonly string[], own: readonly string[]): readonly (readonly [number, string])[] {
   const at = shellTextAt(run);
   if (at === null) return [];
   const names = new Set(placeholdersOf(run[at] ?? ''));
@@ -134,7 +134,11 @@ function checkSplit(job: Loose): Problem[] {
   const pack = looseMap(split.pack);
   if (by === 'file' && pack !== null && pack.files === undefined && pack.bytes === undefined)
     problems.push({ path: [...path, 'pack'], message: 'requires files (a number), bytes (such as 256MB), or both' });
-  if (by === 'csv' && typeof split.delimiter === 'string' && split.delimiter === (split.quote ?? '"')) {
+  if (
+    (by === 'csv' || by === 'table') &&
+    typeof split.delimiter === 'string' &&
+    split.delimiter === (split.quote ?? '"')
+  ) {
     problems.push({
       path: [...path, 'delimiter'],
       message: 'found the same character as quote, allowed: two different characters',

@@ -31,12 +31,12 @@ import {
 } from '../../model/job.ts';
 import { notificationsOf } from '../../model/notify.ts';
 import { MOST_PACKED } from '../../model/part.ts';
-import { EXTENSION, usesPlaceholder } from '../../model/substitute.ts';
+import { EXTENSION, PARAM_NAME, usesPlaceholder } from '../../model/substitute.ts';
 
 const MAP = 'a map with by and its fields, such as { by: csv, size: 32MB }';
 
 /** Names that become `{name}` in arguments and `BATCHCTL_PARAM_NAME` in commands. */
-const paramName = () => text('letters, digits and _, not beginning with a digit', /^[A-Za-z_][A-Za-z0-9_]*$/);
+const paramName = () => text('letters, digits and _, not beginning with a digit', PARAM_NAME);
 
 /** A map of names and plain values, which are text to commands. */
 const plainMap = (purpose: string, name: ReturnType<typeof paramName>, allowed: string) =>
@@ -66,6 +66,9 @@ const PACK = 'a number of files such as 500, a size such as 256MB, or both: { fi
 
 const packFiles = () => whole(`a whole number from 1 to ${MOST_PACKED}`, 1, MOST_PACKED);
 
+const DELIMITER = 'what separates fields: one ASCII character, no line end; "\\x1f" for the unit separator';
+const QUOTE_ALLOWED = 'what encloses fields: one ASCII character, no line end; or none';
+
 export const splitSchema = v.variant(
   'by',
   [
@@ -75,20 +78,8 @@ export const splitSchema = v.variant(
         by: by('csv', 'CSV records: a quoted line end never splits one'),
         ...cuts,
         header: v.optional(about('csv: give every task the first record of its file', yesOrNo()), false),
-        delimiter: v.optional(
-          about(
-            'csv: field separator',
-            text('what separates fields: one ASCII character, no line end; "\\x1f" for the unit separator', SEPARATOR),
-          ),
-          ',',
-        ),
-        quote: v.optional(
-          about(
-            'csv: quote character; "" where quotes mean nothing',
-            text('what encloses fields: one ASCII character, no line end; or none', QUOTE),
-          ),
-          '"',
-        ),
+        delimiter: v.optional(about('csv: field separator', text(DELIMITER, SEPARATOR)), ','),
+        quote: v.optional(about('csv: quote character; "" where quotes mean nothing', text(QUOTE_ALLOWED, QUOTE)), '"'),
         exact: v.optional(
           about('csv by size: read all of a large object on S3 to cut it, not only around the cuts', yesOrNo()),
           false,
@@ -134,6 +125,14 @@ export const splitSchema = v.variant(
     fields({ by: by('list', 'one line of the input, as {item} in arguments and on stdin') }, MAP),
     fields(
       {
+        by: by('table', 'one row of CSV or JSON Lines, each column a parameter'),
+        delimiter: maybe('table: as for csv (default: as the header shows)', text(DELIMITER, SEPARATOR)),
+        quote: v.optional(about('table: as for csv', text(QUOTE_ALLOWED, QUOTE)), '"'),
+      },
+      MAP,
+    ),
+    fields(
+      {
         by: by('range', 'one whole number, both ends included, as {index}: an array job'),
         from: about('range: the first number', whole('a whole number', -1e15, 1e15)),
         to: about('range: the last number', whole('a whole number', -1e15, 1e15)),
@@ -155,7 +154,7 @@ export const splitSchema = v.variant(
       MAP,
     ),
   ],
-  ({ path }) => (path === undefined ? MAP : 'lines, csv, jsonl, records, file, list, range or grid'),
+  ({ path }) => (path === undefined ? MAP : 'lines, csv, jsonl, records, file, list, table, range or grid'),
 );
 
 function splitOf(split: v.InferOutput<typeof splitSchema>): SplitSpec {
@@ -172,6 +171,10 @@ function splitOf(split: v.InferOutput<typeof splitSchema>): SplitSpec {
       return { by: split.by, length: split.length, ...cutBy(split) };
     case 'file':
       return { by: split.by, ...(split.pack !== undefined && { pack: packOf(split.pack) }) };
+    case 'table': {
+      const { by, delimiter, quote } = split;
+      return { by, quote, ...(delimiter !== undefined && { delimiter }) };
+    }
     case 'grid':
       return {
         by: split.by,

@@ -5,17 +5,18 @@ import { MOST_PACKED } from '../../model/part.ts';
 import { CSV_DEFAULTS, csvDialect } from '../../model/split/csv-finder.ts';
 
 const ALLOWED =
-  'lines:100, lines:16MB, csv:32MB, csv:32MB,header,delimiter=;, jsonl:16MB, records:128:1000, file, file:500, file:256MB, list or range:1-500';
+  'lines:100, lines:16MB, csv:32MB, csv:32MB,header,delimiter=;, jsonl:16MB, records:128:1000, file, file:500, file:256MB, list, table, table,delimiter=; or range:1-500';
 
 /**
  * Parses a split from the command line: a bare number is records per part (`every`), a size with a unit is bytes
  * (`size`). CSV takes options after commas: `header`, `delimiter=X` (`tab` for a tab, `0x1f` for a byte), `quote=X`
- * (empty: no quoting). Spaces around words mean nothing. Throws `usage`, listing what is allowed.
+ * (empty: no quoting); so does a table, without `header`. Spaces around words mean nothing. Throws `usage`, listing what is allowed.
  */
 export function parseSplit(text: string): SplitSpec {
   const [head = '', ...options] = text.split(',');
   const [by = '', ...args] = head.split(':').map((word) => word.trim());
-  if (by !== 'csv' && options.length > 0) throw wrong(text, 'only csv accepts options after a comma');
+  if (by !== 'csv' && by !== 'table' && options.length > 0)
+    throw wrong(text, 'only csv and table accept options after a comma');
   switch (by) {
     case 'lines':
     case 'jsonl':
@@ -29,6 +30,9 @@ export function parseSplit(text: string): SplitSpec {
     case 'list':
       if (args.length > 0) throw wrong(text, `${by} accepts no amount`);
       return { by };
+    case 'table':
+      if (args.length > 0) throw wrong(text, 'table accepts no amount');
+      return tableOptions(text, options);
     case 'range':
       return range(text, args);
     case 'grid':
@@ -100,6 +104,15 @@ function csvOptions(text: string, options: readonly string[]): CsvOptions {
     throw wrong(text, messageOf(cause));
   }
   return csv;
+}
+
+/** Without a delimiter the header shows it. */
+function tableOptions(text: string, options: readonly string[]): SplitSpec {
+  const other = options.find((option) => !/^(delimiter|quote)$/.test(nameAndValue(option)[0]));
+  if (other !== undefined) throw wrong(text, `unknown table option "${other}", expected delimiter=X or quote=X`);
+  const { delimiter, quote } = csvOptions(text, options);
+  const given = options.some((option) => nameAndValue(option)[0] === 'delimiter');
+  return { by: 'table', quote, ...(given && { delimiter }) };
 }
 
 /** The value of `delimiter= ` is a space; otherwise spaces around it mean nothing. */

@@ -10,6 +10,7 @@ import { cutRanges, type Windows } from './cut-ranges.ts';
 import { finderOf, type RecordSplit } from './cut-rules.ts';
 import { decompressed } from './decompress.ts';
 import { ChecksumCheck, type SplitSource } from './split-source.ts';
+import { type ColumnsCheck, type TableSplit, tableRows } from './table-rows.ts';
 
 export interface SplitOptions {
   /** In order; parts refer to them by `index`. Empty for `range` and `grid`. */
@@ -22,6 +23,8 @@ export interface SplitOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called repeatedly with the number of bytes of all inputs (decompressed) that are cut. */
   readonly onProgress?: (bytes: number) => void;
+  /** Called with the columns of each table. */
+  readonly onColumns?: ColumnsCheck;
   /** Called once an input is cut and was proven unchanged. */
   readonly onInput?: (facts: InputFacts) => void;
   /** Bytes of the largest read; default 1 MiB, and 8 MiB where each read is a request. */
@@ -89,6 +92,7 @@ class Splitter {
       this.#options.signal?.throwIfAborted();
       if (split.by === 'file') yield* this.#whole(source);
       else if (split.by === 'list') yield* this.#list(source);
+      else if (split.by === 'table') yield* this.#table(source, split);
       else if (source.random === null || source.compression !== null) yield* this.#pieces(source, split);
       else yield* this.#ranges(source, split);
     }
@@ -97,7 +101,7 @@ class Splitter {
   /** Finds errors that can be known before anything is stored. */
   #precheck(split: Exclude<SplitSpec, { by: 'range' | 'grid' }>): void {
     if (split.by === 'file') this.#checkNumber(this.#options.inputs.length - 1);
-    if (split.by === 'file' || split.by === 'list') return;
+    if (split.by === 'file' || split.by === 'list' || split.by === 'table') return;
     for (const { name, size, compression } of this.#options.inputs) {
       finderOf(split, name);
       if (split.by === 'records' && size !== null && compression === null)
@@ -146,6 +150,21 @@ class Splitter {
       for (const item of items) {
         this.#checkNumber(this.#n);
         yield { n: this.#n, kind: 'item', input: source.index, item };
+        this.#n += 1;
+      }
+    }
+    await this.#finishInput(source, this.#n - first, bytes, this.#n - first);
+  }
+
+  async *#table(source: SplitSource, split: TableSplit): AsyncGenerator<Part> {
+    const first = this.#n;
+    let bytes = 0;
+    const chunks = this.#countedChunks(source, (length) => (bytes += length));
+    const { onColumns = () => {} } = this.#options;
+    for await (const rows of tableRows(source.name, split, chunks, onColumns)) {
+      for (const row of rows) {
+        this.#checkNumber(this.#n);
+        yield { n: this.#n, kind: 'row', input: source.index, ...row };
         this.#n += 1;
       }
     }

@@ -132,8 +132,8 @@ const BEGINNING = 262;
  */
 export function textHeadCheck(split: SplitSpec): HeadCheck | null {
   const { by } = split;
-  if (by !== 'lines' && by !== 'csv' && by !== 'jsonl' && by !== 'list') return null;
-  const quote = split.by === 'csv' ? split.quote : '';
+  if (by !== 'lines' && by !== 'csv' && by !== 'jsonl' && by !== 'list' && by !== 'table') return null;
+  const quote = split.by === 'csv' || split.by === 'table' ? split.quote : '';
   return async (head) => {
     const text = await textOf(head);
     const refused = (what: string, hint: string): BatchctlError =>

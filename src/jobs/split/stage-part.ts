@@ -98,9 +98,10 @@ function wholeCheck({ name, size, checksum }: JobInput, ranges: readonly Range[]
   return end === size ? new ChecksumCheck(name, checksum) : null;
 }
 
-/** The stdin of a command whose part contains no bytes: an item's line, a range's index, a grid's JSON. */
+/** The stdin of a command whose part contains no bytes: an item's line, a range's index, the JSON of a row or of a grid. */
 export function stdinText(part: Part | FilePart): string | null {
   if (part.kind === 'item') return `${part.item}\n`;
+  if (part.kind === 'row') return `${JSON.stringify(part.params)}\n`;
   if (part.kind !== 'params') return null;
   const names = Object.keys(part.params);
   return names.length === 1 && names[0] === 'index' ? `${part.params.index}\n` : `${JSON.stringify(part.params)}\n`;

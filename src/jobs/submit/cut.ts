@@ -8,6 +8,7 @@ import { storePieces } from '../split/cut-pieces.ts';
 import { type InputFacts, type SplitOptions, splitInputs } from '../split/split-inputs.ts';
 import { closeInputs } from './inputs.ts';
 import type { Prepared } from './prepared.ts';
+import { columnsCheck } from './table-columns.ts';
 
 export interface CutParts {
   readonly count: number;
@@ -42,6 +43,7 @@ export async function cut(
       maxTasks: spec.maxTasks,
       storePiece: storePieces(store, job),
       countRecords: expectsRecords(spec.expect),
+      onColumns: columnsCheck(spec),
       onInput: (fact) => facts.set(fact.index, fact),
       ...options,
     });

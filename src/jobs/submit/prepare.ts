@@ -26,6 +26,7 @@ import type { FindSource } from './job-outputs.ts';
 import { checkPackInputs } from './pack-paths.ts';
 import type { Prepared, SubmissionRequest } from './prepared.ts';
 import { digestOf, factsOf } from './same-job.ts';
+import { readTables } from './table-columns.ts';
 import type { FoundInput } from './upload-inputs.ts';
 
 /**
@@ -50,17 +51,19 @@ export async function prepare(
   const onIncomplete = request.allowIncomplete ? (found: IncompleteInput): number => incomplete.push(found) : null;
   const place = { store, bucket, findSource, checksums, onLeftOut, onIncomplete };
   const inputs = await inputsOf(request, spec, place);
+  let columns: readonly string[] | null;
   try {
     checkInputs(request, spec, runKey, inputs);
     checkPackInputs(
       spec,
       inputs.map(({ input }) => input),
     );
+    columns = await readTables(spec, inputs);
   } catch (error) {
     await closeInputs(inputs);
     throw error;
   }
-  const found = { request, spec, runKey, code, inputs, deliverPlace: deliverTo, leftOut, incomplete };
+  const found = { request, spec, runKey, code, inputs, columns, deliverPlace: deliverTo, leftOut, incomplete };
   return { ...found, digest: digestOf(factsOf(found)) };
 }
 

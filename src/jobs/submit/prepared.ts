@@ -40,6 +40,8 @@ export interface Prepared {
   readonly code: CodeArchive | null;
   readonly inputs: readonly FoundInput[];
   readonly digest: string;
+  /** The columns of its tables. Absent or null: it has none, or they are not known before the input is cut. */
+  readonly columns?: readonly string[] | null;
   /** Where the outputs will be delivered, with `{job}` not filled in; null: nowhere. */
   readonly deliverPlace: string | null;
   /**

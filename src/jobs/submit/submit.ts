@@ -120,7 +120,14 @@ async function write(
   options.passed?.('inputs');
   const { signal } = options;
   const onProgress = (done: number): void => options.onProgress?.({ phase: 'cut', done, total: totalBytes(prepared) });
-  const parts = await cut(store, job, { ...prepared, inputs }, { signal, onProgress });
+  let parts: CutParts;
+  try {
+    parts = await cut(store, job, { ...prepared, inputs }, { signal, onProgress });
+  } catch (error) {
+    // A mistake that only the cut could find, as of a pipe, leaves nothing behind.
+    if (isKind(error, 'jobFile', 'refused')) await discardJob(store, job);
+    throw error;
+  }
   options.passed?.('parts');
   if (parts.count === 0 && !request.allowEmpty) {
     await discardJob(platform.store, job);

@@ -12,6 +12,7 @@ import {
   paramsOf,
   partSize,
   type RangePart,
+  type RowPart,
 } from '../part.ts';
 import type { Findings } from './findings.ts';
 
@@ -173,6 +174,8 @@ function isExpectedKind(part: Part, split: SplitSpec | null): boolean {
       return split.pack === undefined ? part.kind === 'whole' || part.kind === 'piece' : part.kind === 'pack';
     case 'list':
       return part.kind === 'item';
+    case 'table':
+      return part.kind === 'row';
     default:
       return part.kind === 'range' || part.kind === 'piece';
   }
@@ -193,6 +196,9 @@ class InputCheck {
   /** Where the next range begins; for pieces, how many of the input's own bytes they contain. */
   #position = 0;
   #records = 0;
+  /** The line of the last row, and the columns of the first. */
+  #line = 0;
+  #columns: string | null = null;
   /** The kind of its first part. */
   #kind: Part['kind'] | null = null;
   #bytes = 0;
@@ -227,6 +233,7 @@ class InputCheck {
       this.#findings.add('partKind', `part ${part.n} is a ${part.kind} of ${name}, which was split as ${this.#kind}`);
     else if (part.kind === 'range') this.#addRange(part);
     else if (part.kind === 'piece') this.#addPiece(part);
+    else if (part.kind === 'row') this.#addRow(part);
     else if (part.kind === 'whole' && this.#parts > 1)
       this.#findings.add('inputTwice', `part ${part.n} contains ${name} a second time`);
   }
@@ -244,10 +251,10 @@ class InputCheck {
     // A pipe's bytes were counted while splitting; a compressed file's size says nothing about its content.
     if (this.#kind === 'piece' && source.kind === 'pipe' && size > 0 && this.#position !== size)
       this.#findings.add('byteGap', `the pieces of ${name} contain ${this.#position} bytes of ${size}`);
-    const records = this.#kind === 'item' ? this.#parts : this.#records;
+    const records = this.#kind === 'item' || this.#kind === 'row' ? this.#parts : this.#records;
     if (counted !== null && !Number.isNaN(records) && records !== counted)
       this.#findings.add('records', `the parts of ${name} contain ${records} records, but ${counted} were counted`);
-    return this.#kind === 'whole' || this.#kind === 'item' ? size : this.#bytes;
+    return this.#kind === 'whole' || this.#kind === 'item' || this.#kind === 'row' ? size : this.#bytes;
   }
 
   /** No part has more records than the split allows, and records of a fixed length are whole. */
@@ -279,6 +286,18 @@ class InputCheck {
     this.#bytes += part.length;
   }
 
+  /** Each row is a task once, in the order of the input, and all have the columns of the first. */
+  #addRow({ n, at, params }: RowPart): void {
+    const { name } = this.#input;
+    if (at <= this.#line)
+      this.#findings.add('partTwice', `part ${n} is line ${at} of ${name}, expected one after line ${this.#line}`);
+    this.#line = Math.max(this.#line, at);
+    const columns = Object.keys(params).sort().join(' ');
+    this.#columns ??= columns;
+    if (columns !== this.#columns)
+      this.#findings.add('partAltered', `part ${n} has other columns than the first row of ${name}`);
+  }
+
   #addPiece(part: PiecePart): void {
     const header = part.header ?? 0;
     this.#setHeader(header);
@@ -300,12 +319,12 @@ class InputCheck {
     this.#bytes = header;
   }
 
-  /** An input without a part: it is empty, only a header, or a list of empty lines. */
+  /** An input without a part: it is empty, only a header, or a list or table of empty lines. */
   #finishWithoutParts(): number {
     const { name, size, records, compression } = this.#input;
     const split = this.#record.spec.input?.split;
     const headerAlone = split?.by === 'csv' && split.header && size <= HEADER_LIMIT;
-    const nothing = size === 0 || headerAlone || compression !== null || split?.by === 'list';
+    const nothing = size === 0 || headerAlone || compression !== null || split?.by === 'list' || split?.by === 'table';
     // Jobs of 0.2 and before don't say which inputs have no part.
     const isExpected = this.#record.digestFormat === undefined || this.#input.parts === 0;
     if (split?.by === 'file' || (records ?? 0) > 0 || !nothing || !isExpected)

@@ -3,7 +3,14 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { JobInput, JobRecord } from '../../../src/model/job.ts';
 import { pieceKey } from '../../../src/model/keys.ts';
-import { type FilePart, type Part, type PiecePart, parsePart, type RangePart } from '../../../src/model/part.ts';
+import {
+  type FilePart,
+  type Part,
+  type PiecePart,
+  parsePart,
+  type RangePart,
+  type RowPart,
+} from '../../../src/model/part.ts';
 import type { Rehearsal } from '../../../src/model/rehearsal.ts';
 import { Findings } from '../../../src/model/verify/findings.ts';
 import { FilePartsCheck, PartsCheck } from '../../../src/model/verify/parts-check.ts';
@@ -53,6 +60,30 @@ describe('the proof that parts contain every byte once', () => {
   const twoInputs = [input('a.csv', 30), input('b.csv', 12)];
   const parts = [...ranges(0, 4, [10, 10, 6]), ...ranges(1, 3, [9], 3)];
   const job = record(CSV, twoInputs, 4);
+
+  it('finds every row of a table that is missing, twice, altered in its columns, or of another kind', () => {
+    const rows = (lines: readonly number[], names = ['lr', 'seed']): RowPart[] =>
+      lines.map((at, n) => {
+        const params = Object.fromEntries(names.map((name) => [name, String(at)]));
+        return { n, kind: 'row', input: 0, at, params };
+      });
+    const table = record('{ by: table }', [input('a.csv', 30, { records: 3 })], 3);
+    const [first, second, third] = rows([2, 3, 7]);
+    if (first === undefined || second === undefined || third === undefined) throw new Error('three rows');
+    expect(codesOf(table, [first, second, third])).to.deep.equal({ codes: [], bytes: 30 });
+    expect(codesOf(table, [first, second]).codes).to.deep.equal(['partMissing', 'records']);
+    expect(codesOf(table, [first, second, { ...second, n: 2 }]).codes).to.deep.equal(['partTwice']);
+    expect(codesOf(table, [first, second, { ...third, params: { lr: '1' } }]).codes).to.deep.equal(['partAltered']);
+    expect(codesOf(table, [first, second, { n: 2, kind: 'item', input: 0, item: 'x' }]).codes).to.include('partKind');
+    expect(codesOf(record('{ by: list }', [input('a', 30, { records: 1 })], 1), rows([2])).codes).to.include(
+      'partKind',
+    );
+    const none = {
+      ...record('{ by: table }', [input('a.csv', 8, { records: 0, parts: 0 })], 0),
+      digestFormat: 2 as const,
+    };
+    expect(codesOf(none, []).codes).to.deep.equal([]);
+  });
 
   it('finds nothing wrong with parts that follow each other from the header to the end of each input', () => {
     expect(codesOf(job, parts)).to.deep.equal({ codes: [], bytes: 42 });
