@@ -15,7 +15,7 @@ const IN_FILE: readonly Mistake[] = [
   ['a list', '[]', '1:1', '', 'found an empty list, allowed: a map with profile and profiles'],
   ['a trailing comma', '{"profile": "local",}', '1:21', '', 'not JSON'],
   ['a comment', '{ # no\n}', '1:3', '', 'not JSON'],
-  ['an unclosed brace', '{"profile": "local"', '1:20', '', ''],
+  ['an unclosed brace', '{"profile": "local"', '1:1', '', ''],
   ['a duplicate key', '{"profile": "local", "profile": "local"}', '1:22', '', 'a second time'],
   ['__proto__', '{"__proto__": {}}', '1:2', '', '__proto__ is not a field'],
   ['an unknown field', '{"profil": "local"}', '1:2', 'profil', 'did you mean profile?'],
