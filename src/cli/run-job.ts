@@ -1,7 +1,7 @@
 import { BatchctlError } from '../errors.ts';
 import { type FetchTarget, joinedNote, parseTarget } from '../jobs/fetch/target.ts';
 import { findJob } from '../jobs/find.ts';
-import { firstFailureOf } from '../jobs/first-failure.ts';
+import { firstFailureOf, type ReportedFailure } from '../jobs/first-failure.ts';
 import { explainFullDisk } from '../jobs/full-disk.ts';
 import { jobExit, requireEnded, withResumeHint } from '../jobs/job-exit.ts';
 import { requireView } from '../jobs/journal.ts';
@@ -49,11 +49,27 @@ import { localResources, refuseTooLarge } from './this-machine.ts';
 import { sequentialEvents } from './verb-command.ts';
 
 /** The job to run: a spec to submit, or an existing job. */
-type RunSubject =
-  | { readonly kind: 'spec'; readonly spec: JobSpec; readonly jobFile: string | null; readonly input: SubmissionInput }
-  | { readonly kind: 'job'; readonly job: string };
+export type RunSubject = SubmittedSpec | { readonly kind: 'job'; readonly job: string };
 
-interface RunOptions {
+/** `jobFile`: null if the command line describes the job. */
+export interface SubmittedSpec {
+  readonly kind: 'spec';
+  readonly spec: JobSpec;
+  readonly jobFile: string | null;
+}
+
+/** A run that came to its end. */
+export interface EndedRun {
+  readonly status: JobStatus;
+  /** False: it existed already. */
+  readonly created: boolean;
+  /** Where its outputs were written; null: nowhere. */
+  readonly output: string | null;
+  /** For the last line of a quiet run. */
+  readonly firstFailure: () => Promise<ReportedFailure | null>;
+}
+
+interface RunOptions extends SubmissionInput {
   readonly slots?: number | undefined;
   readonly here: boolean;
   readonly scale: boolean;
@@ -66,11 +82,27 @@ interface RunOptions {
   readonly timeout?: number | undefined;
 }
 
-/**
- * Submits or continues a job, works on it with its own workers, watches, verifies and fetches. Returns the job's exit
- * code.
- */
-export async function runJob(ctx: Context, what: RunSubject, input: RunOptions): Promise<number> {
+/** Prints how a run ended, where its outputs are, and what to do next. Returns the job's exit code. */
+export async function showEnded(ctx: Context, ended: EndedRun, shown: boolean): Promise<number> {
+  const { status, created, output, firstFailure } = ended;
+  if (shown) {
+    await printAnswer(ctx, {
+      json: { ...status, created, output },
+      text: async () =>
+        `${await statusText(ctx, status)}${output === null ? '' : `\n\n${outputLine(ctx, status, output)}`}`,
+    });
+  }
+  printNextCommand(ctx, status);
+  await printQuietEnd(ctx, status, firstFailure);
+  return jobExit(status);
+}
+
+function outputLine({ io }: Context, { steps }: JobStatus, output: string): string {
+  return `output: ${output}${isS3Uri(output) ? '' : joinedNote(output, steps.at(-1)?.done ?? 0, io.cwd)}`;
+}
+
+/** Submits or continues a job, works on it with its own workers, watches, verifies, delivers and fetches. */
+export async function runHere(ctx: Context, what: RunSubject, input: RunOptions): Promise<EndedRun> {
   let goOn = 'run the same command again';
   try {
     return await runAnnounced(ctx, what, input, (command) => {
@@ -81,20 +113,20 @@ export async function runJob(ctx: Context, what: RunSubject, input: RunOptions):
   }
 }
 
-/** As `runJob`. Calls `onBegun` with the command that continues the job as soon as there is one. */
+/** As `runHere`. Calls `onBegun` with the command that continues the job as soon as there is one. */
 async function runAnnounced(
   ctx: Context,
   what: RunSubject,
   input: RunOptions,
   onBegun: (resumeCommand: string) => void,
-): Promise<number> {
+): Promise<EndedRun> {
   await ctx.announce();
-  const { output = null, name, allowUnproven } = input;
+  const { output = null, allowUnproven } = input;
   const target = targetOf(input);
   const workers = new Workers(ctx, input);
   try {
     const { view, created } = await withSubmitter(ctx, (submitter) =>
-      begin(submitter, what, workers, { target: fetchTargetOf(ctx, output), name }),
+      begin(submitter, what, workers, input, fetchTargetOf(ctx, output)),
     );
     const { job } = view.record;
     const resumeCommand = continueCommand(job, target);
@@ -109,10 +141,8 @@ async function runAnnounced(
       const [last] = await Promise.all([concludeRun(ctx, ended, target, fetch), workers.drain()]);
       // Read the status last: by then the worker that closed the job has written exact counts to the ledger.
       const status = await statusOf(await ctx.platform(), last);
-      if (output !== '-') await showRun(ctx, status, created, isWritten(status, allowUnproven) ? output : null);
-      printNextCommand(ctx, status);
-      await printQuietEnd(ctx, status, async () => firstFailureOf(await ctx.platform(), last));
-      return jobExit(status);
+      const firstFailure = async () => firstFailureOf(await ctx.platform(), last);
+      return { status, created, output: isWritten(status, allowUnproven) ? output : null, firstFailure };
     });
   } finally {
     await workers.stop();
@@ -130,17 +160,18 @@ async function begin(
   submitter: Submitter,
   what: RunSubject,
   workers: Workers,
-  { target, name }: { readonly target: FetchTarget | null; readonly name: string | undefined },
+  input: RunOptions,
+  target: FetchTarget | null,
 ): Promise<{ readonly view: JobView; readonly created: boolean }> {
   const platform = await submitter.platform();
   if (what.kind === 'job') {
     const found = await findJob(platform, what.job);
-    await requireNames(found.record, target, name);
+    await requireNames(found.record, target, input.name);
     const view = await finishSending(platform, found);
     return { view, created: false };
   }
-  const mode = modeOf(what.input);
-  const prepare = (): Promise<Prepared> => prepareSubmission(submitter, what.spec, what.jobFile, what.input);
+  const mode = modeOf(input);
+  const prepare = (): Promise<Prepared> => prepareSubmission(submitter, what.spec, what.jobFile, input);
   const prepared = await requireAffordable(submitter, await prepare(), { again: mode === 'again', anew: prepare });
   const existing = prepared.runKey === null || mode === 'again' ? null : await existingRun(platform, prepared.runKey);
   const standing = existing === null ? null : await requireView(platform.store, existing.claim.job);
@@ -154,7 +185,7 @@ async function begin(
   }
   if (existing === null && target !== null) {
     const inputs = prepared.inputs.map(({ input, path }) => ({ ...input, path }));
-    await requireNames({ spec: prepared.spec, inputs }, target, name);
+    await requireNames({ spec: prepared.spec, inputs }, target, input.name);
     await requireRoomFor(platform, prepared, target);
   }
   // The worker starts while the input is split: each takes a tenth of a second.
@@ -222,19 +253,6 @@ function fetchTargetOf(ctx: Context, output: string): FetchTarget;
 function fetchTargetOf(ctx: Context, output: string | null): FetchTarget | null;
 function fetchTargetOf(ctx: Context, output: string | null): FetchTarget | null {
   return output === null ? null : parseTarget(output, { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
-}
-
-/** Prints how a run ended, and where its outputs are. */
-export async function showRun(ctx: Context, status: JobStatus, created: boolean, output: string | null): Promise<void> {
-  await printAnswer(ctx, {
-    json: { ...status, created, output },
-    text: async () =>
-      `${await statusText(ctx, status)}${output === null ? '' : `\n\n${outputLine(ctx, status, output)}`}`,
-  });
-}
-
-function outputLine({ io }: Context, { steps }: JobStatus, output: string): string {
-  return `output: ${output}${isS3Uri(output) ? '' : joinedNote(output, steps.at(-1)?.done ?? 0, io.cwd)}`;
 }
 
 /** This process's workers. They are started and stopped once, however the run ends. */

@@ -14,6 +14,7 @@ import { inputAsJobFile } from '../expanded-pattern.ts';
 import { separatorError } from '../missing-separator.ts';
 import { inlineJob, openJobFile } from '../open-job-file.ts';
 import { exampleHint } from '../parse.ts';
+import type { EndedRun, RunSubject, SubmittedSpec } from '../run-job.ts';
 import { commandLineFields, parseFields } from '../verb-command.ts';
 
 /** The options of `run`, which submits, works on the job, and fetches its outputs. */
@@ -94,7 +95,13 @@ export function runCommand(ctx: Context): CommandDefinition {
       },
       related: ['submit', 'status', 'fetch', 'verify', 'plan'],
     },
-    run: (input) => run(ctx, runInput(input)),
+    run: async (input) => {
+      const typed = runInput(input);
+      return run(ctx, typed, {
+        plan: async ({ spec, jobFile }) => (await import('./plan.ts')).planHere(ctx, spec, jobFile, typed),
+        run: async (what) => (await import('../run-job.ts')).runHere(ctx, what, typed),
+      });
+    },
   };
 }
 
@@ -102,25 +109,34 @@ export function runInput(input: RawInput): RunInput {
   return { ...parseFields(RUN, input), rest: Array.isArray(input.rest) ? (input.rest as readonly string[]) : null };
 }
 
-/** Runs a job to its end on workers in this process. Returns the job's exit code. */
-async function run(ctx: Context, input: RunInput): Promise<number> {
-  const { runJob } = await import('../run-job.ts');
-  const { jobfile, rest } = input;
+/** What a run needs of the place that accepts its job: this machine's ports, or a manager. */
+export interface RunPlace {
+  /** Shows what a submission would do. */
+  plan(what: SubmittedSpec, target: FetchTarget | null): Promise<void>;
+  /** Submits or continues the job; returns once it has ended, and its outputs are where they were asked for. */
+  run(what: RunSubject, target: FetchTarget | null): Promise<EndedRun>;
+}
+
+/** Runs a job to its end. Returns its exit code. */
+export async function run(ctx: Context, input: RunInput, place: RunPlace): Promise<number> {
   refuseConflicts(ctx, input);
-  checkOutput(ctx, input);
-  if (jobfile !== undefined && isJobReference(ctx, jobfile)) {
-    return runJob(ctx, { kind: 'job', job: jobfile }, input);
-  }
-  if (jobfile === undefined && (rest === null || rest.length === 0)) throw nothingToRun(ctx);
-  const spec =
-    jobfile === undefined ? await inlineJob(ctx, { ...input, command: rest ?? [] }) : await openJobFile(ctx, jobfile);
-  const jobFile = jobfile ?? null;
-  if (ctx.flags.dryRun) {
-    const { planHere } = await import('./plan.ts');
-    await planHere(ctx, spec, jobFile, input);
+  const target = checkOutput(ctx, input);
+  const what = await subjectOf(ctx, input);
+  if (ctx.flags.dryRun && what.kind === 'spec') {
+    await place.plan(what, target);
     return 0;
   }
-  return runJob(ctx, { kind: 'spec', spec, jobFile, input }, input);
+  const ended = await place.run(what, target);
+  const { showEnded } = await import('../run-job.ts');
+  return showEnded(ctx, ended, input.output !== '-');
+}
+
+async function subjectOf(ctx: Context, input: RunInput): Promise<RunSubject> {
+  const { jobfile, rest } = input;
+  if (jobfile !== undefined && isJobReference(ctx, jobfile)) return { kind: 'job', job: jobfile };
+  if (jobfile !== undefined) return { kind: 'spec', spec: await openJobFile(ctx, jobfile), jobFile: jobfile };
+  if (rest === null || rest.length === 0) throw nothingToRun(ctx);
+  return { kind: 'spec', spec: await inlineJob(ctx, { ...input, command: rest }), jobFile: null };
 }
 
 /** Options that describe a job without a job file. */
@@ -135,7 +151,7 @@ const OF_SUBMISSION: Readonly<Record<string, keyof RunInput>> = Object.fromEntri
 );
 
 /** Throws `usage` for words that exclude each other, and for options that would be ignored, by name. */
-export function refuseConflicts(ctx: Pick<Context, 'io'>, input: RunInput): void {
+function refuseConflicts(ctx: Pick<Context, 'io'>, input: RunInput): void {
   const { jobfile, rest, split } = input;
   if (jobfile === undefined) return;
   const isInline = rest !== null || split !== undefined;
@@ -169,7 +185,7 @@ export function refuseConflicts(ctx: Pick<Context, 'io'>, input: RunInput): void
 }
 
 /** Reports a mistake in the target now, not when the job is done. Throws as `parseTarget` and `refuseName` do. */
-export function checkOutput(
+function checkOutput(
   { io }: Pick<Context, 'io'>,
   { output, name }: Pick<RunInput, 'output' | 'name'>,
 ): FetchTarget | null {
@@ -178,11 +194,11 @@ export function checkOutput(
   return target;
 }
 
-export const nothingToRun = ({ io }: Pick<Context, 'io'>): BatchctlError =>
+const nothingToRun = ({ io }: Pick<Context, 'io'>): BatchctlError =>
   new BatchctlError('usage', 'expected a job file, or -- and a command', {
     hint: `${exampleHint('run', io.cwd)}; see batchctl run --help`,
   });
 
 /** Whether a text names an existing job: it reads like a reference, and no file has that name. */
-export const isJobReference = ({ io }: Pick<Context, 'io'>, said: string): boolean =>
+const isJobReference = ({ io }: Pick<Context, 'io'>, said: string): boolean =>
   !existsSync(resolve(io.cwd, said)) && /^(key:|name:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/.test(said);
