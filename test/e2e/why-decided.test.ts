@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { requireView } from '../../src/jobs/journal.ts';
 import { whyJob } from '../../src/jobs/why/why.ts';
+import { JOB_FORMAT } from '../../src/model/job.ts';
 import { jobKey, journalKey } from '../../src/model/keys.ts';
 import { addEntry } from '../support/claims-job.ts';
 import { jsonOf } from '../support/expect-exit.ts';
@@ -168,10 +169,10 @@ describe('why: unavailable services', () => {
   it('reports a journal entry of a newer format', async () => {
     const platform = await workspace.platform();
     const view = await addEntry(platform, await requireView(platform.store, job), { what: 'adjust', maxRunning: 2 });
-    await platform.store.put(journalKey(job, view.next), '{"format":3}');
+    await platform.store.put(journalKey(job, view.next), `{"format":${JOB_FORMAT + 1}}`);
     const { job: found, causes } = await whyJob(async () => platform, job);
     expect(found).to.equal(null);
     expect(causes[0]).to.include({ code: 'newerFormat' });
-    expect(causes[0]?.evidence.join()).to.include('has format 3');
+    expect(causes[0]?.evidence.join()).to.include(`has format ${JOB_FORMAT + 1}`);
   });
 });
