@@ -45,7 +45,7 @@ export async function failedTasks(store: ObjectStore, view: JobView, step: numbe
 }
 
 /** One task's failure for good, as far as it is recorded. */
-interface TaskFailure extends Failure {
+export interface TaskFailure extends Failure {
   readonly task: number;
   readonly worker: string | null;
   /** Milliseconds since the epoch; null when unknown. */
@@ -149,13 +149,15 @@ const WORKERS = 1_000;
 /**
  * The causes of a job's failures now, the most frequent first. Memory is that of the causes and their runs of tasks,
  * without an object per task. An unreadable `failed/` is a cause of its own that names it. Up to `lookUp` failures are
- * checked for bad input, with one small read each. Throws `newer` for a failure of a later version.
+ * checked for bad input, with one small read each. `observe` gets each failure with the text of its cause. Throws `newer`
+ * for a failure of a later version.
  */
 export async function causesOf(
   platform: Platform,
   view: JobView,
   onProgress: (failures: number) => void = () => undefined,
   lookUp = 0,
+  observe: ((step: number, cause: string, failure: TaskFailure) => Promise<void>) | null = null,
 ): Promise<readonly Cause[]> {
   refusePruned(view, 'its failures');
   const all: CauseTally[] = [];
@@ -168,7 +170,9 @@ export async function causesOf(
     const causes = new Map<string, CauseTally>();
     const tasks = await failedTasks(platform.store, view, step);
     for await (const failure of failuresOf(platform, view, step, tasks, one)) {
-      addTo(findOrAddCause(causes, name, failure), failure, isSkipped(view, step, failure.task));
+      const cause = findOrAddCause(causes, name, failure);
+      addTo(cause, failure, isSkipped(view, step, failure.task));
+      if (observe !== null) await observe(step, causeText(cause.of), failure);
       seen += 1;
       onProgress(seen);
     }

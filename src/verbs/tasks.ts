@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { kill } from '../jobs/change/lifecycle.ts';
+import { FailureFacets } from '../jobs/failure-facets.ts';
 import { failureFix } from '../jobs/failure-fix.ts';
 import { type Cause, causesOf, examplesOf, matchCauses, readFailureObject } from '../jobs/failures.ts';
 import { originFinder } from '../jobs/fetch/input-names.ts';
@@ -13,6 +14,7 @@ import { mapAhead } from '../lib/parallel.ts';
 import { parsePairs, wholeNumberParser } from '../lib/units.ts';
 import type { CauseExample, FailureCause, KillAnswer, ListedTask } from '../model/answers/tasks.ts';
 import { standingOf } from '../model/decide.ts';
+import { type Facet, facetText } from '../model/facets.ts';
 import { causeId } from '../model/failure.ts';
 import { stepIndex } from '../model/job.ts';
 import { failedKey } from '../model/keys.ts';
@@ -239,11 +241,13 @@ export const failures = listVerb({
       context.signal.throwIfAborted();
       if (seen >= MANY && seen % EVERY === 0) context.report({ event: 'reading', failures: seen });
     };
-    const all = await causesOf(platform, view, onProgress, MAX_BAD_INPUT_CHECKS);
+    const facets = new FailureFacets(platform, view);
+    const all = await causesOf(platform, view, onProgress, MAX_BAD_INPUT_CHECKS, facets.observe);
     const causes = cause === undefined ? all : matchCauses(all, cause, view.record.job);
     context.report({ event: 'found', job: view.record.job, tasks: tasksIn(view, causes) });
     const exampleOf = examplesOf(platform, view);
-    return mapAhead(causes, AT_ONCE, async (of) => documentOf(view, of, await exampleOf(of)));
+    const facetsOf = await facets.find();
+    return mapAhead(causes, AT_ONCE, async (of) => documentOf(view, of, facetsOf(of), await exampleOf(of)));
   },
 });
 
@@ -255,7 +259,7 @@ function tasksIn(view: JobView, causes: readonly Cause[]): number {
   );
 }
 
-function documentOf(view: JobView, cause: Cause, example: CauseExample): FailureCause {
+function documentOf(view: JobView, cause: Cause, facets: readonly Facet[], example: CauseExample): FailureCause {
   const { id, step, exitCode, reason, error, tasks, skipped, first, last, workers, badInput } = cause;
   return {
     job: view.record.job,
@@ -273,6 +277,7 @@ function documentOf(view: JobView, cause: Cause, example: CauseExample): Failure
     workers,
     badInput,
     example,
+    facets: facets.map((facet) => ({ ...facet, text: facetText(facet) })),
     fix: failureFix(view, { cause: id, reason, input: example.input }),
   };
 }

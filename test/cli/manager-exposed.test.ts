@@ -26,7 +26,7 @@ describe('a manager that anyone may reach', () => {
 
   it('because of manager.allow is a warning of infra plan and infra up', () => {
     const found = (...allow: readonly string[]) => validateAllow({ manager: { instance: 't4g.small', allow } });
-    for (const wide of ['0.0.0.0/0', '::/0', '0.0.0.0/1', '128.0.0.0/7', '2000::/3'])
+    for (const wide of ['0.0.0.0/0', '::/0', '0.0.0.0/1', '128.0.0.0/7', '2000::/3', '2001::/15'])
       expect(
         found('203.0.113.0/24', wide)
           .map(({ message }) => message)

@@ -182,11 +182,20 @@ async function showFailures(
     const zone = await ctx.zone();
     for (const cause of causes) await print(ctx, `${causeText(cause, { zone, now: ctx.clock.now() })}\n`);
   } else {
-    await print(ctx, `${headline(first.job, found?.tasks ?? 0, causes)}\n\n${await causesTable(ctx, causes)}\n`);
+    await print(
+      ctx,
+      `${headline(first.job, found?.tasks ?? 0, causes)}\n\n${await causesTable(ctx, causes)}\n${facetLines(causes)}`,
+    );
   }
   const { isTTY, columns } = ctx.io.stderr;
   const room = isTTY === true ? (columns ?? 80) : Number.POSITIVE_INFINITY;
   ctx.notice(`\n${nextCommands(first, one, room)}`);
+}
+
+/** `qip7w6: all 14 have seed=2; of 286 others 12 do`, after an empty line; nothing without facets. */
+function facetLines(causes: readonly FailureCause[]): string {
+  const lines = causes.flatMap(({ cause, facets }) => facets.map(({ text }) => `${cause}: ${oneLine(text)}\n`));
+  return lines.length === 0 ? '' : `\n${lines.join('')}`;
 }
 
 /** Characters shown of a set of tasks; `--json` has all of it. */
@@ -250,6 +259,7 @@ function causeText(of: FailureCause, { zone, now }: { readonly zone: string; rea
     ['last', instant(last)],
     ['input', badInput === 0 ? null : `bad: ${formatMany(badInput, 'task')} failed on at least two workers`],
     ['workers', workers === 1 ? (example.worker ?? '1') : formatCount(workers)],
+    ...of.facets.map(({ text }) => ['common', oneLine(text)] as const),
     ['example', exampleText(step, example)],
     ['log', example.log ?? 'it wrote nothing to stderr'],
   ];

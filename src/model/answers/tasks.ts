@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { CAUSE_CODES, SEVERITIES } from '../cause.ts';
+import { FACET_KINDS } from '../facets.ts';
 import { TASK_SETS } from './changes.ts';
 import {
   count,
@@ -107,6 +108,21 @@ export const FAILURE_CAUSE = v.object({
     log: describe(textOrNull, 'key of the log; null if nothing was written'),
     tail: describe(v.array(text), 'the last lines of the log, up to ten'),
   }),
+  facets: describe(
+    v.array(
+      v.object({
+        kind: v.picklist(FACET_KINDS),
+        name: describe(textOrNull, 'of the parameter; null for other kinds'),
+        value: text,
+        count: describe(count, "how many of the cause's tasks have it"),
+        of: describe(count, "the cause's tasks, with skipped ones"),
+        others: describe(count, "how many of the step's other tasks that ended have it"),
+        ofOthers: count,
+        text: describe(text, 'the same as a sentence'),
+      }),
+    ),
+    'what its tasks have in common that others lack, beyond chance; the least likely first, at most three',
+  ),
   fix: describe(
     textOrNull,
     'what helps where a retry alone does not, because an input or an output was altered; as `fix` of why; null: retry',

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { trustRoot } from '../../../src/adapters/local/fs-root.ts';
 import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
-import { isTrackedByGit, requireOwnRoot } from '../../../src/adapters/local/root-trust.ts';
+import { birthMark, foreignReason, isTrackedByGit, readFormatFile, requireOwnRoot } from '../../../src/adapters/local/root-trust.ts';
 import { isBatchctlError } from '../../../src/errors.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
@@ -56,6 +56,19 @@ describe('a root', () => {
       execFileSync('sh', ['-c', error.hint?.replace(/^.*: /, '') ?? 'false']);
       await open();
     });
+
+  it('is bound to the number of its format file and to the instant of its creation', () => {
+    const format = readFormatFile(root) ?? expect.fail();
+    const { ino, birthtimeMs } = format.stats;
+    const reasonOf = (made: object): string | null =>
+      foreignReason(root, {
+        ...format,
+        text: JSON.stringify({ format: 1, made: birthMark({ ino, birthtimeMs, ...made }) }),
+      });
+    expect(reasonOf({})).to.equal(null);
+    expect(reasonOf({ ino: ino + 1n })).to.include('copied');
+    expect(reasonOf({ birthtimeMs: birthtimeMs + 1n })).to.include('copied');
+  });
 
   it('that a foreign group may write is refused', function () {
     if (process.getuid?.() !== 0) return this.skip();

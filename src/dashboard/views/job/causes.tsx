@@ -46,7 +46,7 @@ function CauseItem({
   readonly cause: Cause;
   readonly canRetry: boolean;
 }) {
-  const { step, exitCode, reason, error, count, skippedCount, last, example, workers, badInput, fix } = cause;
+  const { step, exitCode, reason, error, count, skippedCount, last, example, workers, badInput, facets, fix } = cause;
   const how = exitCode === null ? reason : `${reason} ${exitCode}`;
   return (
     <li>
@@ -68,6 +68,11 @@ function CauseItem({
             {badInput > 0 && <span>{formatMany(badInput, 'task')} probably with bad input</span>}
             {skippedCount > 0 && <span>{formatCount(skippedCount)} skipped</span>}
           </p>
+          {facets.map(({ text }) => (
+            <p key={text} class="facet">
+              {text}
+            </p>
+          ))}
         </div>
         <div class="tools">
           {count > 0 && canRetry && canHelp(fix) && <ActionButton action={retryCause(job, cause)} />}
