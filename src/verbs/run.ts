@@ -61,7 +61,7 @@ export const ALLOW_UNPROVEN = option(
 
 export const NAME = field(
   '--name <pattern>',
-  "names of files in DIR/ or below PREFIX/: {path} (the input's, with directories), {dir} of it, {input} (its base name), {stem}, {task}, {index}, {step}, {job}, {name}",
+  "names of files in DIR/ or below PREFIX/: {path} (the input's, with directories), {dir} of it, {input} (its base name), {stem}, {task}, {index}, {step}, {job}, {name}, and parameters that the split gives each task",
   text,
 );
 

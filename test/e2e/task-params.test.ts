@@ -1,4 +1,5 @@
 // Protects: the parameters of a task are in each list that names it, and choose tasks.
+import { existsSync, readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
@@ -137,5 +138,45 @@ describe('the parameters of tasks', () => {
     expect(await params('lines:1', '--input', 'names.txt')).to.deep.equal([null, null, null, null]);
     const none = expectExit(await workspace.run(['tasks', 'last', '--param', 'seed=2']), 2);
     expect(none.stderr).to.include('have no parameter seed: its split gives them none');
+  });
+
+  it('name results, also in directories, and equal names are refused before the job is submitted', async () => {
+    workspace.write('named.yaml', SWEEP.replace('exit 3', 'true'));
+    const run = (job: string, name: string) => workspace.run(['run', job, '-q', '-o', 'named/', '--name', name]);
+    expectExit(await run('named.yaml', '{lr}/seed-{seed}.txt'));
+    const named = readdirSync(workspace.path('named'), { recursive: true, encoding: 'utf8' }).sort();
+    const files = ['0.01', '0.1'].flatMap((lr) => [lr, ...[1, 2, 3].map((seed) => `${lr}/seed-${seed}.txt`)]);
+    expect(named).to.deep.equal(files);
+    expectExit(await workspace.run(['fetch', 'last', '-o', 'again/', '--name', '{seed}-{lr}-{step}']));
+    expect(readdirSync(workspace.path('again'))).to.include('3-0.01-score');
+
+    const before = jsonLinesOf(await workspace.run(['jobs', '--json'])).length;
+    const equal = expectExit(await run('named.yaml', '{lr}.txt'), 2);
+    expect(equal.stderr).to.include('tasks 0 and 1 would have the same file name 0.1.txt');
+    expect(expectExit(await run('named.yaml', '{rate}.txt'), 2).stderr)
+      .to.include('{rate} is unknown')
+      .and.include('{lr}, {seed}');
+    const delivers = (name: string): string => `${SWEEP}deliver: { to: results, name: "${name}" }\n`;
+    workspace.write('delivered.yaml', delivers('{seed}'));
+    expect(expectExit(await workspace.run(['submit', 'delivered.yaml']), 3).stderr).to.include('same file name 1');
+    expect(jsonLinesOf(await workspace.run(['jobs', '--json']))).to.have.length(before);
+    workspace.write('delivered.yaml', delivers('{lr}-{seed}').replace('exit 3', 'true'));
+    expectExit(await workspace.run(['run', 'delivered.yaml', '-q']));
+    expect(readdirSync(workspace.path('results'))).to.include('0.01-3');
+  });
+
+  it('name the results of a table, never outside of the directory', async () => {
+    workspace.write('params.csv', 'city,year\nUlm,2025\nUlm,2026\n../x,2026\n');
+    const table = ['run', '--input', 'params.csv', '--split', 'table', '-q', '-o', 'cities/'];
+    const echo = ['--', 'echo', '{city}'];
+    const outside = expectExit(await workspace.run([...table, '--name', '{city}/{year}.txt', ...echo]), 7);
+    expect(outside.stderr).to.include('outside of the directory');
+    expect(existsSync(workspace.path('x'))).to.equal(false);
+    const equal = expectExit(await workspace.run(['fetch', 'last', '-o', 'cities/', '--name', '{year}']), 2);
+    expect(equal.stderr).to.include('tasks 1 and 2 would have the same file name 2026');
+    const unknown = expectExit(await workspace.run(['fetch', 'last', '-o', 'cities/', '--name', '{town}']), 2);
+    expect(unknown.stderr).to.include('task 0 has no parameter town');
+    expectExit(await workspace.run(['fetch', 'last', '-o', 'cities/', '--name', '{year}-{index}']));
+    expect(readdirSync(workspace.path('cities')).sort()).to.deep.equal(['2025-0', '2026-1', '2026-2']);
   });
 });

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import { type DeliverTo, type JobSpec, sectionStart, takesPacks } from '../../model/job.ts';
+import { type DeliverTo, type JobSpec, sectionStart } from '../../model/job.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import { substitute } from '../../model/substitute.ts';
-import { checkNamePattern } from '../fetch/names.ts';
+import { checkNamePattern, differsByTask, refuseEqualNames } from '../fetch/names.ts';
 import { MANIFEST } from '../fetch/place.ts';
 import { refuseForeignLinks } from '../fetch/target.ts';
 
@@ -46,11 +46,9 @@ export function recordedPlace(place: string | null, job: string, host: string): 
 
 function checkNames(spec: JobSpec, pattern: string): void {
   const index = spec.steps.length - 1;
-  const step = spec.steps[index];
-  if (step === undefined) return;
-  const gathered = spec.steps[sectionStart(spec.steps, index)]?.gather === true;
   try {
-    checkNamePattern(pattern, { step, gathered, packed: takesPacks(spec, index) });
+    checkNamePattern(pattern, spec, index);
+    refuseEqualNames(spec, index, pattern);
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
     throw new BatchctlError('jobFile', `deliver.name: ${cause.message}`, {
@@ -58,7 +56,9 @@ function checkNames(spec: JobSpec, pattern: string): void {
       cause,
     });
   }
-  if (gathered || /\{(task|index|path|input|stem|name)\}/.test(pattern)) return;
+  const step = spec.steps[index];
+  const gathered = spec.steps[sectionStart(spec.steps, index)]?.gather === true;
+  if (step === undefined || gathered || differsByTask(pattern)) return;
   throw wrong('name', `${pattern} gives all outputs of ${step.name} the same name`, 'add {task} to it');
 }
 

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
+import { ownValue } from '../../lib/json.ts';
 import { isSizeKnown } from '../../model/counts.ts';
 import { type JobSpec, type StepSpec, sectionStart, takesPacks } from '../../model/job.ts';
 import { taskNumber } from '../../model/keys.ts';
 import { isSafeRelativePath } from '../../model/output.ts';
+import { countParams, paramsOf } from '../../model/part.ts';
 import { stemOf } from '../../model/substitute.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
@@ -11,20 +13,22 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { listPublished, stepTotals } from '../listing.ts';
 import { refusePruned } from '../pruned.ts';
 import { requireStep } from '../tasks.ts';
-import { indexFinder, inputPathFinder, pathsOf } from './input-names.ts';
+import { indexFinder, inputPathFinder, originFinder, pathsOf } from './input-names.ts';
 import type { FetchTarget } from './target.ts';
 import { type OwnInput, ownInputs, refuseInput } from './verified.ts';
 
 /** Names a fetched file: a path relative to the target directory that never leaves it. */
 export type FileNamer = (task: number, file: string) => Promise<string>;
 
-const PLACEHOLDER = /\{([a-z]+)\}/g;
+const PLACEHOLDER = /\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
 const KNOWN = ['path', 'dir', 'input', 'stem', 'task', 'index', 'step', 'job', 'name'];
 /** Those that come from the task's input. */
 const OF_INPUT = /\{(path|dir|input|stem)\}/;
 /** Those that differ for every task. */
 const OF_TASK = /\{(task|index)\}/;
+/** Those that are no others: parameters. */
+const OF_PARAM = new RegExp(`\\{(?!(${KNOWN.join('|')})\\})[A-Za-z_]\\w*\\}`);
 
 /** The default source of the names of a step's outputs. */
 function defaultPattern({ input }: Pick<JobSpec, 'input'>, { gathered, first }: Kind): string {
@@ -45,8 +49,8 @@ interface Kind {
 /**
  * Creates names from a pattern: `{task}` (nine digits), `{index}` (as in commands), `{input}` (the base name of the
  * task's input), `{stem}` (without its extension), `{path}` (its path, see `pathsOf`), `{dir}` (the directory of that),
- * `{step}`, `{job}`, and `{name}` for steps with `output: files` (default: `/{name}` is appended). Throws `usage`, before
- * anything is fetched, for a pattern that can't name this step's outputs.
+ * `{step}`, `{job}`, a parameter that the split gives each task, and `{name}` for steps with `output: files` (default:
+ * `/{name}` is appended). Throws `usage`, before anything is fetched, for a pattern that can't name this step's outputs.
  */
 export function fileNamer(
   store: ObjectStore,
@@ -58,12 +62,14 @@ export function fileNamer(
   const many = chosen.step.output === 'files';
   const first = sectionStart(spec.steps, chosen.index) === 0;
   const whole = given ?? defaultPattern(spec, { ...chosen, first });
-  checkNamePattern(whole, { ...chosen, packed: takesPacks(spec, chosen.index) });
+  checkNamePattern(whole, spec, chosen.index);
   const pattern = many && !whole.includes('{name}') ? `${whole}/{name}` : whole;
   const pathOf = OF_INPUT.test(pattern) ? inputPathFinder(store, view, chosen.index) : null;
   const indexOf = pattern.includes('{index}') ? indexFinder(store, view, chosen.index) : null;
+  const originOf = OF_PARAM.test(pattern) ? originFinder(store, view) : null;
   const nameOf: FileNamer = async (task, file) => {
-    const values = { step: chosen.step.name, job, name: file };
+    const params = originOf === null ? null : (await originOf(chosen.index, task)).params;
+    const values = { ...params, step: chosen.step.name, job, name: file };
     const index = indexOf === null ? {} : { index: await indexOf(task) };
     return fillPattern(pattern, {
       ...values,
@@ -86,7 +92,38 @@ function valuesOf(task: number, path: string | null): Values {
 function fillPattern(pattern: string, values: Values): string {
   // An input that is in no directory adds none.
   const placed = values.dir === '' ? pattern.replaceAll('{dir}/', '') : pattern;
-  return checkInside(placed.replace(PLACEHOLDER, (text, name: string) => values[name] ?? text));
+  return checkInside(
+    placed.replace(PLACEHOLDER, (text, name: string) => {
+      const value = ownValue(values, name);
+      if (value !== undefined) return value;
+      throw new BatchctlError('usage', `--name ${pattern}: task ${values.index} has no parameter ${name}`, {
+        hint: `use {task} in place of ${text}`,
+      });
+    }),
+  );
+}
+
+/** The parameters that a step's tasks have; null: not known here, as the columns of a table stand in the parts. */
+function paramsOfStep({ input, steps }: JobSpec, index: number): readonly string[] | null {
+  const split = input?.split;
+  if (split === undefined || sectionStart(steps, index) > 0) return [];
+  if (split.by === 'table') return null;
+  return split.by === 'grid' ? Object.keys(split.axes) : split.by === 'list' ? ['item'] : [];
+}
+
+/** Whether a pattern has anything that may differ between the tasks of a step. */
+export const differsByTask = (pattern: string): boolean =>
+  [...pattern.matchAll(PLACEHOLDER)].some(([, name]) => name !== 'step' && name !== 'job' && name !== 'dir');
+
+/** Throws `usage` if the tasks of a grid would have equal names, before any of them runs. */
+export function refuseEqualNames(spec: JobSpec, index: number, pattern: string): void {
+  const split = spec.input?.split;
+  if (split?.by !== 'grid' || sectionStart(spec.steps, index) > 0 || OF_TASK.test(pattern)) return;
+  if (!OF_PARAM.test(pattern)) return;
+  const taken = new NameRegistry();
+  const constant = { step: spec.steps[index]?.name ?? '', job: spec.name, name: '_' };
+  for (let task = 0; task < countParams(split); task += 1)
+    taken.claim(fillPattern(pattern, { ...paramsOf(split, task), ...constant, ...valuesOf(task, null) }), task);
 }
 
 /**
@@ -107,7 +144,8 @@ export async function checkNames(
   const start = sectionStart(spec.steps, index);
   const gathered = spec.steps[start]?.gather === true;
   const pattern = given ?? defaultPattern(spec, { gathered, first: start === 0 });
-  checkNamePattern(pattern, { step, gathered, packed: takesPacks(spec, index) });
+  checkNamePattern(pattern, spec, index);
+  refuseEqualNames(spec, index, pattern);
   if (start > 0 || !takesWholeFiles(spec.input) || pattern.includes('{name}') || pattern.includes('{job}')) return;
   const taken = new NameRegistry();
   const at = (name: string): string =>
@@ -119,27 +157,29 @@ export async function checkNames(
   }
 }
 
-/** Throws `usage` if a pattern can't name the outputs of this kind of step. */
-export function checkNamePattern(
-  pattern: string,
-  chosen: Pick<ChosenStep, 'step' | 'gathered'> & { readonly packed: boolean },
-): void {
-  const many = chosen.step.output === 'files';
+/** Throws `usage` if a pattern can't name the outputs of a step. */
+export function checkNamePattern(pattern: string, spec: JobSpec, index: number): void {
+  const step = spec.steps[index];
+  if (step === undefined) return;
+  const many = step.output === 'files';
+  const gathered = spec.steps[sectionStart(spec.steps, index)]?.gather === true;
+  const params = paramsOfStep(spec, index);
   const wrong = (why: string, hint: string): BatchctlError =>
     new BatchctlError('usage', `--name ${pattern}: ${why}`, { hint });
   for (const [text, name = ''] of pattern.matchAll(PLACEHOLDER)) {
-    if (!KNOWN.includes(name)) throw wrong(`${text} is unknown`, `use ${KNOWN.map((n) => `{${n}}`).join(', ')}`);
+    if (KNOWN.includes(name) || params === null || params.includes(name)) continue;
+    throw wrong(`${text} is unknown`, `use ${[...KNOWN, ...params].map((n) => `{${n}}`).join(', ')}`);
   }
   if (!isSafeRelativePath(pattern)) throw wrong('expected a path below the directory', 'try out-{task}.csv');
   if (pattern.includes('{name}') && !many) {
     throw wrong(
-      `{name} is for steps with output: files, but ${chosen.step.name} has one output per task`,
+      `{name} is for steps with output: files, but ${step.name} has one output per task`,
       'use {input}, {stem} or {task}',
     );
   }
   const [ofInput] = OF_INPUT.exec(pattern) ?? [];
-  if (ofInput !== undefined && chosen.gathered) throw wrong(`${ofInput} can't be used after a gather`, 'use {step}');
-  if (ofInput !== undefined && chosen.packed)
+  if (ofInput !== undefined && gathered) throw wrong(`${ofInput} can't be used after a gather`, 'use {step}');
+  if (ofInput !== undefined && takesPacks(spec, index))
     throw wrong(`${ofInput} can't be used, as a task takes several files`, many ? 'use {name}' : 'use {task}');
 }
 

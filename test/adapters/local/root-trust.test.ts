@@ -17,7 +17,13 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { trustRoot } from '../../../src/adapters/local/fs-root.ts';
 import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
-import { birthMark, foreignReason, isTrackedByGit, readFormatFile, requireOwnRoot } from '../../../src/adapters/local/root-trust.ts';
+import {
+  birthMark,
+  foreignReason,
+  isTrackedByGit,
+  readFormatFile,
+  requireOwnRoot,
+} from '../../../src/adapters/local/root-trust.ts';
 import { isBatchctlError } from '../../../src/errors.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
