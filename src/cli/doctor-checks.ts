@@ -101,16 +101,16 @@ async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly
   const disk = await runChecks([diskCheck(profile)]);
   if (disk.some(({ severity }) => severity === 'fail')) return disk;
   const files = [...disk, ...(await runChecks(await localChecks(profile)))];
-  // Without these nothing is opened, so the other checks would fail for the same reason.
+  const checkSpace = async (): Promise<readonly CheckResult[]> => {
+    const { spaceFinding } = await import('../jobs/doctor/grid-checks.ts');
+    return runChecks([{ code: 'diskSpace', run: async () => spaceFinding(await localDisks(profile)) }]);
+  };
+  // Without these nothing is opened, so the other checks would fail for the same reason: a full disk may be that reason.
   if (files.some(({ code, severity }) => ['sqlite', 'root', 'rootMode'].includes(code) && severity === 'fail'))
-    return files;
+    return [...files, ...(await checkSpace()).filter(({ severity }) => severity === 'fail')];
   const root = [...files, ...(await runChecks(await localDatabaseChecks(profile)))];
   // Opening creates the root, which a check must not do.
-  if (!existsSync(profile.root)) {
-    const { spaceFinding } = await import('../jobs/doctor/grid-checks.ts');
-    const space = { code: 'diskSpace', run: async () => spaceFinding(await localDisks(profile)) };
-    return [...root, ...(await runChecks([space]))];
-  }
+  if (!existsSync(profile.root)) return [...root, ...(await checkSpace())];
   try {
     const [platform, { gridChecks }] = await Promise.all([ctx.platform(), import('../jobs/doctor/grid-checks.ts')]);
     return [...root, ...(await runChecks(gridChecks(platform)))];
