@@ -29,7 +29,7 @@ export interface CodeArchive {
 /** The limits for code, which is held in memory, and for the archive that it is unpacked from, in bytes. */
 export const LARGEST_CODE = 256 * 2 ** 20;
 export const LARGEST_ARCHIVE = 2 * LARGEST_CODE;
-/** What an archive does that has more, and what to do. */
+/** The error text and hint for each limit that an archive exceeds. */
 export const EXPANDS_TOO_MUCH = `expands to more than ${formatSize(LARGEST_ARCHIVE)}, the most that a worker unpacks`;
 export const SHIP_LESS = 'ship less: put data into the store with batchctl upload, and read it as an input';
 /** The limit for its files: each attempt creates all of them. */

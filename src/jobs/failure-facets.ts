@@ -13,7 +13,7 @@ import { ledgerTasks } from './tasks.ts';
 const HOUR_MS = 3_600_000;
 const HOURS = 24;
 
-/** What is kept of each task of a step: five bytes. 0: none, or unknown; otherwise one more than the index. */
+/** Five bytes are kept of each task of a step. 0: none, or unknown; otherwise one more than the index. */
 interface StepFailures {
   readonly table: FacetTable<string>;
   readonly causeAt: Uint16Array;

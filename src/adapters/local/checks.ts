@@ -66,7 +66,7 @@ function rootCheck(root: string): Finding {
   }
 }
 
-/** What this user may not use, who owns it, and what to do. */
+/** Names the closed file or directory, its owner, and the command that opens it. */
 function closedFinding(root: string, error: unknown): Finding {
   const closed = nearestExisting(error instanceof Error && 'path' in error ? String(error.path) : root);
   const trusted = trustedUsers();
