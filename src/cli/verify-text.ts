@@ -18,13 +18,17 @@ const VERDICTS: Readonly<Record<VerifyResult['verdict'], string>> = {
   unfinished: 'unfinished',
 };
 
-/** A proof for people: the verdict, what was checked, exceptions, and where the proof is kept. */
+/**
+ * A proof for people: the verdict, what was checked, exceptions, and where the proof is kept. `readable`: the outputs are
+ * still there, so that they can be read.
+ */
 export async function verifyText(
   ctx: Context,
   result: VerifyResult,
   kept: { readonly key: string; readonly number: number; readonly checksum: string } | null,
+  readable: boolean,
 ): Promise<string> {
-  const lines = await resultLines(ctx, result, await ctx.zone());
+  const lines = await resultLines(ctx, result, { zone: await ctx.zone(), readable });
   if (kept !== null) lines.push('', `proof ${kept.number}: ${kept.key}`, kept.checksum);
   return lines.join('\n');
 }
@@ -46,7 +50,7 @@ export async function checkText(
   if (proof === null || (!good && typeof proof.result?.job !== 'string')) return text.join('\n');
   // The zone of this machine, as a check opens no configuration.
   const zone = ctx.flags.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (good) text.push(...(await resultLines(ctx, proof.result, zone)));
+  if (good) text.push(...(await resultLines(ctx, proof.result, { zone, readable: false })));
   text.push(
     '',
     `${unproven ? 'verified' : good ? 'proved' : 'claimed to be proved'} by ${proof.who} ${at(proof.when, zone)}, with batchctl ${proof.version}`,
@@ -55,7 +59,11 @@ export async function checkText(
   return text.join('\n');
 }
 
-async function resultLines(ctx: Context, result: VerifyResult, zone: string): Promise<string[]> {
+async function resultLines(
+  ctx: Context,
+  result: VerifyResult,
+  { zone, readable }: { readonly zone: string; readonly readable: boolean },
+): Promise<string[]> {
   const paint = paintFor(ctx, ctx.io.stdout);
   const tint = result.verdict === 'proven' ? 'good' : result.verdict === 'failed' ? 'bad' : 'doubtful';
   const table = await renderTable(ctx, result.steps, [
@@ -68,7 +76,7 @@ async function resultLines(ctx: Context, result: VerifyResult, zone: string): Pr
   ]);
   const lines = [`${result.job}: ${paint(tint, VERDICTS[result.verdict])} (${result.state})`];
   if (result.rehearsal !== undefined) lines.push(rehearsalText(result.rehearsal.parts, result.rehearsal.of));
-  if (result.verdict !== 'unfinished') lines.push(checkedLine(result));
+  if (result.verdict !== 'unfinished') lines.push(checkedLine(result, readable));
   lines.push('', table);
   const named = [...changedLines(result, zone), ...namedLines(result, zone)];
   if (named.length > 0) lines.push('', ...named);
@@ -104,14 +112,14 @@ function namedLines(result: VerifyResult, zone: string): readonly string[] {
   ];
 }
 
-function checkedLine(result: VerifyResult): string {
+function checkedLine(result: VerifyResult, readable: boolean): string {
   const { checked, deep } = result;
   const ends = endsOfResult(result);
   const inputs =
     checked.inputs === 0
       ? ''
       : ` of ${formatCount(checked.inputs)} input${checked.inputs === 1 ? '' : 's'} (${formatSize(checked.bytes)})`;
-  const how = deep ? 'every byte read' : 'without reading their bytes (use --deep to read them)';
+  const how = deep ? 'every byte read' : `without reading their bytes${readable ? ' (use --deep to read them)' : ''}`;
   const comma = isComplete(ends) ? ',' : ';';
   return `${formatMany(checked.parts, 'part')}${inputs}${comma} ${outputsText(ends)}${comma} ${how}`;
 }

@@ -5,8 +5,8 @@ import { dirname } from 'node:path';
 const BESIDE = ['', '-wal', '-shm'];
 
 /**
- * Makes the file of a SQLite database, and its directory, private to this user, whatever the umask, before SQLite opens
- * it. Closes a file of an earlier version that others may read. Throws if the directory can't be created.
+ * Makes the file of a SQLite database, and a directory that is missing, private to this user, whatever the umask, before
+ * SQLite opens it. Closes a file of an earlier version that others may read. Throws if the directory can't be created.
  */
 export function makePrivateDatabase(file: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -27,12 +27,13 @@ export function openPrivateLog(file: string): number {
 }
 
 /**
- * Creates a directory, and its missing parents, private to this user. Closes a directory of an earlier version that
- * others may list or write. They may still pass through one that was opened for commands with a user of their own.
+ * Creates a directory, and its missing parents, private to this user. Closes one that others may list or write, made by
+ * an earlier version or a person. Others may still pass through one that was opened for commands with a user of their own,
+ * unless it is not `passable`.
  */
-export function makePrivateDirectory(path: string): void {
+export function makePrivateDirectory(path: string, passable = true): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
-  removeModeBits(path, 0o066);
+  removeModeBits(path, passable ? 0o066 : 0o077);
 }
 
 function removeModeBits(path: string, rights: number): void {

@@ -160,6 +160,7 @@ async function prove(
   return {
     ...result,
     proof: kept?.key ?? null,
+    prunedAt: view.pruned?.when ?? null,
     repair: repaired === null ? null : { recorded, sent, missing, replaced, reopened, withheld, redelivered },
     check: null,
     delivery,

@@ -47,9 +47,10 @@ describe('under a umask of 0', () => {
 
   it('closes everything below a root to others, even if an earlier version left it open', async () => {
     const root = workspace.path('.batchctl');
-    for (const name of ['work/logs', 'run']) mkdirSync(join(root, name), { recursive: true });
+    for (const name of ['work/logs', 'run', 'store', 'tmp']) mkdirSync(join(root, name), { recursive: true });
     writeFileSync(join(root, 'run/default.log'), '');
-    chmodSync(root, 0o700);
+    // A root, or its store, that everyone may write to is refused.
+    for (const path of [root, join(root, 'store')]) chmodSync(path, 0o755);
     mkdirSync(workspace.path('rates'));
     workspace.write('rates/eu.csv', '40\n');
     workspace.write('numbers.txt', '1\n2\n');
@@ -66,7 +67,7 @@ describe('under a umask of 0', () => {
       readdirSync(join(root, 'work')).some((name) => name.startsWith('w-')),
     );
     // Others may still pass through as before: a worker that runs commands as another user may be active.
-    expect(open(root)).to.have.members(['711 run', '711 work', '711 work/logs']);
+    expect(open(root)).to.have.members(['711 ', '711 run', '711 work', '711 work/logs']);
     const names = readdirSync(root, { recursive: true }) as string[];
     expect(
       names.filter((name) => /run\/default\.log$|work\/logs\/.*\.log$|steps\/fail\/log\/.*@$/.test(name)),

@@ -22,11 +22,20 @@ describe('the command that gives access to a path', () => {
     );
   });
 
-  it('changes the owner of the directory that may not be entered', async () => {
+  it("changes the owner of a directory that may not be entered only if all in it is batchctl's", async () => {
     mkdirSync(scratch.path('closed'), { mode: 0o700 });
-    expect(await asNobody(scratch.path('closed/store/data'))).to.equal(
-      `sudo chown -R nobody ${scratch.path('closed')} (it belongs to root)`,
-    );
+    const path = scratch.path('closed/store/data');
+    for (const own of ['closed', '.'].map((name) => scratch.path(name)))
+      expect(await withoutRights(async () => accessCommand(path, { own }))).to.equal(
+        `sudo chown -R nobody ${scratch.path('closed')} (it belongs to root)`,
+      );
+    const through = `sudo chmod a+x ${scratch.path('closed')} (it belongs to root; all users may then pass through it, but not list it)`;
+    for (const own of ['closed/store', 'close'].map((name) => scratch.path(name)))
+      expect(await withoutRights(async () => accessCommand(path, { own }))).to.equal(through);
+    expect(await asNobody(path)).to.equal(through);
+    // It is the command that is needed.
+    chmodSync(scratch.path('closed'), 0o711);
+    expect(await asNobody(path)).to.match(/^sudo install -d -o nobody \S+\/closed\/store /);
   });
 
   it('creates the first directory that does not exist', async () => {
@@ -54,7 +63,7 @@ describe('the command that gives access to a path', () => {
     mkdirSync(scratch.path('closed'), { mode: 0o700 });
     expect(await hintOf(() => writeFileSync(scratch.path('there/new'), ''))).to.match(/: sudo chown nobody \S+there /);
     expect(await hintOf(() => readdirSync(scratch.path('closed')))).to.match(/: sudo chown -R nobody \S+closed /);
-    expect(await withoutRights(async () => accessCommand(scratch.path('none/new'), true))).to.match(
+    expect(await withoutRights(async () => accessCommand(scratch.path('none/new'), { isFile: true }))).to.match(
       /^sudo install -d -o nobody \S+\/none /,
     );
   });

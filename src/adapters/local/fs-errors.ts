@@ -27,9 +27,9 @@ const KNOWN: readonly (readonly [codes: readonly string[], kind: ErrorKind, hint
 
 /**
  * Translates a file system error into one of batchctl's kinds; any other error is returned unchanged. `doing` completes
- * "The local store could not ...".
+ * "The local store could not ...". `root`: the store's, while it is opened. In an open store no directory above is closed.
  */
-export function translateFsError(error: unknown, doing: string): Error {
+export function translateFsError(error: unknown, doing: string, root = '/'): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   if (error instanceof BatchctlError || !('syscall' in error)) return error;
   const message = `The local store could not ${doing}: ${error.message}`;
@@ -37,16 +37,16 @@ export function translateFsError(error: unknown, doing: string): Error {
   if (kind === undefined || hint === undefined) return new BatchctlError('unexpected', message, { cause: error });
   const isDenied = hasCode(error, 'EACCES', 'EPERM') && 'path' in error;
   return new BatchctlError(kind, message, {
-    hint: isDenied ? withCommandFor(error, hint) : hint,
+    hint: isDenied ? withCommandFor(error, hint, root) : hint,
     cause: error,
   });
 }
 
 /** Runs `action` and translates its file system errors. */
-export function withFsErrors<T>(doing: string, action: () => T): T {
+export function withFsErrors<T>(doing: string, action: () => T, root?: string): T {
   try {
     return action();
   } catch (error) {
-    throw translateFsError(error, doing);
+    throw translateFsError(error, doing, root);
   }
 }

@@ -13,6 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { isAlive } from '../../lib/leftovers.ts';
+import { makePrivateDirectory } from '../../lib/private-files.ts';
 import { STORE_FORMAT } from '../../lib/version.ts';
 import { makeDirectory, publishFile, removeFile } from './fs-publish.ts';
 import {
@@ -57,7 +58,8 @@ export function openRoot(root: string, sync: boolean): void {
   const there = readFormatFile(root);
   if (there !== null) requireFormat(root, there);
   requireMadeHere(root, there);
-  for (const name of ['store', 'tmp']) mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
+  makePrivateDirectory(root);
+  for (const name of ['store', 'tmp']) makePrivateDirectory(join(root, name), false);
   if (there === null) {
     writeFormat(root, { ifAbsent: true });
     // Also if someone else has made the root since the first look.

@@ -45,10 +45,11 @@ export async function createFsStore(options: FsStoreOptions): Promise<FsStore> {
   const root = resolve(options.root);
   const clock = options.clock ?? systemClock;
   const sync = options.durability === 'power';
-  withFsErrors(`open ${options.root}`, () => {
+  const open = (): void => {
     openRoot(root, sync);
     removeStaleFiles(root, clock.now());
-  });
+  };
+  withFsErrors(`open ${options.root}`, open, root);
   return new FsStore(options.root, new FsWriter(root, sync, clock));
 }
 

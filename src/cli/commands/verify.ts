@@ -61,7 +61,7 @@ function verifyPresenter(
     if (check !== null && found !== null)
       return checkText(ctx, check.file, found.checked, check.mismatches, found.unproven);
     const proof = key === null || kept === null ? null : { key, number: kept.number, checksum: kept.checksum };
-    return verifyText(ctx, made as VerifyResult, proof);
+    return verifyText(ctx, made as VerifyResult, proof, (made.prunedAt ?? null) === null);
   };
   return {
     async event(event) {

@@ -176,6 +176,9 @@ export const VERIFY_ANSWER = v.object({
   checked: v.nullable(VERIFY_RESULT.entries.checked),
   delivery: v.optional(DELIVERY),
   proof: v.optional(describe(textOrNull, 'key of the proof in the store')),
+  prunedAt: v.optional(
+    describe(textOrNull, 'when its outputs, parts and logs were removed: this is its last proof, from before'),
+  ),
   repair: v.optional(
     describe(
       v.nullable(

@@ -12,6 +12,7 @@ import { collect } from '../../support/collect.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { Scratch } from '../../support/scratch.ts';
+import { withoutRights as asNobody } from '../../support/without-rights.ts';
 
 const DAY = 86_400_000;
 
@@ -51,6 +52,36 @@ describe('the directory of a file store', () => {
   it("is refused if it can't be created", async () => {
     writeFileSync(scratch.path('deep'), 'a file');
     await failsWith('config', open());
+  });
+
+  it('is created with its parents for its owner only, and closed if it was open, whatever the umask', async () => {
+    const before = process.umask(0);
+    try {
+      await open();
+      const modes = (): readonly string[] =>
+        ['..', '.', 'store', 'tmp', 'format'].map((name) => (statSync(join(root, name)).mode & 0o777).toString(8));
+      expect(modes()).to.deep.equal(['700', '700', '700', '700', '600']);
+      for (const name of ['.', 'store', 'tmp']) chmodSync(join(root, name), 0o755);
+      await open();
+      // Commands with a user of their own may have to pass through it.
+      expect(modes()).to.deep.equal(['700', '711', '700', '700', '600']);
+    } finally {
+      process.umask(before);
+    }
+  });
+
+  it('names the command that opens it to another user, which never gives away what is above it', async function () {
+    if (process.getuid?.() !== 0) return this.skip();
+    await open();
+    chmodSync(scratch.directory, 0o755);
+    const hint = async (): Promise<string> => (await asNobody(() => failsWith('config', open()))).hint ?? '';
+    expect(await hint()).to.match(
+      /to everything in the store: sudo chmod a\+x \S+\/deep \(it belongs to root; all users may then pass through/,
+    );
+    chmodSync(scratch.path('deep'), 0o755);
+    expect(await hint()).to.match(
+      /to everything in the store: sudo chown -R nobody \S+\/deep\/root \(it belongs to root\)$/,
+    );
   });
 
   it('is refused on a network file system', () => {

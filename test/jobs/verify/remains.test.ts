@@ -32,8 +32,12 @@ describe('the remains of a pruned job', () => {
 
   it('are all that verify compares, and it says that the outputs are gone', async () => {
     for (const flags of [[], ['--deep']]) {
-      const { code, stderr } = await run('verify', job, ...flags);
+      const { code, stderr, stdout } = await run('verify', job, ...flags);
       expect(code).to.equal(0);
+      // --deep could read nothing any more.
+      expect(stdout).to.include('4 outputs, without reading their bytes\n');
+      const { prunedAt } = JSON.parse((await run('verify', job, ...flags, '--json')).stdout);
+      expect(Date.parse(prunedAt)).to.be.closeTo(place.platform.clock.now(), 86_400_000);
       expect(stderr).to.match(new RegExp(`job ${job} was pruned on .*: its outputs are gone, this is its last proof`));
     }
   });
