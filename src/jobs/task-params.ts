@@ -1,8 +1,8 @@
 import { BatchctlError } from '../errors.ts';
 import { ownValue } from '../lib/json.ts';
 import { sectionStart, takesFiles } from '../model/job.ts';
-import { partShardKey, shardOf } from '../model/keys.ts';
-import { PARTS_PER_SHARD, paramsText, parsePart, partParams, type TaskParams } from '../model/part.ts';
+import { paramsText, parsePart, partParams, type TaskParams } from '../model/part.ts';
+import { partPlace, partShards } from '../model/part-shards.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { parseTaskName, requireStep, type TaskName } from './tasks.ts';
@@ -25,7 +25,7 @@ export async function paramNames(store: ObjectStore, { record }: JobView): Promi
     case 'grid':
       return Object.keys(split.axes);
     default: {
-      const bytes = await store.read(partShardKey(record.job, 0), { range: { offset: 0, length: PART_BYTES } });
+      const bytes = await store.read(partPlace(record, 0).key, { range: { offset: 0, length: PART_BYTES } });
       const [first = ''] = bytes === null ? [] : Buffer.from(bytes).toString('utf8').split('\n', 1);
       const part = parsePart(first);
       return Object.keys((part && partParams(part)) ?? {});
@@ -125,13 +125,13 @@ async function* tasksWith(
 ): AsyncGenerator<{ readonly task: number; readonly params: TaskParams }> {
   // As in the text of a part, so that few lines need to be parsed.
   const texts = Object.values(wanted).map((value) => JSON.stringify(value));
-  for (let from = 0; from < record.parts; from += PARTS_PER_SHARD) {
-    const bytes = await store.read(partShardKey(record.job, shardOf(from)));
+  for (const { key, first } of partShards(record)) {
+    const bytes = await store.read(key);
     const lines = bytes === null ? [] : Buffer.from(bytes).toString('utf8').split('\n');
     for (const [at, line] of lines.entries()) {
       const part = texts.every((text) => line.includes(text)) ? parsePart(line) : null;
       const params = part && partParams(part);
-      if (params !== null && hasParams(params, wanted)) yield { task: from + at, params };
+      if (params !== null && hasParams(params, wanted)) yield { task: first + at, params };
     }
   }
 }

@@ -3,8 +3,9 @@ import { openedStep, writeShards } from '../jobs/explode.ts';
 import { readJob, refreshView } from '../jobs/journal.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
 import { emptyView } from '../model/fold.ts';
-import { journalKey, partShardKey, shardOf, stagedTaskPrefix, stepPartShardKey } from '../model/keys.ts';
+import { journalKey, shardOf, stagedTaskPrefix, stepPartShardKey } from '../model/keys.ts';
 import { type FilePart, PARTS_PER_SHARD, type Part } from '../model/part.ts';
+import { type PartedJob, partPlace } from '../model/part-shards.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
@@ -64,10 +65,10 @@ export class JobCache {
   }
 
   /** A part's line. Throws `corrupt` if its shard doesn't have it. */
-  async part(job: string, task: number): Promise<Part> {
-    const key = partShardKey(job, shardOf(task));
+  async part(record: PartedJob, task: number): Promise<Part> {
+    const { key, line } = partPlace(record, task);
     const lines = this.#shards.get(key) ?? (await this.#loadShard(key));
-    return parsePart<Part>(key, lines, task);
+    return parsePart<Part>(key, lines[line], task);
   }
 
   /**
@@ -78,7 +79,7 @@ export class JobCache {
     const key = stepPartShardKey(view.record.job, view.record.spec.steps[index]?.name ?? '', shardOf(task));
     if (!this.#shards.has(key) && (await this.#store.head(key)) === null) await this.#writeOnce(view, index);
     const lines = this.#shards.get(key) ?? (await this.#loadShard(key));
-    const part = parsePart<FilePart>(key, lines, task);
+    const part = parsePart<FilePart>(key, lines[task % PARTS_PER_SHARD], task);
     requireStagedFile(view, index, key, part);
     return part;
   }
@@ -112,8 +113,7 @@ export class JobCache {
   }
 }
 
-function parsePart<T extends { readonly n: number }>(key: string, lines: readonly string[], task: number): T {
-  const line = lines[task % PARTS_PER_SHARD];
+function parsePart<T extends { readonly n: number }>(key: string, line: string | undefined, task: number): T {
   const part = line === undefined ? null : (JSON.parse(line) as T);
   if (part?.n === task) return part;
   throw new BatchctlError('corrupt', `${key} does not contain part ${task}`, { hint: 'submit the job again' });

@@ -87,7 +87,7 @@ export const stageIn: Stage = (ctx, task, directory, signal) => {
 };
 
 const stageFirst: Stage = async (ctx, task, directory, signal) => {
-  const part = await ctx.jobs.part(task.message.job, task.message.task);
+  const part = await ctx.jobs.part(task.view.record, task.message.task);
   if (part.kind === 'pack') return stagePackPart(ctx, task, directory, part, signal);
   const input = 'input' in part ? (task.view.record.inputs[part.input] ?? null) : null;
   const { store, bucket } = ctx.platform;
@@ -180,13 +180,13 @@ async function previousExtension(ctx: StageContext, task: Runnable, params: Stag
  */
 async function chainParams(
   { jobs }: StageContext,
-  { view, index, message: { job, task } }: Runnable,
+  { view, index, message: { task } }: Runnable,
 ): Promise<StagedInput['params']> {
   const { spec, rehearsal = null } = view.record;
   const split = spec.input?.split;
   if (split === undefined || !hasParams(split) || sectionStart(spec.steps, index) > 0) return {};
   if ((split.by === 'range' || split.by === 'grid') && rehearsal === null) return paramsOf(split, task);
-  return partParams(await jobs.part(job, task)) ?? {};
+  return partParams(await jobs.part(view.record, task)) ?? {};
 }
 
 /** Whether a command of a later step uses the name of the input that its chain began with. */
@@ -201,7 +201,7 @@ async function chainInputName({ jobs }: StageContext, { view, index, message }: 
   const start = sectionStart(spec.steps, index);
   if (spec.steps[start]?.gather === true) return null;
   if (takesFiles(spec.steps, start)) return (await jobs.filePart(view, start, message.task)).name;
-  const part = await jobs.part(message.job, message.task);
+  const part = await jobs.part(view.record, message.task);
   return 'input' in part && part.kind !== 'pack' ? (inputs[part.input]?.name ?? null) : null;
 }
 

@@ -1,6 +1,6 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { type JobRecord, sectionStart, takesFiles } from '../../model/job.ts';
-import { partShardKey, shardOf, stepPartShardKey } from '../../model/keys.ts';
+import { shardOf, stepPartShardKey } from '../../model/keys.ts';
 import {
   type FilePart,
   inputText,
@@ -13,6 +13,7 @@ import {
   placeOf,
   type TaskParams,
 } from '../../model/part.ts';
+import { partPlace } from '../../model/part-shards.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 
@@ -56,7 +57,7 @@ export function originFinder(store: ObjectStore, view: JobView): (step: number, 
 }
 
 function stepOriginFinder(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<Origin> {
-  const { spec, inputs, job } = view.record;
+  const { spec, inputs } = view.record;
   const start = sectionStart(spec.steps, step);
   if (spec.steps[start]?.gather === true) return async () => NO_ORIGIN;
   if (takesFiles(spec.steps, start)) {
@@ -69,7 +70,10 @@ function stepOriginFinder(store: ObjectStore, view: JobView, step: number): (tas
     return { input: inputText(part, inputs), place: placeOf(part, spec.input?.split), params };
   };
   const shardAt = recentShards(async (key) => (await readLines(store, key)).map(originOf));
-  return async (task) => (await shardAt(partShardKey(job, shardOf(task))))[task % PARTS_PER_SHARD] ?? NO_ORIGIN;
+  return async (task) => {
+    const { key, line } = partPlace(view.record, task);
+    return (await shardAt(key))[line] ?? NO_ORIGIN;
+  };
 }
 
 /** Shards that are kept: tasks are requested roughly in order, some of them ahead. */
@@ -130,28 +134,28 @@ function splitPathFinder(store: ObjectStore, view: JobView): (task: number) => P
  * the task's number. Only a rehearsal, whose parts are numbered anew, reads its list of parts.
  */
 export function indexFinder(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<string> {
-  const { spec, rehearsal = null, job } = view.record;
+  const { spec, rehearsal = null } = view.record;
   const split = spec.input?.split;
   if (split?.by !== 'range' || sectionStart(spec.steps, step) > 0) return async (task) => String(task);
   if (rehearsal === null) return async (task) => paramsOf(split, task).index ?? String(task);
-  const shards = new Map<number, Promise<readonly string[]>>();
+  const shards = new Map<string, Promise<readonly string[]>>();
   return async (task) => {
-    const shard = shardOf(task);
-    const known = shards.get(shard) ?? readLines(store, partShardKey(job, shard));
-    shards.set(shard, known);
-    const part = parsePart((await known)[task % PARTS_PER_SHARD] ?? '');
+    const { key, line } = partPlace(view.record, task);
+    const known = shards.get(key) ?? readLines(store, key);
+    shards.set(key, known);
+    const part = parsePart((await known)[line] ?? '');
     return part?.kind === 'params' ? (part.params.index ?? String(task)) : String(task);
   };
 }
 
 /** The numbers of the inputs of tasks; -1 for none. Reads each shard of parts once and keeps one number per task. */
 function inputIndexes(store: ObjectStore, view: JobView): (task: number) => Promise<number> {
-  const shards = new Map<number, Promise<Int32Array>>();
+  const shards = new Map<string, Promise<Int32Array>>();
   return async (task) => {
-    const shard = shardOf(task);
-    const known = shards.get(shard) ?? readInputs(store, partShardKey(view.record.job, shard));
-    shards.set(shard, known);
-    return (await known)[task % PARTS_PER_SHARD] ?? -1;
+    const { key, line } = partPlace(view.record, task);
+    const known = shards.get(key) ?? readInputs(store, key);
+    shards.set(key, known);
+    return (await known)[line] ?? -1;
   };
 }
 

@@ -3,6 +3,7 @@ import { PartSizes } from '../../model/forecast/part-sizes.ts';
 import type { JobInput, JobSpec } from '../../model/job.ts';
 import { partShardKey, partsPrefix, piecesPrefix, shardCount, shardOf } from '../../model/keys.ts';
 import { inputsOf, PARTS_PER_SHARD, type Part, parsePart, partSize } from '../../model/part.ts';
+import { partShards } from '../../model/part-shards.ts';
 import { chooseParts, type Rehearsal, sampleSize } from '../../model/rehearsal.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -55,8 +56,7 @@ async function sampleParts(
 }
 
 async function* readParts(store: ObjectStore, job: string, count: number): AsyncGenerator<Part> {
-  for (let shard = 0; shard < shardCount(count); shard += 1) {
-    const key = partShardKey(job, shard);
+  for (const { key } of partShards({ job, parts: count })) {
     const bytes = await store.read(key);
     if (bytes === null) throw new BatchctlError('corrupt', `${key} is gone right after it was written`);
     for (const line of linesOf(bytes)) {

@@ -6,15 +6,14 @@ import { fileChecksum } from '../../lib/file-checksum.ts';
 import { incompleteText, type JobInput, takesFiles } from '../../model/job.ts';
 import {
   jobPrefix,
-  partShardKey,
   partsPrefix,
   piecesPrefix,
   shardCount,
-  shardOf,
   stepPartShardKey,
   stepPartsPrefix,
 } from '../../model/keys.ts';
 import { PARTS_PER_SHARD, type Part, type PiecePart, parsePart } from '../../model/part.ts';
+import { partShards } from '../../model/part-shards.ts';
 import { inputLine } from '../../model/verify/evidence.ts';
 import { MAX_NAMED_TASKS } from '../../model/verify/findings.ts';
 import { FilePartsCheck, PartsCheck } from '../../model/verify/parts-check.ts';
@@ -221,16 +220,15 @@ export async function scanParts(ctx: VerifyContext): Promise<PartsScan> {
 export async function* readParts(
   ctx: Pick<VerifyContext, 'store' | 'view' | 'signal' | 'findings'>,
 ): AsyncGenerator<Part> {
-  const { job, parts } = ctx.view.record;
+  const { record } = ctx.view;
   const sizes = new Map<string, number>();
-  for await (const { key, size } of ctx.store.list(partsPrefix(job))) sizes.set(key, size);
-  for (let shard = 0; shard < shardCount(parts); shard += 1) {
+  for await (const { key, size } of ctx.store.list(partsPrefix(record.job))) sizes.set(key, size);
+  for (const { key, first, count } of partShards(record)) {
     ctx.signal?.throwIfAborted();
-    const key = partShardKey(job, shard);
     const size = sizes.get(key);
     sizes.delete(key);
     if (size === undefined) {
-      ctx.findings.add('shardMissing', `${key} is missing, with up to ${PARTS_PER_SHARD} parts`);
+      ctx.findings.add('shardMissing', `${key} is missing, with ${count === 1 ? 'a part' : `${count} parts`}`);
       continue;
     }
     let line = 0;
@@ -239,7 +237,7 @@ export async function* readParts(
       const part = parsePart(text);
       if (part !== null) yield part;
       else ctx.findings.add('partAltered', `line ${line} of ${key} is not a part`);
-      if (part !== null && shardOf(part.n) !== shard)
+      if (part !== null && (part.n < first || part.n >= first + PARTS_PER_SHARD))
         ctx.findings.add('partAltered', `line ${line} of ${key} is part ${part.n}, which belongs elsewhere`);
     }
   }
