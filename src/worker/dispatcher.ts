@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { type BatchctlError, isBatchctlError, isKind } from '../errors.ts';
 import { isDenied, removeDeniedMark, reportUnreadableJob } from '../jobs/denied-job.ts';
 import { randomId } from '../lib/id.ts';
@@ -46,10 +47,6 @@ interface DispatcherOptions {
    * absent: not left.
    */
   readonly deferSeconds?: (task: AdmittedTask) => Promise<number | null>;
-  /** Called when an attempt has begun. */
-  readonly onStart?: () => void;
-  /** Called when there is room for more. */
-  readonly onRoom: () => void;
 }
 
 const UNFIT_DELAY = 30;
@@ -59,8 +56,11 @@ const MOST_RAN = 10_000;
 /** Seconds until a message of a job that this worker may not read returns: longer than an idle worker stays. */
 const UNREAD_DELAY = 900;
 
-/** Assigns deliveries to slots: a slow task never holds up the others, and tasks that don't fit are returned. */
-export class Dispatcher {
+/**
+ * Assigns deliveries to slots: a slow task never holds up the others, and tasks that don't fit are returned. Emits `start`
+ * when an attempt has begun, and `room` when there is room for more.
+ */
+export class Dispatcher extends EventEmitter<{ start: []; room: [] }> {
   readonly #ctx: WorkerContext;
   readonly #options: DispatcherOptions;
   readonly spent = new SlotSeconds();
@@ -82,6 +82,7 @@ export class Dispatcher {
   #taking = true;
 
   constructor(ctx: WorkerContext, options: DispatcherOptions) {
+    super();
     this.#ctx = ctx;
     this.#options = options;
     this.#free = ctx.total;
@@ -124,7 +125,7 @@ export class Dispatcher {
       this.#pump();
     }
     // Refused deliveries left room, which no ending attempt will announce.
-    this.#options.onRoom();
+    this.emit('room');
     return left;
   }
 
@@ -157,7 +158,7 @@ export class Dispatcher {
     for (const { task } of waiting === -1 ? [] : this.#ready.splice(waiting, 1)) {
       this.#names.delete(nameOf(task));
       this.#pump();
-      this.#options.onRoom();
+      this.emit('room');
     }
     const limited = this.#limited.remove(receipt);
     if (limited !== null) this.#names.delete(limited.name);
@@ -297,8 +298,8 @@ export class Dispatcher {
     const { receipt } = task.delivery;
     this.#running.set(receipt, running);
     const slot = slots[0] ?? 0;
-    const { code, leaseSeconds, onStart } = this.#options;
-    onStart?.();
+    const { code, leaseSeconds } = this.#options;
+    this.emit('start');
     const result = await runAttempt(this.#ctx, task, {
       attempt: running.attempt,
       slot,
@@ -319,7 +320,7 @@ export class Dispatcher {
     this.#options.settle({ queue, delivery, task, number, slot, attempt, result, outcome: result.outcome });
     this.#pump();
     this.admitLimited(1);
-    this.#options.onRoom();
+    this.emit('room');
   }
 
   #noteRun(name: string): void {

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { isKind } from '../errors.ts';
 import { CostGuard } from '../jobs/cost/cost-guard.ts';
 import type { Deliveries } from '../jobs/deliver/deliver.ts';
@@ -8,7 +9,8 @@ import { taskName } from '../model/message.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { WorkerContext, WorkerOptions } from './context.ts';
-import { type Order, obeyJournals, readOrders } from './decisions.ts';
+import { obeyJournals, readOrders } from './decisions.ts';
+import type { Departure } from './departure.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { warnOncePerJob } from './job-troubles.ts';
 import { shortMessageOf } from './outcome.ts';
@@ -33,11 +35,10 @@ interface HeartbeatOptions {
   readonly watcher: JobWatcher;
   readonly deliveries: Deliveries;
   readonly tally: OutcomeTally;
-  readonly drain: AbortSignal;
+  readonly departure: Departure;
+  readonly otherWorkers: OtherWorkers;
   /** Writes the start of an attempt that lasts. */
   readonly recordStart: (event: AttemptEvent) => void;
-  readonly onOrder: (order: Order) => void;
-  readonly giveUp: (error: unknown) => void;
   /** Whether a refusal may pass, as it does for a new role. */
   readonly isTransient: (error: unknown) => boolean;
   /** The permission without which an idle worker can't end its machine; null: it lacks none. */
@@ -53,7 +54,6 @@ interface HeartbeatOptions {
 export class Heartbeat {
   readonly #o: HeartbeatOptions;
   readonly #startedAt: number;
-  readonly #otherWorkers: OtherWorkers;
   readonly #costCheck: BusyCostCheck;
   readonly #onJournalTrouble: (job: string, error: unknown) => void;
   /** Runs while an attempt is to be announced once it has lasted. */
@@ -64,12 +64,7 @@ export class Heartbeat {
     this.#costCheck = new BusyCostCheck(options.ctx.platform, warnOncePerJob(options.log));
     this.#onJournalTrouble = warnOncePerJob(options.log, 'heartbeat: ');
     this.#startedAt = options.ctx.platform.clock.now();
-    this.#otherWorkers = new OtherWorkers(options.options.worker, () => void this.#loadOtherWorkers());
-  }
-
-  /** Approximate number of attempts of a job, or one of its steps, in other workers. */
-  runningElsewhere(job: string, step: string | null): number {
-    return this.#otherWorkers.running(job, step);
+    options.otherWorkers.on('unknown', () => void this.#loadOtherWorkers());
   }
 
   /** Sends heartbeats until the signal aborts. Never rejects. */
@@ -83,7 +78,7 @@ export class Heartbeat {
       } catch (error) {
         this.#o.log.warn(`heartbeat: ${shortMessageOf(error)}`);
         const passes = isKind(error, 'unavailable', 'full', 'newer', 'corrupt') || this.#o.isTransient(error);
-        if (!passes) this.#o.giveUp(error);
+        if (!passes) this.#o.departure.giveUp(error);
       }
       await this.#readJournalsUntil(next, signal);
       await wait(Math.max(REST_MS, next - clock.monotonic()), signal);
@@ -98,35 +93,35 @@ export class Heartbeat {
 
   /** Returns running tasks while expiring credentials are still valid. Later their leases would just expire. */
   async requireAccess(): Promise<void> {
-    const { ctx, giveUp, isTransient, dispatcher } = this.#o;
+    const { ctx, departure, dispatcher, isTransient } = this.#o;
     const { leaseSeconds, requireLastingAccess } = ctx.platform;
     try {
       await requireLastingAccess?.((2 / 3) * leaseSeconds + ctx.graceMs / 1_000);
     } catch (error) {
       if (isTransient(error)) return;
-      giveUp(error);
+      departure.giveUp(error);
       dispatcher.end('drain');
     }
   }
 
   workerRecord(state: LedgerWorker['state'] | null): LedgerWorker {
-    const { ctx, dispatcher, drain, options, tally } = this.#o;
+    const { ctx, departure, dispatcher, options, tally } = this.#o;
     const { done, failed } = tally;
     const times = { startedAt: this.#startedAt, seenAt: ctx.platform.clock.now() };
     const denied = this.#o.denied();
     const machine = options.machine ? { ...options.machine, ...(denied !== null && { denied }) } : null;
     const sign = workerRecordOf({ ...options, machine }, dispatcher, { done, failed, ...times });
     if (state !== null) return { ...sign, state };
-    return drain.aborted ? { ...sign, state: 'draining' } : sign;
+    return departure.drain.aborted ? { ...sign, state: 'draining' } : sign;
   }
 
   async #beat(): Promise<void> {
-    const { ctx, deliveries, dispatcher, drain, log, onBeat, watcher, onOrder, options } = this.#o;
+    const { ctx, deliveries, departure, dispatcher, log, onBeat, watcher, options } = this.#o;
     const { store, ...platform } = ctx.platform;
     await this.requireAccess();
     await obeyJournals(store, ctx.jobs, dispatcher, this.#onJournalTrouble);
     const order = await readOrders(store, options.worker);
-    if (order !== null) onOrder(order);
+    if (order !== null) departure.obey(order);
     try {
       const ledger = await platform.ledger();
       await ledger.heartbeat(this.workerRecord(null));
@@ -140,7 +135,7 @@ export class Heartbeat {
     // Attempts elsewhere may have ended, or a person may have raised the limit.
     dispatcher.admitLimited();
     await onBeat();
-    if (drain.aborted || options.untilEmpty) return;
+    if (departure.drain.aborted || options.untilEmpty) return;
     if (!dispatcher.busy) await watcher.round();
     else await this.#costCheck.round(distinct(Array.from(dispatcher.running(), ({ task: { view } }) => view)));
     await deliveries.look(dispatcher.busy);
@@ -161,7 +156,7 @@ export class Heartbeat {
   async #refreshOtherWorkers(): Promise<void> {
     const { clock, leaseSeconds, ledger } = this.#o.ctx.platform;
     const since = clock.now() - 4_000 * leaseSeconds;
-    await this.#otherWorkers.refresh(async () => (await ledger()).workers({ since, shared: true }));
+    await this.#o.otherWorkers.refresh(async () => (await ledger()).workers({ since, shared: true }));
   }
 
   /** A job that limits its running tasks is held back until their number is known. Never rejects. */
@@ -235,20 +230,20 @@ export function workerRecordOf(
 /**
  * The tasks running on other workers, by their last heartbeats. Read only for a job that limits its running tasks: each
  * heartbeat is an object in the `store` ledger, and a thousand workers that each read a thousand at startup would make
- * thousands of requests per second (S3 takes 5,500 per prefix: optimizing performance).
+ * thousands of requests per second (S3 takes 5,500 per prefix: optimizing performance). Emits `unknown` when an unknown value
+ * is asked for: a refresh should follow.
  */
-export class OtherWorkers {
+export class OtherWorkers extends EventEmitter<{ unknown: [] }> {
   readonly #self: string;
-  readonly #onUnknown: () => void;
   /** Null: unknown, as it was not asked for lately. */
   #workers: readonly LedgerWorker[] | null = null;
   /** Whether the value was asked for since the last refresh. */
   #asked = false;
 
-  /** `onUnknown` is called when an unknown value is asked for: a refresh should follow. */
-  constructor(self: string, onUnknown: () => void) {
+  /** `self`: the id of this worker. */
+  constructor(self: string) {
+    super();
     this.#self = self;
-    this.#onUnknown = onUnknown;
   }
 
   /** Approximate number of attempts of a job, or one step of it, in other workers; infinity while unknown. */
@@ -256,7 +251,7 @@ export class OtherWorkers {
     const first = !this.#asked;
     this.#asked = true;
     if (this.#workers === null) {
-      if (first) this.#onUnknown();
+      if (first) this.emit('unknown');
       return Number.POSITIVE_INFINITY;
     }
     const prefix = step === null ? `${job}/` : `${job}/${step}/`;

@@ -12,11 +12,13 @@ import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import type { WorkerLog, WorkerOptions } from './context.ts';
+import type { Departure } from './departure.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { shortMessageOf } from './outcome.ts';
 import type { QueueClient } from './queue-clients.ts';
 import { publishRetryMs } from './retrier.ts';
-import type { ScaleInProtection } from './scale-in-protection.ts';
+import type { IdleWorker, ScaleInProtection } from './scale-in-protection.ts';
+import type { Settlements } from './settlements.ts';
 
 interface IntakeOptions {
   readonly platform: Platform;
@@ -25,9 +27,8 @@ interface IntakeOptions {
   readonly watcher: JobWatcher;
   readonly deliveries: Deliveries;
   readonly client: (group: string) => Promise<QueueClient>;
-  /** Resolves when no attempt that ran here remains to be settled. */
-  readonly settled: () => Promise<void>;
-  readonly drain: AbortSignal;
+  readonly departure: Departure;
+  readonly settlements: Pick<Settlements, 'idle' | 'unfit'>;
   readonly log: WorkerLog;
   /** Where polls report activity: one part per group, in order. */
   readonly watch: Pick<LoopWatch, 'part' | 'everyMs'>;
@@ -58,9 +59,7 @@ const LEFT_TASK_PAUSE_MS = 2_000;
 const UPSTREAM_MS = 5 * 60_000;
 
 /** Polls the queues of a worker's groups while there is room, and decides when to leave. */
-export class Intake {
-  /** `job/step` of tasks that don't fit this worker. */
-  readonly unfit = new Set<string>();
+export class Intake implements IdleWorker {
   readonly #o: IntakeOptions;
   readonly #groups: ReadonlySet<string>;
   readonly #idle = new Set<string>();
@@ -80,7 +79,7 @@ export class Intake {
     this.#o = options;
     this.#groups = new Set(options.options.groups);
     this.#workedAt = options.platform.clock.monotonic();
-    options.drain.addEventListener('abort', () => this.#stop(), { once: true });
+    options.departure.drain.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
   /** An attempt ended, and there may be room for more. */
@@ -89,12 +88,10 @@ export class Intake {
     this.#room.open();
   }
 
-  /** Since when nothing has run or arrived, monotonic; null: something is running. */
   get idleSince(): number | null {
     return this.#o.dispatcher.busy ? null : this.#workedAt;
   }
 
-  /** Checks whether to leave, as after a poll without messages. */
   considerLeaving(): Promise<void> {
     this.#checking ??= this.#leaveIfDue()
       .then(
@@ -121,7 +118,7 @@ export class Intake {
 
   /** Resolves when the worker must leave: drained, done (`--until-empty`), or idle for too long. */
   async run(): Promise<void> {
-    if (this.#o.drain.aborted) return;
+    if (this.#o.departure.drain.aborted) return;
     const polls = [...this.#groups].map((group, index) => {
       const part = this.#o.watch.part(index);
       return this.#poll(group, part).finally(() => part.done());
@@ -177,7 +174,7 @@ export class Intake {
       // A rest may be long, and reports its own activity.
       part.done();
       // This intake's signal, not only the drain's: a rest that decides to leave ends it.
-      if (!(await rest.enter(signal))) return [];
+      if (!(await rest.enter(this, signal))) return [];
       part.mark('poll');
     }
     try {
@@ -206,8 +203,8 @@ export class Intake {
 
   /** Nothing arrived and nothing runs: check whether to leave. An empty receive alone is no reason (law 7). */
   async #leaveIfDue(): Promise<void> {
-    const { tryLeave, options, platform, settled } = this.#o;
-    await settled();
+    const { tryLeave, options, platform, settlements } = this.#o;
+    await settlements.idle();
     const now = platform.clock.monotonic();
     if (options.idleExit !== null && now - Math.max(this.#workedAt, this.#askedAt) >= options.idleExit * 1_000) {
       this.#askedAt = now;
@@ -230,8 +227,8 @@ export class Intake {
   }
 
   async #findRemaining(): Promise<ReturnType<typeof remainingWork>> {
-    const { watcher, platform } = this.#o;
-    const mine = { groups: this.#groups, unfit: this.unfit };
+    const { watcher, platform, settlements } = this.#o;
+    const mine = { groups: this.#groups, unfit: settlements.unfit };
     let upstream: ReturnType<typeof remainingWork> = { left: 'nothing' };
     for (const { view, standing } of (await watcher.round(true)).values()) {
       const ofFallbacks = await tasksOfFallbacks(platform.store, view, standing);

@@ -6,7 +6,8 @@ import { jitter, wait } from '../lib/wait.ts';
 import type { Machine, MachineNotice } from '../ports/machine.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { WorkerLog } from './context.ts';
-import { type EndReason, shortMessageOf } from './outcome.ts';
+import type { Departure } from './departure.ts';
+import { shortMessageOf } from './outcome.ts';
 import type { MachineTimes } from './worker-setup.ts';
 
 interface MachineDutyOptions {
@@ -21,16 +22,10 @@ interface MachineDutyOptions {
   readonly leavesAtRisk: boolean;
   /** Called when EC2 reports an elevated risk of interruption: take no long tasks for a while. */
   readonly onRisk: () => void;
-  /** Stop taking, finish, leave (law 6). */
-  readonly leave: (why: string) => void;
-  readonly end: (reason: EndReason) => void;
+  readonly departure: Departure;
   /** Called when the worker has left: raises groups whose work waits. Throws `unavailable`. */
   readonly raiseAfterLeaving: (groupShrank: boolean) => Promise<void>;
 }
-
-/** Decides the machine's fate after its worker left: for `done` and `sick` the group shrinks if it may. */
-type LeaveReason = 'stay' | 'done' | 'sick' | 'replace' | 'ordered';
-const REASONS_BY_STRENGTH: readonly LeaveReason[] = ['stay', 'done', 'replace', 'sick', 'ordered'];
 
 /** Time to return tasks and update the ledger, in addition to the commands' grace period, milliseconds. */
 const RELEASE_MS = 15_000;
@@ -45,7 +40,6 @@ export class MachineDuty {
   #isTerminating = false;
   /** The group has shrunk by this instance. */
   #shrankGroup = false;
-  #leaveReason: LeaveReason = 'stay';
   #denied: string | null = null;
   #seen: MachineNotice['kind'] | null = null;
   #interruptedAt: number | null = null;
@@ -101,20 +95,15 @@ export class MachineDuty {
     return this.#isTerminating;
   }
 
-  /** A stronger reason to leave decides how. */
-  setLeaveReason(how: LeaveReason): void {
-    if (REASONS_BY_STRENGTH.indexOf(how) > REASONS_BY_STRENGTH.indexOf(this.#leaveReason)) this.#leaveReason = how;
-  }
-
   /** Called when the worker has left. Rejects if the instance would be left behind: its worker must start again. */
   async finish(): Promise<void> {
     clearTimeout(this.#release);
-    const { machine, log } = this.#o;
+    const { departure, machine, log } = this.#o;
     if (!machine.inGroup) return;
     this.#isTerminating ||= await this.#leave();
     if (this.#isTerminating) {
       // The group replaces an interrupted instance, and one that must be replaced.
-      const replaced = this.#interruptedAt !== null || this.#leaveReason === 'replace';
+      const replaced = this.#interruptedAt !== null || departure.reason === 'replace';
       if (this.#shrankGroup || !replaced) await this.#o.raiseAfterLeaving(this.#shrankGroup);
       return machine.completeTermination();
     }
@@ -123,8 +112,9 @@ export class MachineDuty {
   }
 
   async #leave(): Promise<boolean> {
-    const { machine, log } = this.#o;
-    switch (this.#leaveReason) {
+    const { departure, machine, log } = this.#o;
+    const { reason } = departure;
+    switch (reason) {
       case 'stay':
         return false;
       case 'done':
@@ -134,12 +124,12 @@ export class MachineDuty {
         return machine.leave(false);
       case 'sick':
       case 'ordered': {
-        this.#shrankGroup = await machine.leave(true, this.#leaveReason === 'ordered');
+        this.#shrankGroup = await machine.leave(true, reason === 'ordered');
         if (!this.#shrankGroup) log.info('the group may not shrink: this instance is replaced');
         return this.#shrankGroup || machine.leave(false);
       }
       default:
-        return this.#leaveReason satisfies never;
+        return reason satisfies never;
     }
   }
 
@@ -158,7 +148,7 @@ export class MachineDuty {
         if (fresh) this.#handleInterruption(notice.at ?? clock.now());
         return;
       case 'terminating':
-        if (fresh) this.#o.leave('its group terminates this instance');
+        if (fresh) this.#o.departure.leave('its group terminates this instance');
         this.#isTerminating = true;
         return this.#extendHold();
       case 'stopping':
@@ -175,10 +165,10 @@ export class MachineDuty {
 
   /** A recommendation reaches a whole pool at once, but few of its instances are interrupted. */
   #handleRebalance(): void {
-    const { leave, leavesAtRisk, log, onRisk } = this.#o;
+    const { departure, leavesAtRisk, log, onRisk } = this.#o;
     if (leavesAtRisk) {
-      leave('EC2 recommends to move away from this instance');
-      this.setLeaveReason('replace');
+      departure.leave('EC2 recommends to move away from this instance');
+      departure.setReason('replace');
     } else {
       log.info('EC2 says that this instance is at elevated risk of interruption: it takes no long tasks for a while');
       onRisk();
@@ -190,20 +180,20 @@ export class MachineDuty {
     if (this.#interruptedAt !== null && this.#interruptedAt <= at) return;
     this.#interruptedAt = at;
     this.#isTerminating = true;
-    const { clock, end, graceMs, leave } = this.#o;
-    leave(`EC2 interrupts this spot instance at ${new Date(at).toISOString()}`);
+    const { clock, departure, graceMs } = this.#o;
+    departure.leave(`EC2 interrupts this spot instance at ${new Date(at).toISOString()}`);
     const left = Math.max(0, at - clock.now());
     const margin = Math.min(graceMs + RELEASE_MS, left * RELEASE_PART);
     clearTimeout(this.#release);
-    this.#release = setTimeout(() => end('spot'), left - margin);
+    this.#release = setTimeout(() => departure.end('spot'), left - margin);
   }
 
   /** The group waits for running tasks, up to its maximum. */
   async #extendHold(): Promise<void> {
-    const { clock, end, machine, times } = this.#o;
+    const { clock, departure, machine, times } = this.#o;
     const now = clock.monotonic();
     this.#endingSince ??= now;
-    if (now - this.#endingSince >= times.longestHoldMs) end('drain');
+    if (now - this.#endingSince >= times.longestHoldMs) departure.end('drain');
     if (now - this.#heldAt < times.holdMs) return;
     this.#heldAt = now;
     await machine.extendTermination();

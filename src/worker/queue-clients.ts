@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { Batcher } from '../lib/batcher.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Delivery, OutgoingMessage, Receipt, ReceiveOptions, TaskQueue } from '../ports/task-queue.ts';
@@ -5,29 +6,31 @@ import { HeldLeases } from './held-leases.ts';
 
 interface QueueClientsOptions {
   readonly platform: Pick<Platform, 'queue' | 'queueModule'>;
-  /** Called once for each held lease that is lost. */
-  readonly onLost: (receipt: Receipt) => void;
   readonly onError: (message: string) => void;
 }
 
-/** The queues of a worker's groups, and those it sends to: each opened once, with its leases kept. */
-export class QueueClients {
+/**
+ * The queues of a worker's groups, and those it sends to: each opened once, with its leases kept. Emits `lost` once for each
+ * held lease that is lost.
+ */
+export class QueueClients extends EventEmitter<{ lost: [Receipt] }> {
   readonly #o: QueueClientsOptions;
   readonly #known = new Map<string, QueueClient>();
 
   constructor(options: QueueClientsOptions) {
+    super();
     this.#o = options;
   }
 
   async get(group: string): Promise<QueueClient> {
     const known = this.#known.get(group);
     if (known !== undefined) return known;
-    const { platform, onLost, onError } = this.#o;
+    const { platform, onError } = this.#o;
     const queue = await platform.queue(group);
     const leases = new HeldLeases({
       queue: platform.queueModule(group),
       leaseSeconds: queue.leaseSeconds,
-      onLost,
+      onLost: (receipt) => this.emit('lost', receipt),
       onError,
     });
     // It may have been opened meanwhile.

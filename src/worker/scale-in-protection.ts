@@ -11,20 +11,24 @@ export interface ScaleInProtectionOptions {
   readonly times: Pick<MachineTimes, 'restMs' | 'lookMs'>;
   readonly log: WorkerLog;
   readonly monotonic: () => number;
-  /** Since when nothing has run or arrived, monotonic; null: something is running. */
-  readonly idleSince: () => number | null;
   /** True in standby: it takes nothing. */
   readonly isInStandby: () => boolean;
   /** Approximate number of messages waiting in the queues of the worker's groups. Throws as they do. */
   readonly backlog: () => Promise<number>;
-  /** Called at each look: is it time to leave? */
-  readonly considerLeaving: () => Promise<void>;
   /** Where a rest reports activity. */
   readonly watch: LoopPart;
   /** The group is already terminating this instance. */
   readonly onTooLate: () => void;
   /** Whether a refusal may pass, as it does for a new role. */
   readonly isTransient: (error: unknown) => boolean;
+}
+
+/** The worker that rests, as far as a rest depends on it. */
+export interface IdleWorker {
+  /** Since when nothing has run or arrived, monotonic; null: something is running. */
+  readonly idleSince: number | null;
+  /** Checks whether to leave, as after a poll without messages. */
+  considerLeaving(): Promise<void>;
 }
 
 /** Maximum number of looks between two tries to change a protection: a minute. */
@@ -55,11 +59,11 @@ export class ScaleInProtection {
   }
 
   /** Resolves when messages may be received; `exit` must then follow. False: the signal has ended taking. */
-  async enter(signal: AbortSignal): Promise<boolean> {
+  async enter(worker: IdleWorker, signal: AbortSignal): Promise<boolean> {
     const { isInStandby, times } = this.#o;
     while (!signal.aborted) {
       if (isInStandby()) await wait(times.lookMs, signal);
-      else if (this.#resting !== null || this.#isRestDue()) await this.#restOnce(signal);
+      else if (this.#resting !== null || this.#isRestDue(worker)) await this.#restOnce(worker, signal);
       else {
         this.#receiving += 1;
         if ((await this.#protect(true, signal)) && !signal.aborted) return true;
@@ -75,30 +79,29 @@ export class ScaleInProtection {
     this.#exits.open();
   }
 
-  #isRestDue(): boolean {
-    const { idleSince, monotonic, times } = this.#o;
-    const since = idleSince();
-    return since !== null && monotonic() - Math.max(since, this.#wokeAt) >= times.restMs;
+  #isRestDue({ idleSince }: IdleWorker): boolean {
+    const { monotonic, times } = this.#o;
+    return idleSince !== null && monotonic() - Math.max(idleSince, this.#wokeAt) >= times.restMs;
   }
 
-  #restOnce(signal: AbortSignal): Promise<void> {
-    this.#resting ??= this.#rest(signal).finally(() => {
+  #restOnce(worker: IdleWorker, signal: AbortSignal): Promise<void> {
+    this.#resting ??= this.#rest(worker, signal).finally(() => {
       this.#resting = null;
     });
     return this.#resting;
   }
 
-  async #rest(signal: AbortSignal): Promise<void> {
+  async #rest(worker: IdleWorker, signal: AbortSignal): Promise<void> {
     const { isInStandby, log, monotonic, times, watch } = this.#o;
     while (this.#receiving > 0 && !signal.aborted)
       await within(this.#exits.next(), times.lookMs, () => undefined, signal);
     // A poll still under way may have returned messages.
-    if (signal.aborted || !this.#isRestDue()) return;
+    if (signal.aborted || !this.#isRestDue(worker)) return;
     const free = await this.#protect(false, signal);
     if (free) log.info('idle: scaling in may terminate this instance');
     try {
       // If its protection can't be changed now, it polls on, and tries again later.
-      while (free && !signal.aborted && !isInStandby() && (await this.#isQuiet(signal))) {
+      while (free && !signal.aborted && !isInStandby() && (await this.#isQuiet(worker, signal))) {
         await wait(jitter(times.lookMs), signal);
       }
     } finally {
@@ -108,10 +111,10 @@ export class ScaleInProtection {
     this.#wokeAt = monotonic();
   }
 
-  async #isQuiet(signal: AbortSignal): Promise<boolean> {
-    const { backlog, considerLeaving, watch } = this.#o;
+  async #isQuiet(worker: IdleWorker, signal: AbortSignal): Promise<boolean> {
+    const { backlog, watch } = this.#o;
     watch.mark('work');
-    await considerLeaving();
+    await worker.considerLeaving();
     return !signal.aborted && (await backlog()) === 0;
   }
 

@@ -3,16 +3,16 @@ import { expect } from 'chai';
 import { Deliveries } from '../../src/jobs/deliver/deliver.ts';
 import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import type { WorkerOptions } from '../../src/worker/context.ts';
-import { Heartbeat } from '../../src/worker/heartbeat.ts';
+import { Heartbeat, OtherWorkers } from '../../src/worker/heartbeat.ts';
 import { OutcomeTally } from '../../src/worker/worker-health.ts';
-import { makeContext, makeDispatcher, makePlatform, SILENT } from './worker-context.ts';
+import { makeContext, makeDeparture, makeDispatcher, makePlatform, SILENT } from './worker-context.ts';
 
 describe("a worker's record in the ledger", () => {
   it('is idle, and draining from the moment that it drains, unless it says more itself', () => {
     const platform = makePlatform();
     const ctx = makeContext(platform);
     const dispatcher = makeDispatcher(ctx);
-    const drain = new AbortController();
+    const departure = makeDeparture(platform);
     const options: WorkerOptions = {
       worker: 'w-1',
       groups: ['default'],
@@ -22,7 +22,7 @@ describe("a worker's record in the ledger", () => {
       untilEmpty: false,
       idleExit: null,
       maxFailures: null,
-      drain: drain.signal,
+      drain: departure.drain,
       stop: new AbortController().signal,
       makeExecutor: () => ctx.executor,
       say: () => undefined,
@@ -33,18 +33,17 @@ describe("a worker's record in the ledger", () => {
       options,
       dispatcher,
       watcher: new JobWatcher(platform, 15),
-      deliveries: new Deliveries(platform, drain.signal, SILENT),
+      deliveries: new Deliveries(platform, departure.drain, SILENT),
       tally: new OutcomeTally(null, 0),
       denied: () => null,
-      drain: drain.signal,
+      departure,
+      otherWorkers: new OtherWorkers('w-1'),
       recordStart: () => undefined,
-      onOrder: () => undefined,
-      giveUp: () => undefined,
       isTransient: () => false,
       onBeat: async () => undefined,
     });
     expect(heartbeat.workerRecord(null)).to.include({ worker: 'w-1', state: 'idle' });
-    drain.abort();
+    departure.leave('asked to drain');
     expect(heartbeat.workerRecord(null).state).to.equal('draining');
     expect(heartbeat.workerRecord('gone').state).to.equal('gone');
   });

@@ -7,6 +7,7 @@ import {
   deliveryOf,
   makeClient,
   makeContext,
+  makeDeparture,
   makeDispatcher,
   makeIntake,
   makePlatform,
@@ -25,7 +26,6 @@ describe('the intake of a worker', () => {
     });
 
   it('releases at once what a poll brings that ends in standby, and offers nothing of it', async () => {
-    const drain = new AbortController();
     const released: (readonly [Receipt, number])[] = [];
     let [standby, offered] = [false, 0];
     const polls = [
@@ -41,6 +41,7 @@ describe('the intake of a worker', () => {
       },
     });
     const platform = makePlatform();
+    const departure = makeDeparture(platform);
     const dispatcher = makeDispatcher(makeContext(platform));
     dispatcher.offer = async () => {
       offered += 1;
@@ -48,12 +49,12 @@ describe('the intake of a worker', () => {
     };
     const intake = makeIntake(platform, dispatcher, {
       client: async () => client,
-      drain: drain.signal,
+      departure,
       isInStandby: () => standby,
     });
     const running = intake.run();
     await until('both are released', () => released.length === 2);
-    drain.abort();
+    departure.leave('asked to drain');
     await running;
     expect(released).to.deep.equal([
       ['a', 0],

@@ -8,6 +8,7 @@ import { OTHER_MACHINES } from '../../src/platform/other-machines.ts';
 import type { Machine, MachineNotice } from '../../src/ports/machine.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { WorkerGroup } from '../../src/ports/worker-group.ts';
+import { Departure, type LeaveReason } from '../../src/worker/departure.ts';
 import { MachineDuty, raiseAfterLeaving } from '../../src/worker/machine-duty.ts';
 import { openPlace, putJob } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
@@ -21,7 +22,6 @@ const TIMES = { noticeMs: 5_000, holdMs: 200_000, longestHoldMs: 3_600_000 };
 const GRACE_MS = 10_000;
 const START = Date.parse('2026-12-01T00:00:00Z');
 
-type Reason = Parameters<MachineDuty['setLeaveReason']>[0];
 type Call = string;
 
 interface LabOptions {
@@ -65,20 +65,23 @@ function lab({ notice = () => null, leave = () => true, busy = () => false, ...o
       return answer;
     },
   };
+  const log = { info: () => undefined, warn: (line: string) => void warnings.push(line) };
+  const departure = new Departure({ log, store: { location: 'file:///store' }, groups: ['default'] });
+  departure.on('leave', () => calls.push('drain'));
+  departure.on('end', (reason) => calls.push(`end ${reason}`));
   const duty = new MachineDuty({
     machine,
     times: TIMES,
-    log: { info: () => undefined, warn: (line: string) => void warnings.push(line) },
+    log,
     clock,
     graceMs: GRACE_MS,
     busy,
     leavesAtRisk: options.leavesAtRisk ?? false,
     onRisk: () => void calls.push('risk'),
-    leave: () => void calls.push('drain'),
-    end: (reason) => void calls.push(`end ${reason}`),
+    departure,
     raiseAfterLeaving: async (shrank) => void calls.push(`raise ${shrank ? 'shrunk' : 'same'}`),
   });
-  return { duty, clock, calls, warnings };
+  return { duty, departure, clock, calls, warnings };
 }
 
 describe('a machine that its group terminates', () => {
@@ -96,8 +99,8 @@ describe('a machine that its group terminates', () => {
   });
 
   it('completes the termination once its worker has left, and asks its group for nothing', async () => {
-    const { duty, calls } = lab({ notice: () => ({ kind: 'terminating', at: null }) });
-    duty.setLeaveReason('done');
+    const { duty, departure, calls } = lab({ notice: () => ({ kind: 'terminating', at: null }) });
+    departure.setReason('done');
     await duty.checkNotice();
     await duty.finish();
     expect(calls).to.deep.equal(['drain', 'extend', 'raise same', 'complete']);
@@ -192,8 +195,8 @@ describe('a machine that EC2 interrupts', () => {
   }
 
   it('is replaced by its group: its worker requests no instance, and leaves nothing behind that ends tasks later', async () => {
-    const { duty, calls } = lab({ notice: interruption(120) });
-    duty.setLeaveReason('done');
+    const { duty, departure, calls } = lab({ notice: interruption(120) });
+    departure.setReason('done');
     await duty.checkNotice();
     await duty.finish();
     await time.pass(200_000);
@@ -226,7 +229,7 @@ describe('a worker that has left', () => {
   const SHRINKS: LabOptions['leave'] = (shrinks) => shrinks;
   const MAY_NOT_SHRINK: LabOptions['leave'] = (shrinks) => !shrinks;
   const rows: readonly {
-    readonly reasons: readonly Reason[];
+    readonly reasons: readonly LeaveReason[];
     readonly leave?: LabOptions['leave'];
     readonly does: readonly Call[];
     readonly why: string;
@@ -273,23 +276,23 @@ describe('a worker that has left', () => {
   ];
   for (const { reasons, leave = () => true, does, why } of rows) {
     it(`because of ${reasons.join(', ') || 'nothing'}: ${why}`, async () => {
-      const { duty, calls } = lab({ leave });
-      for (const reason of reasons) duty.setLeaveReason(reason);
+      const { duty, departure, calls } = lab({ leave });
+      for (const reason of reasons) departure.setReason(reason);
       await duty.finish();
       expect(calls).to.deep.equal(does);
     });
   }
 
   it('asks nothing of a machine in no group', async () => {
-    const { duty, calls } = lab({ inGroup: false });
-    duty.setLeaveReason('ordered');
+    const { duty, departure, calls } = lab({ inGroup: false });
+    departure.setReason('ordered');
     await duty.finish();
     expect([await duty.tryLeave(), calls]).to.deep.equal([true, []]);
   });
 
   it('starts again if the service does not answer, so that its machine is not left behind', async () => {
-    const { duty, calls } = lab({ leave: () => new BatchctlError('unavailable', 'no answer') });
-    duty.setLeaveReason('done');
+    const { duty, departure, calls } = lab({ leave: () => new BatchctlError('unavailable', 'no answer') });
+    departure.setReason('done');
     const outcome = await duty.finish().catch((error: unknown) => error);
     expect(outcome).to.include({ kind: 'unavailable' });
     expect(calls).to.deep.equal(['leave shrink']);

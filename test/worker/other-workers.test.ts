@@ -11,7 +11,7 @@ describe('the number of running tasks in other workers', () => {
     );
 
   it('is counted by job and step, without those in this worker or in one that has gone', async () => {
-    const elsewhere = new OtherWorkers('w1', () => undefined);
+    const elsewhere = new OtherWorkers('w1');
     elsewhere.running('job', null);
     await elsewhere.refresh(async () => grid(5));
     expect([elsewhere.running('job', null), elsewhere.running('job', 'two')]).to.deep.equal([3, 0]);
@@ -19,7 +19,8 @@ describe('the number of running tasks in other workers', () => {
 
   it('is read only if a job limits its running tasks, and at once on the first request', async () => {
     let [reads, unknown] = [0, 0];
-    const elsewhere = new OtherWorkers('w1', () => {
+    const elsewhere = new OtherWorkers('w1');
+    elsewhere.on('unknown', () => {
       unknown += 1;
     });
     const beat = (): Promise<void> =>
@@ -43,7 +44,7 @@ describe('the number of running tasks in other workers', () => {
   });
 
   it("delays nothing if it can't be read", async () => {
-    const elsewhere = new OtherWorkers('w1', () => undefined);
+    const elsewhere = new OtherWorkers('w1');
     elsewhere.running('job', null);
     const away = elsewhere.refresh(async () => {
       throw new Error('away');

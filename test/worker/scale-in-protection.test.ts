@@ -1,12 +1,17 @@
 // Protects: an idle worker on AWS doesn't count as hung, and does not flood Auto Scaling with requests.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import type { Intake } from '../../src/worker/intake.ts';
-import { ScaleInProtection, type ScaleInProtectionOptions } from '../../src/worker/scale-in-protection.ts';
+import {
+  type IdleWorker,
+  ScaleInProtection,
+  type ScaleInProtectionOptions,
+} from '../../src/worker/scale-in-protection.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { until } from '../support/until.ts';
 import { makeContext, makeDispatcher, makeIntake, makePlatform, SILENT } from './worker-context.ts';
+
+const BUSY: IdleWorker = { idleSince: null, considerLeaving: async () => undefined };
 
 /** Scale-in protection that may always change, of a worker that is busy and has no backlog. */
 function makeProtection(fields: Partial<ScaleInProtectionOptions>): ScaleInProtection {
@@ -15,10 +20,8 @@ function makeProtection(fields: Partial<ScaleInProtectionOptions>): ScaleInProte
     times: { restMs: 10, lookMs: 1 },
     log: SILENT,
     monotonic: () => performance.now(),
-    idleSince: () => null,
     isInStandby: () => false,
     backlog: async () => 0,
-    considerLeaving: async () => undefined,
     watch: { mark: () => undefined, done: () => undefined },
     onTooLate: () => undefined,
     isTransient: () => false,
@@ -39,7 +42,7 @@ describe('a protection that Auto Scaling refuses to change', () => {
       return true;
     };
     const protection = makeProtection({ machine: { protect }, times: { restMs: 60_000, lookMs: 10 } });
-    const enter = () => time.passUntil(protection.enter(new AbortController().signal));
+    const enter = () => time.passUntil(protection.enter(BUSY, new AbortController().signal));
     const gaps = () => times.slice(1).map((at, index) => at - (times[index] ?? 0));
     expect(await enter()).to.equal(true);
     expect(gaps()).to.have.length(6);
@@ -59,16 +62,15 @@ describe('the rest of an idle worker', () => {
   /** Rests once, and continues with the result of `backlog`; returns its reports to the watch. */
   async function restOnce(backlog: () => Promise<number>): Promise<readonly string[]> {
     const reports: string[] = [];
-    let idleSince: number | null = 0;
+    const worker = { ...BUSY, idleSince: 0 as number | null };
     const protection = makeProtection({
-      idleSince: () => idleSince,
       backlog: async () => {
-        idleSince = null;
+        worker.idleSince = null;
         return backlog();
       },
       watch: { mark: (what) => reports.push(what), done: () => reports.push('done') },
     });
-    await protection.enter(new AbortController().signal).catch(() => undefined);
+    await protection.enter(worker, new AbortController().signal).catch(() => undefined);
     return reports;
   }
 
@@ -82,15 +84,12 @@ describe('the rest of an idle worker', () => {
   });
 
   it('ends when its worker leaves because it is idle, without a drain', async () => {
-    let intake: Intake | null = null;
     const platform = makePlatform();
     const rest = makeProtection({
       times: { restMs: 20, lookMs: 5 },
       monotonic: () => platform.clock.monotonic(),
-      idleSince: () => intake?.idleSince ?? null,
-      considerLeaving: async () => intake?.considerLeaving(),
     });
-    intake = makeIntake(platform, makeDispatcher(makeContext(platform)), {
+    const intake = makeIntake(platform, makeDispatcher(makeContext(platform)), {
       options: { groups: ['a'], untilEmpty: false, idleExit: 0.2 },
       rest,
     });

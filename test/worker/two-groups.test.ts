@@ -3,14 +3,13 @@ import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Delivery, TaskQueue } from '../../src/ports/task-queue.ts';
-import type { Intake } from '../../src/worker/intake.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { deliveryOf, makeClient, makeContext, makeDispatcher, makeIntake } from './worker-context.ts';
+import { deliveryOf, makeClient, makeContext, makeDeparture, makeDispatcher, makeIntake } from './worker-context.ts';
 
 describe('a worker of two groups', () => {
   const place = forEachTest(openPlace);
@@ -28,10 +27,8 @@ describe('a worker of two groups', () => {
     };
     const platform = { ...place.platform, store: wrapStore(place.platform.store, { read }) };
     const settled: string[] = [];
-    let intake: Intake | null = null;
     const dispatcher = makeDispatcher(makeContext(platform, { scratch: place.directory }), {
       settle: (item) => settled.push(item.outcome.kind),
-      onRoom: () => intake?.wake(),
     });
     const messageOf = (job: string): Delivery => deliveryOf({ job, step: 'price', task: 0, round: 0 });
     const messages = new Map([
@@ -55,12 +52,13 @@ describe('a worker of two groups', () => {
         else await new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
         return deliveries;
       };
-    const drain = new AbortController();
-    intake = makeIntake(platform, dispatcher, {
+    const departure = makeDeparture(platform);
+    const intake = makeIntake(platform, dispatcher, {
       options: { groups: ['a', 'b'], untilEmpty: false, idleExit: null },
       client: async (group) => makeClient({ group, receive: receiveFrom(group) }),
-      drain: drain.signal,
+      departure,
     });
+    dispatcher.on('room', () => intake.wake());
     const run = intake.run();
     await until('b has polled', () => hasPolled);
     await setImmediate(); // b's loop finds no free slot, and waits at the gate.
@@ -68,7 +66,7 @@ describe('a worker of two groups', () => {
     try {
       await until('b is polled again', () => received.includes('b'));
     } finally {
-      drain.abort();
+      departure.leave('asked to drain');
       await run;
     }
     expect(settled[0]).to.equal('declined');

@@ -13,6 +13,7 @@ import type { AdmittedTask } from '../../src/worker/admitted-task.ts';
 import type { AttemptOptions } from '../../src/worker/attempt.ts';
 import type { WorkerContext, WorkerLog } from '../../src/worker/context.ts';
 import { Denials } from '../../src/worker/denials.ts';
+import { Departure } from '../../src/worker/departure.ts';
 import { Dispatcher } from '../../src/worker/dispatcher.ts';
 import type { CommandEnd } from '../../src/worker/executor.ts';
 import { Intake } from '../../src/worker/intake.ts';
@@ -173,10 +174,12 @@ export function makeDispatcher(
     leaseSeconds: 15,
     settle: () => undefined,
     runningElsewhere: () => 0,
-    onRoom: () => undefined,
     ...fields,
   });
 }
+
+export const makeDeparture = ({ store }: Pick<Platform, 'store'>): Departure =>
+  new Departure({ log: SILENT, store, groups: ['default'] });
 
 /** The intake of a worker that polls the empty queue of the group `default` until it is drained. */
 export function makeIntake(
@@ -184,17 +187,17 @@ export function makeIntake(
   dispatcher: Dispatcher,
   fields: Partial<ConstructorParameters<typeof Intake>[0]> = {},
 ): Intake {
-  const drain = new AbortController().signal;
+  const { departure = makeDeparture(platform) } = fields;
   const part = { mark: () => undefined, done: () => undefined };
   return new Intake({
     platform,
     dispatcher,
     options: { groups: ['default'], untilEmpty: false, idleExit: null },
     watcher: new JobWatcher(platform, 15),
-    deliveries: new Deliveries(platform, drain, SILENT),
+    deliveries: new Deliveries(platform, departure.drain, SILENT),
     client: async () => makeClient(),
-    settled: async () => undefined,
-    drain,
+    departure,
+    settlements: { idle: async () => undefined, unfit: new Set() },
     log: SILENT,
     watch: { part: () => part, everyMs: 10 },
     rest: null,

@@ -103,7 +103,6 @@ export class FuzzWorker {
       leaseSeconds: LEASE,
       settle: (item) => actor.begin(() => this.#settle(item)),
       runningElsewhere: () => 0,
-      onRoom: () => undefined,
     });
     const drop = (receipts: readonly Receipt[]): void => {
       for (const receipt of receipts) this.#held.delete(receipt);
