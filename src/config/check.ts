@@ -25,7 +25,7 @@ export async function checkProfile(found: FoundFile, name: string, merged: Merge
   const result = v.safeParse<(typeof profileSchemas)[typeof known]>(profileSchemas[known], merged.value, {
     abortPipeEarly: true,
   });
-  if (!result.success) problems.push(...problemsOf(result.issues, merged.value));
+  if (!result.success) problems.push(...problemsOf(result.issues, merged.value, profileSchemas[known]));
   if (known === 'aws') problems.push(...checkAws(merged));
   if (!result.success || problems.length > 0) throw await failure();
   return result.output;
@@ -184,7 +184,7 @@ export function checkOuterShape(found: FoundFile, failure: unknown): ConfigFile 
   if (document.value !== undefined || problems.length === 0) {
     const value = document.value ?? null;
     const result = v.safeParse(outerSchema, value, { abortPipeEarly: true });
-    if (!result.success) problems.push(...problemsOf(result.issues, value));
+    if (!result.success) problems.push(...problemsOf(result.issues, value, outerSchema));
   }
   const file = asConfigFile(document.value);
   if (problems.length === 0 && file !== null) return file;

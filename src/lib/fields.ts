@@ -29,6 +29,20 @@ export const partly = <const E extends v.ObjectEntries>(entries: E) => v.partial
 const mapOnly = (dataset: v.UnknownDataset): v.UnknownDataset =>
   Array.isArray(dataset.value) ? { ...dataset, value: null } : dataset;
 
+/** The maps below a schema that have a field of this name, such as `input` and `steps`: each as its path, without indexes. */
+export function mapsWithField(schema: object, name: string, path = ''): readonly string[] {
+  const below = (child: unknown, at = path): readonly string[] =>
+    isRecord(child) ? mapsWithField(child, name, at) : [];
+  const { entries, wrapped, options, item, value }: Record<string, unknown> = { ...schema };
+  const own = isRecord(entries) ? entries : {};
+  return [
+    ...(Object.hasOwn(own, name) && path !== '' ? [path] : []),
+    ...Object.entries(own).flatMap(([key, child]) => below(child, path === '' ? key : `${path}.${key}`)),
+    ...(Array.isArray(options) ? options.flatMap((option) => below(option)) : []),
+    ...[wrapped, item, value].flatMap((child) => below(child)),
+  ];
+}
+
 /** The values that a field may have, as text. */
 export function allowedBy(field: object): string {
   if ('wrapped' in field && isRecord(field.wrapped)) return allowedBy(field.wrapped);

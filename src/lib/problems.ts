@@ -1,6 +1,7 @@
 import type * as v from 'valibot';
 import { BatchctlError, type ErrorKind } from '../errors.ts';
 import { closest } from './closest.ts';
+import { mapsWithField } from './fields.ts';
 
 /** A field's path in a file: names in maps, indexes in lists. */
 export type Path = readonly (string | number)[];
@@ -27,6 +28,9 @@ export const MAX_PROBLEMS = 100;
 /** How many known names are listed, and compared with a mistyped one. */
 const MOST_KNOWN = 50;
 
+/** How many places of a field are named that is in the wrong one. */
+const MOST_PLACES = 3;
+
 /** `steps[1].timeout` */
 function formatPath(path: Path): string {
   return path.reduce<string>((text, segment) => {
@@ -49,6 +53,14 @@ export function unknownNameMessage(what: string, name: string, known: readonly s
   const suggestion = meant === null ? '' : ` - did you mean ${meant}?`;
   const more = known.length > listed.length ? ', ...' : '';
   return `unknown ${what} ${shownText(name)}${suggestion} (known: ${listed.map(cut).join(', ')}${more})`;
+}
+
+/** If no field here has a similar name, names the maps in which it is known. */
+function unknownFieldMessage(name: string, known: readonly string[], schema: object): string {
+  const message = unknownNameMessage('field', name, known);
+  const places = closest(name, known) === null ? [...new Set(mapsWithField(schema, name))] : [];
+  if (places.length === 0) return message;
+  return `${message}; it is a field of ${places.slice(0, MOST_PLACES).join(', ')}`;
 }
 
 /** A value in the form for error messages: short, and never a secret. */
@@ -102,12 +114,12 @@ export function problemsError(
 type Issue = v.BaseIssue<unknown>;
 
 /**
- * The issues of a schema from `fields.ts`, as problems. There every issue's message says what is allowed (for unknown
+ * The issues of a schema from `fields.ts` about a file, as problems. There every issue's message says what is allowed (for unknown
  * keys: the known ones), so that only what was found is added here. Returns only the first of very many, at least one
  * more than `MAX_PROBLEMS`.
  */
-export function problemsOf(issues: readonly Issue[], root: unknown): Problem[] {
-  return collectProblems(issues, (issue) => problemOf(issue, [], root));
+export function problemsOf(issues: readonly Issue[], root: unknown, schema: object): Problem[] {
+  return collectProblems(issues, (issue) => problemOf(issue, [], { root, schema }));
 }
 
 /** The problems of the first few: enough to know that there are too many to report. */
@@ -120,14 +132,15 @@ function collectProblems<T>(of: readonly T[], problemsOf: (each: T) => readonly 
   return problems;
 }
 
-function problemOf(issue: Issue, above: Path, root: unknown): Problem[] {
+function problemOf(issue: Issue, above: Path, file: { readonly root: unknown; readonly schema: object }): Problem[] {
+  const { root, schema } = file;
   const path = [...above, ...(issue.path ?? []).map(({ key }) => (typeof key === 'number' ? key : String(key)))];
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     // A schema reports the first unknown field only.
     const [known, map] = [issue.message.split(' '), path.slice(0, -1)];
     const unknown = Object.keys(Object(valueAt(root, map))).filter((key) => !known.includes(key));
     return collectProblems(unknown, (key) => [
-      { path: [...map, key], message: unknownNameMessage('field', key, known), key: true },
+      { path: [...map, key], message: unknownFieldMessage(key, known, schema), key: true },
     ]);
   }
   const last = issue.path?.at(-1);
@@ -135,7 +148,7 @@ function problemOf(issue: Issue, above: Path, root: unknown): Problem[] {
     return [{ path, message: `this name is not allowed; allowed: ${issue.message}`, key: true }];
   // The intended alternative is the one whose mistake is deeper (an item of a list).
   const deeper = issue.type === 'union' ? (issue.issues ?? []).filter((inner) => inner.path !== undefined) : [];
-  if (deeper.length > 0) return collectProblems(deeper, (inner) => problemOf(inner, path, root));
+  if (deeper.length > 0) return collectProblems(deeper, (inner) => problemOf(inner, path, file));
   return [{ path, message: notAllowedMessage(path, valueAt(root, path), issue.message) }];
 }
 

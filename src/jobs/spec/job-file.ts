@@ -50,7 +50,7 @@ function specOf(
   const excess = excessOf(value);
   if (excess !== null) throw problemsError('jobFile', file, [excess], locate, HINT);
   const result = v.safeParse(jobFileSchema, value, { abortPipeEarly: true });
-  const mistakes = result.success ? [] : problemsOf(result.issues, value);
+  const mistakes = result.success ? [] : problemsOf(result.issues, value, jobFileSchema);
   const problems = [...found, ...mistakes, ...checkJobFile(value)];
   if (result.success && problems.length === 0) return result.output;
   throw problemsError('jobFile', file, problems, locate, HINT);

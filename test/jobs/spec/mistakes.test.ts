@@ -81,6 +81,8 @@ const IN_FILE: readonly Mistake[] = [
 const IN_JOB: readonly Mistake[] = [
   ['an unknown field', 'step: 1', '2:1', 'step', 'did you mean steps?'],
   ['an unknown field unlike any other', 'colour: 1', '2:1', 'colour', 'unknown field "colour" (known: '],
+  ['a field of another map', 'split: file', '2:1', 'split', '); it is a field of input'],
+  ['a field of steps', 'timeout: 5m', '2:1', 'timeout', '); it is a field of steps'],
   ["a merge key, which YAML 1.2 doesn't have", '<<: { x: 1 }', '2:1', '["<<"]', 'unknown field "<<"'],
   ['an unknown anchor', 'params: *p', '2:9', '', 'p'],
   ['__proto__', 'params: { __proto__: 1 }', '2:11', '', '__proto__ is not a field'],
