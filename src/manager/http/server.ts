@@ -27,15 +27,18 @@ import { addHealth, addMetrics, addService, addVersions, healthOf, type OwnHealt
 import { addSignIn, type SignInCode } from './sign-in.ts';
 import { addVerbs } from './verb-routes.ts';
 
+/** Interval of Node's check for late headers, milliseconds. */
+const CHECK_MS = 1_000;
+
 /** Node's options for the limits on connections and headers in `LIMITS`. */
 const OPTIONS = {
   maxHeaderSize: LIMITS.head.value,
-  headersTimeout: LIMITS.headTime.value,
+  // The check may come one interval later.
+  headersTimeout: LIMITS.headTime.value - CHECK_MS,
   keepAliveTimeout: LIMITS.idle.value,
   // A verb may take long to answer, and an upload to arrive: `limits.ts` limits bodies.
   requestTimeout: 0,
-  // Interval of Node's check for late headers, milliseconds.
-  connectionsCheckingInterval: 2_000,
+  connectionsCheckingInterval: CHECK_MS,
 } as const;
 
 /** Creates the server of an app: with TLS if there is a certificate, otherwise plain. */
