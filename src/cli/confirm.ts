@@ -4,6 +4,7 @@ import { NO_EVENTS, notConfirmed } from '../verbs/context.ts';
 import { asCallable } from '../verbs/verb.ts';
 import type { RunVerb } from './command.ts';
 import type { Context } from './context.ts';
+import { escapeControls } from './terminal-text.ts';
 
 /** Asks before something is destroyed, unless `--yes` or `--dry-run`. Throws `refused` for no, and off a terminal. */
 export async function confirm(ctx: Context, question: string): Promise<void> {
@@ -16,7 +17,10 @@ export async function confirm(ctx: Context, question: string): Promise<void> {
   try {
     // End of input (Ctrl-D) means no.
     const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
-    const said = await Promise.race([lines.question(`${question} [y/N] `, { signal: ctx.signal }), ended]);
+    const said = await Promise.race([
+      lines.question(`${escapeControls(question)} [y/N] `, { signal: ctx.signal }),
+      ended,
+    ]);
     if (/^y(es)?$/i.test(said.trim())) return;
   } finally {
     lines.close();

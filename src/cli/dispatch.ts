@@ -5,7 +5,7 @@ import type { CommandDefinition, CommandEntry, InvokedCommand, RawInput } from '
 import { COMMANDS, findCommand } from './commands.ts';
 import { type Context, openContext } from './context.ts';
 import { type GlobalFlags, splitGlobalFlags } from './global-flags.ts';
-import { allCommandsHelp, overview } from './help.ts';
+import { allCommandsHelp, columnsOf, overview } from './help.ts';
 import { type Io, listenForInterrupts } from './io.ts';
 import { commandHelp, parseCommand } from './parse.ts';
 import { ClosedPipe, reportError } from './report-error.ts';
@@ -33,7 +33,7 @@ export async function dispatch(argv: readonly string[], io: Io): Promise<number>
 
 async function route(argv: readonly string[], io: Io, closed: AbortSignal): Promise<number> {
   const { flags, words, rest } = splitGlobalFlags(argv);
-  const width = io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80;
+  const width = columnsOf(io.stdout);
   if (flags.version) return print(io, `${VERSION}\n`);
   const [first] = words;
   if (first === undefined) return print(io, overview(COMMANDS, width));
@@ -67,9 +67,7 @@ async function runCommand(
     // The error is the command's to report.
     if (entry.name === 'run' && willNeedWorker(flags, words)) await ctx.heldWorker().catch(() => null);
     const definition = (await entry.load())(ctx);
-    if (flags.help) {
-      return print(io, commandHelp(entry, definition, io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80));
-    }
+    if (flags.help) return print(io, commandHelp(entry, definition, columnsOf(io.stdout)));
     stops.setHandlesSecond(definition.stopsItself);
     const apart = definition.passThrough ? rest : null;
     const all = apart === null && rest !== null ? [...words, '--', ...rest] : words;

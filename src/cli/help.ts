@@ -1,4 +1,5 @@
 import type { CommandEntry } from './command.ts';
+import type { Output } from './io.ts';
 
 /** The global flags as the help shows them; `global-flags.ts` parses them. */
 export const GLOBAL_FLAGS = {
@@ -58,6 +59,10 @@ export function allCommandsHelp(commands: readonly CommandEntry[], width: number
     'More: batchctl help COMMAND, or help TOPIC\nTopics: job-files, splits, exit-codes, environment\n',
   ].join('\n\n');
 }
+
+/** The columns of a terminal; 80 if it does not know them (it reports 0), and for anything else. */
+export const columnsOf = ({ isTTY, columns = 0 }: Pick<Output, 'isTTY' | 'columns'>): number =>
+  isTTY === true && columns > 0 ? columns : 80;
 
 /** Two columns; the right one is wrapped to fit the width. */
 export function columns(rows: readonly (readonly [string, string])[], width: number): string {

@@ -1,6 +1,7 @@
 import type { Context } from './context.ts';
 import { formatCount, formatLeft, formatRate } from './format.ts';
-import { clip, displayWidth, type Paint, pad, paintFor, plain } from './terminal-text.ts';
+import { columnsOf } from './help.ts';
+import { clip, displayWidth, escapeKeepingColours, type Paint, pad, paintFor, plain } from './terminal-text.ts';
 
 /** A status redrawn in place if stderr is a terminal; otherwise a line now and then; nothing with `--quiet`. */
 interface LiveView {
@@ -20,7 +21,8 @@ const SHOW_CURSOR = '\x1b[?25h';
 
 export function liveView(ctx: Context): LiveView {
   if (ctx.flags.quiet) return { show: () => {}, printAbove: () => {}, close: () => {} };
-  return ctx.io.stderr.isTTY === true && ctx.io.env.TERM !== 'dumb' ? terminalView(ctx) : plainView(ctx);
+  const view = ctx.io.stderr.isTTY === true && ctx.io.env.TERM !== 'dumb' ? terminalView(ctx) : plainView(ctx);
+  return { ...view, printAbove: (text) => view.printAbove(escapeKeepingColours(text)) };
 }
 
 function plainView(ctx: Context): LiveView {
@@ -54,14 +56,14 @@ function terminalView(ctx: Context): LiveView {
   let open = true;
 
   const clear = (): string => {
-    const width = columnsOf(ctx);
+    const width = widthOf(ctx);
     // A terminal that became narrower has wrapped the old lines: each takes several rows.
     const rows = width < lastWidth ? height * Math.ceil(lastWidth / width) : height;
     return rows === 0 ? '' : `\x1b[${rows}F\x1b[0J`;
   };
   const draw = (before = ''): void => {
     if (!open) return;
-    const width = columnsOf(ctx);
+    const width = widthOf(ctx);
     const lines = newest === null ? [] : stepLines(newest, width - 1, paint);
     // One write per frame, so that nothing flickers or interleaves.
     stderr.write(`${clear()}${before}${lines.map((line) => `${line}\n`).join('')}`);
@@ -93,9 +95,7 @@ function terminalView(ctx: Context): LiveView {
   };
 }
 
-function columnsOf(ctx: Context): number {
-  return Math.max(40, ctx.io.stderr.columns || 80);
-}
+const widthOf = (ctx: Context): number => Math.max(40, columnsOf(ctx.io.stderr));
 
 /** A step's counts, as in `status`. `total` is null while it is unknown (after an `explode`). */
 export interface StepCount {

@@ -1,6 +1,6 @@
 import { VERSION } from '../lib/version.ts';
 import { COMMANDS } from './commands.ts';
-import { overview } from './help.ts';
+import { columnsOf, overview } from './help.ts';
 import { type Io, processIo } from './io.ts';
 
 /** Runs one command and returns the exit code; nothing else exits. `--version` and `--help` load almost nothing. */
@@ -12,8 +12,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   // The SDK warns on Node 20 each time; batchctl decides which versions it supports.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   if (argv.length === 0 || (argv.length === 1 && (argv[0] === '--help' || argv[0] === '-h'))) {
-    const columns = io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80;
-    io.stdout.write(overview(COMMANDS, columns));
+    io.stdout.write(overview(COMMANDS, columnsOf(io.stdout)));
     return 0;
   }
   const { dispatch } = await import('./dispatch.ts');

@@ -2,6 +2,7 @@ import { formatSize } from '../lib/units.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatLeft, formatRate } from './format.ts';
 import { PLAIN_INTERVAL_MS } from './live-view.ts';
+import { escapeKeepingColours } from './terminal-text.ts';
 
 /** Progress of a long operation: a spinner on a terminal, lines at intervals elsewhere, nothing with `--quiet`. */
 export interface Progress {
@@ -23,10 +24,11 @@ export async function startProgress(ctx: Context, label: string, unit: 'bytes' |
   const line = (done: number, total: number | null): string =>
     progressText(label, unit, done, total, (ctx.clock.monotonic() - begun) / 1000);
   let last = (): string => label;
-  const terminal = ctx.io.stderr.isTTY === true;
+  // A terminal may not know its width: a spinner would clear lines for ever.
+  const terminal = ctx.io.stderr.isTTY === true && ctx.io.stderr.columns !== 0;
   const everyMs = terminal ? REDRAW_MS : PLAIN_INTERVAL_MS;
   let due = terminal ? begun : begun + everyMs;
-  const write = (text: string): void => void ctx.io.stderr.write(`${text}\n`);
+  const write = (text: string): void => void ctx.io.stderr.write(`${escapeKeepingColours(text)}\n`);
   const spinner = terminal ? await spin(ctx, label) : null;
   return {
     update(done, total) {
@@ -38,7 +40,7 @@ export async function startProgress(ctx: Context, label: string, unit: 'bytes' |
     },
     done: (text = last()) => {
       if (spinner === null) write(text);
-      else spinner.succeed(text);
+      else spinner.succeed(escapeKeepingColours(text));
     },
     failed: () => void spinner?.fail(last()),
   };

@@ -1,5 +1,6 @@
 import type { Context } from './context.ts';
 import { formatCount } from './format.ts';
+import { columnsOf } from './help.ts';
 import { ClosedPipe } from './report-error.ts';
 import { clip, displayWidth, escapeKeepingColours, oneLine, type Paint, paintFor } from './terminal-text.ts';
 
@@ -114,8 +115,7 @@ export async function renderTable<Row>(
   const natural = columns.map((column, i) =>
     Math.max(displayWidth(column.title), ...cells.map((row) => displayWidth(row[i] ?? ''))),
   );
-  // A terminal of unknown width reports 0.
-  const room = stdout.isTTY === true ? Math.max(40, stdout.columns || 80) : Number.POSITIVE_INFINITY;
+  const room = stdout.isTTY === true ? Math.max(40, columnsOf(stdout)) : Number.POSITIVE_INFINITY;
   const least = columns.map(({ align, whole, min = 8 }, i) => {
     const all = natural[i] ?? 0;
     return align === 'right' || whole ? all : Math.min(all, min);

@@ -6,7 +6,7 @@ import { jobPrefix } from '../model/keys.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatInstant, formatMany, formatRate, localizeInstants } from './format.ts';
-import { wrap } from './help.ts';
+import { columnsOf, wrap } from './help.ts';
 import { type Column, countColumn, renderTable } from './render.ts';
 import { counterRate, formatDifference, formatShare, formatSide, measuredText } from './report-figures.ts';
 import { clip, type Paint, paintFor } from './terminal-text.ts';
@@ -19,7 +19,7 @@ const WIDEST = 100;
 export async function reportText(ctx: Context, report: Report): Promise<string> {
   const { stdout } = ctx.io;
   const paint = paintFor(ctx, stdout);
-  const width = Math.min(WIDEST, stdout.isTTY === true ? (stdout.columns ?? 80) : WIDEST);
+  const width = Math.min(WIDEST, stdout.isTTY === true ? columnsOf(stdout) : WIDEST);
   const zone = await ctx.zone();
   const blocks = [
     head(report, zone, paint),
@@ -164,7 +164,7 @@ async function slowest(ctx: Context, { job, slowest: all }: Report): Promise<str
   if (first === undefined) return '';
   const under = `${jobPrefix(job)}steps/`;
   const { stdout } = ctx.io;
-  const narrow = stdout.isTTY === true && (stdout.columns ?? 80) < WIDEST;
+  const narrow = stdout.isTTY === true && columnsOf(stdout) < WIDEST;
   const table = await renderTable(ctx, all.slice(0, SHOWN), [
     { title: 'slowest', value: ({ task }) => task, min: 8 },
     { title: 'took', value: ({ seconds }) => formatDuration(seconds), align: 'right' },

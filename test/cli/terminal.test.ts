@@ -10,7 +10,7 @@ import { BatchctlError } from '../../src/errors.ts';
 import { confirmName } from '../../src/lib/confirm-name.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { failsWith } from '../support/rejection.ts';
-import { type FakeWorld, fakeContext, fakeIo } from './fake-io.ts';
+import { type FakeWorld, fakeContext, fakeIo, runCli } from './fake-io.ts';
 
 function open(world: FakeWorld = {}, argv: readonly string[] = []) {
   const clock = new FakeClock();
@@ -106,6 +106,22 @@ describe('progress', () => {
       'uploading 10MB of 12MB (83%), 1MB/s, 2s left',
       'uploaded 12MB',
     ]);
+  });
+
+  it('is the same on a terminal that does not know its width, where a spinner would never end', async () => {
+    const { ctx, io, clock } = open({ tty: true, columns: 0 });
+    const progress = await startProgress(ctx, 'uploading', 'bytes');
+    clock.pass(10);
+    progress.update(10e6, 12e6);
+    progress.done('uploaded 12MB');
+    expect(io.stderr.text).to.equal('uploading 10MB of 12MB (83%), 1MB/s, 2s left\nuploaded 12MB\n');
+  });
+
+  it('leaves a help of eighty columns on such a terminal', async () => {
+    for (const argv of [['--help'], ['status', '--help'], ['help', 'status']]) {
+      const { stdout } = await runCli(argv, { tty: true, columns: 0 });
+      expect(stdout).to.equal((await runCli(argv, { tty: true, columns: 80 })).stdout);
+    }
   });
 
   it('prints nothing with --quiet', async () => {

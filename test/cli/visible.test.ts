@@ -1,16 +1,26 @@
 // Protects: a task's stderr can't move the cursor, set the clipboard or hide text on the operator's terminal.
+import { mkdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { confirm } from '../../src/cli/confirm.ts';
+import { liveView } from '../../src/cli/live-view.ts';
+import { startProgress } from '../../src/cli/progress.ts';
 import { reportError } from '../../src/cli/report-error.ts';
 import { ControlEscaper, escapeControls, escapeKeepingColours, oneLine } from '../../src/cli/terminal-text.ts';
 import { BatchctlError } from '../../src/errors.ts';
+import { expectExit } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
+import { movedClock } from '../support/moved-clock.ts';
 import { rangeJob } from '../support/range-job.ts';
+import { failsWith } from '../support/rejection.ts';
+import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
-import { fakeIo, runCli } from './fake-io.ts';
+import { fakeContext, fakeIo, runCli } from './fake-io.ts';
 
 const CLIPBOARD = '\x1b]52;c;cm0gLXJmIC8=\x07';
 const LINK = '\x1b]8;;https://evil.example\x1b\\open the report\x1b]8;;\x1b\\';
 const CLEAR = '\x1b[2J\x1b[H';
+/** How the live view moves the cursor, hides it and shows it. */
+const LIVE_VIEW = new RegExp(`${String.fromCharCode(27)}\\[(\\d+F|0J|[?]25[lh])`);
 const HOSTILE = `${CLEAR}${LINK}${CLIPBOARD}\rall is well\u202e`;
 
 describe('control characters in foreign text', () => {
@@ -87,6 +97,86 @@ describe('control characters in foreign text', () => {
       expect((await inTerminal('logs', 'last', 'one/0', '--follow')).stdout).to.equal(escapeControls(HOSTILE));
       expect((await inTerminal('logs', 'last', '--raw')).stdout).to.equal(`${HOSTILE}\n`);
       expect((await workspace.run(['logs', 'last'])).stdout).to.equal(`${HOSTILE}\n`);
+    });
+  });
+
+  describe('in names, reasons and questions', () => {
+    const workspace = forSuite(() => new Workspace());
+    /** What a name of a file may have: all but a slash. */
+    const NAME = HOSTILE.replaceAll('/', '');
+    const world = { env: { BATCHCTL_PROFILE: 'local' }, tty: true } as const;
+    const inTerminal = async (argv: readonly string[], stdin = '') => {
+      const { code, stdout, stderr } = await runCli(argv, { ...world, cwd: workspace.dir, columns: 0, stdin });
+      return { code, stdout, stderr, all: stdout + stderr };
+    };
+    /** Only colours, cursor movements of progress, lines and tabs. */
+    const expectHarmless = (text: string): void => {
+      const plain = text.split(LIVE_VIEW).join('');
+      expect(plain).to.equal(escapeKeepingColours(plain));
+    };
+
+    before(async () => {
+      mkdirSync(workspace.path('in'));
+      for (const name of ['', '.']) workspace.write(`in/${name}${NAME}`, '1\n');
+      const job = {
+        name: 'named',
+        input: { from: 'in/*', split: { by: 'file' } },
+        steps: [{ name: 'one', run: 'exit 3' }],
+      };
+      workspace.write('job.json', job);
+      const ran = await inTerminal(['run', 'job.json']);
+      expect(ran.all).to.include('leaves out 1').and.include(escapeControls(NAME).slice(0, 20));
+      expectHarmless(ran.all);
+      const skip = ['skip', 'name:named', '--task', 'one/0', '--reason', `because ${HOSTILE}`];
+      expectExit(await workspace.run(skip));
+    });
+
+    for (const argv of [
+      ...['status', 'tasks', 'why', 'failures', 'report', 'history', 'verify', 'jobs', 'ls'].map((verb) => [verb]),
+      ['plan', 'job.json'],
+      ['upload', 'in', '--to', 'x'],
+      ['rm', `x/${NAME}`],
+      ['fetch', 'last', '--allow-incomplete', '-o', `out-${NAME}/`],
+      ['report', 'last', '-o', `report-${NAME}`],
+      ['init', `new-${NAME}`],
+    ])
+      it(`are made visible by ${oneLine(argv.slice(0, 2).join(' ')).replace(/ \[.*/, '')}`, async () => {
+        expectHarmless((await inTerminal(argv)).all);
+      });
+
+    it('are made visible in a file with a report', async () => {
+      expect((await workspace.run(['report', 'last', '-o', 'report.txt'])).code).to.equal(0);
+      expectHarmless(readFileSync(workspace.path('report.txt'), 'utf8'));
+    });
+
+    it('are made visible in a question', async () => {
+      const { ctx, io } = fakeContext([], { ...world, stdin: 'n\n' });
+      await failsWith('refused', confirm(ctx, `remove ${HOSTILE}?`));
+      expect(io.stderr.text).to.equal(`remove ${escapeControls(HOSTILE)}? [y/N] `);
+    });
+
+    it('are made visible where they appear above a live view, and at the end of progress', async () => {
+      for (const tty of [true, false]) {
+        const { ctx, io } = fakeContext([], { tty, columns: 0 });
+        const view = liveView(ctx);
+        view.printAbove(HOSTILE);
+        view.close();
+        const progress = await startProgress(ctx, 'working');
+        progress.done(HOSTILE);
+        expect(io.stderr.text.split(escapeControls(HOSTILE))).to.have.length(3);
+        expectHarmless(io.stderr.text);
+      }
+    });
+
+    it("become spaces in a manager's log, which names what a firing leaves out", async () => {
+      const add = ['schedule', 'add', 'daily', 'job.json', '--cron', '0 6 * * *', '--tz', 'UTC'];
+      expect((await workspace.run(add, movedClock('2026-11-27T12:00:00Z'))).code).to.equal(0);
+      const manager = workspace.start(['manager', '--listen', '127.0.0.1:0'], movedClock('2026-11-28T06:00:20Z'));
+      await until('the schedule has fired', () => manager.printed().includes('leaves out'));
+      manager.child.kill('SIGTERM');
+      await manager.ended;
+      expect(manager.printed()).to.include(`(in/.${oneLine(NAME)})`);
+      expectHarmless(manager.printed());
     });
   });
 });

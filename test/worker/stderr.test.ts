@@ -126,6 +126,14 @@ describe("the last line of a command's stderr", () => {
     writeFileSync(scratch.path('err'), `can not sign with\n${key}\n`);
     expect(lastLine(scratch.path('err'), { KEY: key })).to.not.include('hunter2');
   });
+
+  it('has no control characters, so that every reader may show it', () => {
+    const controls = '\x1b[2J\x1b]52;c;cm0gLXJmIC8=\x07\x9b31m\x00\x08\u202e\u2066';
+    writeFileSync(scratch.path('err'), `before\na${controls}b\tc\r${controls}\n`);
+    expect(lastLine(scratch.path('err'), {}))
+      .to.match(/^a.*b c$/)
+      .and.not.match(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
+  });
 });
 
 describe("an ended attempt's stderr", () => {

@@ -3,7 +3,7 @@ import type { JsonSchema } from '../../lib/json.ts';
 import { STORE_FORMAT, VERSION } from '../../lib/version.ts';
 import { type CommandDefinition, type CommandTable, defineCommand, objectOf, outputOf, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
-import { allCommandsHelp, overview } from '../help.ts';
+import { allCommandsHelp, columnsOf, overview } from '../help.ts';
 import { commandHelp } from '../parse.ts';
 import { print, printAnswer, printList } from '../render.ts';
 
@@ -20,8 +20,7 @@ export function helpCommand(ctx: Context, table: CommandTable): CommandDefinitio
       related: ['version', 'schema'],
     },
     run: async ({ topic, all }) => {
-      const { isTTY, columns } = ctx.io.stdout;
-      await print(ctx, await helpText(ctx, table, topic, { all, width: isTTY === true ? (columns ?? 80) : 80 }));
+      await print(ctx, await helpText(ctx, table, topic, { all, width: columnsOf(ctx.io.stdout) }));
     },
   });
 }

@@ -5,7 +5,7 @@ import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { findingDetails, SEVERITY_TINTS } from '../finding-text.ts';
 import { formatCount, formatLeft, formatMany, formatRate, localizeInstants } from '../format.ts';
-import { wrap } from '../help.ts';
+import { columnsOf, wrap } from '../help.ts';
 import { type Progress, startProgress } from '../progress.ts';
 import { print, printAnswer } from '../render.ts';
 import { type Paint, paintFor } from '../terminal-text.ts';
@@ -28,8 +28,8 @@ async function show(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<v
   const results = await runChecks(ctx, checks);
   const paint = paintFor(ctx, ctx.io.stdout);
   const width = Math.max(...results.map(({ code }) => code.length));
-  const { isTTY, columns } = ctx.io.stdout;
-  const room = isTTY === true ? (columns ?? 80) : Number.POSITIVE_INFINITY;
+  const { stdout } = ctx.io;
+  const room = stdout.isTTY === true ? columnsOf(stdout) : Number.POSITIVE_INFINITY;
   for (const result of results) {
     const { code, severity, message } = result;
     const line = `${paint(SEVERITY_TINTS[severity], severity)}  ${code.padEnd(width)}  ${message}`;
@@ -98,7 +98,7 @@ function whyText(ctx: Context, found: WhyAnswer, zone: string): string {
   if (causes.length === 0) return healthyText(found);
   const now = ctx.clock.now();
   const terminal = ctx.io.stdout.isTTY === true;
-  const room = terminal ? Math.max(40, ctx.io.stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+  const room = terminal ? Math.max(40, columnsOf(ctx.io.stdout)) : Number.POSITIVE_INFINITY;
   const zoned = (text: string): string => localizeInstants(text, zone, now);
   const head =
     found.job === null

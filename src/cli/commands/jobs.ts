@@ -4,7 +4,7 @@ import { jobs } from '../../verbs/jobs.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount, formatInstant, localizeInstants } from '../format.ts';
-import { columns } from '../help.ts';
+import { columns, columnsOf } from '../help.ts';
 import { print, printList } from '../render.ts';
 import { oneLine } from '../terminal-text.ts';
 import { verbCommand } from '../verb-command.ts';
@@ -98,5 +98,5 @@ function wrapped(ctx: Context, rows: readonly HistoryLine[], zone: string): stri
     `${formatInstant(Date.parse(when), zone)}  ${who.padEnd(most)}`,
     oneLine(localizeInstants(text, zone)),
   ]);
-  return `${columns(terms, ctx.io.stdout.columns ?? 80)}\n`;
+  return `${columns(terms, columnsOf(ctx.io.stdout))}\n`;
 }

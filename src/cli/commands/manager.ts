@@ -13,6 +13,7 @@ import { type CommandDefinition, type CommandInput, type CommandTable, defineCom
 import type { Context } from '../context.ts';
 import { openImpatientPlatform } from '../in-process.ts';
 import { print } from '../render.ts';
+import { oneLine } from '../terminal-text.ts';
 import { verbHelp } from '../verb-help.ts';
 
 const OPTIONS = {
@@ -175,8 +176,8 @@ function managerLog({ io, flags, clock }: Pick<Context, 'io' | 'flags' | 'clock'
     const at = new Date(clock.now()).toISOString();
     const line = flags.json
       ? JSON.stringify({ at, event, level, ...fields, text })
-      : `${at} ${level === 'warning' ? 'warning: ' : ''}${text}`;
-    // One line, whatever a stored text contains.
-    io.stderr.write(`${line.replaceAll(/[\r\n\u2028\u2029]+\s*/g, ' ')}\n`);
+      : // One line, whatever a stored text contains.
+        oneLine(`${at} ${level === 'warning' ? 'warning: ' : ''}${text.replaceAll(/\s*\n\s*/g, ' ')}`);
+    io.stderr.write(`${line}\n`);
   };
 }

@@ -9,6 +9,7 @@ import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fixLines, fixStepLines } from '../finding-text.ts';
 import { formatCount, formatDistance, formatInstant, formatMany, paramNamesOf, shouldShowInputs } from '../format.ts';
+import { columnsOf } from '../help.ts';
 import { lazyProgress } from '../progress.ts';
 import { type Column, print, printList, renderTable } from '../render.ts';
 import { ControlEscaper, oneLine } from '../terminal-text.ts';
@@ -187,8 +188,8 @@ async function showFailures(
       `${headline(first.job, found?.tasks ?? 0, causes)}\n\n${await causesTable(ctx, causes)}\n${facetLines(causes)}`,
     );
   }
-  const { isTTY, columns } = ctx.io.stderr;
-  const room = isTTY === true ? (columns ?? 80) : Number.POSITIVE_INFINITY;
+  const { stderr } = ctx.io;
+  const room = stderr.isTTY === true ? columnsOf(stderr) : Number.POSITIVE_INFINITY;
   ctx.notice(`\n${nextCommands(first, one, room)}`);
 }
 
