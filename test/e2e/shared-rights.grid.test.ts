@@ -4,6 +4,7 @@ import { KMS } from '@aws-sdk/client-kms';
 import { SecretsManager } from '@aws-sdk/client-secrets-manager';
 import { expect } from 'chai';
 import { policyFor } from '../../src/infra/policies.ts';
+import { Answers } from '../support/answers.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { forSuite } from '../support/fixture.ts';
 import { type AccountClients, accountClients, clientConfig, createRole } from '../support/grid/account-clients.ts';
@@ -87,8 +88,14 @@ class Team extends Workspace {
 describe('an account in which everyone has only the printed rights', function () {
   this.timeout(600_000);
   const authorizer = new Authorizer();
+  const answers = new Answers();
   const cloud = forSuite(() =>
-    startCloud({ sqs: 'own', authorizer, pace: { second: 20, boot: 50, wait: 20, end: 50, notice: 100 } }),
+    startCloud({
+      sqs: 'own',
+      authorizer,
+      onAnswer: answers.take,
+      pace: { second: 20, boot: 50, wait: 20, end: 50, notice: 100 },
+    }),
   );
   const supervisor = forSuite(
     () =>
@@ -163,6 +170,7 @@ describe('an account in which everyone has only the printed rights', function ()
     const isOfJobs = (name: string): boolean => !name.includes('month-end-two');
     const before = await others(isOfJobs);
     expect(await Promise.all([ours.runJob(), abroad.runJob()])).to.deep.equal(['A\nB\n', 'A\nB\n']);
+    await ours.runSuccessfully('doctor');
     await ours.runSuccessfully('infra', 'status');
     await abroad.runSuccessfully('infra', 'status');
     await beside.runSuccessfully('infra', 'status');
@@ -266,6 +274,16 @@ describe('an account in which everyone has only the printed rights', function ()
       await owner.putSecretValue({ SecretId: SECRET, SecretString: textOf('rotated') });
       await sql.runSuccessfully('wait', job);
       expect((await sql.runSuccessfully('fetch', job, '-o', '-')).stdout).to.equal('A\nB\n');
+    });
+
+    it("got only answers that the services' models have, or that are known not to matter", async () => {
+      // By now, those of the jobs may have ended.
+      const LaunchTemplate = { LaunchTemplateName: 'month-end-two-default' };
+      await here.ec2.runInstances({ LaunchTemplate, InstanceType: 'c7g.large', MinCount: 1, MaxCount: 1 });
+      await Promise.all([here.ec2.describeInstances({}), here.ec2.describeNetworkInterfaces({})]);
+      expect(answers.surprises).to.deep.equal([]);
+      expect(answers.outlived).to.deep.equal([]);
+      expect([...answers.kinds].filter((kind) => kind.endsWith(' 200'))).to.have.length.above(50);
     });
   });
 });

@@ -2,6 +2,7 @@
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
+import { Answers } from '../support/answers.ts';
 import { ACCOUNT, AwsWorkspace } from '../support/aws-workspace.ts';
 import { FAILING, LARGE } from '../support/crash-jobs.ts';
 import { type Recorder, startRecorder } from '../support/grid/front.ts';
@@ -29,6 +30,7 @@ describe('infra policies', () => {
   let simpledb: SimpleDbServer;
   let recorders: Recorder[];
   let workspace: AwsWorkspace;
+  const answers = new Answers();
   /** The requests of each role. */
   const calls: Record<Role, Call[]> = { operator: [], worker: [] };
   const policies: Partial<Record<Role, PolicyDocument>> = {};
@@ -39,7 +41,7 @@ describe('infra policies', () => {
     moto = await startMoto();
     const fauxqs = await sharedFauxqs();
     simpledb = await startSimpleDb();
-    recorders = await Promise.all([moto, fauxqs, simpledb].map(({ url }) => startRecorder(url)));
+    recorders = await Promise.all([moto, fauxqs, simpledb].map(({ url }) => startRecorder(url, answers.take)));
     const [s3, sqs, sdb] = recorders;
     if (s3 === undefined || sqs === undefined || sdb === undefined) throw new Error('a recorder is missing');
     const ledger = { kind: 'simpledb', domains: 2 };
@@ -118,6 +120,13 @@ describe('infra policies', () => {
     await workspace?.remove();
     await Promise.all((recorders ?? []).map((recorder) => recorder.close()));
     await Promise.all([moto?.stop(), simpledb?.close()]);
+  });
+
+  it("are asked for by requests whose answers the services' models have", () => {
+    expect(answers.surprises).to.deep.equal([]);
+    const ofLedger = [...answers.kinds].filter((kind) => /^sdb .* 200$/.test(kind));
+    const operations = ['BatchDeleteAttributes', 'GetAttributes', 'PutAttributes', 'Select'];
+    expect(ofLedger).to.include.members(operations.map((each) => `sdb ${each} 200`));
   });
 
   for (const role of ROLES) {

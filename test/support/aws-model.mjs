@@ -9,7 +9,7 @@ const DATA = '/usr/lib/python3/dist-packages/botocore/data';
 const LATER = { s3: { CopyObject: ['IfNoneMatch'] } };
 
 /** Where botocore calls a service otherwise than it calls itself. */
-const DIRECTORIES = { servicequotas: 'service-quotas' };
+const DIRECTORIES = { servicequotas: 'service-quotas', monitoring: 'cloudwatch' };
 
 /** Whether they are on this machine. */
 export const hasModels = () => existsSync(DATA);
@@ -29,6 +29,12 @@ function readService(service) {
   const versions = readdirSync(directory).sort();
   const file = join(directory, versions[versions.length - 1] ?? '', 'service-2.json');
   return JSON.parse(existsSync(file) ? readFileSync(file) : gunzipSync(readFileSync(`${file}.gz`)));
+}
+
+/** What the model of a service says of its answers, with the names of its members on the wire: `s3`, `autoscaling`. */
+export function readAnswers(service) {
+  const { metadata, operations, shapes } = readService(service);
+  return { protocol: metadata.protocol, operations, shapes };
 }
 
 /** A tenth of the whole: what answers consist of, and the documentation, is left out. */

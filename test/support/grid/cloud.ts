@@ -5,7 +5,7 @@ import { startMotoScript } from '../servers/moto.ts';
 import { AccountFacts } from './account-facts.ts';
 import type { Authorizer } from './authorizer.ts';
 import { type Cut, type CutKind, Faults, type Match } from './faults.ts';
-import { type CloudCall, isChange, startFront } from './front.ts';
+import { type CloudCall, isChange, type Reply, startFront } from './front.ts';
 import { Grid } from './grid.ts';
 import type { Shape } from './query.ts';
 import type { Pace } from './scaling/engine.ts';
@@ -23,6 +23,8 @@ export interface CloudOptions {
   readonly isNewProfile?: (name: string) => boolean;
   /** Called with each answer of Auto Scaling, before it is written as XML. */
   readonly onScalingAnswer?: (action: string, answer: Shape) => void;
+  /** Called with each answer of any service, also with those of faults. */
+  readonly onAnswer?: (call: CloudCall, reply: Reply) => void;
   /** The URL of a SimpleDB in place of moto's, which lacks most operations. */
   readonly simpledb?: string;
   /** Decides on every request, by the policies of its caller. */
@@ -122,8 +124,9 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
         return { status, headers: { 'content-type': 'text/xml' }, body: Buffer.from(body) };
       };
     },
-    onAnswer: (call) => {
+    onAnswer: (call, reply) => {
       calls.push(call);
+      options.onAnswer?.(call, reply);
       if (call.status < 300) notice(call);
     },
   });

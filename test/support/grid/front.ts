@@ -60,7 +60,7 @@ interface FrontOptions {
   /** Changes the backend's answer. */
   readonly amend?: (call: CloudRequest, reply: Reply) => Reply | Promise<Reply>;
   /** After each answer. */
-  onAnswer(call: CloudCall): void;
+  onAnswer(call: CloudCall, reply: Reply): void;
 }
 
 /** One endpoint for every service: the scope of the signature tells them apart. Bodies are held in memory. */
@@ -89,10 +89,15 @@ export interface Recorder extends Listening {
   saw(matches: (call: CloudCall) => boolean): boolean;
 }
 
-export async function startRecorder(target: string): Promise<Recorder> {
+/** `onAnswer` is called with each answer. */
+export async function startRecorder(target: string, onAnswer?: FrontOptions['onAnswer']): Promise<Recorder> {
   const calls: CloudCall[] = [];
+  const record = (call: CloudCall, reply: Reply): void => {
+    calls.push(call);
+    onAnswer?.(call, reply);
+  };
   return {
-    ...(await startFront({ backendOf: () => target, onAnswer: (call) => calls.push(call) })),
+    ...(await startFront({ backendOf: () => target, onAnswer: record })),
     take: () => calls.splice(0),
     saw: (matches) => calls.some(matches),
   };
@@ -113,7 +118,7 @@ async function pass(incoming: IncomingMessage, answer: ServerResponse, route: Ro
   }
   const known = await route.knownOf?.(call);
   const send = (reply: Reply): void => {
-    route.onAnswer({ ...call, status: reply.status, ...(known !== undefined && { known }) });
+    route.onAnswer({ ...call, status: reply.status, ...(known !== undefined && { known }) }, reply);
     if (fault.kind === 'lost') {
       route.faults?.hold(call, answer);
       return;

@@ -120,12 +120,13 @@ launch_template_responses.xml_serialize = xml_serialize = serialize
 
 
 def shown(data):
-    """Template data as the answer spells it."""
+    """Template data as the answer spells it, without the tags of the template itself, which moto puts there."""
     nics = [
         {("GroupIds" if key == "SecurityGroupId" else key): value for key, value in nic.items()}
         for nic in data.get("NetworkInterface", [])
     ]
-    return {**data, **({"NetworkInterface": nics} if nics else {})}
+    own = {key: value for key, value in data.items() if key != "TagSpecifications"}
+    return {**own, **({"NetworkInterface": nics} if nics else {})}
 
 
 def version_facts(version):

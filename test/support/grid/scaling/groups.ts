@@ -198,6 +198,8 @@ export function groupShape(group: Group, zones: readonly string[]): Shape {
     MinSize: group.min,
     MaxSize: group.max,
     DesiredCapacity: group.desired,
+    // Seconds (CreateAutoScalingGroup: DefaultCooldown).
+    DefaultCooldown: 300,
     LaunchTemplate: group.template === null ? undefined : templateShape(group.template),
     MixedInstancesPolicy: group.mixed === null ? undefined : mixedShape(group.mixed),
     AvailabilityZones: zones,
