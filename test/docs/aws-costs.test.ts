@@ -13,7 +13,10 @@ const { instanceHour, databaseHour } = LIST_PRICES;
 
 /** The month end on the page. */
 const TASKS = 100_000;
-const HOURS = (TASKS * 30) / 2 / 3_600;
+const [SECONDS, SLOTS, VISIBILITY] = [30, 2, 120];
+const HOURS = (TASKS * SECONDS) / SLOTS / 3_600;
+/** Of a task (test/e2e/request-costs.services.test.ts). */
+const QUEUE_REQUESTS = 2.1 + (3 * SECONDS) / (VISIBILITY * SLOTS);
 const GIGABYTES = 60;
 const DISK = 30;
 const SPOT = 0.4;
@@ -26,7 +29,7 @@ function workOf(): Readonly<Record<string, readonly [number, number]>> {
     'their public IPv4 addresses': [0, HOURS * LIST_PRICES.addressHour],
     'S3 storage': [storage, storage],
     'S3 requests, four a task': [0, TASKS * requestsCost({ ...TASK_REQUESTS, queue: 0 })],
-    'SQS requests, two a task': [0, TASKS * requestsCost({ ...TASK_REQUESTS, gets: 0, puts: 0 })],
+    'SQS requests, 2.5 a task': [0, TASKS * requestsCost({ gets: 0, puts: 0, queue: QUEUE_REQUESTS })],
   } as const;
   const sum = (at: 0 | 1) => Object.values(besides).reduce((usd, each) => usd + each[at], 0);
   return {
