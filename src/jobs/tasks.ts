@@ -14,6 +14,8 @@ interface TasksFilter {
   readonly state: TaskState | undefined;
   readonly after: TaskName | undefined;
   readonly limit: number;
+  /** With `failed`: also tasks that were skipped after they had failed. */
+  readonly skippedToo?: boolean;
 }
 
 const PAGE = 1_000;
@@ -27,9 +29,18 @@ export async function* listTasks(platform: Platform, view: JobView, filter: Task
   for await (const task of foundTasks(platform, view, filter)) {
     if (left <= 0) return;
     if (!isWithin(view, task, filter)) continue;
+    const row = withSkip(view, task);
+    if (filter.state === 'failed' && row.state === 'skipped' && filter.skippedToo !== true) continue;
     left -= 1;
-    yield task;
+    yield row;
   }
+}
+
+/** The ledger knows that a task failed, not that a person has skipped it since. */
+function withSkip(view: JobView, row: LedgerTask): LedgerTask {
+  if (row.state !== 'failed' || view.skipped.length === 0) return row;
+  const step = view.record.spec.steps.findIndex(({ name }) => name === row.step);
+  return isSkipped(view, step, row.task) ? { ...row, state: 'skipped' } : row;
 }
 
 function foundTasks(

@@ -73,7 +73,12 @@ export const tasks = listVerb({
     if (cause !== undefined && state !== undefined && state !== 'failed') {
       throw new BatchctlError('usage', `--cause and --state ${state} are mutually exclusive`);
     }
-    const filter = { step, state: cause === undefined ? state : 'failed', after: from };
+    const filter = {
+      step,
+      state: cause === undefined ? state : 'failed',
+      after: from,
+      skippedToo: cause !== undefined,
+    };
     const all = listTasks(platform, view, { ...filter, limit: Number.MAX_SAFE_INTEGER });
     return filterTasks(tasksOf(platform, view, all), { cause: cause?.toLowerCase(), input, params }, limit);
   },
@@ -88,9 +93,13 @@ async function* tasksOf(
   for await (const row of rows) {
     const times = { startedAt: isoOf(row.startedAt), endedAt: isoOf(row.endedAt) };
     const origin = await originOf(stepIndex(view.record.spec, row.step), row.task);
-    yield { ...row, ...times, ...origin, cause: row.state === 'failed' ? causeOf(row) : null };
+    yield { ...row, ...times, ...origin, cause: hasFailed(row) ? causeOf(row) : null };
   }
 }
+
+/** A task that was skipped has attempts only if it had failed. */
+const hasFailed = ({ state, attempts }: LedgerTask): boolean =>
+  state === 'failed' || (state === 'skipped' && attempts > 0);
 
 interface RowFilter {
   readonly cause: string | undefined;

@@ -89,6 +89,31 @@ describe('the commands that explain failures', () => {
     expect((await cli('tasks', job, '--cause', NO_RATE, '--state', 'done')).code).to.equal(2);
   });
 
+  it('tasks calls a task skipped once that was decided, with its cause, and failed again once it was undone', async () => {
+    const states = async (...flags: readonly string[]) =>
+      (await documents('tasks', job, ...flags)).map(({ task, state, cause }) => [task, state, cause]);
+    expect((await cli('skip', job, '--task', 'price/3', '--reason', 'known')).code).to.equal(0);
+    const all = await states();
+    expect(all.filter(([, state]) => state !== 'done').map(([task, state]) => [task, state])).to.deep.equal([
+      [1, 'failed'],
+      [3, 'skipped'],
+      [4, 'failed'],
+      [5, 'failed'],
+    ]);
+    expect(all[3]).to.deep.equal([3, 'skipped', NO_RATE]);
+    expect((await states('--state', 'failed')).map(([task]) => task)).to.deep.equal([1, 4, 5]);
+    expect((await states('--state', 'failed', '--limit', '2')).map(([task]) => task)).to.deep.equal([1, 4]);
+    expect(await states('--state', 'skipped')).to.have.length(1);
+    expect((await states('--cause', NO_RATE)).map(([task, state]) => [task, state])).to.deep.equal([
+      [1, 'failed'],
+      [3, 'skipped'],
+      [4, 'failed'],
+    ]);
+    expect((await cli('tasks', job)).stdout).to.match(/price\/3 .*skipped/);
+    expect((await cli('skip', job, '--task', 'price/3', '--undo')).code).to.equal(0);
+    expect((await states('--state', 'failed')).map(([task]) => task)).to.deep.equal([1, 3, 4, 5]);
+  });
+
   it('retry --step and skip --step count all failed tasks of a step before they act on them', async () => {
     const [planned] = await documents('retry', job, '--step', 'price', '--dry-run');
     expect(planned).to.deep.include({ count: 4, tasks: { price: '1,3-5' }, round: null });

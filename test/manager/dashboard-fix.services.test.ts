@@ -56,6 +56,19 @@ describe('fixing failed tasks on the dashboard', () => {
     await page.getByLabel('Reason').fill('no rates tonight');
     await confirmAction(page, 'Skip', /^Done\. 3 tasks skipped: price\/6,10,14\.$/);
     expect(await firstStep()).to.include({ failed: 1, skipped: 3 });
+    const { page: list } = await suite.open(`#/jobs/${job}/tasks`);
+    await list.getByText('price/6', { exact: true }).waitFor();
+    for (const [task, state] of [
+      [6, 'skipped'],
+      [3, 'failed'],
+    ] as const)
+      expect(
+        await list
+          .getByRole('row')
+          .filter({ has: list.getByText(`price/${task}`, { exact: true }) })
+          .getByText(/^(skipped|failed)$/)
+          .textContent(),
+      ).to.equal(state);
     await press(page, /^Undo skip of cause .* of price/);
     await page.locator('dialog code', { hasText: /^batchctl skip .* --undo$/ }).waitFor();
     await confirmAction(page, 'Undo skip', /^Done\. 3 skips undone\.$/);
