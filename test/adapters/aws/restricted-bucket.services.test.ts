@@ -2,6 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { restrictBucket } from '../../../src/adapters/aws/s3-buckets.ts';
 import { createToken, hashOf } from '../../../src/jobs/tokens.ts';
 import { ensureCertificate } from '../../../src/manager/tls/open-tls.ts';
 import {
@@ -117,5 +118,14 @@ describe("the profile's own bucket, addressed by jobs", () => {
       await bucket.delete([key]);
       expect(await bucket.head(key)).to.equal(null);
     }
+  });
+
+  it('is reserved as a whole if the prefix is empty, except for raw data', async () => {
+    const own = restrictBucket(bucket, '');
+    for (const key of [tokenKey('a'.repeat(64)), CERTIFICATE_KEY]) await failsWith('refused', own.read(key));
+    for (const key of [tokenKey('a'.repeat(64)), jobKey('x'), inputKey('a'.repeat(64), 'a.csv'), 'x'])
+      await failsWith('refused', own.put(key, '{}'));
+    await failsWith('refused', own.copy(dataKey('own.txt'), 'x'));
+    expect(await own.head(dataKey('none'))).to.equal(null);
   });
 });
