@@ -61,7 +61,9 @@ export function requestOf(route: string, input: Readonly<Record<string, unknown>
     ([name, value]) => !named.includes(name) && value !== undefined && value !== null,
   );
   if (method !== 'GET') return { method, url: path, body: JSON.stringify(Object.fromEntries(rest)) };
-  const query = new URLSearchParams(rest.map(([name, value]): [string, string] => [name, String(value)]));
+  const query = new URLSearchParams(
+    rest.flatMap(([name, value]) => [value].flat().map((each): [string, string] => [name, String(each)])),
+  );
   return { method, url: query.size === 0 ? path : `${path}?${query}`, body: null };
 }
 

@@ -83,6 +83,32 @@ describe('choices on the dashboard', () => {
     expect((await decisions(job, 'retry')).map(({ tasks }) => tasks)).to.deep.equal([{ one: '0-2' }]);
   });
 
+  it('show the tasks with the values of parameters that were typed, and act on these alone', async () => {
+    const { workspace } = suite.server;
+    workspace.write('job.json', {
+      name: 'sweep',
+      input: { split: { by: 'grid', axes: { lr: [0.1, 0.3], seed: [1, 2, 3] } } },
+      steps: [{ name: 'train', attempts: 1, run: ['sh', '-c', 'exit $BATCHCTL_PARAM_SEED'] }],
+    });
+    const job = await workspace.submit();
+    await workspace.work({}, '--quiet');
+    const { page, faults } = await suite.open(`#/jobs/${job}/tasks?state=failed`);
+    await page.getByLabel('Parameters').fill('seed=2, lr=0.3');
+    await press(page, /^Filter$/);
+    await page.getByLabel('Select the 1 task shown').check();
+    await press(page, /^Skip task train\/4\.\.\.$/);
+    await page.getByLabel('Reason').fill('agreed');
+    await confirmAction(page, 'Skip', /^Done\. 1 task skipped: train\/4\.$/);
+    await page.getByLabel('Parameters').fill('seed=4');
+    await press(page, /^Filter$/);
+    await page.getByText('No tasks match.').waitFor();
+    faults.allow = /400/;
+    await page.getByLabel('Parameters').fill('sed=4');
+    await press(page, /^Filter$/);
+    await page.getByText(/no parameter sed/).waitFor();
+    expect((await decisions(job, 'skip')).map(({ tasks }) => tasks)).to.deep.equal([{ train: '4' }]);
+  });
+
   it("set each limit that was filled in, and read a deadline in the page's time zone", async () => {
     const { workspace } = suite.server;
     writeRangeJob(workspace, 'later', 9, { name: 'one', run: 'cat' });

@@ -1,5 +1,7 @@
 import type { ComponentChildren, RefObject } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { paramNamesOf } from '../../cli/format.ts';
+import { ownValue } from '../../lib/json.ts';
 
 const FOCUSABLE = 'a[href], button, input, select';
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, Home: -1e9, End: 1e9 };
@@ -148,3 +150,11 @@ export function Table<Row>({ caption, rows, columns, keyOf }: TableProps<Row>) {
     </table>
   );
 }
+
+interface WithParams {
+  readonly params: Readonly<Record<string, string>> | null;
+}
+
+/** A column for each parameter of the tasks in the rows. */
+export const paramColumns = <T extends WithParams>(rows: readonly T[]): readonly Column<T>[] =>
+  paramNamesOf(rows).map((name) => ({ title: name, cell: ({ params }) => ownValue(params ?? {}, name) ?? '–' }));

@@ -10,7 +10,7 @@ import { hashOf, taskHash } from '../../hash.ts';
 import { saveBlob } from '../../objects.ts';
 import { type Figure, Figures, ProgressBar, ProgressLegend, When, WithNote } from '../../parts/marks.tsx';
 import { LazyPart, QueryStatus, Section } from '../../parts/section.tsx';
-import { type Column, Table } from '../../parts/table.tsx';
+import { type Column, paramColumns, Table } from '../../parts/table.tsx';
 import { isDark } from '../../scheme.ts';
 import { useQuery } from '../../use-query.ts';
 import {
@@ -215,6 +215,7 @@ const MOST = 8;
 function Slowest({ job, slowest }: { readonly job: string; readonly slowest: Report['slowest'] }) {
   const columns: readonly Column<Slow>[] = [
     { title: 'task', cell: ({ task }) => <a href={taskHash(job, task)}>{task}</a> },
+    ...paramColumns(slowest),
     { title: 'duration', kind: 'number', cell: ({ seconds }) => formatDuration(seconds) },
     { title: 'times the median', kind: 'number', cell: ({ times }) => times.toFixed(1) },
     { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts },

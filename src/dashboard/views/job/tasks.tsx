@@ -1,7 +1,6 @@
-import { useSignal } from '@preact/signals';
+import { type Signal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { formatCount, formatMany, paramNamesOf, shouldShowInputs } from '../../../cli/format.ts';
-import { ownValue } from '../../../lib/json.ts';
 import { formatDuration } from '../../../lib/units.ts';
 import { placeText } from '../../../model/part.ts';
 import { killChosen, retryChosen, skipChosen, type TaskSelection, unskipChosen } from '../../actions/job-actions.ts';
@@ -12,7 +11,7 @@ import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Ago, WithNote } from '../../parts/marks.tsx';
 import { Empty, Loading, Problem, Section } from '../../parts/section.tsx';
-import { Choice, type Column, Table } from '../../parts/table.tsx';
+import { Choice, type Column, paramColumns, Table } from '../../parts/table.tsx';
 import { replaceQuery, route } from '../../route.ts';
 import { changes, useQuery } from '../../use-query.ts';
 import { endText } from '../../words/task.ts';
@@ -28,7 +27,8 @@ const STATE_CHOICES = STATES.map((state) => [state, state === '' ? 'all that hav
 export function TasksPage({ status }: { readonly status: Status }) {
   const refreshes = useSignal(0);
   const { query } = route.value;
-  const [step, cause] = [query.get('step') ?? '', query.get('cause') ?? ''];
+  const [step, cause, params] = [query.get('step') ?? '', query.get('cause') ?? '', query.get('params') ?? ''];
+  const paramNames = useSignal<readonly string[]>([]);
   const state = cause === '' ? (query.get('state') ?? '') : 'failed';
   const failures = useQuery('failures', state === 'failed' ? { job: status.job } : null);
   const causes = (failures.document?.items ?? []).filter(
@@ -58,14 +58,14 @@ export function TasksPage({ status }: { readonly status: Status }) {
           value={step}
           first
           choices={[['', 'all'], ...steps.map((name) => [name, name] as const)]}
-          onValue={(chosen) => replaceQuery({ step: chosen, state })}
+          onValue={(chosen) => replaceQuery({ step: chosen, state, params })}
         />
         <Choice
           id="tasks-state"
           label="State"
           value={state}
           choices={STATE_CHOICES}
-          onValue={(chosen) => replaceQuery({ step, state: chosen })}
+          onValue={(chosen) => replaceQuery({ step, state: chosen, params })}
         />
         {state === 'failed' && (
           <Choice
@@ -73,18 +73,28 @@ export function TasksPage({ status }: { readonly status: Status }) {
             label="Cause"
             value={cause}
             choices={[['', 'any'], ...causeChoices(causes, cause)]}
-            onValue={(chosen) => replaceQuery({ step, state, cause: chosen })}
+            onValue={(chosen) => replaceQuery({ step, state, cause: chosen, params })}
           />
         )}
       </form>
       <GoTo job={status.job} step={step === '' ? (steps[0] ?? '') : step} />
+      {(params !== '' || paramNames.value.length > 0) && (
+        <ParamsFilter
+          key={params}
+          names={paramNames.value}
+          value={params}
+          onValue={(text) => replaceQuery({ step, state, cause, params: text })}
+        />
+      )}
       <Pages
-        key={`${step} ${state} ${cause} ${refreshes.value} ${changes.value}`}
+        key={`${step} ${state} ${cause} ${params} ${refreshes.value} ${changes.value}`}
         job={status.job}
         step={step}
         state={state}
         cause={cause}
-        matching={matchingOf(status, { step, state, cause }, causes)}
+        params={params}
+        paramNames={paramNames}
+        matching={params === '' ? matchingOf(status, { step, state, cause }, causes) : null}
       />
     </Section>
   );
@@ -141,15 +151,66 @@ function GoTo({ job, step }: { readonly job: string; readonly step: string }) {
   );
 }
 
+/** The pairs of `lr=0.1, seed=3`. A value may contain a comma that no other name follows. */
+const pairsOf = (text: string): readonly string[] =>
+  text
+    .split(/,\s*(?=[A-Za-z_]\w*=)/)
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== '');
+
+/** Keeps tasks with these values of their parameters. */
+function ParamsFilter({ names, value, onValue }: ParamsFilterProps) {
+  const text = useSignal(value);
+  return (
+    <form
+      class="filter"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onValue(text.value.trim());
+      }}
+    >
+      <label for="tasks-params">Parameters</label>
+      <input
+        id="tasks-params"
+        type="search"
+        autocomplete="off"
+        spellcheck={false}
+        title="NAME=VALUE, several with commas; empty for all tasks"
+        placeholder={names.map((name) => `${name}=...`).join(', ')}
+        value={text.value}
+        onInput={(event) => {
+          text.value = event.currentTarget.value;
+        }}
+      />
+      <button type="submit">Filter</button>
+    </form>
+  );
+}
+
+interface ParamsFilterProps {
+  readonly names: readonly string[];
+  readonly value: string;
+  readonly onValue: (text: string) => void;
+}
+
 /** A filter; '' for any. */
 interface FilterProps {
   readonly job: string;
   readonly step: string;
   readonly state: string;
   readonly cause: string;
+  /** `lr=0.1, seed=3` */
+  readonly params: string;
 }
 
-function Pages({ job, step, state, cause, matching }: FilterProps & { readonly matching: number | null }) {
+interface PagesProps extends FilterProps {
+  readonly matching: number | null;
+  /** Set to the parameters of the tasks that are shown. */
+  readonly paramNames: Signal<readonly string[]>;
+}
+
+function Pages({ matching, paramNames, ...filter }: PagesProps) {
+  const { job, state } = filter;
   const names = useSignal<ReadonlySet<string>>(new Set());
   const all = useSignal(false);
   const choice: ChoiceState = {
@@ -171,12 +232,13 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
     busy.value = true;
     const last = tasks.peek().at(-1);
     const input = {
-      ...inputOf({ job, step, state, cause }),
+      ...inputOf(filter),
       ...(last !== undefined && { after: `${last.step}/${last.task}` }),
     };
     try {
       const { document } = await call('tasks', input, stop.peek().signal);
       tasks.value = [...tasks.peek(), ...document.items];
+      if (tasks.value.length > 0) paramNames.value = paramNamesOf(tasks.value);
       more.value = document.next !== null;
       error.value = null;
     } catch (caught) {
@@ -191,7 +253,7 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
   }, []);
   // Pages that were added stay as they are: another page may begin elsewhere by now.
   const isFirst = tasks.value.length <= PAGE;
-  const newest = useQuery('tasks', state === 'running' && isFirst ? inputOf({ job, step, state, cause }) : null, {
+  const newest = useQuery('tasks', state === 'running' && isFirst ? inputOf(filter) : null, {
     everyMs: RUNNING_MS,
   }).document;
   useEffect(() => {
@@ -207,21 +269,13 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
       {error.value !== null && <Problem error={error.value} again={() => void load()} />}
       {tasks.value.length === 0 && error.value === null && (
         <Empty>
-          {state === ''
+          {state === '' && filter.params === ''
             ? 'No tasks have started yet. Choose the state waiting to see tasks that wait.'
             : 'No tasks match.'}
         </Empty>
       )}
       {choosable && tasks.value.length > 0 && (
-        <BulkActions
-          job={job}
-          step={step}
-          state={state}
-          cause={cause}
-          choice={choice}
-          matching={matching}
-          shown={tasks.value}
-        />
+        <BulkActions {...filter} choice={choice} matching={matching} shown={tasks.value} />
       )}
       {tasks.value.length > 0 && (
         <Table
@@ -246,12 +300,13 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
 const RUNNING_MS = 5_000;
 
 /** The first page of a filter. */
-const inputOf = ({ job, step, state, cause }: FilterProps): ApiInput<'tasks'> => ({
+const inputOf = ({ job, step, state, cause, params }: FilterProps): ApiInput<'tasks'> => ({
   job,
   limit: PAGE,
   ...(step !== '' && { step }),
   ...(state !== '' && { state: state as TaskState }),
   ...(cause !== '' && { cause }),
+  ...(params !== '' && { param: pairsOf(params) }),
 });
 
 const state = {
@@ -298,10 +353,7 @@ const taskColumns = (job: string, choice: ChoiceState | null, tasks: readonly Ta
     ),
   },
   ...originColumns(tasks),
-  ...paramNamesOf(tasks).map((name) => ({
-    title: name,
-    cell: ({ params }: Task) => ownValue(params ?? {}, name) ?? '–',
-  })),
+  ...paramColumns(tasks),
   state,
   { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts ?? '–' },
   { title: 'duration', kind: 'number', cell: (task) => <DurationCell task={task} /> },
