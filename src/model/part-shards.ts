@@ -2,7 +2,7 @@ import type { JobRecord } from './job.ts';
 import { partShardKey, shardCount, shardOf } from './keys.ts';
 import { PARTS_PER_SHARD } from './part.ts';
 
-/** What says where the parts of a job lie. */
+/** The fields of a job's record that decide where its parts are listed. */
 export type PartedJob = Pick<JobRecord, 'job' | 'parts'>;
 
 /** An object with the lines of consecutive parts. */

@@ -18,8 +18,8 @@ interface DepartureOptions {
 }
 
 /**
- * How a worker leaves (law 6): first it takes no more tasks (`leave`), then it ends those that still run (`end`). Any part
- * of the worker may ask for either, at any time and more than once.
+ * The two stages in which a worker leaves (law 6): it stops taking tasks (`leave`), then ends those that still run (`end`).
+ * Any part of the worker may start either stage, at any time and more than once.
  */
 export class Departure extends EventEmitter<{ leave: []; end: [EndReason] }> {
   readonly #o: DepartureOptions;
@@ -33,7 +33,7 @@ export class Departure extends EventEmitter<{ leave: []; end: [EndReason] }> {
     this.#o = options;
   }
 
-  /** Aborts when the worker takes no more tasks. */
+  /** Aborts when the worker stops taking tasks. */
   get drain(): AbortSignal {
     return this.#leaving.signal;
   }

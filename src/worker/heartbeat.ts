@@ -12,9 +12,9 @@ import type { WorkerContext, WorkerOptions } from './context.ts';
 import { obeyJournals, readOrders } from './decisions.ts';
 import type { Departure } from './departure.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { warnOncePerJob } from './job-troubles.ts';
 import { shortMessageOf } from './outcome.ts';
 import { startEvent } from './settle.ts';
+import { warnOncePerJob } from './stored-log.ts';
 import type { OutcomeTally } from './worker-health.ts';
 
 /** Attempts that run longer than this are written to the ledger as running, milliseconds. */

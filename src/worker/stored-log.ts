@@ -1,6 +1,7 @@
 import { workerLogKey } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { WorkerLog } from './context.ts';
+import { shortMessageOf } from './outcome.ts';
 
 const LINES_KEPT = 2_000;
 
@@ -43,4 +44,21 @@ export class StoredLog implements WorkerLog {
     if (this.#lines.length > LINES_KEPT) this.#lines = this.#lines.slice(-LINES_KEPT / 2);
     this.#say(line);
   }
+}
+
+/**
+ * Warns of a job's trouble once, and again only if it is another: an idle worker looks every second. `prefix` says where it
+ * was seen.
+ */
+export function warnOncePerJob(
+  log: { warn(message: string): void },
+  prefix = '',
+): (job: string, error: unknown) => void {
+  const warned = new Map<string, string>();
+  return (job, error) => {
+    const message = shortMessageOf(error);
+    if (warned.get(job) === message) return;
+    warned.set(job, message);
+    log.warn(`${prefix}job ${job}: ${message}`);
+  };
 }

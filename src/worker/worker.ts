@@ -18,7 +18,6 @@ import { Intake } from './intake.ts';
 import { InterruptionRisk } from './interruption-risk.ts';
 import { JobCache } from './job-cache.ts';
 import { JobChecks } from './job-checks.ts';
-import { warnOncePerJob } from './job-troubles.ts';
 import { MachineDuty, raiseAfterLeaving } from './machine-duty.ts';
 import { shortMessageOf } from './outcome.ts';
 import { QueueClients } from './queue-clients.ts';
@@ -29,7 +28,7 @@ import { ScaleInProtection } from './scale-in-protection.ts';
 import { SecretReader } from './secrets.ts';
 import { Settlements } from './settlements.ts';
 import { CodeCache } from './stage-in.ts';
-import { StoredLog } from './stored-log.ts';
+import { StoredLog, warnOncePerJob } from './stored-log.ts';
 import { OutcomeTally, WorkerHealth } from './worker-health.ts';
 import { setUpWorker, type WorkerSetup } from './worker-setup.ts';
 

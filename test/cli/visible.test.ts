@@ -102,7 +102,7 @@ describe('control characters in foreign text', () => {
 
   describe('in names, reasons and questions', () => {
     const workspace = forSuite(() => new Workspace());
-    /** What a name of a file may have: all but a slash. */
+    /** Characters that a file's name may have: any but a slash. */
     const NAME = HOSTILE.replaceAll('/', '');
     const world = { env: { BATCHCTL_PROFILE: 'local' }, tty: true } as const;
     const inTerminal = async (argv: readonly string[], stdin = '') => {

@@ -15,7 +15,7 @@ const { instanceHour, databaseHour } = LIST_PRICES;
 const TASKS = 100_000;
 const [SECONDS, SLOTS, VISIBILITY] = [30, 2, 120];
 const HOURS = (TASKS * SECONDS) / SLOTS / 3_600;
-/** Of a task (test/e2e/request-costs.services.test.ts). */
+/** Requests a task, as test/e2e/request-costs.services.test.ts counts them. */
 const QUEUE_REQUESTS = 2.1 + (3 * SECONDS) / (VISIBILITY * SLOTS);
 const GIGABYTES = 60;
 const DISK = 30;

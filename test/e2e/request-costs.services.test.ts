@@ -28,7 +28,7 @@ describe('requests of tasks on AWS', () => {
   const count = (calls: readonly CloudCall[], action: string): number =>
     calls.filter((call) => call.action === action).length;
 
-  /** Submits a job of so many tasks, and returns what one worker needs for it. */
+  /** Submits a job with the given number of tasks, and returns the requests of the one worker that runs it. */
   async function work(tasks: number, command: string, slots: number) {
     workspace.write('job.json', {
       name: 'map',

@@ -1,7 +1,7 @@
 // Protects: a job that a worker can't read fills no log, and a new trouble of it is still said.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { warnOncePerJob } from '../../src/worker/job-troubles.ts';
+import { warnOncePerJob } from '../../src/worker/stored-log.ts';
 
 describe("a worker's warnings about a job", () => {
   it('are written once a job and trouble, and again after another one', () => {
