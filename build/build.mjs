@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { provideSqlite } from '../.ci/sqlite.mjs';
 import { writeCommonjs } from './commonjs.mjs';
 import { buildDashboard } from './dashboard.mjs';
 
@@ -194,13 +195,17 @@ function refuseNamedImports({ inputs }) {
   }
 }
 
-// In a separate process, because it runs commands, which change process-wide state.
+// In a separate process, because it runs commands, which change process-wide state. They need SQLite.
 const texts = Object.fromEntries(
   withoutHelpers.map(({ path, text }) => [basename(path), text.replace(/\/\/# sourceMappingURL=.*\n?$/, '')]),
 );
-const { status } = spawnSync(process.execPath, [join(root, 'build/compiled.mjs')], {
-  input: JSON.stringify(texts),
-  stdio: ['pipe', 'inherit', 'inherit'],
-});
-if (status !== 0)
-  console.error('dist/ is complete, but starts slower without dist/compiled.bin. Run npm run build again.');
+const compiled =
+  provideSqlite() &&
+  spawnSync(process.execPath, [join(root, 'build/compiled.mjs')], {
+    input: JSON.stringify(texts),
+    stdio: ['pipe', 'inherit', 'inherit'],
+  }).status === 0;
+if (!compiled)
+  console.error(
+    'dist/ is complete, but starts slower without dist/compiled.bin, for the reason above. Correct it and run `npm run build` again.',
+  );

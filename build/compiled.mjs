@@ -113,8 +113,12 @@ async function runAll(onRun = () => undefined) {
 
 async function run(argv, env) {
   const io = { ...ioIn(cwd), env: { PATH: process.env.PATH, HOME: cwd, ...env } };
+  let said = '';
+  io.stderr.on('data', (chunk) => {
+    said += chunk;
+  });
   const code = await load('main.js').main(argv, io);
-  if (code !== 0) throw new Error(`expected exit code 0 of batchctl ${argv.join(' ')}, found ${code}`);
+  if (code !== 0) throw new Error(`expected exit code 0 of batchctl ${argv.join(' ')}, found ${code}\n${said}`);
 }
 
 async function runManager() {
