@@ -1,6 +1,7 @@
 import { type StepSpec, sectionStart, takesFiles } from '../../model/job.ts';
+import { lateTasks } from '../../model/lost-outputs.ts';
 import type { OutputMeta } from '../../model/output.ts';
-import { TaskBits, tasksIn } from '../../model/task-set.ts';
+import { TaskBits } from '../../model/task-set.ts';
 import { checksumNumber, shortChecksum, TaskColumn } from '../../model/verify/task-column.ts';
 import type { OpenedGather } from '../../model/view.ts';
 import { GatherDigest } from '../gather-digest.ts';
@@ -129,14 +130,4 @@ export function otherInputText(
   { index, task, input, recorded, found }: OtherInput,
 ): string {
   return `${steps[index]?.name}/${task} was made from an input with ${recorded}, but ${input}, which it reads, has ${found} now`;
-}
-
-/** The tasks that the opening of the step after theirs left out. */
-export function lateTasks(opened: OpenedGather | null, size: number): TaskBits {
-  try {
-    return new TaskBits(size, tasksIn(opened?.leftOut ?? ''));
-  } catch {
-    // The check of the gather reports an invalid task set.
-    return new TaskBits(0);
-  }
 }

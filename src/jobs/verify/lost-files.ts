@@ -2,11 +2,11 @@ import { BatchctlError } from '../../errors.ts';
 import { parseObject } from '../../lib/json.ts';
 import { takesFiles } from '../../model/job.ts';
 import { outKey, shardCount, stepPartShardKey } from '../../model/keys.ts';
+import { takenButGone } from '../../model/lost-outputs.ts';
 import { formatTaskSet, TaskBits } from '../../model/task-set.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { listPublished, readOpened, stepTotals } from '../listing.ts';
-import { lateTasks } from './input-links.ts';
 
 /**
  * Throws `refused` if an output is lost whose files are tasks already, after an `explode`: another attempt makes other
@@ -20,12 +20,11 @@ export async function refuseLostFiles(store: ObjectStore, view: JobView): Promis
     if (opened === null || step === undefined) continue;
     const size = stepTotals(view)[index - 1] ?? 0;
     const published = await listPublished(store, job, step, size);
-    const late = lateTasks(opened, size);
-    // Without what the opening left out: no task has its files.
-    if (published.count + late.count >= size) continue;
+    const gone = takenButGone(opened, published);
+    if (gone.count === 0) continue;
     const lost = new TaskBits(size);
     for await (const task of makersOf(store, { job, step, taker, count: opened.count })) {
-      if (!published.has(task)) lost.add(task);
+      if (gone.has(task)) lost.add(task);
     }
     const [first] = lost;
     if (first === undefined) continue;

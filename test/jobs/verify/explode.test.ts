@@ -95,6 +95,17 @@ describe('verifying a job that exploded', () => {
       });
     }
 
+    it('refuses to repair it although an output that the opening left out was published late', async () => {
+      await publishFiles(place, view, [0, 2]);
+      await failForGood(place.platform, view.record.job, 'split', 1);
+      await look(place.platform, view);
+      view = await publishRest(place, view, 4);
+      await publishFiles(place, view, [1]);
+      await lose(2);
+      const error = await failsWith('refused', repairJob(place.platform, view));
+      expect(error.message).to.contain('the output of split/2 is lost');
+    });
+
     it('repairs an output that the opening left out, and other steps', async () => {
       await publishFiles(place, view, [0, 2]);
       await failForGood(place.platform, view.record.job, 'split', 1);
