@@ -7,9 +7,11 @@ import type { JobStatus } from '../model/answers/status.ts';
 import { DEFAULT_SIZING_TIMES } from '../model/capacity.ts';
 import { groupFlag } from '../model/cause.ts';
 import { budgetFix, limitNameOf } from '../model/cost/limit.ts';
+import { LOST_OUTPUT_REASON } from '../model/decide.ts';
 import { stateText } from '../model/job-state.ts';
 import { BUDGET_REASON, CHANGED_REASON, DEPLOYMENT_REASON, UNMET_REASON } from '../model/journal.ts';
 import { ASSUMED_SECONDS } from '../model/load.ts';
+import { lostOutputFix } from '../model/lost-outputs.ts';
 import type { JobView } from '../model/view.ts';
 import { type RaiseEvent, type RaiseResult, raiseJobGroups as raise } from '../verbs/raise.ts';
 import type { Context } from './context.ts';
@@ -174,6 +176,7 @@ function nextCommand({ job, state, reason, detail, steps }: EndedStatus) {
   if (state === 'paused') return `batchctl why ${job}`;
   if (state !== 'failed') return null;
   if (reason === UNMET_REASON) return `batchctl verify ${job}`;
+  if (reason === LOST_OUTPUT_REASON) return lostOutputFix(job);
   return steps.some(({ failed }) => failed > 0) ? `batchctl failures ${job}` : `batchctl why ${job}`;
 }
 

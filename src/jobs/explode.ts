@@ -141,7 +141,7 @@ export async function completeShards(platform: Platform, view: JobView, facts: r
   if (view.closed !== null || view.cancelled) return;
   for (const [index, fact] of facts.entries()) {
     if (!takesFiles(view.record.spec.steps, index) || fact.opened === null) continue;
-    if (fact.published.count + fact.failed.count >= fact.size) continue;
+    if (fact.published.count + fact.failed.count >= fact.size || facts[index - 1]?.lost?.count) continue;
     const step = openedStep(platform.store, view, { index, size: facts[index - 1]?.size ?? 0, opened: fact.opened });
     if (await hasAllShards(step)) continue;
     await recordView(platform, await refreshView(platform.store, view));

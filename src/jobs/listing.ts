@@ -9,6 +9,7 @@ import { TaskBits } from '../model/task-set.ts';
 import type { OpenedGather } from '../model/view.ts';
 import { type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import { lostFiles } from './lost-files.ts';
 import { readOutput } from './output.ts';
 
 /** Lists published and failed tasks, step by step: this listing alone decides (law 11). */
@@ -29,9 +30,25 @@ export async function listFacts(store: ObjectStore, view: JobView): Promise<read
       const published = await listPublished(store, view.record.job, step.name, size);
       const failed = await listFailed(store, view, index, published);
       const canaries = await provenCanaries(store, view, index, published);
-      return { size, published, failed, opened: opened[index] ?? null, canaries };
+      const lost = await lostOf(store, view, { index, opened: opened[index + 1] ?? null, published });
+      return { size, published, failed, opened: opened[index] ?? null, canaries, ...(lost !== null && { lost }) };
     }),
   );
+}
+
+/** As `lostFiles`, of an exploding step whose files were taken; null for any other step. */
+async function lostOf(
+  store: ObjectStore,
+  { record: { job, spec } }: JobView,
+  {
+    index,
+    opened,
+    published,
+  }: { readonly index: number; readonly opened: OpenedGather | null; readonly published: TaskBits },
+): Promise<TaskBits | null> {
+  const [step, taker] = [spec.steps[index]?.name, spec.steps[index + 1]?.name];
+  if (opened === null || step === undefined || taker === undefined || !takesFiles(spec.steps, index + 1)) return null;
+  return lostFiles(store, { job, step, taker, opened, published });
 }
 
 function explodedIn(view: JobView, opened: readonly (OpenedGather | null)[]): JobView['exploded'] {

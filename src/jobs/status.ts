@@ -1,5 +1,6 @@
 import type { JobStatus, StepStatus } from '../model/answers/status.ts';
 import { sizingOf, stepSizes } from '../model/counts.ts';
+import { LOST_OUTPUT_REASON } from '../model/decide.ts';
 import { deliveryOf } from '../model/delivery.ts';
 import { groupsOf, sectionStart } from '../model/job.ts';
 import { UNMET_REASON } from '../model/journal.ts';
@@ -86,7 +87,7 @@ export function composeStatus(
     asked: askedIn(view, totals),
     state: stateOf(view),
     reason: reasonOf(view),
-    detail: stateOf(view) === 'paused' ? (view.paused?.detail ?? null) : null,
+    detail: (stateOf(view) === 'paused' ? view.paused?.detail : view.closed?.detail) ?? null,
     // For a reopened job these date from its last close and may not include what has run since.
     exact:
       view.closed !== null &&
@@ -128,6 +129,8 @@ export function composeStatus(
 function lacksEnds(view: JobView, steps: readonly StepStatus[]): boolean {
   const { closed, cancelled, stopped, pruned, record } = view;
   if (closed === null || cancelled || stopped !== null || pruned !== null) return false;
+  // It ended before its tasks did.
+  if (closed.reason === LOST_OUTPUT_REASON) return false;
   const all = closed.state === 'succeeded' || closed.reason === UNMET_REASON;
   const ended = steps.filter((_, index) => all || sectionStart(record.spec.steps, index) === 0);
   return ended.some(({ waiting, running }) => waiting + running > 0);

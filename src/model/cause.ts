@@ -29,6 +29,7 @@ export const CAUSE_CODES = [
   'notDelivered',
   'notTold',
   'tooManyFiles',
+  'outputLost',
   'failing',
   'gatherBlocked',
   'canaryHeld',

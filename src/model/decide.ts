@@ -1,5 +1,6 @@
 import { hasBarrier, sectionStart, toleratedFrom } from './job.ts';
 import { UNMET_REASON } from './journal.ts';
+import { lostOutputKey, lostOutputText } from './lost-outputs.ts';
 import { formatTaskSet, inRanges, type StepRanges, TaskBits } from './task-set.ts';
 import { type AskedRound, isSkipped, type JobView, type OpenedGather, roundOf } from './view.ts';
 
@@ -13,6 +14,8 @@ export interface StepFacts {
   readonly opened: OpenedGather | null;
   /** While canaries hold back a retry's rest: those with an output of their round. Absent: every output counts. */
   readonly canaries?: TaskBits | null;
+  /** Outputs that are gone and can't be made again, as their files are tasks of the next step. Absent: none. */
+  readonly lost?: TaskBits;
 }
 
 /** A job's exact standing: a pure function of its journal and a listing. */
@@ -34,6 +37,9 @@ export interface StepStanding {
   readonly undecided: TaskBits;
 }
 
+/** The reason of a job that failed because an output is lost that can't be made again. */
+export const LOST_OUTPUT_REASON = 'lostOutput';
+
 /** The reason of a job that failed because its exploding step made more files than the job may have tasks. */
 export const TOO_MANY_FILES_REASON = 'maxTasks';
 
@@ -47,7 +53,12 @@ export type NextMove =
   /** `count`: the number of outputs of the previous step to take. */
   | { readonly move: 'open'; readonly step: number; readonly count: number; readonly leftOut: string }
   | { readonly move: 'retry-rest'; readonly round: number }
-  | { readonly move: 'close'; readonly state: 'succeeded' | 'failed' | 'cancelled'; readonly reason: string | null };
+  | {
+      readonly move: 'close';
+      readonly state: 'succeeded' | 'failed' | 'cancelled';
+      readonly reason: string | null;
+      readonly detail?: string;
+    };
 
 /** Decides what a job needs next. The facts are in step order. */
 export function standingOf(view: JobView, facts: readonly StepFacts[]): JobStanding {
@@ -77,7 +88,7 @@ function stepStanding(view: JobView, facts: readonly StepFacts[], index: number,
   let skipped = skippedFailed;
   let heldBack = 0;
   for (const n of runnableTasks(view, facts, index)) {
-    if (fact.published.has(n) || fact.failed.has(n)) continue;
+    if (fact.published.has(n) || fact.failed.has(n) || fact.lost?.has(n)) continue;
     if (isSkipped(view, index, n)) skipped += 1;
     else if (isHeldBack(view, index, n)) heldBack += 1;
     else undecided.add(n);
@@ -103,6 +114,17 @@ function runnableTasks(view: JobView, facts: readonly StepFacts[], index: number
 
 function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonly StepStanding[]): NextMove {
   if (view.cancelled) return close(view, 'cancelled', null);
+  const lost = lostOutputText(view, facts);
+  if (lost !== null) {
+    // A result that is closed stands: `verify` says what it lacks.
+    if (view.closed !== null || view.paused !== null) return { move: 'wait' };
+    return {
+      move: 'close',
+      state: 'failed',
+      reason: LOST_OUTPUT_REASON,
+      detail: `${lost} (${lostOutputKey(view, facts)})`,
+    };
+  }
   const canary = canaryMove(view, facts);
   if (canary !== null) return canary;
   const { steps } = view.record.spec;

@@ -138,8 +138,10 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
       const opened = { format: 1, id, count, leftOut } as const;
       return { ...view, opened: new Map([...view.opened, [stepIndex(view.record.spec, step), opened]]) };
     }
-    case 'close':
-      return { ...view, closed: { state: entry.state, reason: entry.reason, round: entry.round, when: entry.when } };
+    case 'close': {
+      const { state, reason, round, when, detail } = entry;
+      return { ...view, closed: { state, reason, round, when, ...(detail !== undefined && { detail }) } };
+    }
     case 'delivered':
     case 'undelivered':
       return view;

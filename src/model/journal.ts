@@ -125,6 +125,8 @@ export type EntryKind =
       readonly state: 'succeeded' | 'failed' | 'cancelled';
       readonly reason: string | null;
       readonly round: number;
+      /** The reason in words, with what the code doesn't say. */
+      readonly detail?: string;
     }
   /** The outputs of the close with that number are delivered: all of them are at `to`, with manifest and marker. */
   | {

@@ -10,6 +10,7 @@ const REASON_TEXTS: ReadonlyMap<string, string> = new Map([
   ['denied', 'a service refuses workers an input or an output'],
   ['budget', 'it has reached its cost limit'],
   ['maxTasks', 'an explode step made more tasks than maxTasks allows'],
+  ['lostOutput', 'an output is lost that cannot be made again'],
   ['person', 'by a person'],
 ]);
 

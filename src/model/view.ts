@@ -38,6 +38,8 @@ export interface JobView {
     readonly reason: string | null;
     readonly round: number;
     readonly when: string;
+    /** The reason in words, with what the code doesn't say. */
+    readonly detail?: string;
   } | null;
   /** The round of the last retry, or of the last skip that opened a closed job again; 0 if there is none. */
   readonly round: number;

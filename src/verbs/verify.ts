@@ -17,6 +17,7 @@ import { formatCount } from '../lib/units.ts';
 import type { RebuildAnswer } from '../model/answers/upkeep.ts';
 import type { VerifyAnswer } from '../model/answers/verify.ts';
 import { deliveryOf } from '../model/delivery.ts';
+import { lostOutputFix } from '../model/lost-outputs.ts';
 import type { Finding } from '../model/verify/findings.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
 import type { JobView } from '../model/view.ts';
@@ -252,7 +253,7 @@ function fixOf({ job, state, missing = [], altered = [], problems, repair = null
   if (problems.some(({ code }) => code === 'partSource')) {
     const lost = altered[0] ?? missing[0];
     const output = lost === undefined ? 'the output' : `the output of ${lost}`;
-    return `restore ${output} from a backup or an earlier version, then batchctl verify ${job}; or run the job again: batchctl run JOBFILE --again`;
+    return lostOutputFix(job ?? 'JOB', output);
   }
   const repaired = repair !== null && (repair.sent > 0 || repair.withheld !== null);
   const canRepair = missing.length > 0 || problems.some(({ code }) => code === 'notOpened' || code === 'otherInput');

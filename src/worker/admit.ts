@@ -4,7 +4,7 @@ import { stepTotals } from '../jobs/listing.ts';
 import { readOutput } from '../jobs/output.ts';
 import { parseStored } from '../lib/json.ts';
 import { isSizeKnown } from '../model/counts.ts';
-import { isHeldBack } from '../model/decide.ts';
+import { isHeldBack, LOST_OUTPUT_REASON } from '../model/decide.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
 import { stepIndex } from '../model/job.ts';
 import { failedKey, isBegunKey, roundTriesPrefix } from '../model/keys.ts';
@@ -155,7 +155,8 @@ function dropReason(
   if (view.pruned !== null) return 'gone';
   if (view.cancelled) return 'cancelled';
   if (view.paused !== null) return 'paused';
-  if (view.stopped !== null) return 'stopped';
+  // Nothing that it would make could be proven.
+  if (view.stopped !== null || view.closed?.reason === LOST_OUTPUT_REASON) return 'stopped';
   if (message.round !== roundOf(view, index, message.task)) return 'stale';
   // Given up by `stop`, and included again behind canaries: its old messages may still be in the queue.
   if (isHeldBack(view, index, message.task)) return 'stale';

@@ -38,7 +38,7 @@ describe('the table of legal entries', () => {
     for (const what of refused) {
       for (const reason of ['failures', 'stopped'])
         expect(hintOf(reason, 'failed', what), what).to.equal('batchctl retry JOB');
-      for (const reason of ['expect', 'maxTasks', 'another'])
+      for (const reason of ['expect', 'maxTasks', 'lostOutput', 'another'])
         expect(hintOf(reason, 'failed', what), what).to.equal('batchctl why JOB');
       expect(hintOf(null, 'succeeded', what), what).to.equal('batchctl status JOB');
     }

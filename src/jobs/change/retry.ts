@@ -10,6 +10,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { tasksOfCauses } from '../failures.ts';
 import { refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
+import { refuseLostFiles } from '../lost-files.ts';
 import { recordView } from '../record-view.ts';
 import { beginRound } from '../round-marks.ts';
 import { sendUndecided } from '../send.ts';
@@ -50,7 +51,8 @@ interface RetryResult {
  * failed tasks were published since, continues in a round without tasks. So does one that control totals failed, if the
  * corrected file has others: it is judged by them at once. Otherwise nothing is written if nothing failed.
  * Throws `refused` for a cancelled job, for a named task that did not fail for good or was skipped, for tasks that an
- * opened gather left out, for changes that nothing would run with, and for another job's file.
+ * opened gather left out, for changes that nothing would run with, for another job's file, and while an output is lost
+ * that can't be made again.
  */
 export async function retry(platform: Platform, seen: JobView, options: RetryOptions = {}): Promise<RetryResult> {
   const { tasks = [], causes = [], only, canaries = null, correction = null, dryRun = false } = options;
@@ -59,6 +61,7 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     requireLegal(view, 'retry');
     const ofCauses = await tasksOfCauses(platform, view, causes, 'failed');
     const listed = await listFacts(platform.store, view);
+    refuseLostFiles(view, listed);
     const choice = chooseRetry(view, listed, { tasks, only, canaries, among: ofCauses });
     refuseInvalidChoice(view, choice, tasks.length > 0, ofCauses !== null);
     const overrides = overridesFor(view, options);

@@ -14,13 +14,13 @@ import type { Platform } from '../../ports/platform.ts';
 import { instantIn, readFailureObject, UNREADABLE } from '../failures.ts';
 import { append, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
+import { refuseLostFiles } from '../lost-files.ts';
 import { refusePruned } from '../pruned.ts';
 import { ledgerJob, recordView } from '../record-view.ts';
 import { beginRound } from '../round-marks.ts';
 import { sendTasks, undecidedSets } from '../send.ts';
 import { exactOf, TotalsSum } from '../totals.ts';
 import { type Look, look } from '../watch/look.ts';
-import { refuseLostFiles } from './lost-files.ts';
 import { scanStep } from './scan-outputs.ts';
 import { createContext, type VerifyOptions } from './verify-context.ts';
 
@@ -46,7 +46,7 @@ const TRIES = 20;
 export async function repairJob(platform: Platform, seen: JobView, options: RepairOptions = {}): Promise<RepairResult> {
   const view = await refreshView(platform.store, seen);
   refusePruned(view, 'its parts');
-  if (!view.cancelled) await refuseLostFiles(platform.store, view);
+  if (!view.cancelled) refuseLostFiles(view, await listFacts(platform.store, view));
   if (options.dryRun === true) {
     const plan = planRepair(view, standingOf(view, await listFacts(platform.store, view)));
     const replaced = isReplaceable(view) ? staleSets(view, await staleOutputs(platform, view, options)) : {};

@@ -1,4 +1,4 @@
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, isKind } from '../../errors.ts';
 import {
   type JobStanding,
   type NextMove,
@@ -48,6 +48,7 @@ export async function look(
   const did: NextMove['move'][] = [];
   let view = await refreshView(platform.store, seen);
   const wasClosed = view.closed !== null;
+  let relisted = false;
   for (;;) {
     const facts = await listFacts(platform.store, view);
     // A listing while objects are being removed decides nothing.
@@ -71,7 +72,16 @@ export async function look(
         if (closed.told) await platform.store.delete(await marksOfClose(platform, view));
         return { view, standing, did };
       }
-    } else view = await makeMove(platform, view, facts, move);
+    } else {
+      try {
+        view = await makeMove(platform, view, facts, move);
+      } catch (error) {
+        // An output is gone since it was listed: the next listing says what that means.
+        if (!isKind(error, 'proof') || relisted) throw error;
+        relisted = true;
+        view = await refreshView(platform.store, view);
+      }
+    }
     if (did.length > 100)
       throw new BatchctlError('unexpected', `job ${view.record.job} makes no progress: ${did.slice(-3).join(', ')}`);
   }
@@ -176,7 +186,12 @@ async function endingOf(
 ): Promise<EntryKind & { what: 'close' }> {
   const base = { what: 'close', round: view.round } as const;
   if (move.state !== 'succeeded' || changedExpect(view.record, view.overrides).length === 0) {
-    return { ...base, state: move.state, reason: move.reason };
+    return {
+      ...base,
+      state: move.state,
+      reason: move.reason,
+      ...(move.detail !== undefined && { detail: move.detail }),
+    };
   }
   const unmet = (await expectationsOf(platform.store, view)).filter(isUnmet);
   return unmet.length === 0

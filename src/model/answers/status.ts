@@ -69,7 +69,10 @@ export const JOB_STATUS = v.object({
     textOrNull,
     'a stable code (failures, stopped, expect, halt, deployment, secret, denied, budget), or why a person paused it',
   ),
-  detail: describe(textOrNull, 'why the guard paused the job, or the control totals that failed it, in words'),
+  detail: describe(
+    textOrNull,
+    'why the guard paused the job, or the control totals or the lost output that failed it, in words',
+  ),
   exact: describe(v.boolean(), 'true: the counts are known to match the store'),
   incomplete: describe(
     v.boolean(),

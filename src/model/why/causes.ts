@@ -1,7 +1,7 @@
 import { formatDuration, formatMany } from '../../lib/units.ts';
 import { CAUSE_CODES, type Cause, type CauseCode, formatList, isOrAre, iso, SEVERITIES } from '../cause.ts';
 import { budgetFix, limitNameOf } from '../cost/limit.ts';
-import { TOO_MANY_FILES_REASON } from '../decide.ts';
+import { LOST_OUTPUT_REASON, TOO_MANY_FILES_REASON } from '../decide.ts';
 import { deliveryOf, isDeliveryDue, nextTry } from '../delivery.ts';
 import { unmetText } from '../expect.ts';
 import { hasBarrier, sectionStart, toleratedFrom } from '../job.ts';
@@ -15,6 +15,7 @@ import {
   SECRET_REASON,
   UNMET_REASON,
 } from '../journal.ts';
+import { lostOutputFix } from '../lost-outputs.ts';
 import { changedExpect } from '../overrides.ts';
 import { stateOf } from '../view.ts';
 import { serviceCauses } from './causes-service.ts';
@@ -269,6 +270,18 @@ function tooManyFiles({ view }: Snapshot): Cause | null {
   };
 }
 
+/** An output was lost after the next step was opened with its files: a watcher closed the job. */
+function outputLost({ view: { closed, record } }: Snapshot): Cause | null {
+  if (closed?.reason !== LOST_OUTPUT_REASON) return null;
+  return {
+    code: 'outputLost',
+    severity: 'fails',
+    message: closed.detail ?? 'an output is lost that cannot be made again',
+    evidence: [`closed at ${closed.when}`],
+    fix: lostOutputFix(record.job),
+  };
+}
+
 /** How many causes of failures are reported here; `failures` has them all. */
 export const MAX_FAILURES = 5;
 
@@ -276,6 +289,7 @@ function failedCauses(seen: Snapshot): readonly Cause[] {
   return [
     expectUnmet(seen),
     tooManyFiles(seen),
+    outputLost(seen),
     ...failing(seen),
     failedUnseen(seen),
     gatherBlocked(seen),
@@ -328,6 +342,7 @@ function failedUnseen({ view, failures, steps, troubles }: Snapshot): Cause | nu
     closed?.state !== 'failed' ||
     closed.reason === UNMET_REASON ||
     closed.reason === TOO_MANY_FILES_REASON ||
+    closed.reason === LOST_OUTPUT_REASON ||
     failures.length > 0
   )
     return null;
