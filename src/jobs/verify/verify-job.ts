@@ -4,7 +4,7 @@ import { EMPTY_OUTPUTS, emptyOutputsText } from '../../model/completeness-text.t
 import { unmetText } from '../../model/expect.ts';
 import type { JobRecord } from '../../model/job.ts';
 import { isClosed } from '../../model/job-state.ts';
-import { jobKey } from '../../model/keys.ts';
+import { jobKey, runClaimKey } from '../../model/keys.ts';
 import { changedStep } from '../../model/overrides.ts';
 import type { RangePart } from '../../model/part.ts';
 import { TaskBits } from '../../model/task-set.ts';
@@ -14,7 +14,7 @@ import { composeResult, skipsOf, type VerifyResult } from '../../model/verify/ve
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { readEntries, refreshView } from '../journal.ts';
+import { readEntries, readRecord, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { prunedError } from '../pruned.ts';
 import { decidingClaim, keyedOf } from '../run-keys.ts';
@@ -189,13 +189,18 @@ const SOURCES: Readonly<Partial<Record<string, Shape>>> = {
   pipe: {},
 };
 
-/** Throws `corrupt` if job.json's digest isn't the accepted one: then nothing derived from it can be trusted. */
+/**
+ * Throws `corrupt` if job.json or the claim of its run key is gone, as no later command finds the job, or if the digest isn't
+ * the accepted one: then nothing derived from it can be trusted.
+ */
 async function requireIntactRecord(store: ObjectStore, record: JobRecord): Promise<void> {
   const { job, runKey } = record;
   const altered = (found: string): BatchctlError =>
     new BatchctlError('corrupt', `${jobKey(job)} was altered: ${found}`, {
       hint: `restore it from a backup or an earlier version of the object; then batchctl verify ${job}`,
     });
+  // A process that ran the job knows its record from before.
+  if ((await readRecord(store, job)) === null) throw altered('it is gone');
   requireShape(jobKey(job), record, INPUTS);
   for (const [n, { source }] of record.inputs.entries()) {
     const shape = SOURCES[source.kind];
@@ -209,6 +214,11 @@ async function requireIntactRecord(store: ObjectStore, record: JobRecord): Promi
   const claim = keyed === null ? null : await decidingClaim(store, keyed);
   if (claim !== null && claim.digest !== digest)
     throw altered(`the run key "${runKey}" was claimed for a job with the digest ${claim.digest}`);
+  if (keyed !== null && claim?.job !== job) {
+    throw new BatchctlError('corrupt', `the claim of the run key "${runKey}" for job ${job} is gone`, {
+      hint: `restore ${runClaimKey(keyed.runKey, keyed.runNumber)} from a backup of the store: without it, the key runs the job again`,
+    });
+  }
 }
 
 /** Throws `corrupt` for an open job whose journal no longer matches an earlier proof. */
