@@ -88,7 +88,7 @@ export class FailureFacets {
   async #countDone(step: number, table: FacetTable<string>): Promise<void> {
     const { job, spec } = this.#view.record;
     const rows: AsyncIterable<LedgerTask> = ledgerTasks(this.#platform, job, {
-      state: 'done',
+      states: ['done'],
       step: spec.steps[step]?.name ?? '',
     });
     for await (const { task, worker, endedAt } of rows) {

@@ -81,7 +81,7 @@ async function* withLedgerRows(
   tasks: TaskBits,
 ): AsyncGenerator<{ readonly task: number; readonly known: LedgerTask | null }> {
   const name = view.record.spec.steps[step]?.name ?? '';
-  const pages = ledgerTasks(platform, view.record.job, { state: 'failed', step: name });
+  const pages = ledgerTasks(platform, view.record.job, { states: ['failed'], step: name });
   let row = await pages.next();
   try {
     for (const task of tasks) {

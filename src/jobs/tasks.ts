@@ -6,6 +6,7 @@ import type { TaskSets } from '../model/journal.ts';
 import type { LedgerTask, TaskState } from '../model/ledger/records.ts';
 import { formatTaskSet } from '../model/task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../model/view.ts';
+import type { TaskFilter } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { listFacts, stepTotals } from './listing.ts';
 
@@ -47,15 +48,15 @@ function foundTasks(
   platform: Platform,
   view: JobView,
   { state, step, after, limit }: TasksFilter,
-): AsyncIterable<LedgerTask> | Iterable<LedgerTask> {
+): AsyncIterable<LedgerTask> {
   if (state === 'waiting') return waiting(platform, view);
-  if (state === 'skipped') return skipped(view);
+  if (state === 'skipped') return skipped(platform, view);
   const from = after && { step: after.name, task: after.task };
-  return ledgerTasks(platform, view.record.job, { state, step, after: from, limit });
+  return ledgerTasks(platform, view.record.job, { states: state && [state], step, after: from, limit });
 }
 
 interface LedgerFilter {
-  readonly state: Exclude<TaskState, 'waiting' | 'skipped'> | undefined;
+  readonly states: TaskFilter['states'] | undefined;
   readonly step?: string | undefined;
   readonly after?: { readonly step: string; readonly task: number } | undefined;
   /** The largest page. */
@@ -66,11 +67,11 @@ interface LedgerFilter {
 export async function* ledgerTasks(
   platform: Pick<Platform, 'ledger'>,
   job: string,
-  { state, step, after, limit = PAGE }: LedgerFilter,
+  { states, step, after, limit = PAGE }: LedgerFilter,
 ): AsyncGenerator<LedgerTask, void> {
   const ledger = await platform.ledger();
   const size = Math.min(PAGE, limit);
-  const filter = { limit: size, ...(step !== undefined && { step }), ...(state !== undefined && { states: [state] }) };
+  const filter = { limit: size, ...(step !== undefined && { step }), ...(states !== undefined && { states }) };
   for (let from = after; ; ) {
     const page = await ledger.tasks(job, { ...filter, ...(from !== undefined && { after: from }) });
     yield* page;
@@ -84,7 +85,7 @@ export async function* ledgerTasks(
 async function* waiting(platform: Platform, view: JobView): AsyncGenerator<LedgerTask> {
   const standing = standingOf(view, await listFacts(platform.store, view));
   const running = new Set<string>();
-  const known = ledgerTasks(platform, view.record.job, { state: 'running' });
+  const known = ledgerTasks(platform, view.record.job, { states: ['running'] });
   for await (const { step, task, round } of known) running.add(`${step}/${task}.${round}`);
   for (const [step, { name, undecided }] of standing.steps.entries()) {
     for (const task of undecided) {
@@ -94,14 +95,21 @@ async function* waiting(platform: Platform, view: JobView): AsyncGenerator<Ledge
   }
 }
 
-function* skipped(view: JobView): Generator<LedgerTask> {
+/** Skipped tasks. The ledger knows the attempts of those that ran before. */
+async function* skipped(platform: Platform, view: JobView): AsyncGenerator<LedgerTask> {
   for (const [step, { name }] of view.record.spec.steps.entries()) {
     const tasks = new Set<number>();
     for (const set of view.skipped) {
       for (const [from, to] of set.get(step) ?? []) for (let n = from; n <= to; n += 1) tasks.add(n);
     }
+    if (tasks.size === 0) continue;
+    const attempted = ledgerTasks(platform, view.record.job, { states: ['failed', 'running'], step: name });
+    let { value: row } = await attempted.next();
     for (const task of [...tasks].sort((a, b) => a - b)) {
-      if (isSkipped(view, step, task)) yield unstartedTask(name, task, roundOf(view, step, task), 'skipped');
+      while (row !== undefined && row.task < task) ({ value: row } = await attempted.next());
+      if (!isSkipped(view, step, task)) continue;
+      const unstarted = unstartedTask(name, task, roundOf(view, step, task), 'skipped');
+      yield row?.task === task ? { ...row, state: 'skipped' } : unstarted;
     }
   }
 }

@@ -103,7 +103,10 @@ describe('the commands that explain failures', () => {
     expect(all[3]).to.deep.equal([3, 'skipped', NO_RATE]);
     expect((await states('--state', 'failed')).map(([task]) => task)).to.deep.equal([1, 4, 5]);
     expect((await states('--state', 'failed', '--limit', '2')).map(([task]) => task)).to.deep.equal([1, 4]);
-    expect(await states('--state', 'skipped')).to.have.length(1);
+    const skipped = await documents('tasks', job, '--state', 'skipped');
+    expect(skipped).to.deep.equal((await documents('tasks', job)).filter(({ state }) => state === 'skipped'));
+    expect(skipped).to.have.length(1);
+    expect(skipped[0]).to.deep.include({ task: 3, cause: NO_RATE, exitCode: 1 });
     expect((await states('--cause', NO_RATE)).map(([task, state]) => [task, state])).to.deep.equal([
       [1, 'failed'],
       [3, 'skipped'],

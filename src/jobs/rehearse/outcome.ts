@@ -39,7 +39,7 @@ export async function failedByFaults(
   const ledger = await platform.ledger();
   const injected: TaskName[] = [];
   let others = 0;
-  for await (const { step, task } of ledgerTasks(platform, job, { state: 'failed' })) {
+  for await (const { step, task } of ledgerTasks(platform, job, { states: ['failed'] })) {
     const attempts = await ledger.attempts(job, step, task);
     const failed = attempts.filter(({ outcome }) => outcome === 'failed' || outcome === 'failedAttempt');
     if (failed.every(({ reason }) => reason === INJECTED))
