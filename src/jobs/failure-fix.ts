@@ -21,14 +21,14 @@ export function failureFix(view: JobView, { cause, reason, input }: FixableFailu
   const { job } = record;
   const chosen = cause === null ? '' : ` --cause ${cause}`;
   const isPaused = stateOf(view) === 'paused';
-  const goOn = isPaused ? [`batchctl resume ${job}, then`] : [];
+  const goOn = isPaused ? [`batchctl resume ${job}, after that`] : [];
   const again = `${submitAgain(record)}, for a new job with the input as it is now`;
   const skip = `batchctl skip ${job}${chosen === '' ? ' --task T' : chosen} --reason TEXT, to continue without it`;
   switch (reason) {
     case 'changed': {
       const restore = restoreStep(record.inputs.find(({ name }) => name === input) ?? null, view.closed !== null);
       return [
-        ...(restore === null ? [] : [restore, `batchctl retry ${job}${chosen}, then`, ...goOn]),
+        ...(restore === null ? [] : [restore, `batchctl retry ${job}${chosen}, once it is as it was`, ...goOn]),
         again,
         skip,
       ].join('; ');
@@ -52,7 +52,7 @@ function restoreStep(input: JobInput | null, isClosed: boolean): string | null {
   const { source, checksum } = input;
   switch (source.kind) {
     case 'file':
-      return `if ${source.path} was moved away or its disk is not mounted, bring back the same file (a copy of it counts as another file)`;
+      return `if ${source.path} was moved away or its disk is not mounted, bring back the same file (a copy counts as another file, and so does one that was written again)`;
     case 'store': {
       if (checksum === null) return null;
       if (!source.key.startsWith(JOBS_PREFIX)) return uploadAgain(source.key, checksum, isClosed);
