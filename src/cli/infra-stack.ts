@@ -78,24 +78,30 @@ export const ONLY = { '--only <part>': choice('only this part; asks AWS for noth
 export const MISSING_SCHEMA: JsonSchema = {
   type: 'array',
   description: "settings missing on a resource that batchctl doesn't own and won't change",
-  items: objectOf({ what: { type: 'string' }, fix: { type: 'string', description: 'a command that fixes it' } }),
+  items: objectOf({
+    what: {
+      type: 'string',
+      description: 'a missing setting of a resource that batchctl did not create, and does not change',
+    },
+    fix: { type: 'string', description: 'a command that fixes it' },
+  }),
 };
 
 export const NOTES: JsonSchema = {
   type: 'array',
   items: { type: 'string' },
-  description: 'settings changed by hand, which batchctl keeps; how a ledger on a server is opened',
+  description: 'settings that a person changed, and that are kept',
 };
 
 export const STEP_OUTPUT: JsonSchema = objectOf({
-  part: { enum: STACK_PARTS },
+  part: { enum: STACK_PARTS, description: 'the part of the stack' },
   kind: { enum: KINDS },
-  name: { type: 'string' },
+  name: { type: 'string', description: 'its name in the account' },
   action: {
     enum: ['create', 'change', 'open', 'keep'],
-    description: 'open: whatever is missing is created when the ledger is opened',
+    description: 'open: missing parts are created when the ledger is opened',
   },
-  changes: { type: 'array', items: { type: 'string' }, description: 'what it changes' },
+  changes: { type: 'array', items: { type: 'string' }, description: 'its changes' },
   notes: NOTES,
   lacks: MISSING_SCHEMA,
 });

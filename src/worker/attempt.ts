@@ -61,8 +61,6 @@ interface AttemptRun {
   readonly options: AttemptOptions;
   readonly directory: SlotDirectory;
   readonly secrets: Secrets;
-  /** What no log and no error may show: the secrets, and what the URL of its input gives away. */
-  readonly masked: Secrets;
   readonly startedAt: number;
   /** Monotonic. */
   readonly started: number;
@@ -85,21 +83,19 @@ export async function runAttempt(
   let end: CommandEnd | null = null;
   let staged: StagedInput | null = null;
   let outcome: Outcome;
-  let masked: Secrets = {};
+  let secrets: Secrets = {};
   let hasResult = false;
   try {
     if (task.delivery.receiveCount > MARK_AFTER_DELIVERIES)
       await ctx.platform.store.put(begunMark(task, options.attempt), '');
     const prepared = slotDirectory(ctx, options.slot, keeps);
-    const secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
+    secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
     // Waiting for a throttling service takes nothing off the command's time.
     [startedAt, started] = [clock.now(), clock.monotonic()];
-    masked = secrets;
     const input = await stageIn(ctx, task, prepared, options.signal);
     staged = input;
-    masked = { ...secrets, ...input.unstaged?.secrets };
     const directory = withOutputExtension(prepared, task, input);
-    const run: AttemptRun = { ctx, task, options, directory, secrets, masked, startedAt, started };
+    const run: AttemptRun = { ctx, task, options, directory, secrets, startedAt, started };
     const code = codeOf(task);
     if (code !== null) await options.code.copyInto(code, directory.cwd);
     ctx.passed('stage');
@@ -120,7 +116,7 @@ export async function runAttempt(
       if (ran) {
         const { stderrBytes } = end;
         await retrier.run(() =>
-          uploadLog(store, task.message, options.attempt, directory.stderr, run.masked, stderrBytes),
+          uploadLog(store, task.message, options.attempt, directory.stderr, run.secrets, stderrBytes),
         );
       }
       outcome = await publishOrFail(run, end, { ...input, mark }, retrier);
@@ -130,7 +126,7 @@ export async function runAttempt(
     if (keeps && !hasResult && hasCode(error, 'EPERM', 'EACCES')) return runAttempt(ctx, task, options, false);
     outcome = outcomeOfError(ctx, task, error, { ...options, hasResult });
   }
-  outcome = maskOutcome(outcome, masked);
+  outcome = maskOutcome(outcome, secrets);
   // The store and the ledger get the same facts.
   const endedAt = clock.now();
   if (outcome.kind === 'retry' || outcome.kind === 'failed') {
@@ -157,7 +153,7 @@ function requireWritable(path: string): void {
 
 /** Uploads stderr while the command runs; the whole log is stored only after the last such upload. */
 async function withStderrUpload<T>(
-  { ctx, task, options, directory, masked: secrets }: AttemptRun,
+  { ctx, task, options, directory, secrets }: AttemptRun,
   work: () => Promise<T>,
 ): Promise<T> {
   const { job, step, task: n } = task.message;
@@ -257,13 +253,10 @@ async function publishOrFail(
 ): Promise<Outcome> {
   const { ctx, task, options, directory } = run;
   if (end.how === 'aborted') return outcomeOfAbort(task, options.signal.reason as EndReason);
-  // First: a command that read something else may have failed for that, or have another result.
-  const { unstaged } = staged;
-  if (unstaged !== undefined) await retrier.run(() => unstaged.check());
   if (end.how !== 'exit' || end.code !== 0) {
     // Not a failure of the command: it could not write, and can't until space is freed.
     if (diskIsFull(ctx.scratch)) throw new BatchctlError('full', `the disk of ${ctx.scratch} is full`);
-    return judgeFailure(task, failureOf(end, lastLine(directory.stderr, run.masked)));
+    return judgeFailure(task, failureOf(end, lastLine(directory.stderr, run.secrets)));
   }
   let counters: Readonly<Record<string, string>>;
   try {

@@ -95,8 +95,7 @@ export function environmentOf(
     env.BATCHCTL_INPUT_FILES = String(staged.pack.files);
     if (staged.pack.directory !== null) env.BATCHCTL_INPUT_DIR = staged.pack.directory;
   }
-  const input = inputValue(staged);
-  if (input !== null) env.BATCHCTL_INPUT = input;
+  if (staged.path !== null) env.BATCHCTL_INPUT = staged.path;
   if (step.output === 'file') env.BATCHCTL_OUTPUT = directory.outputFile;
   if (step.output === 'files') env.BATCHCTL_OUTPUT_DIR = directory.outputDirectory;
   return env;
@@ -128,11 +127,10 @@ export function secretsOf(
 
 /** The command with its placeholders replaced in its arguments; a shell string uses its environment. */
 export function commandOf(task: Runnable, staged: StagedInput, directory: SlotDirectory): readonly string[] | string {
-  const { inputName } = staged;
-  const input = inputValue(staged);
+  const { path, inputName } = staged;
   const name = inputName === null ? null : baseNameOf(inputName);
   const values = {
-    ...(input !== null && { input }),
+    ...(path !== null && { input: path }),
     ...outputValue(task, directory),
     ...(name !== null && { name, stem: stemOf(name) }),
     index: indexOf(task, staged),
@@ -142,8 +140,6 @@ export function commandOf(task: Runnable, staged: StagedInput, directory: SlotDi
   requirePlainPaths(step, run, values);
   return substituteRun(run, values, `steps.${step}.run`);
 }
-
-const inputValue = ({ path, unstaged }: StagedInput): string | null => unstaged?.at ?? path;
 
 /** Throws `jobFile` for a path that the shell of a `sh -c` in a list would not read as one word. */
 function requirePlainPaths(step: string, run: StepSpec['run'], values: Readonly<Record<string, string>>): void {

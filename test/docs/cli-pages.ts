@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { EXIT_ACTIONS, EXIT_MEANINGS, exitTexts } from '../../src/cli/command.ts';
 import {
   type ArgumentFacts,
@@ -11,6 +10,7 @@ import { GLOBAL_FLAGS } from '../../src/cli/help.ts';
 import { TOPICS, type Topic } from '../../src/cli/topics.ts';
 import { EXIT_CODES } from '../../src/errors.ts';
 import { commandContext } from './command-line.ts';
+import { jsonPage } from './json-page.ts';
 
 /** The reference pages below docs/cli/, generated from the commands' own definitions. `npm run docs` writes them. */
 
@@ -22,7 +22,7 @@ export async function commandFacts(): Promise<readonly CommandFacts[]> {
 /** Each page's name and text. The name is relative to docs/cli/. */
 export async function cliPages(): Promise<ReadonlyMap<string, string>> {
   const commands = await commandFacts();
-  const sections = jsonSections();
+  const sections = jsonSections(await jsonPage());
   return new Map([
     ['README.md', index(commands)],
     [EXIT_CODES_PAGE, exitCodes()],
@@ -167,8 +167,7 @@ function json({ name, output }: CommandFacts, sections: ReadonlyMap<string, stri
 }
 
 /** The anchor of a command's section in docs/json.md. */
-function jsonSections(): ReadonlyMap<string, string> {
-  const text = readFileSync(new URL('../../docs/json.md', import.meta.url), 'utf8');
+function jsonSections(text: string): ReadonlyMap<string, string> {
   const anchors = new Map<string, string>();
   for (const [, heading = ''] of text.matchAll(/^## (.+)$/gm)) {
     const anchor = heading

@@ -1,58 +1,70 @@
-// Protects: docs/json.md names exactly the fields and error kinds that --json prints.
+// Protects: docs/json.md has the fields of every answer, from their declarations, and keeps what people wrote around them.
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'chai';
-import { outputOf } from '../../src/cli/command.ts';
-import { COMMANDS } from '../../src/cli/commands.ts';
 import { EXIT_CODES } from '../../src/errors.ts';
-import type { JsonSchema } from '../../src/lib/json-schema.ts';
-import { fieldPaths } from '../support/field-paths.ts';
-import { commandContext } from './command-line.ts';
+import { type Answer, JSON_PAGE, jsonPage, withAnswers } from './json-page.ts';
 
-const page = readFileSync(join(import.meta.dirname, '../../docs/json.md'), 'utf8');
+const page = readFileSync(JSON_PAGE, 'utf8');
 
-/** The fields that the page names, by command. A section may cover several commands. */
-function fieldsByCommand(): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, readonly string[]>();
-  for (const section of page.split('\n## ').slice(1)) {
-    const [heading = ''] = section.split('\n', 1);
-    const fields = [...section.matchAll(/^\| `([^`]+)` +\|/gm)].map(([, field]) => field ?? '');
-    for (const [, name] of heading.matchAll(/`([^`]+)`/g)) found.set(name ?? '', fields);
-  }
-  return found;
-}
+const MARKS = ['<!-- fields: made by `npm run docs` -->', '<!-- end -->'] as const;
+const HEAD = '# Answers\n\n## Rules\n\nMany.';
+const NAMES = { type: 'object', properties: { name: { type: ['string', 'null'], description: 'a <word> | null' } } };
+const SIZES = {
+  type: 'object',
+  properties: {
+    sizes: { type: 'array', items: { type: 'object', properties: { at: { type: 'string', format: 'date-time' } } } },
+    unit: { enum: ['bytes', 'lines'], description: 'see docs/job-file.md' },
+  },
+};
+const NAMES_TABLE = `${MARKS[0]}
+| field | is | meaning |
+|---|---|---|
+| \`name\` | text, null | a &lt;word> \\| null |
+${MARKS[1]}`;
+const SIZES_TABLE = `${MARKS[0]}
+| field | is | meaning |
+|---|---|---|
+| \`sizes\` | list |  |
+| \`sizes[].at\` | time |  |
+| \`unit\` | bytes, lines | see [job-file.md](job-file.md) |
+${MARKS[1]}`;
 
-/** `steps`, `[]`, `name` as the page spells it: `steps[].name`. */
-function spelled(path: readonly string[]): string {
-  return path.reduce((text, part) => (part === '[]' ? `${text}[]` : text === '' ? part : `${text}.${part}`), '');
-}
-
-/** The answer's schema of each command that has one. Opens nothing. */
-async function outputs(): Promise<ReadonlyMap<string, JsonSchema>> {
-  const ctx = commandContext();
-  const found = new Map<string, JsonSchema>();
-  for (const entry of COMMANDS) {
-    const output = await outputOf((await entry.load())(ctx));
-    if (output !== null) found.set(entry.name, output);
-  }
-  return found;
-}
+const answersOf = (answers: Readonly<Record<string, Answer>>): ReadonlyMap<string, Answer> =>
+  new Map(Object.entries(answers));
 
 describe('docs/json.md', () => {
-  it('has a section for every command with an answer, and for no other', async () => {
-    expect([...fieldsByCommand().keys()].sort()).to.deep.equal([...(await outputs()).keys()].sort());
-  });
-
-  it('names every field of every answer, and no others', async () => {
-    const named = fieldsByCommand();
-    for (const [command, output] of await outputs()) {
-      const fields = fieldPaths(output).map(spelled);
-      expect([...(named.get(command) ?? [])].sort(), command).to.deep.equal(fields.sort());
-    }
+  it('has the fields of every answer, as npm run docs writes them', async () => {
+    expect(page).to.equal(await jsonPage());
   });
 
   it('names every kind of error', () => {
     const [, listed = ''] = /Kinds: `([^`]+)`/.exec(page) ?? [];
     expect(listed.split(/\s+/).sort()).to.deep.equal(Object.keys(EXIT_CODES).sort());
+  });
+
+  it('keeps the text around a table that is written again', () => {
+    const before = `${HEAD}\n\n## \`show\`, \`see\`\n\nOne document.\n\n${MARKS.join('\n| old |\n')}\n\nMore.\n`;
+    const shown = { schema: NAMES, list: false };
+    expect(withAnswers(before, answersOf({ show: shown, see: shown }))).to.equal(
+      `${HEAD}\n\n## \`show\`, \`see\`\n\nOne document.\n\n${NAMES_TABLE}\n\nMore.\n`,
+    );
+  });
+
+  it('puts a new command behind the one before it, and drops the section of a command that is gone', () => {
+    const before = `${HEAD}\n\n## \`gone\`\n\n${MARKS.join('\n')}\n\n## \`show\`\n\n${MARKS.join('\n')}\n\n## \`zero\`\n\nA script.\n`;
+    const answers = answersOf({
+      show: { schema: NAMES, list: false },
+      measure: { schema: SIZES, list: true },
+      zero: { schema: {}, list: false },
+    });
+    expect(withAnswers(before, answers)).to.equal(
+      `${HEAD}\n\n## \`show\`\n\n${NAMES_TABLE}\n\n## \`measure\`\n\nA list.\n\n${SIZES_TABLE}\n\n## \`zero\`\n\nA script.\n`,
+    );
+  });
+
+  it('refuses a section of commands with different answers', () => {
+    const before = `${HEAD}\n\n## \`show\`, \`measure\`\n\n${MARKS.join('\n')}\n`;
+    const answers = answersOf({ show: { schema: NAMES, list: false }, measure: { schema: SIZES, list: false } });
+    expect(() => withAnswers(before, answers)).to.throw('expected the same answer of show and measure');
   });
 });

@@ -57,9 +57,9 @@ export async function verbCalls(): Promise<string> {
       const route = `${method} /api/v1${path}`;
       const operation = paths[`/api/v1${path}`]?.[method.toLowerCase()];
       const found = schemas.get(await declared.answer());
-      if (operation === undefined || found === undefined) throw new TypeError(`${route} is not described`);
-      files.set(found.file, (files.get(found.file) ?? new Set()).add(found.name));
-      const row = `Value<typeof ${found.name}>`;
+      if (operation === undefined) throw new TypeError(`${route} is not described`);
+      if (found !== undefined) files.set(found.file, (files.get(found.file) ?? new Set()).add(found.name));
+      const row = found === undefined ? 'unknown' : `Value<typeof ${found.name}>`;
       return {
         name: operation.operationId,
         route,
@@ -91,7 +91,7 @@ const formatted = (text: string): string =>
     encoding: 'utf8',
   });
 
-/** Answers by their schemas: the name of each, and its file in `src/model/answers`. */
+/** Answers by their schemas: the name of each, and its file in `src/model/answers`, from which alone the dashboard can import. */
 async function answerSchemas(): Promise<ReadonlyMap<unknown, { readonly name: string; readonly file: string }>> {
   const folder = join(ROOT, 'src/model/answers');
   const all = await Promise.all(

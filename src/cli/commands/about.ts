@@ -55,7 +55,7 @@ export function versionCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     writes: false,
     output: objectOf({
-      version: { type: 'string' },
+      version: { type: 'string', description: 'of batchctl' },
       node: { type: 'string', description: 'the version of Node that runs it' },
       platform: { type: 'string', description: 'operating system and processor: linux-x64' },
       profile: textOrNull('the selected profile; null if the configuration is invalid'),

@@ -117,12 +117,12 @@ export function uploadCommand(ctx: Context): CommandDefinition {
     writes: true,
     output: objectOf({
       prefix: { type: 'string', description: 'prefix of all keys; may be empty' },
-      files: { type: 'integer' },
-      bytes: { type: 'integer' },
+      files: { type: 'integer', description: 'files found' },
+      bytes: { type: 'integer', description: 'total size' },
       uploaded: { type: 'integer', description: 'files; with --dry-run, files that would be uploaded' },
-      uploadedBytes: { type: 'integer' },
+      uploadedBytes: { type: 'integer', description: 'size of the uploaded files' },
       skipped: { type: 'integer', description: 'existing files with the same size and checksum' },
-      dryRun: { type: 'boolean' },
+      dryRun: { type: 'boolean', description: 'true: nothing was changed' },
     }),
     help: {
       about:

@@ -26,24 +26,28 @@ export function infraCheckCommand(ctx: Context): CommandDefinition {
     stopsItself: true,
     output: objectOf(
       {
-        format: { const: 1 },
+        format: { const: 1, description: 'of the report' },
         verdict: {
           enum: ['ok', 'failed', 'interrupted', 'planned', 'running'],
-          description: 'planned: without --for-real; running: the check is still running, or was killed',
+          description: 'planned: without --for-real; running: in the file of an unfinished check',
         },
-        stack: text,
-        region: text,
+        stack: { ...text, description: "name of the check's stack" },
+        region: { ...text, description: 'of the profile' },
         account: { type: 'string', description: 'the last four digits' },
-        instance: text,
-        ledger: text,
-        batchctl: text,
-        system: text,
-        startedAt: text,
-        seconds: { type: 'number' },
+        instance: { ...text, description: 'the type of its instance' },
+        ledger: { ...text, description: 'store or simpledb' },
+        batchctl: { ...text, description: 'its version' },
+        system: { ...text, description: "Node's version, operating system and processor" },
+        startedAt: { ...text, description: 'start time' },
+        seconds: { type: 'number', description: 'duration' },
         cost: {
           type: 'object',
           description: 'USD, upper limit; null: unknown',
-          properties: { instanceHour: amount, most: amount, interruption: { type: 'number' } },
+          properties: {
+            instanceHour: { ...amount, description: 'an hour of the instance; null: unknown' },
+            most: { ...amount, description: 'everything except the interruption; null: unknown' },
+            interruption: { type: 'number', description: 'price of AWS FIS for one' },
+          },
         },
         steps: {
           type: 'array',
@@ -51,11 +55,15 @@ export function infraCheckCommand(ctx: Context): CommandDefinition {
             type: 'object',
             properties: {
               step: { enum: Object.keys(CHECK_STEPS) },
-              status: { enum: ['ok', 'failed', 'skipped', 'planned'] },
-              seconds: amount,
-              seen: { type: 'array', items: text, description: 'what was found' },
+              status: {
+                enum: ['ok', 'failed', 'skipped', 'planned'],
+                description: 'skipped: not reached, or not requested',
+              },
+              seconds: { ...amount, description: 'duration; null: not run' },
+              seen: { type: 'array', items: text, description: 'the result' },
             },
           },
+          description: 'in their order',
         },
         left: {
           type: ['array', 'null'],
@@ -65,8 +73,14 @@ export function infraCheckCommand(ctx: Context): CommandDefinition {
         remove: { ...maybeText, description: 'the command that removes the leftovers' },
         logs: {
           type: 'array',
-          description: 'the last log lines of workers and instances',
-          items: { type: 'object', properties: { of: text, lines: { type: 'array', items: text } } },
+          description: 'last log lines of workers and instances',
+          items: {
+            type: 'object',
+            properties: {
+              of: { ...text, description: 'a worker, or an instance' },
+              lines: { type: 'array', items: text, description: 'at most 40' },
+            },
+          },
         },
       },
       ['region', 'account', 'instance', 'ledger', 'batchctl', 'system', 'startedAt', 'seconds', 'cost', 'logs'],

@@ -21,10 +21,10 @@ export function infraTemplateCommand(ctx: Context): CommandDefinition {
       description: 'a CloudFormation template',
       required: ['AWSTemplateFormatVersion', 'Description', 'Resources'],
       properties: {
-        AWSTemplateFormatVersion: { const: '2010-09-09' },
-        Description: { type: 'string' },
-        Resources: { type: 'object', description: 'by logical id' },
-        Outputs: { type: 'object', description: "the manager's address" },
+        AWSTemplateFormatVersion: { const: '2010-09-09', description: "the format's version" },
+        Description: { type: 'string', description: 'the stack, its account and region' },
+        Resources: { type: 'object', description: 'logical id to type and properties' },
+        Outputs: { type: 'object', description: "the manager's address; absent without one" },
       },
     },
     help: {
@@ -106,19 +106,20 @@ export function infraPoliciesCommand(ctx: Context): CommandDefinition {
       description: 'an IAM policy document',
       required: ['Version', 'Statement'],
       properties: {
-        Version: { const: '2012-10-17' },
+        Version: { const: '2012-10-17', description: "the policy language's version" },
         Statement: {
           type: 'array',
           items: objectOf(
             {
-              Sid: { type: 'string' },
+              Sid: { type: 'string', description: 'a name' },
               Effect: { const: 'Allow' },
-              Action: { type: 'array', items: { type: 'string' } },
-              Resource: { type: 'array', items: { type: 'string' } },
-              Condition: { type: 'object' },
+              Action: { type: 'array', items: { type: 'string' }, description: 'the allowed actions' },
+              Resource: { type: 'array', items: { type: 'string' }, description: 'ARNs, with `*` and `?`' },
+              Condition: { type: 'object', description: 'operator to key to values; absent: no limit' },
             },
             ['Condition'],
           ),
+          description: 'the statements',
         },
       },
     },
@@ -178,9 +179,9 @@ export function infraUserDataCommand(ctx: Context): CommandDefinition {
     },
     writes: false,
     output: objectOf({
-      group: { type: 'string' },
+      group: { type: 'string', description: 'the group whose instances run it' },
       release: { type: 'string', description: 'SHA-256 of the bundle that it fetches' },
-      userData: { type: 'string' },
+      userData: { type: 'string', description: 'the script' },
     }),
     help: {
       about:

@@ -18,11 +18,11 @@ const RELEASE: JsonSchema = {
   type: ['object', 'null'],
   required: ['number', 'sha256', 'version', 'at', 'by'],
   properties: {
-    number: { type: 'integer' },
+    number: { type: 'integer', description: 'its number; the highest is current' },
     sha256: { type: 'string', description: 'of the uncompressed archive of the bundle' },
-    version: { type: 'string' },
-    at: { type: 'string', format: 'date-time' },
-    by: { type: 'string' },
+    version: { type: 'string', description: "the program's version" },
+    at: { type: 'string', format: 'date-time', description: 'time of creation' },
+    by: { type: 'string', description: 'author' },
   },
 };
 
@@ -43,18 +43,19 @@ export function infraReleaseCommand(ctx: Context): CommandDefinition {
     output: objectOf({
       release: { ...RELEASE, description: 'the current release; null in a dry run that would create the first' },
       before: { ...RELEASE, description: 'the previous release; null: none' },
-      rolled: { type: 'boolean' },
+      rolled: { type: 'boolean', description: 'whether running instances were replaced too' },
       dryRun: { type: 'boolean', description: 'true: nothing was changed' },
       groups: {
         type: 'array',
         items: objectOf({
-          group: { type: 'string', description: "manager: the manager's instance" },
+          group: { type: 'string', description: "its name; manager: the manager's instance" },
           state: { enum: ['pointed', 'absent'], description: 'absent: infra up has not created it yet' },
-          version: { type: ['string', 'null'], description: 'version of its launch template, for new instances' },
-          changes: { type: 'array', items: { type: 'string' }, description: 'what changed for new instances' },
+          version: { type: ['string', 'null'], description: 'launch template version for new instances' },
+          changes: { type: 'array', items: { type: 'string' }, description: 'changes for new instances' },
           old: { type: 'integer', description: 'running instances of an older version' },
           replaced: { type: 'integer', description: 'replaced instances' },
         }),
+        description: "each group, and the manager's if there is one",
       },
     }),
     help: {

@@ -121,9 +121,9 @@ export function infraStatusCommand(ctx: Context): CommandDefinition {
     options: ONLY,
     writes: false,
     output: objectOf({
-      part: { enum: STACK_PARTS },
-      kind: { enum: KINDS },
-      name: { type: 'string' },
+      part: { enum: STACK_PARTS, description: 'the part of the stack' },
+      kind: { enum: KINDS, description: 'as in `infra plan`' },
+      name: { type: 'string', description: 'its name in the account' },
       state: {
         enum: ['present', 'absent', 'differs', 'lacks', 'foreign', 'leftOver', 'unknown'],
         description:
@@ -132,9 +132,12 @@ export function infraStatusCommand(ctx: Context): CommandDefinition {
       differences: {
         type: 'array',
         items: { type: 'string' },
-        description: 'the differences from the configuration',
+        description: 'differences from the configuration',
       },
-      notes: { ...NOTES, description: `${NOTES.description}; and newer versions that infra up would use` },
+      notes: {
+        ...NOTES,
+        description: 'settings that a person changed and that are kept; newer versions that `infra up` would use',
+      },
       lacks: MISSING_SCHEMA,
     }),
     help: {
@@ -187,14 +190,17 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
     options: DOWN,
     writes: true,
     output: objectOf({
-      kind: { enum: [...KINDS, 'instance', 'volume', 'networkInterface', 'objects'] },
-      name: { type: 'string' },
+      kind: {
+        enum: [...KINDS, 'instance', 'volume', 'networkInterface', 'objects'],
+        description: 'as in `infra plan`; also instance, volume, networkInterface, objects',
+      },
+      name: { type: 'string', description: 'its name or id' },
       outcome: {
         enum: ['removed', 'kept', 'left'],
         description:
           "kept: data, or something that is not the stack's; left: should have been removed. With --dry-run, removed means it would be",
       },
-      why: { type: ['string', 'null'] },
+      why: { type: ['string', 'null'], description: 'why it is kept' },
     }),
     help: {
       about:

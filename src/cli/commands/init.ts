@@ -21,11 +21,11 @@ export function initCommand(ctx: Context): CommandDefinition {
     },
     writes: false,
     output: objectOf({
-      directory: { type: 'string' },
+      directory: { type: 'string', description: 'where it was made' },
       written: {
         type: 'array',
         items: { type: 'string' },
-        description: 'with --dry-run: files that would be written',
+        description: 'files written; with --dry-run, that would be',
       },
       kept: { type: 'array', items: { type: 'string' }, description: 'existing files, left unchanged' },
     }),

@@ -24,7 +24,11 @@ export function managerTokenCreateCommand(ctx: Context): CommandDefinition {
     output: objectOf({
       token: { type: ['string', 'null'], description: 'the token itself, shown only once; null with --dry-run' },
       ...TOKEN_FIELDS,
-      id: { ...TOKEN_FIELDS.id, type: ['string', 'null'] },
+      id: {
+        ...TOKEN_FIELDS.id,
+        type: ['string', 'null'],
+        description: 'the first 12 digits of its SHA-256; null with --dry-run',
+      },
     }),
     help: {
       about:
@@ -102,11 +106,11 @@ export function managerTokenListCommand(ctx: Context): CommandDefinition {
     writes: false,
     output: objectOf({
       ...TOKEN_FIELDS,
-      expired: { type: 'boolean' },
+      expired: { type: 'boolean', description: 'it is refused' },
       used: {
         type: ['string', 'null'],
         format: 'date-time',
-        description: 'when it was last used, to the hour; null: never',
+        description: 'last use, to the hour; null: never seen',
       },
     }),
     help: {
@@ -168,7 +172,7 @@ export function managerTokenRevokeCommand(ctx: Context): CommandDefinition {
     arguments: { '<token>': 'its name, or its id as shown by manager token list and the audit log' },
     writes: true,
     output: objectOf({
-      ids: { type: 'array', items: { type: 'string' } },
+      ids: { type: 'array', items: { type: 'string' }, description: 'ids of the deleted tokens' },
       revoked: { type: 'boolean', description: 'false with --dry-run' },
     }),
     help: {
@@ -199,7 +203,7 @@ async function managerTokenRevoke(ctx: Context, which: string): Promise<void> {
 export function managerFingerprintCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     writes: false,
-    output: objectOf({ fingerprint: { type: 'string', description: 'sha256: and 64 hex digits' } }),
+    output: objectOf({ fingerprint: { type: 'string', description: '`sha256:` and 64 hex digits' } }),
     help: {
       about:
         "Prints the fingerprint of the certificate that the store's managers share. The first manager to listen beyond its own machine creates it. Put it into the profiles of clients as fingerprint. It is read from the store, so it is as trustworthy as your access to the store. A manager with --tls-cert uses that certificate instead.",
@@ -238,12 +242,16 @@ async function requireOwnStore(ctx: Context): Promise<void> {
 const time = { type: 'string', format: 'date-time' };
 
 const TOKEN_FIELDS = {
-  id: { type: 'string', description: "the first 12 digits of its SHA-256; the audit log uses it as the token's name" },
-  name: { type: 'string' },
-  scope: { enum: ['read', 'submit', 'operate'] },
-  expires: { type: ['string', 'null'], format: 'date-time', description: 'null: never' },
-  at: { ...time, description: 'when it was created' },
-  who: { type: 'string', description: 'who created it' },
+  id: { type: 'string', description: 'the first 12 digits of its SHA-256, as the audit has it' },
+  name: { type: 'string', description: 'the name that jobs record as `token:NAME`' },
+  scope: { enum: ['read', 'submit', 'operate'], description: 'each scope includes the previous ones' },
+  expires: {
+    type: ['string', 'null'],
+    format: 'date-time',
+    description: 'time after which it is refused; null: never',
+  },
+  at: { ...time, description: 'time of creation' },
+  who: { type: 'string', description: 'author' },
 } as const satisfies JsonSchema;
 
 /** The fields of `TOKEN_FIELDS`, in their order. */

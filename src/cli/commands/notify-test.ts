@@ -26,13 +26,13 @@ export function notifyTestCommand(ctx: Context): CommandDefinition {
     },
     writes: false,
     output: objectOf({
-      to: { type: 'string', description: 'for a URL only the host, as the rest may be secret' },
+      to: { type: 'string', description: 'for a URL only the host' },
       id: { type: 'string', description: 'id of the test event' },
-      on: { type: 'array', items: { enum: EVENTS }, description: 'the events that it subscribes to' },
-      sent: { type: 'boolean' },
-      kind: { type: ['string', 'null'], description: 'kind of the error' },
-      message: { type: ['string', 'null'] },
-      hint: { type: ['string', 'null'] },
+      on: { type: 'array', items: { enum: EVENTS }, description: 'the events it receives; empty with --to' },
+      sent: { type: 'boolean', description: 'true: the receiver accepted it' },
+      kind: { type: ['string', 'null'], description: 'the kind of error' },
+      message: { type: ['string', 'null'], description: 'the error' },
+      hint: { type: ['string', 'null'], description: 'the fix' },
     }),
     help: {
       about:

@@ -34,25 +34,29 @@ const rehearseOutput = async (): Promise<JsonSchema> =>
   objectOf(
     {
       job: { ...text, description: 'id of the rehearsal' },
-      state: STATE_SCHEMA,
-      reason: textOrNull,
-      parts: { ...count, description: 'in the sample' },
+      state: { ...STATE_SCHEMA, description: 'of the sample' },
+      reason: { ...textOrNull, description: 'as in `status`' },
+      parts: { ...count, description: 'of the sample' },
       of: {
         type: 'object',
         description: 'the whole input',
-        properties: { parts: count, bytes: count, records: { type: ['integer', 'null'] } },
+        properties: {
+          parts: count,
+          bytes: count,
+          records: { type: ['integer', 'null'], description: 'null if not counted' },
+        },
       },
-      steps: { type: 'array', items: { type: 'object' }, description: 'as in status' },
+      steps: { type: 'array', items: { type: 'object' }, description: 'as in `status`' },
       faults: {
         type: 'object',
         description: 'how often each fault happened',
         properties: {
-          asked: { type: 'array', items: text },
-          seed: count,
-          kill: { ...count, description: 'workers killed' },
+          asked: { type: 'array', items: text, description: 'kill, duplicate, fail:5%, slow-disk' },
+          seed: { ...count, description: '`--seed` draws the same again' },
+          kill: { ...count, description: 'workers killed during an attempt' },
           duplicate: { ...count, description: 'messages sent twice' },
           fail: { ...count, description: 'attempts failed on purpose' },
-          slowDisk: { ...count, description: 'reads and writes slowed' },
+          slowDisk: { ...count, description: 'reads and writes of the store slowed' },
         },
       },
       retried: {

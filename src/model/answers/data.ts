@@ -1,20 +1,20 @@
 import * as v from 'valibot';
-import { count, describe, instant, instantOrNull, jobState, text, textOrNull, type Value } from './shapes.ts';
+import { count, describe, instant, instantOrNull, jobId, jobState, text, textOrNull, type Value } from './shapes.ts';
 
 const size = v.pipe(v.number(), v.integer());
 
 /** One object of `ls`. */
 export const LISTED_DATA = v.object({
   key: describe(text, 'jobs read it as store:KEY'),
-  size,
-  modified: instant,
+  size: describe(size, 'bytes'),
+  modified: describe(instant, 'time of the put'),
   checksum: describe(textOrNull, 'sha256:<hex>; null without --checksums'),
 });
 
 /** One object of `rm`. */
 export const REMOVED_DATA = v.object({
-  key: text,
-  size,
+  key: describe(text, 'as it was given'),
+  size: describe(size, 'bytes'),
   dryRun: describe(v.boolean(), 'true: it would be removed'),
 });
 
@@ -22,26 +22,29 @@ export type ListedData = Value<typeof LISTED_DATA>;
 export type RemovedData = Value<typeof REMOVED_DATA>;
 
 export const FETCH_ANSWER = v.object({
-  job: text,
-  step: text,
+  job: jobId,
+  step: describe(text, 'the step of the outputs'),
   outputs: describe(count, 'outputs now at the target'),
   missing: describe(count, 'tasks of the step without an output (so far)'),
   failed: describe(count, 'those of them that failed for good, at this step or before it'),
   skipped: describe(count, 'those of them that were skipped'),
   late: describe(count, 'fetched outputs that the next step did not use, because they came after it had opened'),
-  bytes: count,
+  bytes: describe(count, 'size of these outputs'),
   output: describe(text, 'the target, as given'),
   guessed: describe(
     v.nullable(v.picklist(['lines', 'bytes'])),
-    'how outputs without a final line end were joined, if neither --join nor the job says it; null if that did not matter',
+    'how outputs without a final line end were joined, if neither `--join` nor the job says it; null if that did not matter',
   ),
   kept: describe(count, 'outputs whose files already existed with the right checksum'),
-  others: describe(v.array(text), 'entries of DIR/ that are not outputs of the step, the first ten by name'),
+  others: describe(
+    v.array(text),
+    'entries of DIR/ that are not outputs of the step, the first ten by name; none if it had more than 100,000 entries',
+  ),
 });
 
 export type FetchAnswer = Value<typeof FETCH_ANSWER>;
 
-const REMOVAL_TOTALS = v.object({ objects: count, bytes: count });
+const REMOVAL_TOTALS = v.object({ objects: describe(count, 'objects removed'), bytes: describe(count, 'in them') });
 
 /** Leftovers other than finished jobs. */
 const LEFTOVERS = v.object({
@@ -55,23 +58,29 @@ const LEFTOVERS = v.object({
 });
 
 export const PRUNE_ANSWER = v.object({
-  jobs: v.array(
-    v.object({
-      job: text,
-      state: jobState,
-      closedAt: instantOrNull,
-      proof: describe(v.boolean(), 'a proof of it is stored'),
-      ...REMOVAL_TOTALS.entries,
-    }),
+  jobs: describe(
+    v.array(
+      v.object({
+        job: jobId,
+        state: describe(jobState, 'of the job; it stays'),
+        closedAt: describe(instantOrNull, 'time of the close'),
+        proof: describe(v.boolean(), 'a proof of it is stored'),
+        ...REMOVAL_TOTALS.entries,
+      }),
+    ),
+    'jobs that were pruned',
   ),
-  spared: v.array(
-    v.object({
-      job: text,
-      why: v.picklist(['open', 'recent', 'undelivered', 'read', 'unreadable']),
-      detail: describe(textOrNull, 'its state, when it closed, which job reads it, or what is wrong'),
-    }),
+  spared: describe(
+    v.array(
+      v.object({
+        job: jobId,
+        why: v.picklist(['open', 'recent', 'undelivered', 'read', 'unreadable']),
+        detail: describe(textOrNull, 'its state, the time of the close, the job that reads it, or the error'),
+      }),
+    ),
+    'jobs that stay as they are',
   ),
-  leftovers: LEFTOVERS,
+  leftovers: describe(LEFTOVERS, 'other leftover objects'),
   ...REMOVAL_TOTALS.entries,
   dryRun: describe(v.boolean(), 'true: nothing was removed'),
 });

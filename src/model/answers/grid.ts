@@ -1,41 +1,60 @@
 import * as v from 'valibot';
-import { count, describe, instant, instantOrNull, numberOrNull, text, textOrNull, type Value } from './shapes.ts';
+import {
+  count,
+  describe,
+  instant,
+  instantOrNull,
+  numberOrNull,
+  text,
+  textOrNull,
+  type Value,
+  workerGroup,
+} from './shapes.ts';
 
 const countOrNull = v.nullable(count);
 const machines = describe(countOrNull, 'null where the group has no machines');
 
 /** A group as `scale` answers it. */
 export const LISTED_GROUP = v.object({
-  group: text,
-  desired: count,
+  group: workerGroup,
+  desired: describe(count, 'workers wanted'),
   min: count,
   max: count,
-  mode: v.picklist(['auto', 'manual']),
-  running: describe(count, 'workers that are up, by their heartbeats'),
-  until: describe(instantOrNull, 'when a temporary size ends'),
-  inService: machines,
-  pending: machines,
-  terminating: machines,
-  protected: machines,
-  visible: describe(countOrNull, 'messages that wait; null when a size was set'),
-  leased: countOrNull,
-  delayed: countOrNull,
-  drain: describe(numberOrNull, 'seconds until they are done by the workers that are up'),
+  mode: describe(v.picklist(['auto', 'manual']), 'manual: only a person changes it'),
+  running: describe(count, 'running workers, by their heartbeats'),
+  until: describe(instantOrNull, 'end of a temporary size'),
+  inService: describe(
+    machines,
+    'instances in service; null if the group has no machines; null where the group has no machines',
+  ),
+  pending: describe(machines, 'starting instances; null where the group has no machines'),
+  terminating: describe(machines, 'instances that terminate after draining; null where the group has no machines'),
+  protected: describe(
+    machines,
+    'instances in service that are protected from scale-in; null where the group has no machines',
+  ),
+  visible: describe(countOrNull, 'waiting messages; null if a size was set, or if the queue cannot be read'),
+  leased: describe(countOrNull, 'messages held by workers'),
+  delayed: describe(countOrNull, 'messages not due yet'),
+  drain: describe(numberOrNull, 'seconds until the present workers have done them; null if unknown'),
   held: describe(
     v.nullable(
       v.object({
-        failed: describe(count, 'boots in a row'),
-        instance: describe(text, 'the last instance; workers logs takes it'),
-        at: instant,
-        line: describe(textOrNull, 'its last output line'),
+        failed: describe(count, 'number of failures in a row'),
+        instance: describe(text, 'the last one, for `workers logs`'),
+        at: describe(instant, 'time of the failure'),
+        line: describe(textOrNull, 'its last line of output'),
       }),
     ),
-    'boots that failed in a row, so that no instance is started automatically; scale lifts this',
+    'its instances could not be set up, so none starts automatically; `scale N` tries again',
   ),
   troubles: describe(
     v.array(
       v.object({
-        code: v.picklist(['capacity', 'quota', 'price', 'key', 'image', 'permission', 'network', 'setup', 'other']),
+        code: describe(
+          v.picklist(['capacity', 'quota', 'price', 'key', 'image', 'permission', 'network', 'setup', 'other']),
+          'the cause; `why` gives the fix',
+        ),
         message: describe(text, 'in the words of the service'),
         at: instant,
       }),
@@ -51,24 +70,24 @@ const integerOrNull = v.nullable(v.pipe(v.number(), v.integer()));
 
 /** A line of `workers`: a worker, or an instance without one. */
 export const LISTED_WORKER = v.object({
-  worker: describe(textOrNull, 'null: an instance without a worker, of which nothing else is known'),
+  worker: describe(textOrNull, "the worker's id; null: an instance without a worker"),
   group: describe(text, 'multiple groups are separated by commas'),
   host: describe(text, 'on EC2 the id of the instance'),
   pid: integerOrNull,
-  version: textOrNull,
+  version: describe(textOrNull, 'of batchctl'),
   state: describe(
     v.picklist(['starting', 'idle', 'busy', 'draining', 'gone', 'lost', 'booting', 'noWorker', 'ending']),
-    'lost: missed four heartbeats without saying that it was leaving, or its instance is gone; for an instance without a worker: booting, noWorker (overdue), ending',
+    'lost: four heartbeats are missing and it did not leave, or its instance is gone; the last three are for an instance without a worker: one that should have a worker by now, or is terminating',
   ),
   slots: integerOrNull,
   busy: describe(v.array(text), 'running tasks: JOB/STEP/N, at most 64'),
-  done: count,
+  done: describe(count, 'tasks it published'),
   failed: describe(count, 'tasks that failed for good here'),
-  seen: instantOrNull,
-  since: instantOrNull,
-  instance: instanceText,
-  type: instanceText,
-  zone: instanceText,
+  seen: describe(instantOrNull, 'its last heartbeat'),
+  since: describe(instantOrNull, 'time of its start; for an instance without a worker, of its launch'),
+  instance: describe(instanceText, 'its instance; null if the group has none'),
+  type: describe(instanceText, 'of the instance; null if the group has no instances'),
+  zone: describe(instanceText, 'of the instance; null if the group has no instances'),
   lifecycle: describe(textOrNull, 'the lifecycle state of its instance in the group: InService, Terminating:Wait'),
   protected: describe(v.nullable(v.boolean()), 'scaling in does not terminate its instance'),
   denied: describe(
@@ -80,17 +99,17 @@ export const LISTED_WORKER = v.object({
 export type ListedWorker = Value<typeof LISTED_WORKER>;
 
 export const WORKER_LOGS = v.object({
-  worker: describe(text, "an instance's id, where no worker of it is known"),
+  worker: describe(text, "the worker's id; an instance's id, where no worker of it is known"),
   boot: describe(textOrNull, 'output of its start or crash'),
-  log: describe(textOrNull, 'its last lines, as of its last heartbeat'),
+  log: describe(textOrNull, 'its last lines, at its last heartbeat'),
 });
 
 export type WorkerLogs = Value<typeof WORKER_LOGS>;
 
 /** The answer of `workers drain` and `workers stop`. */
 export const WORKER_ORDER = v.object({
-  worker: text,
-  order: v.picklist(['drain', 'stop']),
+  worker: describe(text, "the worker's id"),
+  order: describe(v.picklist(['drain', 'stop']), 'its current order'),
   dryRun: describe(v.boolean(), 'true: the order would be sent'),
 });
 
@@ -98,9 +117,9 @@ export type WorkerOrderAnswer = Value<typeof WORKER_ORDER>;
 
 /** One group's queue, as `queue` lists it. */
 export const LISTED_QUEUE = v.object({
-  group: text,
+  group: workerGroup,
   visible: describe(count, 'messages available to workers now, approximate'),
-  leased: describe(count, 'leased by workers'),
+  leased: describe(count, 'held by workers'),
   delayed: describe(count, 'not yet due'),
   dead: describe(count, 'dead letters'),
   oldest: describe(numberOrNull, 'age of the oldest waiting message, seconds'),
@@ -111,18 +130,20 @@ export type ListedQueue = Value<typeof LISTED_QUEUE>;
 const TASKS = v.array(text);
 
 export const REDRIVE_ANSWER = v.object({
-  group: text,
+  group: workerGroup,
   sent: describe(count, 'dead letters sent back to the queue'),
   jobs: describe(
     v.array(v.object({ job: textOrNull, letters: count })),
     'the jobs of these letters; null: letters that name no job',
   ),
   retried: describe(
-    v.array(v.object({ job: text, round: v.nullable(count), tasks: TASKS })),
+    v.array(
+      v.object({ job: text, round: describe(v.nullable(count), 'the new round'), tasks: describe(TASKS, 'STEP/N') }),
+    ),
     'tasks that had failed for good and were retried',
   ),
   left: describe(
-    v.array(v.object({ job: text, tasks: TASKS, why: text })),
+    v.array(v.object({ job: text, tasks: describe(TASKS, 'STEP/N'), why: text })),
     "tasks whose dead letters stay: they can't be retried, or their job is closed or has a deadline and was not named",
   ),
   dryRun: describe(v.boolean(), 'true: they would be sent back'),
@@ -131,8 +152,8 @@ export const REDRIVE_ANSWER = v.object({
 export type RedriveAnswer = Value<typeof REDRIVE_ANSWER>;
 
 export const PURGE_ANSWER = v.object({
-  group: text,
-  job: textOrNull,
+  group: workerGroup,
+  job: describe(textOrNull, 'null: all jobs'),
   purged: describe(v.nullable(count), 'deleted messages; null if unknown'),
   dryRun: describe(v.boolean(), 'true: nothing was deleted'),
 });

@@ -4,13 +4,17 @@ import {
   describe,
   instant,
   instantOrNull,
+  jobId,
+  jobName,
   jobState,
   number,
   numberOrNull,
   PARAMS,
+  runKeyOrNull,
   text,
   textOrNull,
   type Value,
+  workerGroup,
 } from './shapes.ts';
 import { exitCode } from './tasks.ts';
 
@@ -18,52 +22,58 @@ const countOrNull = v.nullable(count);
 const flag = v.boolean();
 const words = v.record(text, text);
 
-/**
- * Quantiles (nearest rank; exact up to 10,000 values, within 1 % above) and a histogram whose bins grow with what they
- * hold, so that both a second and an hour are seen: consecutive, from `from` (inclusive) to `to` (exclusive), at most 60.
- */
+/** Quantiles, and a histogram whose bins widen, so that both a second and an hour are seen. */
 const DISTRIBUTION = v.object({
   count,
   min: number,
   mean: number,
-  p50: number,
+  p50: describe(number, 'nearest rank; exact up to 10,000 values, within 1 % above'),
   p95: number,
   p99: number,
   max: number,
   sum: number,
-  bins: v.array(v.object({ from: number, to: number, count })),
+  bins: describe(
+    v.array(
+      v.object({ from: describe(number, 'seconds, included'), to: describe(number, 'seconds, excluded'), count }),
+    ),
+    'at most 60 bins, joined; they widen with their values',
+  ),
 });
 
-/**
- * `retried` and `interrupted` are no failures for good; `peakMemory` is the largest of any winning attempt. Only `measured`
- * of the winning attempts, of which `duration` counts all, ran long enough for their CPU and memory to be known; those whose
- * CPU is known ran `measuredSeconds`.
- */
 const STEP = v.object({
   name: text,
-  group: text,
-  gather: flag,
-  // A task's share of its worker: its slots, and the memory it asks for in bytes, 0 for none.
-  needs: v.object({ slots: v.union([count, v.literal('all')]), memory: count }),
+  group: workerGroup,
+  gather: describe(flag, 'it waits for all chains'),
+  needs: describe(
+    v.object({
+      slots: describe(v.union([count, v.literal('all')]), 'slots that a task holds; all: of its worker'),
+      memory: describe(count, 'bytes that a task asks for; 0: none'),
+    }),
+    'what a task asks of its worker',
+  ),
   tasks: count,
-  done: count,
-  failed: count,
-  skipped: count,
-  retried: count,
-  interrupted: count,
-  // From the first start to the last end of the winning attempts.
-  seconds: numberOrNull,
-  // Run times of the winning attempts; waits of first attempts, from sending (or becoming due) to starting.
-  duration: v.nullable(DISTRIBUTION),
-  wait: v.nullable(DISTRIBUTION),
+  done: describe(count, 'tasks published'),
+  failed: describe(count, 'tasks, for good'),
+  skipped: describe(count, 'tasks skipped by a person'),
+  retried: describe(count, 'failed attempts that were retried'),
+  interrupted: describe(count, 'attempts that were returned at no cost, or lost with their worker'),
+  seconds: describe(
+    numberOrNull,
+    'from the first start to the last end of the published attempts; null while there is none',
+  ),
+  duration: describe(v.nullable(DISTRIBUTION), 'seconds, of the published attempts; null while there is none'),
+  wait: describe(v.nullable(DISTRIBUTION), 'seconds from sending to the first start; null if the ledger was rebuilt'),
   bytesIn: count,
   bytesOut: count,
-  cpuSeconds: numberOrNull,
-  peakMemory: countOrNull,
-  measured: count,
-  measuredSeconds: number,
-  counters: words,
-  cost: numberOrNull,
+  cpuSeconds: describe(numberOrNull, 'of the published attempts; null if unknown: short commands'),
+  peakMemory: describe(countOrNull, 'bytes, of the largest published attempt'),
+  measured: describe(
+    count,
+    'published attempts, of `duration.count`, that ran long enough for CPU and memory to be known',
+  ),
+  measuredSeconds: describe(number, 'how long the attempts ran whose CPU is known'),
+  counters: describe(words, 'exact decimals as text'),
+  cost: describe(numberOrNull, "its share of the job's cost, US dollars, by the time of published attempts"),
 });
 
 const TOTALS = v.object({
@@ -77,23 +87,29 @@ const TOTALS = v.object({
   bytesIn: count,
   bytesOut: count,
   cpuSeconds: numberOrNull,
-  // Seconds in which attempts ran, summed; those that won apart from the rest.
-  usefulSeconds: number,
-  lostSeconds: number,
-  // The most slots that were there at once, and slots times the time they were there.
-  slots: count,
-  slotSeconds: number,
-  // The share of slotSeconds in which attempts held the slots; and tasks done a second.
-  utilisation: numberOrNull,
-  rate: numberOrNull,
+  usefulSeconds: describe(number, 'in published attempts'),
+  lostSeconds: describe(number, 'in all other attempts'),
+  slots: describe(count, 'the most slots at one time'),
+  slotSeconds: describe(number, "slots times their lifetime: from a worker's start to its last heartbeat"),
+  utilisation: describe(numberOrNull, '0 to 1: the share of it that attempts used'),
+  rate: describe(numberOrNull, 'tasks done a second'),
 });
 
-/** Equal bins from the first start (or just before it) to the last end; at most 240, and fewer for few attempts. */
 const THROUGHPUT = v.object({
-  from: instantOrNull,
-  seconds: number,
-  bins: v.array(
-    v.object({ done: count, retried: count, failed: count, interrupted: count, running: number, slots: number }),
+  from: describe(instantOrNull, 'the first bin: at the first start or just before it'),
+  seconds: describe(number, 'width of a bin'),
+  bins: describe(
+    v.array(
+      v.object({
+        done: count,
+        retried: count,
+        failed: count,
+        interrupted: count,
+        running: describe(number, 'attempts at once, on average'),
+        slots: describe(number, 'slots, on average'),
+      }),
+    ),
+    'equal bins, at most 240',
   ),
 });
 
@@ -106,87 +122,103 @@ const THROUGHPUT = v.object({
  */
 const TIMELINE = v.object({
   from: instantOrNull,
-  seconds: number,
-  hidden: count,
-  sampled: count,
-  waiting: v.array(number),
-  rows: v.array(
-    v.object({
-      label: text,
-      worker: textOrNull,
-      slots: count,
-      busy: number,
-      bars: v.array(
-        v.object({
-          start: number,
-          end: number,
-          task: text,
-          outcome: v.picklist(['done', 'failedAttempt', 'failed', 'superseded', 'interrupted', 'running']),
-          attempt: count,
-          reason: textOrNull,
-          exitCode,
-        }),
-      ),
-      shares: v.nullable(v.array(number)),
-    }),
+  seconds: describe(number, 'of the whole'),
+  hidden: describe(count, 'rows left out'),
+  sampled: describe(count, 'N: rows with `shares` show every Nth unsuccessful attempt as a bar; 1: all of them'),
+  waiting: describe(v.array(number), 'tasks waiting in each bin, on average; those of a retry only once they start'),
+  rows: describe(
+    v.array(
+      v.object({
+        label: text,
+        worker: describe(textOrNull, 'null for several'),
+        slots: count,
+        busy: describe(number, '0 to 1'),
+        bars: describe(
+          v.array(
+            v.object({
+              start: describe(number, 'seconds after `timeline.from`'),
+              end: number,
+              task: describe(text, 'STEP/N'),
+              outcome: describe(
+                v.picklist(['done', 'failedAttempt', 'failed', 'superseded', 'interrupted', 'running']),
+                'superseded: failed for good, then retried, skipped or done; failed: stands',
+              ),
+              attempt: describe(count, 'its number, from 1 in each round'),
+              reason: describe(textOrNull, 'how it ended: exit, timeout, ...'),
+              exitCode,
+            }),
+          ),
+          'the attempts, at most 2,000 in all; if `shares` is set, unsuccessful ones only, at most 1,000 in all',
+        ),
+        shares: describe(v.nullable(v.array(number)), 'otherwise the busy share of each bin'),
+      }),
+    ),
+    'at most 64, the busiest first: slots, or workers, or several workers',
   ),
 });
 
 const WORKER = v.object({
   worker: text,
-  host: textOrNull,
+  host: describe(textOrNull, 'null if no longer known'),
   slots: count,
-  from: instant,
-  to: instant,
-  // Seconds times the slots that its attempts held.
+  from: describe(instant, 'its first attempt'),
+  to: describe(instant, "its last attempt's end"),
   done: count,
-  failedAttempts: count,
+  failedAttempts: describe(count, 'for good or not'),
   interrupted: count,
-  busySeconds: number,
+  busySeconds: describe(number, 'times the slots held'),
 });
 
-/** As `failures` groups them, over all attempts that failed: `forGood` are tasks that failed for good, without skipped ones. */
 const CAUSE = v.object({
-  cause: text,
+  cause: describe(text, 'as `failures` names it'),
   step: text,
-  reason: text,
+  reason: describe(text, 'a stable code: exit, signal, timeout, stall, ...'),
   exitCode,
-  error: text,
+  error: describe(text, 'the folded error line'),
   attempts: count,
-  forGood: count,
-  badInput: count,
+  forGood: describe(count, 'tasks that failed for good with it, without skipped ones'),
+  badInput: describe(count, 'those of `forGood` that failed on two workers or more: most likely bad input'),
   firstAt: instant,
   lastAt: instant,
-  example: v.object({ task: text, params: PARAMS, error: textOrNull, log: text }),
+  example: describe(
+    v.object({
+      task: describe(text, 'STEP/N'),
+      params: describe(PARAMS, 'its parameters, as `params` of `tasks`'),
+      error: describe(textOrNull, 'unchanged'),
+      log: describe(text, 'its key in the store; no object if it wrote nothing'),
+    }),
+    'the first',
+  ),
 });
 
-/** `times`: of the median of its step. `log`: of the winning attempt; none is there if it wrote nothing. */
 const SLOW_TASK = v.object({
-  task: text,
-  params: PARAMS,
+  task: describe(text, 'STEP/N'),
+  params: describe(PARAMS, 'its parameters, as `params` of `tasks`'),
   seconds: number,
-  times: number,
-  attempts: count,
+  times: describe(number, 'its duration, divided by the median of its step'),
+  attempts: describe(count, 'of the task, over all rounds'),
   worker: text,
   bytesIn: countOrNull,
   peakMemory: countOrNull,
-  log: text,
+  log: describe(text, 'its key in the store; no object if it wrote nothing'),
 });
 
 /** One figure of two reports. `change` is a share: 0.1 is 10 % more. */
 const FIGURE = v.object({
-  code: text,
-  name: text,
-  step: textOrNull,
+  code: describe(text, 'stable: seconds, rate, p50, counter, ...'),
+  name: describe(text, 'in words'),
+  step: describe(textOrNull, 'null for the whole job'),
   unit: v.picklist(['seconds', 'bytes', 'count', 'perSecond', 'share', 'usd', 'number']),
   perTask: flag,
   before: numberOrNull,
   now: numberOrNull,
-  change: numberOrNull,
-  // A counter's sums as exact decimals, of the whole jobs whatever their sizes; null for other figures.
-  exact: v.nullable(v.object({ before: textOrNull, now: textOrNull, difference: textOrNull })),
+  change: describe(numberOrNull, '0.1 is 10 % more; null if unknown'),
+  exact: describe(
+    v.nullable(v.object({ before: textOrNull, now: textOrNull, difference: describe(textOrNull, 'now minus before') })),
+    "a counter's sums as exact decimals, of the whole jobs whatever their sizes; null for other figures",
+  ),
   better: v.nullable(v.picklist(['less', 'more'])),
-  matters: flag,
+  matters: describe(flag, 'the figure counts for --regress'),
   regressed: flag,
 });
 
@@ -195,13 +227,13 @@ const FIGURE = v.object({
  * says what is worse beyond that. `perTask`: the jobs have different numbers of tasks.
  */
 const COMPARISON = v.object({
-  job: text,
+  job: describe(text, 'the other job'),
   name: text,
   createdAt: instant,
-  perTask: flag,
-  regress: numberOrNull,
+  perTask: describe(flag, 'the jobs differ in size: figures that grow with it are compared per task'),
+  regress: describe(numberOrNull, 'the share of --regress; null without'),
   figures: v.array(FIGURE),
-  regressions: v.array(text),
+  regressions: describe(v.array(text), 'figures that are worse than allowed, in words'),
 });
 
 /**
@@ -210,58 +242,97 @@ const COMPARISON = v.object({
  * null is unknown, never 0. Counters are exact decimals as text.
  */
 const REPORT = v.object({
-  format: v.literal(1),
-  job: text,
-  name: text,
-  runKey: textOrNull,
-  period: textOrNull,
+  format: describe(v.literal(1), 'of this document'),
+  job: jobId,
+  name: jobName,
+  runKey: runKeyOrNull,
+  period: describe(textOrNull, 'null without one'),
   state: jobState,
-  reason: textOrNull,
-  round: count,
-  labels: words,
-  params: words,
-  rehearsal: v.optional(v.object({ parts: count, of: count })),
-  createdBy: text,
-  host: text,
-  version: text,
-  digest: text,
-  code: textOrNull,
-  createdAt: instant,
-  startedAt: instantOrNull,
-  endedAt: instantOrNull,
-  closedAt: instantOrNull,
-  seconds: number,
-  // The counts equal what the store says, and the ledger knows an attempt of each done task.
-  exact: flag,
-  proof: v.nullable(v.object({ key: text, when: instant, deep: flag })),
-  inputs: v.object({ count, bytes: count, records: countOrNull }),
-  parts: count,
-  steps: v.array(STEP),
-  totals: TOTALS,
-  throughput: THROUGHPUT,
-  timeline: TIMELINE,
-  workers: v.array(WORKER),
-  causes: v.array(CAUSE),
-  slowest: v.array(SLOW_TASK),
-  expectations: v.array(
-    v.object({
-      equation: text,
-      ok: v.nullable(flag),
-      left: textOrNull,
-      right: textOrNull,
-      // Who accepted that it does not hold; absent: no one.
-      accepted: v.optional(v.object({ who: text, when: text, reason: text })),
-    }),
+  reason: describe(textOrNull, 'as in `status`'),
+  round: describe(count, '0 for the first sending, one more with each retry'),
+  labels: describe(words, 'names and values, as text'),
+  params: describe(words, 'names and values, as text'),
+  rehearsal: v.optional(
+    describe(
+      v.object({
+        parts: describe(count, 'the parts of its sample'),
+        of: describe(count, 'the parts of the whole input'),
+      }),
+      'only for a rehearsal',
+    ),
   ),
-  // People's decisions, newest last, at most the last 100.
-  decisions: v.array(v.object({ when: instant, who: text, what: text, text })),
-  // Outputs published after a gather was opened without them; the first 100.
-  late: v.array(text),
-  cost: v.nullable(v.object({ usd: number, basis: text })),
+  createdBy: describe(text, 'user@host'),
+  host: describe(text, 'where it was submitted'),
+  version: describe(text, 'of batchctl, when the job was accepted'),
+  digest: describe(text, 'of the job as accepted: spec, code and inputs'),
+  code: describe(textOrNull, "SHA-256 of the archive of the job's files; null without any"),
+  createdAt: describe(instant, 'when it was accepted'),
+  startedAt: describe(instantOrNull, "the first attempt's start"),
+  endedAt: describe(instantOrNull, "the last attempt's end"),
+  closedAt: describe(instantOrNull, 'null while it is open'),
+  seconds: describe(number, 'from acceptance (or `--at`) to the close, or to now'),
+  exact: describe(flag, 'the counts are known to match the store, and the ledger knows an attempt of each done task'),
+  proof: describe(
+    v.nullable(
+      v.object({ key: describe(text, 'in the store'), when: instant, deep: describe(flag, 'every byte was read') }),
+    ),
+    'the proof that is still valid; null if there is none',
+  ),
+  inputs: v.object({
+    count,
+    bytes: describe(count, 'as they are stored'),
+    records: describe(countOrNull, 'null if not counted'),
+  }),
+  parts: describe(count, 'tasks of the first step'),
+  steps: describe(v.array(STEP), 'in the order of the job file'),
+  totals: describe(TOTALS, 'over all steps'),
+  throughput: describe(THROUGHPUT, 'tasks that ended, over time'),
+  timeline: describe(TIMELINE, 'attempts of each worker, over time'),
+  workers: describe(v.array(WORKER), 'at most 200, the busiest first'),
+  causes: describe(v.array(CAUSE), 'of all failed attempts, at most 50, most attempts first'),
+  slowest: describe(v.array(SLOW_TASK), 'the slowest published attempts, at most 20'),
+  expectations: describe(
+    v.array(
+      v.object({
+        equation: describe(text, 'as in the job file'),
+        ok: describe(v.nullable(flag), 'null while the job is open'),
+        left: describe(textOrNull, 'exact decimals; null if not counted'),
+        right: textOrNull,
+        accepted: v.optional(
+          describe(
+            v.object({ who: text, when: text, reason: text }),
+            'who accepted that it does not hold; absent: no one',
+          ),
+        ),
+      }),
+    ),
+    'the control totals',
+  ),
+  decisions: describe(
+    v.array(
+      v.object({
+        when: instant,
+        who: describe(text, 'user@host, or a worker'),
+        what: describe(text, 'the name of the journal entry'),
+        text: describe(text, 'as `history` says it'),
+      }),
+    ),
+    'of people and guards; the last 100, oldest first',
+  ),
+  late: describe(v.array(text), 'published after a gather was opened without them: STEP/N, the first 100'),
+  cost: describe(
+    v.nullable(
+      v.object({ usd: describe(number, 'US dollars'), basis: describe(text, 'the basis of the computation') }),
+    ),
+    'null if no price is known',
+  ),
 });
 
 /** The answer of `report`. */
-export const COMPARED_REPORT = v.object({ ...REPORT.entries, compared: v.nullable(COMPARISON) });
+export const COMPARED_REPORT = v.object({
+  ...REPORT.entries,
+  compared: describe(v.nullable(COMPARISON), 'with --compare'),
+});
 
 /** A page of a job's attempts, in the ledger's order; instants are milliseconds since the epoch. */
 export const ATTEMPTS = v.array(

@@ -6,6 +6,7 @@ import {
   count,
   describe,
   instantOrNull,
+  jobId,
   jobState,
   numberOrNull,
   PARAMS,
@@ -20,7 +21,7 @@ export const exitCode = v.nullable(v.pipe(v.number(), v.integer()));
 /** A part's position in its input. */
 const PLACE = v.nullable(
   v.object({
-    unit: v.picklist(['records', 'lines', 'bytes']),
+    unit: describe(v.picklist(['records', 'lines', 'bytes']), 'bytes where records were not counted'),
     from: describe(count, 'records and lines are numbered from 1, without a header; bytes from 0'),
     to: describe(count, 'inclusive'),
   }),
@@ -28,8 +29,8 @@ const PLACE = v.nullable(
 
 /** One task of `tasks`, or one attempt of the task that was asked for. */
 export const LISTED_TASK = v.object({
-  step: text,
-  task: count,
+  step: describe(text, "the step's name"),
+  task: describe(count, "the task's number in its step"),
   state: describe(text, 'waiting, running, done, failed, skipped; for an attempt, its outcome'),
   round: count,
   input: describe(
@@ -38,25 +39,28 @@ export const LISTED_TASK = v.object({
   ),
   place: describe(
     PLACE,
-    'where its part lies in the input, decompressed; bytes where records were not counted; null for a whole input, an item, and parts of earlier versions',
+    'the place of its part in the decompressed input; null for a whole input, an item of a list, and some parts of earlier versions',
   ),
   params: describe(
     PARAMS,
-    "the parameters that the split gave its chain, by name: a grid's or a table's, the index of a range, the item of a list; null for other splits, for a gather, and for steps after one",
+    'the parameters that the split gave its chain, text by name: those of a grid or a table, `index` of a range, `item` of a list; null for other splits, for and behind a gather, and behind an `explode`',
   ),
   attempts: v.optional(describe(count, 'number of recorded attempts; only for a task')),
   attempt: v.optional(describe(text, 'id of the attempt; only with --task, like the fields below')),
-  number: v.optional(count),
-  cpuSeconds: v.optional(numberOrNull),
+  number: v.optional(describe(count, 'label of the attempt, from 1 in each round')),
+  cpuSeconds: v.optional(describe(numberOrNull, 'null if unknown: short commands')),
   peakMemory: v.optional(describe(numberOrNull, 'bytes')),
   waitSeconds: v.optional(describe(numberOrNull, 'between sending, or becoming due, and starting; null if unknown')),
-  worker: textOrNull,
+  worker: describe(textOrNull, 'the last worker that ran it'),
   startedAt: instantOrNull,
   endedAt: instantOrNull,
-  exitCode,
-  reason: textOrNull,
+  exitCode: describe(exitCode, 'null if it did not exit'),
+  reason: describe(textOrNull, 'a stable code: exit, signal, timeout, stall, ...'),
   error: describe(textOrNull, 'the last line of stderr'),
-  cause: describe(textOrNull, 'the id used by failures; null for a success'),
+  cause: describe(
+    textOrNull,
+    'the id in `failures`, also of a task that was skipped after it failed; null if it did not fail',
+  ),
   badInput: v.optional(
     describe(
       v.boolean(),
@@ -68,46 +72,49 @@ export const LISTED_TASK = v.object({
 export type ListedTask = Value<typeof LISTED_TASK>;
 
 export const KILL_ANSWER = v.object({
-  job: text,
+  job: jobId,
   state: jobState,
-  task: describe(textOrNull, 'the named task; null with --step'),
-  tasks: TASK_SETS,
-  count,
-  mode: v.picklist(['requeue', 'fail']),
+  task: describe(textOrNull, 'STEP/N; null with --step'),
+  tasks: describe(TASK_SETS, 'all of them, by step'),
+  count: describe(count, 'their number'),
+  mode: describe(v.picklist(['requeue', 'fail']), 'retried, or failed'),
 });
 
 export type KillAnswer = Value<typeof KILL_ANSWER>;
 
 /** One cause of `failures`: what failed for good with the same step, exit code, reason and last line of stderr. */
 export const FAILURE_CAUSE = v.object({
-  job: text,
-  cause: describe(text, 'id of the cause, the same in every job'),
-  step: text,
-  exitCode,
-  reason: text,
-  error: describe(textOrNull, 'the last line of stderr, without numbers, ids, paths and times'),
-  count: describe(count, 'tasks that failed for this cause, without skipped ones'),
+  job: jobId,
+  cause: describe(text, "the cause's id: six characters, the same in every job"),
+  step: describe(text, "the step's name"),
+  exitCode: describe(exitCode, 'of the last failed attempt; null if there was none'),
+  reason: describe(text, 'kind of failure: exit, signal, timeout, memory, input, killed, ...'),
+  error: describe(textOrNull, 'the last line of stderr; numbers, ids, paths, times folded'),
+  count: describe(count, 'tasks that failed for good with this cause, without skipped ones'),
   tasks: describe(text, 'the tasks: 0-4,17'),
-  skippedCount: count,
+  skippedCount: describe(count, 'tasks that failed for this cause and were skipped by a person'),
   skipped: describe(text, 'tasks that failed for this cause and were skipped by a person'),
-  first: describe(instantOrNull, 'when the first of them failed'),
-  last: instantOrNull,
-  workers: describe(count, 'number of workers, counted up to 1,000'),
+  first: describe(instantOrNull, 'time of the first failure'),
+  last: describe(instantOrNull, 'time of the last failure'),
+  workers: describe(count, 'on how many workers; counted up to 1,000'),
   badInput: describe(
     count,
     "tasks that used up their attempts on at least two workers, among the job's first 1,000 failures",
   ),
-  example: v.object({
-    task: count,
-    input: describe(textOrNull, 'the input, or the exploded file, that its chain began with; null behind a gather'),
-    place: describe(PLACE, 'where its part lies in the input; as in tasks'),
-    params: describe(PARAMS, 'as in tasks'),
-    worker: textOrNull,
-    attempt: describe(textOrNull, 'null if nothing ran'),
-    error: describe(textOrNull, 'the last line of stderr, unchanged'),
-    log: describe(textOrNull, 'key of the log; null if nothing was written'),
-    tail: describe(v.array(text), 'the last lines of the log, up to ten'),
-  }),
+  example: describe(
+    v.object({
+      task: describe(count, 'its number in its step'),
+      input: describe(textOrNull, 'the input, or the exploded file, that its chain began with; null behind a gather'),
+      place: describe(PLACE, 'the place of its part in the input, as `place` of `tasks`'),
+      params: describe(PARAMS, 'its parameters, as `params` of `tasks`'),
+      worker: describe(textOrNull, 'the worker on which it failed'),
+      attempt: describe(textOrNull, 'the last failed attempt; null if none ran'),
+      error: describe(textOrNull, 'the last line of stderr, unchanged'),
+      log: describe(textOrNull, 'the key of its log; null if it wrote nothing'),
+      tail: describe(v.array(text), 'the last lines of the log, up to ten'),
+    }),
+    'one of these tasks',
+  ),
   facets: describe(
     v.array(
       v.object({
@@ -117,11 +124,11 @@ export const FAILURE_CAUSE = v.object({
         count: describe(count, "how many of the cause's tasks have it"),
         of: describe(count, "the cause's tasks, with skipped ones"),
         others: describe(count, "how many of the step's other tasks that ended have it"),
-        ofOthers: count,
+        ofOthers: describe(count, "the step's other tasks that ended"),
         text: describe(text, 'the same as a sentence'),
       }),
     ),
-    'what its tasks have in common that others lack, beyond chance; the least likely first, at most three',
+    'what its tasks have in common that others lack, beyond chance (docs/failures.md); the least likely first, at most three',
   ),
   fix: describe(
     textOrNull,
@@ -134,38 +141,38 @@ export type CauseExample = FailureCause['example'];
 
 /** The log of one attempt, as `logs` lists it; while it is followed, a piece of it. */
 export const ATTEMPT_LOG = v.object({
-  step: text,
-  task: count,
-  attempt: text,
+  step: describe(text, "the step's name"),
+  task: describe(count, "the task's number in its step"),
+  attempt: describe(text, "the attempt's id"),
   input: describe(textOrNull, 'the input that its part belongs to; as in tasks'),
-  place: describe(PLACE, 'where its part lies in the input; as in tasks'),
-  params: describe(PARAMS, 'as in tasks'),
-  text: describe(text, 'what the attempt wrote to stderr'),
+  place: describe(PLACE, 'the place of its part in the input, as `place` of `tasks`'),
+  params: describe(PARAMS, 'its parameters, as `params` of `tasks`'),
+  text: describe(text, "the attempt's stderr"),
 });
 
 export type AttemptLog = Value<typeof ATTEMPT_LOG>;
 
 export const WHY_ANSWER = v.object({
   job: describe(textOrNull, "null if the store or the ledger can't be read"),
-  state: v.nullable(jobState),
+  state: describe(v.nullable(jobState), 'of the job'),
   causes: describe(
     v.array(
       v.object({
-        code: describe(v.picklist(CAUSE_CODES), 'stable; codes are only ever added'),
+        code: describe(v.picklist(CAUSE_CODES), 'a stable code, below; codes are only added'),
         severity: describe(
           v.picklist(SEVERITIES),
-          'stops: until someone acts; fails: tasks failed for good; slows; waits: continues on its own; note',
+          'until a person acts; tasks ended for good; slower than possible; continues by itself; for information',
         ),
-        message: describe(text, 'a sentence with the facts'),
-        evidence: v.array(text),
-        fix: describe(text, 'steps separated by "; ", each a command, then ", " and its purpose; or a sentence'),
+        message: describe(text, 'one sentence with the facts, such as names, times and places'),
+        evidence: describe(v.array(text), 'the observations that show it'),
+        fix: describe(text, 'the fix: steps separated by `; `, each a command, then `, ` and its purpose'),
       }),
     ),
     'the most important first; none: nothing is wrong',
   ),
   running: describe(v.nullable(count), 'tasks known to the ledger'),
   waiting: describe(v.nullable(count), 'tasks known to the ledger'),
-  rate: describe(numberOrNull, 'tasks per second'),
+  rate: describe(numberOrNull, 'tasks a second'),
   eta: describe(numberOrNull, 'seconds'),
 });
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { count, describe, jobState, number, text, textOrNull, type Value } from './shapes.ts';
+import { count, describe, jobState, number, runKeyOrNull, text, textOrNull, type Value } from './shapes.ts';
 import { DELIVERY } from './status.ts';
 
 const integer = v.pipe(v.number(), v.integer());
@@ -18,7 +18,7 @@ const source = describe(
     bucket: v.optional(text),
     key: v.optional(text),
     etag: v.optional(text),
-    version: v.optional(textOrNull),
+    version: v.optional(describe(textOrNull, 'null if the bucket keeps no versions')),
   }),
   'the version that was read',
 );
@@ -31,7 +31,7 @@ const changed = describe(
     code: v.optional(describe(textOrNull, 'SHA-256 of the corrected code')),
     steps: v.optional(describe(v.record(text, v.unknown()), 'the fields that the corrected job file changed, by step')),
   }),
-  'what changed from then on',
+  'changes from this round on',
 );
 
 /** The basis of a proof. Bounded however large the job is: a root stands for a long list, and lists are cut. */
@@ -40,48 +40,69 @@ export const EVIDENCE = v.object({
   spec: describe(text, 'digest of the spec with defaults'),
   code: describe(textOrNull, "SHA-256 of the archive of the job's files"),
   images: describe(v.nullable(v.record(text, text)), 'digests of images, by step'),
-  submitted: v.object({ who: text, when: text, host: text, version: text }),
-  inputs: v.object({
-    count,
-    bytes: count,
-    records: v.nullable(integer),
-    root,
-    listed: describe(
-      v.array(
-        v.object({
-          name: text,
-          size: count,
-          checksum: textOrNull,
-          checksumFrom: describe(v.nullable(v.picklist(['submit', 'verify'])), 'who read the bytes; null: no one'),
-          source,
-        }),
-      ),
-      'the first hundred',
-    ),
-  }),
-  parts: v.object({ count, root }),
-  steps: v.array(
-    v.object({
-      name: text,
-      root,
-      ends: describe(count, 'tasks whose end is known'),
-      outputs: describe(count, 'those that count'),
-      bytesIn: count,
-      bytesOut: count,
-      counters,
-      made: describe(v.array(v.object({ round: count, code: textOrNull, outputs: count })), 'by code and round'),
-      failed: taskSet('for good, or given up'),
-      skipped: taskSet('skipped'),
-    }),
+  submitted: describe(
+    v.object({ who: text, when: text, host: text, version: text }),
+    'who submitted the job, when, where, with which version',
   ),
-  gathers: v.array(v.object({ step: text, took: describe(count, 'outputs or files'), leftOut: taskSet('skipped') })),
-  files: describe(v.array(v.object({ step: text, count, root })), 'files that steps after an explode used as tasks'),
-  tolerance: v.object({
-    value: describe(text, 'a count or a percentage'),
-    who: text,
-    when: text,
-    entry: describe(v.nullable(integer), 'the journal entry that set it; null: the job file'),
-  }),
+  inputs: describe(
+    v.object({
+      count,
+      bytes: count,
+      records: v.nullable(integer),
+      root,
+      listed: describe(
+        v.array(
+          v.object({
+            name: text,
+            size: count,
+            checksum: describe(textOrNull, 'null if the bytes were not read'),
+            checksumFrom: describe(
+              v.nullable(v.picklist(['submit', 'verify'])),
+              'the command that read the bytes; null: none',
+            ),
+            source,
+          }),
+        ),
+        'the first hundred',
+      ),
+    }),
+    'the inputs',
+  ),
+  parts: describe(v.object({ count, root }), 'the parts'),
+  steps: describe(
+    v.array(
+      v.object({
+        name: text,
+        root,
+        ends: describe(count, 'tasks with a recorded end'),
+        outputs: describe(count, 'outputs that count'),
+        bytesIn: count,
+        bytesOut: count,
+        counters,
+        made: describe(
+          v.array(v.object({ round: count, code: textOrNull, outputs: count })),
+          'outputs by code and round',
+        ),
+        failed: taskSet('for good, or given up'),
+        skipped: taskSet('skipped'),
+      }),
+    ),
+    "the results of each step's tasks",
+  ),
+  gathers: describe(
+    v.array(v.object({ step: text, took: describe(count, 'outputs or files'), leftOut: taskSet('skipped') })),
+    'the inputs of each gather',
+  ),
+  files: describe(v.array(v.object({ step: text, count, root })), 'files that became tasks after an `explode`'),
+  tolerance: describe(
+    v.object({
+      value: describe(text, 'a count or a percentage'),
+      who: text,
+      when: text,
+      entry: describe(v.nullable(integer), 'the journal entry that set it; null: the job file'),
+    }),
+    'how many chains may fail, and who set it',
+  ),
   rounds: describe(
     v.array(
       v.object({
@@ -95,70 +116,93 @@ export const EVIDENCE = v.object({
     ),
     'retries',
   ),
-  decisions: v.object({
-    count,
-    root,
-    listed: describe(
-      v.array(
-        v.object({ n: count, what: text, who: text, when: text, checksum: describe(text, "of the entry's bytes") }),
+  decisions: describe(
+    v.object({
+      count,
+      root,
+      listed: describe(
+        v.array(
+          v.object({ n: count, what: text, who: text, when: text, checksum: describe(text, "of the entry's bytes") }),
+        ),
+        'the first two hundred',
       ),
-      'the first two hundred',
-    ),
-  }),
+    }),
+    'the journal: who did what',
+  ),
 });
 
 /** The findings of `verify`, as a proof states them. */
 export const VERIFY_RESULT = v.object({
   format: v.literal(1),
   job: text,
-  runKey: textOrNull,
+  runKey: runKeyOrNull,
   state: jobState,
-  round: count,
+  round: describe(count, 'the latest'),
   entry: describe(integer, 'the last journal entry that was considered; -1 if none'),
   digest: describe(text, 'of the job as accepted: spec, code and inputs'),
   verdict: describe(v.picklist(['proven', 'failed', 'unfinished']), 'unfinished: the job is not closed'),
-  deep: describe(flag, 'every byte was read'),
-  checked: v.object({ parts: count, inputs: count, bytes: describe(count, 'decompressed'), outputs: count }),
+  deep: describe(flag, 'outputs and pieces were read and compared'),
+  checked: v.object({
+    parts: count,
+    inputs: count,
+    bytes: describe(count, 'of the inputs, decompressed'),
+    outputs: count,
+  }),
   rehearsal: v.optional(
     describe(
-      v.object({ parts: count, of: count }),
-      'only for a rehearsal: the parts of its sample, of the whole input; nothing is claimed about the rest',
+      v.object({
+        parts: describe(count, 'the parts of its sample'),
+        of: describe(count, 'the parts of the whole input'),
+      }),
+      'only for a rehearsal, whose proof does not claim that all of the input is in parts',
     ),
   ),
-  steps: v.array(
-    v.object({
-      name: text,
-      tasks: count,
-      published: count,
-      failed: describe(count, 'for good, or given up'),
-      skipped: count,
-      missing: count,
-    }),
+  steps: describe(
+    v.array(
+      v.object({
+        name: describe(text, "the step's"),
+        tasks: describe(count, 'number of tasks'),
+        published: describe(count, 'outputs'),
+        failed: describe(count, 'for good, or given up'),
+        skipped: describe(count, 'skipped by a person'),
+        missing: describe(count, 'neither published nor failed for good'),
+      }),
+    ),
+    'in the order of the job file',
   ),
-  chains: v.object({ failed: count, tolerated: count }),
+  chains: v.object({
+    failed: describe(count, 'chains that ended in a failure'),
+    tolerated: describe(count, 'chains that may fail'),
+  }),
   failed: tasks('failed for good'),
   skipped: tasks('skipped by a person'),
-  skips: v.array(v.object({ step: text, tasks: text, who: text, when: text, reason: text })),
+  skips: describe(
+    v.array(v.object({ step: text, tasks: describe(text, 'a set: `0-4,17`'), who: text, when: text, reason: text })),
+    'skips, by whom',
+  ),
   missing: tasks('neither published nor failed for good'),
   late: tasks('published after a gather had opened without them: kept, never used'),
-  altered: describe(v.array(text), 'outputs and pieces that differ from what was published or split'),
-  expectations: v.array(
-    v.object({
-      equation: text,
-      ok: flag,
-      left: textOrNull,
-      right: textOrNull,
-      accepted: v.optional(
-        describe(
-          v.object({ who: text, when: text, reason: text }),
-          'who accepted that it does not hold; absent: no one',
+  altered: describe(v.array(text), 'outputs and pieces that differ from those published or split'),
+  expectations: describe(
+    v.array(
+      v.object({
+        equation: describe(text, 'as in the job file'),
+        ok: flag,
+        left: describe(textOrNull, 'exact decimals; null if not counted'),
+        right: textOrNull,
+        accepted: v.optional(
+          describe(
+            v.object({ who: text, when: text, reason: text }),
+            'who accepted that it does not hold; absent: no one',
+          ),
         ),
-      ),
-    }),
+      }),
+    ),
+    'the control totals',
   ),
-  evidence: describe(v.nullable(EVIDENCE), 'what the proof rests on; null for a job that is not closed'),
-  problems: findings('what breaks the proof, as stable codes'),
-  warnings: findings('what does not break it'),
+  evidence: describe(v.nullable(EVIDENCE), 'the evidence for the proof; null for a job that is not closed'),
+  problems: findings('what makes the proof fail, as stable codes'),
+  warnings: findings('what does not make it fail'),
 });
 
 const { format, runKey, verdict, steps, problems } = VERIFY_RESULT.entries;
@@ -171,9 +215,9 @@ export const VERIFY_ANSWER = v.object({
   verdict,
   steps,
   problems,
-  job: describe(textOrNull, 'null only for a file without a readable proof'),
-  state: v.nullable(jobState),
-  checked: v.nullable(VERIFY_RESULT.entries.checked),
+  job: describe(textOrNull, "the job's id; null only for a file without a readable proof"),
+  state: describe(v.nullable(jobState), 'of the job'),
+  checked: describe(v.nullable(VERIFY_RESULT.entries.checked), 'amounts that were checked'),
   delivery: v.optional(DELIVERY),
   proof: v.optional(describe(textOrNull, 'key of the proof in the store')),
   prunedAt: v.optional(
@@ -189,8 +233,8 @@ export const VERIFY_ANSWER = v.object({
           replaced: v.optional(
             describe(v.record(text, text), 'outputs removed because their input was made again: sets of tasks by step'),
           ),
-          reopened: flag,
-          withheld: v.nullable(v.picklist(['paused', 'cancelled', 'stopped'])),
+          reopened: describe(flag, 'the job was opened again'),
+          withheld: describe(v.nullable(v.picklist(['paused', 'cancelled', 'stopped'])), 'why nothing was sent'),
           redelivered: v.optional(
             describe(textOrNull, 'what was removed or altered since the delivery, which was therefore repeated'),
           ),

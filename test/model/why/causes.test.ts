@@ -1,5 +1,4 @@
 // Protects: `why` names the true cause when a job doesn't progress, most severe first.
-import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { CAUSE_CODES, type Cause, formatList, SEVERITIES } from '../../../src/model/cause.ts';
 import { foldJournal } from '../../../src/model/fold.ts';
@@ -157,12 +156,6 @@ describe('why, as a function of a snapshot', () => {
     ]);
     const expected = ['paused', 'noWorker', 'failing', 'straggler', 'backoff', 'ledgerBehind'];
     expect(ranked.map(({ code }) => code)).to.deep.equal(expected);
-  });
-
-  it('has every code in docs/json.md', () => {
-    const page = readFileSync(new URL('../../../docs/json.md', import.meta.url), 'utf8');
-    const [, listed = ''] = /^Codes: ([^.]+)\./m.exec(page) ?? [];
-    expect(listed.split(/,\s+/)).to.deep.equal([...CAUSE_CODES]);
   });
 
   it('has every code and severity once', () => {
