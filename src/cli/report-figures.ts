@@ -1,5 +1,6 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
 import type { Figure, StepReport } from '../model/answers/report.ts';
+import { dollarsText } from '../model/cost/limit.ts';
 import { formatCount, formatMany, formatRate, groupDigits, signedDigits } from './format.ts';
 
 /** A figure as text; `-` if unknown. A count per task is a percentage. */
@@ -16,7 +17,7 @@ export function formatFigure(value: number | null, { unit, perTask }: Pick<Figur
     case 'share':
       return formatShare(value);
     case 'usd':
-      return `$${value.toFixed(2)}`;
+      return dollarsText(value);
     case 'count':
     case 'number':
       return Number.isInteger(value) ? formatCount(value) : String(Number(value.toPrecision(4)));
@@ -50,13 +51,18 @@ export function formatSide(figure: Figure, side: 'before' | 'now'): string {
   return exact === null ? formatFigure(figure[side], figure) : groupDigits(exact);
 }
 
-/** As `formatChange`; for a counter also the exact difference: `+0.01`, `+12% (+1,204.50)`. */
+/** As `formatChange`; for a counter or money also the difference: `+0.01`, `+12% (+1,204.50)`, `-3% (-$0.12)`. */
 export function formatDifference(figure: Figure): string {
   const change = formatChange(figure);
-  const difference = figure.exact?.difference ?? null;
-  if (difference === null || change === '=') return change;
-  const signed = signedDigits(difference);
+  const signed = signedDifference(figure);
+  if (signed === null || change === '=') return change;
   return change === '~' || change === '' ? signed : `${change} (${signed})`;
+}
+
+function signedDifference({ unit, exact, before, now }: Figure): string | null {
+  if (exact !== null) return exact.difference === null ? null : signedDigits(exact.difference);
+  if (unit !== 'usd' || before === null || now === null) return null;
+  return `${now > before ? '+' : ''}${dollarsText(now - before)}`;
 }
 
 /** `of 161 of 2,027 attempts`: where CPU and memory are known of only some of the successful ones; else null. */

@@ -88,6 +88,19 @@ describe("a report's figures for people", () => {
     expect(formatSide(figureOf({ before: 1234 }), 'before')).to.equal('1,234');
   });
 
+  it('show money below a cent, and by how much it changed', () => {
+    const cost = (before: number, now: number) =>
+      figureOf({ code: 'cost', unit: 'usd', before, now, change: before === 0 ? null : (now - before) / before });
+    const small = cost(0.0021, 0.0042);
+    expect([formatSide(small, 'before'), formatSide(small, 'now')]).to.deep.equal(['$0.0021', '$0.0042']);
+    expect(formatDifference(small)).to.equal('+100% (+$0.0021)');
+    expect(formatDifference(cost(0.0042, 0.0021))).to.equal('-50% (-$0.0021)');
+    expect(formatDifference(cost(10_000, 9_999.5))).to.equal('-$0.50');
+    expect(formatDifference(cost(0, 0.004))).to.equal('new (+$0.0040)');
+    expect(formatDifference(cost(1, 1))).to.equal('=');
+    expect(formatSide(cost(1_204.5, 1), 'before')).to.equal('$1,204.50');
+  });
+
   it('draw a series within the width, with its highest value highest', () => {
     expect(sparkline([0, 1, 4, 8], 10)).to.equal(' ▂▅█');
     const long = Array.from({ length: 240 }, (_, n) => n);

@@ -1,5 +1,6 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Figure, Report } from '../../model/answers/report.ts';
+import { dollarsText } from '../../model/cost/limit.ts';
 import { needsRestoring } from '../../model/failure.ts';
 import { formatCount, formatMany, formatRate, groupDigits } from '../format.ts';
 import { counterRate, formatDifference, formatShare } from '../report-figures.ts';
@@ -211,7 +212,10 @@ export function originSection(report: Report, zone: string): Html {
           ? html`<span class="unknown">none for the current state of the job</span>`
           : html`${code(proof.key)}, ${formatWhen(proof.when, zone)}`,
       ],
-      ['Cost', formatOrUnknown(cost, ({ usd, basis }) => html`$${usd.toFixed(2)} <span class="muted">${basis}</span>`)],
+      [
+        'Cost',
+        formatOrUnknown(cost, ({ usd, basis }) => html`${dollarsText(usd)} <span class="muted">${basis}</span>`),
+      ],
       ...pairs('Label', report.labels),
       ...pairs('Parameter', report.params),
     ]),
@@ -296,7 +300,7 @@ function inUnit(value: number, { unit }: Figure): string {
     case 'share':
       return formatShare(value);
     case 'usd':
-      return `$${value.toFixed(2)}`;
+      return dollarsText(value);
     case 'count':
     case 'number':
       return Math.abs(value) >= 1000 ? formatCount(Math.round(value)) : String(Number(value.toPrecision(3)));
@@ -313,8 +317,10 @@ function changeOf(figure: Figure): Insert {
   const { before, now, change } = figure;
   if (before === null || now === null) return html`<span class="unknown">not known</span>${UNJUDGED}`;
   if (figure.exact !== null && figure.exact.difference !== '0') return html`${formatDifference(figure)}${UNJUDGED}`;
-  if (before === now || (change !== null && Math.abs(change) < SLIGHT / 20))
+  const isMoney = figure.unit === 'usd';
+  if (before === now || (!isMoney && change !== null && Math.abs(change) < SLIGHT / 20))
     return html`<span class="muted">the same</span>${UNJUDGED}`;
+  if (isMoney) return html`${formatDifference(figure)}${judged(figure)}`;
   return html`${change === null ? 'from none' : signed(change)}${judged(figure)}`;
 }
 

@@ -9,6 +9,7 @@ import {
 import type { Tone } from '../../cli/report-html/theme.ts';
 import { formatSize } from '../../lib/units.ts';
 import { statusEndsText } from '../../model/completeness-text.ts';
+import { dollarsText } from '../../model/cost/limit.ts';
 import { isClosed } from '../../model/job-state.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import { rehearsalText } from '../../model/rehearsal.ts';
@@ -108,13 +109,6 @@ const WEIGHTS: Readonly<Record<string, (job: Status) => number>> = {
   failed: (job) => -progressOf(job).failed,
 };
 
-/** `$0.0042`, `$12.30`, `$1,204`: with the significant digits only. */
-function formatUsd(usd: number): string {
-  if (usd > 0 && usd < 0.1) return `$${usd.toFixed(4)}`;
-  if (usd < 1_000) return `$${usd.toFixed(2)}`;
-  return `$${Math.round(usd).toLocaleString('en-US')}`;
-}
-
 interface CostText {
   readonly main: string;
   readonly note: string | null;
@@ -126,14 +120,14 @@ export function costText({ cost, costProjected, maxCost, costUnknown }: Status):
   const unknown = costUnknown.length > 0 ? `no price for ${costUnknown.join(', ')}` : null;
   if (cost === null) {
     if (maxCost === null && unknown === null) return null;
-    return { main: 'unknown', note: unknown ?? `limit ${formatUsd(maxCost ?? 0)}`, tone: null };
+    return { main: 'unknown', note: unknown ?? `limit ${dollarsText(maxCost ?? 0)}`, tone: null };
   }
   const notes = [
-    ...(maxCost === null ? [] : [`of ${formatUsd(maxCost)}`]),
-    ...(costProjected === null ? [] : [`${formatUsd(costProjected)} projected`]),
+    ...(maxCost === null ? [] : [`of ${dollarsText(maxCost)}`]),
+    ...(costProjected === null ? [] : [`${dollarsText(costProjected)} projected`]),
     ...(unknown === null ? [] : [unknown]),
   ];
-  return { main: formatUsd(cost), note: notes.join(', ') || null, tone: toneOf(cost, costProjected, maxCost) };
+  return { main: dollarsText(cost), note: notes.join(', ') || null, tone: toneOf(cost, costProjected, maxCost) };
 }
 
 function toneOf(cost: number, projected: number | null, limit: number | null): Tone | null {

@@ -99,10 +99,15 @@ function secondsLeft({ up, groups, busy }: PaidMachine, { groups: of, isOurs, se
   return (longest + IDLE_EXIT) * (ours.length / busy.length);
 }
 
-/** `$9.61`; below ten cents `$0.0042`: a short job's cost isn't nothing. */
+/** `$9.61`; below ten cents `$0.0042`, below a tenth of a cent `$0.0000012`: a task's cost isn't nothing. */
 export function dollarsText(usd: number): string {
-  const digits = usd > 0 && usd < 0.1 ? 4 : 2;
-  return `$${usd.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+  const size = Math.abs(usd);
+  const digits = size > 0 && size < 0.1 ? 4 : 2;
+  const shown =
+    size > 0 && size < 0.001
+      ? { maximumSignificantDigits: 2 }
+      : { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return `${usd < 0 ? '-' : ''}$${size.toLocaleString('en-US', shown)}`;
 }
 
 /** Hundredths of a cent are precise enough. */

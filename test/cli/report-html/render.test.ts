@@ -154,6 +154,17 @@ describe('the HTML report', () => {
     expect(unchanged).to.contain('No relevant figure is worse by more than 20%.');
   });
 
+  it('shows costs below a cent, and every difference of money', async () => {
+    const report = (usd: number): Report => ({ ...tenTasks(), cost: { usd, basis: 'measured' } });
+    const compared = (before: number, now: number) => compareReports(report(before), report(now), 0.2);
+    const text = async (before: number, now: number) =>
+      textOf(await renderReportHtml(report(now), { zone: 'UTC', compared: compared(before, now) }));
+    expect(await text(0.0021, 0.0042))
+      .to.contain('cost $0.0021 $0.0042 +100% (+$0.0021) ▲ regressed')
+      .and.contain('Cost $0.0042 measured');
+    expect(await text(10_000, 9_999.5)).to.contain('cost $10,000.00 $9,999.50 -$0.50');
+  });
+
   describe('its verdict', () => {
     const ten = tenTasks();
 

@@ -140,14 +140,17 @@ describe('the calendar month', () => {
 });
 
 describe('texts about the cost of jobs', () => {
-  it('show cents, and smaller amounts', () => {
-    expect([0, 0.0042, 0.1, 9.609, 1_990.1].map(dollarsText)).to.deep.equal([
+  it('show cents, smaller amounts, and negative ones', () => {
+    expect([0, 0.0000012, 0.00085, 0.0042, 0.1, 9.609, 1_990.1].map(dollarsText)).to.deep.equal([
       '$0.00',
+      '$0.0000012',
+      '$0.00085',
       '$0.0042',
       '$0.10',
       '$9.61',
       '$1,990.10',
     ]);
+    expect([-0.00085, -0.0042, -9.609].map(dollarsText)).to.deep.equal(['-$0.00085', '-$0.0042', '-$9.61']);
   });
 
   it('say whose limit was reached, and how to continue', () => {
