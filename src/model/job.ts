@@ -82,8 +82,11 @@ export interface StepSpec {
   /** An argv, run without a shell; a string runs under `/bin/sh -c`. */
   readonly run: readonly string[] | string;
   readonly gather: boolean;
-  /** How the command gets its input. `dir` and `list` are for gathers, and for the files of a pack. */
-  readonly input: 'stdin' | 'file' | 'dir' | 'list';
+  /**
+   * How the command gets its input. `dir` and `list` are for gathers, and for the files of a pack; `url`, without a
+   * copy, for whole files.
+   */
+  readonly input: 'stdin' | 'file' | 'url' | 'dir' | 'list';
   /** `none`: the step works by side effects: its output is empty, and files that it leaves are of no interest. */
   readonly output: 'stdout' | 'file' | 'files' | 'none';
   /** `.mkv`: how the names of outputs end, and so `{output}`. Absent unless given, to keep digests the same. */

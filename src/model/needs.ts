@@ -84,6 +84,12 @@ const RULES: readonly Rule[] = [
     applies: ({ spec, index }) => index === 0 && takesPacks(spec, 0),
   },
   {
+    does: 'opens its input where it is',
+    since: '0.2.0',
+    format: 3,
+    applies: ({ step }) => step.input === 'url',
+  },
+  {
     does: 'has no output, or one with an extension',
     since: '0.2.0',
     format: 2,

@@ -27,6 +27,9 @@ export interface Bucket {
   /** Like the store's. `version` reads that version, whatever came after it. */
   read(key: string, options?: BucketReadOptions): Promise<Uint8Array | null>;
   get(key: string, options?: BucketReadOptions): Promise<ObjectStream | null>;
+
+  /** A URL for reading an object, or one version of it, valid for `seconds`, at most 604,800. */
+  presign(key: string, seconds: number, version?: string | null): Promise<string>;
   list(prefix: string, options?: ListOptions): AsyncIterable<ObjectEntry>;
   put(key: string, body: Uint8Array | string, options?: PutOptions): Promise<PutResult>;
   delete(keys: readonly string[]): Promise<void>;

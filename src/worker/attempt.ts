@@ -61,6 +61,8 @@ interface AttemptRun {
   readonly options: AttemptOptions;
   readonly directory: SlotDirectory;
   readonly secrets: Secrets;
+  /** What no log and no error may show: the secrets, and what the URL of its input gives away. */
+  readonly masked: Secrets;
   readonly startedAt: number;
   /** Monotonic. */
   readonly started: number;
@@ -83,19 +85,21 @@ export async function runAttempt(
   let end: CommandEnd | null = null;
   let staged: StagedInput | null = null;
   let outcome: Outcome;
-  let secrets: Secrets = {};
+  let masked: Secrets = {};
   let hasResult = false;
   try {
     if (task.delivery.receiveCount > MARK_AFTER_DELIVERIES)
       await ctx.platform.store.put(begunMark(task, options.attempt), '');
     const prepared = slotDirectory(ctx, options.slot, keeps);
-    secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
+    const secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
     // Waiting for a throttling service takes nothing off the command's time.
     [startedAt, started] = [clock.now(), clock.monotonic()];
+    masked = secrets;
     const input = await stageIn(ctx, task, prepared, options.signal);
     staged = input;
+    masked = { ...secrets, ...input.unstaged?.secrets };
     const directory = withOutputExtension(prepared, task, input);
-    const run: AttemptRun = { ctx, task, options, directory, secrets, startedAt, started };
+    const run: AttemptRun = { ctx, task, options, directory, secrets, masked, startedAt, started };
     const code = codeOf(task);
     if (code !== null) await options.code.copyInto(code, directory.cwd);
     ctx.passed('stage');
@@ -116,7 +120,7 @@ export async function runAttempt(
       if (ran) {
         const { stderrBytes } = end;
         await retrier.run(() =>
-          uploadLog(store, task.message, options.attempt, directory.stderr, run.secrets, stderrBytes),
+          uploadLog(store, task.message, options.attempt, directory.stderr, run.masked, stderrBytes),
         );
       }
       outcome = await publishOrFail(run, end, { ...input, mark }, retrier);
@@ -126,7 +130,7 @@ export async function runAttempt(
     if (keeps && !hasResult && hasCode(error, 'EPERM', 'EACCES')) return runAttempt(ctx, task, options, false);
     outcome = outcomeOfError(ctx, task, error, { ...options, hasResult });
   }
-  outcome = maskOutcome(outcome, secrets);
+  outcome = maskOutcome(outcome, masked);
   // The store and the ledger get the same facts.
   const endedAt = clock.now();
   if (outcome.kind === 'retry' || outcome.kind === 'failed') {
@@ -153,7 +157,7 @@ function requireWritable(path: string): void {
 
 /** Uploads stderr while the command runs; the whole log is stored only after the last such upload. */
 async function withStderrUpload<T>(
-  { ctx, task, options, directory, secrets }: AttemptRun,
+  { ctx, task, options, directory, masked: secrets }: AttemptRun,
   work: () => Promise<T>,
 ): Promise<T> {
   const { job, step, task: n } = task.message;
@@ -253,10 +257,13 @@ async function publishOrFail(
 ): Promise<Outcome> {
   const { ctx, task, options, directory } = run;
   if (end.how === 'aborted') return outcomeOfAbort(task, options.signal.reason as EndReason);
+  // First: a command that read something else may have failed for that, or have another result.
+  const { unstaged } = staged;
+  if (unstaged !== undefined) await retrier.run(() => unstaged.check());
   if (end.how !== 'exit' || end.code !== 0) {
     // Not a failure of the command: it could not write, and can't until space is freed.
     if (diskIsFull(ctx.scratch)) throw new BatchctlError('full', `the disk of ${ctx.scratch} is full`);
-    return judgeFailure(task, failureOf(end, lastLine(directory.stderr, run.secrets)));
+    return judgeFailure(task, failureOf(end, lastLine(directory.stderr, run.masked)));
   }
   let counters: Readonly<Record<string, string>>;
   try {

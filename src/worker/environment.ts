@@ -95,7 +95,8 @@ export function environmentOf(
     env.BATCHCTL_INPUT_FILES = String(staged.pack.files);
     if (staged.pack.directory !== null) env.BATCHCTL_INPUT_DIR = staged.pack.directory;
   }
-  if (staged.path !== null) env.BATCHCTL_INPUT = staged.path;
+  const input = inputValue(staged);
+  if (input !== null) env.BATCHCTL_INPUT = input;
   if (step.output === 'file') env.BATCHCTL_OUTPUT = directory.outputFile;
   if (step.output === 'files') env.BATCHCTL_OUTPUT_DIR = directory.outputDirectory;
   return env;
@@ -127,10 +128,11 @@ export function secretsOf(
 
 /** The command with its placeholders replaced in its arguments; a shell string uses its environment. */
 export function commandOf(task: Runnable, staged: StagedInput, directory: SlotDirectory): readonly string[] | string {
-  const { path, inputName } = staged;
+  const { inputName } = staged;
+  const input = inputValue(staged);
   const name = inputName === null ? null : baseNameOf(inputName);
   const values = {
-    ...(path !== null && { input: path }),
+    ...(input !== null && { input }),
     ...outputValue(task, directory),
     ...(name !== null && { name, stem: stemOf(name) }),
     index: indexOf(task, staged),
@@ -140,6 +142,8 @@ export function commandOf(task: Runnable, staged: StagedInput, directory: SlotDi
   requirePlainPaths(step, run, values);
   return substituteRun(run, values, `steps.${step}.run`);
 }
+
+const inputValue = ({ path, unstaged }: StagedInput): string | null => unstaged?.at ?? path;
 
 /** Throws `jobFile` for a path that the shell of a `sh -c` in a list would not read as one word. */
 function requirePlainPaths(step: string, run: StepSpec['run'], values: Readonly<Record<string, string>>): void {

@@ -27,6 +27,7 @@ import { GatherDigest } from '../jobs/gather-digest.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
 import type { Output } from '../jobs/output.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
+import { type UnstagedInput, unstagedInput } from '../jobs/split/unstaged-input.ts';
 import { mapAhead } from '../lib/parallel.ts';
 import { type JobInput, joinOf, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
 import { taskNumber } from '../model/keys.ts';
@@ -48,9 +49,11 @@ export interface StagedInput {
   readonly stdin: string | null;
   /**
    * The value of `$BATCHCTL_INPUT` and `{input}`: for `input: file`, `dir` and `list`, and if an argument has
-   * `{input}`.
+   * `{input}`. Null with `unstaged`.
    */
   readonly path: string | null;
+  /** For `input: url`: what the command opens in place of a path of the slot. */
+  readonly unstaged?: UnstagedInput;
   /** The extension of the whole file that is its input: `.mp4`; empty for any other input. */
   readonly extension: string;
   readonly bytes: number;
@@ -91,6 +94,7 @@ const stageFirst: Stage = async (ctx, task, directory, signal) => {
   if (part.kind === 'pack') return stagePackPart(ctx, task, directory, part, signal);
   const input = 'input' in part ? (task.view.record.inputs[part.input] ?? null) : null;
   const { store, bucket } = ctx.platform;
+  if (task.step.input === 'url') return stageNothing(ctx, task, part.kind === 'whole' ? input : null);
   const { split } = task.view.record.spec.input ?? {};
   const params = partParams(part) ?? {};
   const target = targetOf(task, directory, params, extensionOfPart(part, input));
@@ -103,6 +107,17 @@ const stageFirst: Stage = async (ctx, task, directory, signal) => {
     ...recordsOf(part),
   };
 };
+
+/** A whole file that its command opens where it is. */
+async function stageNothing({ platform }: StageContext, task: Runnable, input: JobInput | null): Promise<StagedInput> {
+  if (input === null)
+    throw new BatchctlError('jobFile', `step ${task.step.name} has input: url, but its task is no whole file`, {
+      hint: `batchctl retry ${task.message.job} --with JOBFILE, with input: file`,
+    });
+  const unstaged = await unstagedInput(input, platform, task.step.timeout);
+  const extension = extensionOf(baseNameOf(input.name));
+  return { stdin: null, path: null, unstaged, bytes: input.size, params: {}, inputName: input.name, extension };
+}
 
 /** Several files: joined, or in a directory, which may have a list. */
 async function stagePackPart(

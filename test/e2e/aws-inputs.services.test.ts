@@ -1,4 +1,5 @@
 // Protects: a job reads s3:// inputs in place, and never silently reads content that changed after submission.
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { KEYS } from '../support/aws-keys.ts';
@@ -137,6 +138,54 @@ describe('s3:// inputs read in place', () => {
     expect((await work(id)).output).to.equal(LINES.toUpperCase());
     const proof = jsonOf(await workspace.runSuccessfully('verify', id, '--deep', '--json'));
     expect(proof).to.deep.include({ verdict: 'proven', warnings: [] });
+  });
+
+  describe('opened by their commands', () => {
+    /** Reads the URL as ffmpeg or curl do, and prints it. */
+    const get = (after = ''): object => ({
+      name: 'get',
+      input: 'url',
+      attempts: 2,
+      run: `curl -sSf -r 2-3 -- "$BATCHCTL_INPUT" && echo "$BATCHCTL_INPUT" >&2; ${after}`,
+    });
+    const job = (from: string, step: object): object => ({
+      name: 'films',
+      input: { from, split: { by: 'file' } },
+      steps: [step],
+    });
+
+    for (const versions of [false, true]) {
+      it(`have a signed URL, ${versions ? 'of the accepted version' : 'and are compared afterwards'}`, async () => {
+        const bucket = await RawBucket.make(aws.s3, { versions });
+        await bucket.put('in/a b+c.txt', LINES);
+        const id = await submit(job(bucket.uri('in/'), get()));
+        if (versions) await bucket.put('in/a b+c.txt', 'other\n');
+        expect((await work(id)).output).to.equal('b\n');
+        const log = (await workspace.runSuccessfully('logs', id)).stdout;
+        expect(log).to.match(/\/in\/a%20b%2Bc\.txt\?\*\*\*\*\n$/);
+        expect(log).to.not.include('X-Amz');
+      });
+    }
+
+    it('are read from the own store, too, and fail as changed if they are overwritten while they are read', async () => {
+      mkdirSync(workspace.path('films'), { recursive: true });
+      workspace.write('films/a.txt', LINES);
+      const id = await submit(job('films', get()));
+      expect((await work(id)).output).to.equal('b\n');
+      const bucket = await RawBucket.make(aws.s3);
+      await bucket.put('a.txt', LINES);
+      workspace.write('gate', '');
+      const wait = `touch '${workspace.path('begun')}'; while [ -e '${workspace.path('gate')}' ]; do sleep 0.05; done`;
+      const late = await submit(job(bucket.uri('a.txt'), get(wait)));
+      const worked = work(late);
+      await until('the command to begin', () => existsSync(workspace.path('begun')));
+      await bucket.put('a.txt', 'z\n');
+      rmSync(workspace.path('gate'));
+      expect((await worked).code).to.equal(5);
+      const [failed] = jsonLinesOf(await workspace.run(['tasks', late, '--state', 'failed', '--json']));
+      expect(failed).to.include({ reason: 'changed', attempts: 1 });
+      expect(failed.error).to.include('it was overwritten');
+    });
   });
 
   it('refuses a run key again if the object has other content', async () => {

@@ -96,6 +96,7 @@ describe('what a job needs of its workers', () => {
       job('run: "echo $BATCHCTL_PARAM_SEED"', GRID),
       ['two uses parameters of the first step'],
     ],
+    ['the URL of an input', first('input: url, run: [cat]', FILES), ['one opens its input where it is']],
     [
       'a table, in every step before the gather',
       `${job('run: [cat]', TABLE)}  - { name: all, gather: true, run: [cat] }\n`,

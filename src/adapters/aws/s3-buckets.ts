@@ -80,6 +80,7 @@ function bucketOf(store: S3Store, own: S3Store | null, allowed: () => Promise<vo
     head: (key, version = null) => store.facts(key, version),
     read: (key, options) => store.read(key, options),
     get: (key, options) => store.get(key, options),
+    presign: (key, seconds, version = null) => store.presign(key, 'get', seconds, version),
     list: (prefix, options) => store.list(prefix, options),
     put: (...args) => allowed().then(() => store.put(...args)),
     delete: (keys) => allowed().then(() => store.delete(keys)),
@@ -146,6 +147,7 @@ export function restrictBucket(bucket: Bucket, prefix: string): Bucket {
     head: async (key, version) => bucket.head(readable(key), version),
     read: async (key, options) => bucket.read(readable(key), options),
     get: async (key, options) => bucket.get(readable(key), options),
+    presign: async (key, seconds, version) => bucket.presign(readable(key), seconds, version),
     list: async function* (below, options) {
       for await (const entry of bucket.list(below, options)) if (isReadable(entry.key)) yield entry;
     },

@@ -138,7 +138,7 @@ export class S3Store implements ObjectStore {
   }
 
   /** The URL expires with its credentials, if they expire sooner. The bucket's default encrypts a put through it. */
-  async presign(key: string, method: 'get' | 'put', seconds: number): Promise<string | null> {
+  async presign(key: string, method: 'get' | 'put', seconds: number, version: string | null = null): Promise<string> {
     const bucket = this.#bucket;
     const action = method === 'get' ? 's3:GetObject' : 's3:PutObject';
     return translateErrors(s3Operation(bucket, action, key, `sign a URL of ${key}`), () =>
@@ -146,7 +146,11 @@ export class S3Store implements ObjectStore {
         method: method === 'get' ? 'GET' : 'PUT',
         seconds,
         // In the query, as the SDK's own presigner does it: a browser that follows a link sends no such header.
-        ...(bucket.owner !== null && { query: { 'x-amz-expected-bucket-owner': bucket.owner } }),
+        query: {
+          ...(bucket.owner !== null && { 'x-amz-expected-bucket-owner': bucket.owner }),
+          ...(bucket.requesterPays && { 'x-amz-request-payer': 'requester' }),
+          ...(version !== null && { versionId: version }),
+        },
       }),
     );
   }

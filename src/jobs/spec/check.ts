@@ -16,7 +16,9 @@ const entriesOf = (value: unknown): [string, unknown][] => Object.entries(looseM
 export const itemsOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 /** Rules between a step's fields, and between steps. A null isn't a step, which is reported elsewhere. */
-function checkSteps(steps: readonly (Loose | null)[], own: readonly string[], isPacked: boolean): Problem[] {
+function checkSteps(steps: readonly (Loose | null)[], own: readonly string[], split: Loose | null): Problem[] {
+  const isPacked = split?.pack !== undefined;
+  const takesFiles = !isPacked && (split?.by ?? 'file') === 'file';
   const problems: Problem[] = [];
   const places = new Map<string, number>();
   for (const [index, step] of steps.entries()) {
@@ -39,6 +41,8 @@ function checkSteps(steps: readonly (Loose | null)[], own: readonly string[], is
       const who = 'a gather, or the first step of a split with pack';
       report('input', `found ${step.input}, which is only for ${who}; allowed here: stdin, file`);
     }
+    if (step.input === 'url' && (index > 0 || !takesFiles))
+      report('input', 'found url, which is only for the first step of a split by file without pack; allowed: file');
     if (!gather || step.input === 'dir' || step.input === 'list') {
       const only = 'only a gather that reads joined outputs (input: stdin or file)';
       if (step.header === 'once') report('header', `${only} has a header to keep once`, true);
@@ -50,6 +54,11 @@ function checkSteps(steps: readonly (Loose | null)[], own: readonly string[], is
       report('output', `found ${step.output}, but {output} in run is the path of a file; allowed: file, files`);
     if (step.extension !== undefined && step.output !== 'file' && !(named && step.output === undefined))
       report('extension', 'needs output: file, or {output} in run, whose extension it is', true);
+    const shell = shellTextAt(run);
+    if (step.input === 'url' && shell !== null && placeholdersOf(run[shell] ?? '').includes('input')) {
+      const message = 'found {input} in the text of a shell, where a URL is several words; use "$BATCHCTL_INPUT"';
+      problems.push({ path: ['steps', index, 'run', shell], message });
+    }
     for (const [at, message] of shellProblems(run, own)) problems.push({ path: ['steps', index, 'run', at], message });
     if (step.explode === true) {
       const next = steps[index + 1];
@@ -82,9 +91,9 @@ export function checkJobFile(value: unknown): Problem[] {
   const job = looseMap(value);
   if (job === null) return [];
   const steps = itemsOf(job.steps).map(looseMap);
-  const isPacked = looseMap(looseMap(job.input)?.split)?.pack !== undefined;
+  const split = looseMap(looseMap(job.input)?.split);
   return [
-    ...checkSteps(steps, ownNames(job), isPacked),
+    ...checkSteps(steps, ownNames(job), split),
     ...checkSplit(job),
     ...checkParams(job),
     ...checkExpect(job, steps),

@@ -260,8 +260,8 @@ const stepSchema = fields(
     ),
     input: v.optional(
       about(
-        'how the command receives its input. file: $BATCHCTL_INPUT. Gathers: dir, a directory of outputs; list, a list of them with their keys. First step with pack: dir, list, of files',
-        oneOf('stdin', 'file', 'dir', 'list'),
+        'how the command receives its input. file: $BATCHCTL_INPUT. First step of a split by file: url, the path or URL of the input, without a copy. Gathers: dir, a directory of outputs; list, a list of them with their keys. First step with pack: dir, list, of files',
+        oneOf('stdin', 'file', 'url', 'dir', 'list'),
       ),
       'stdin',
     ),

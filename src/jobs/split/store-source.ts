@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { PassThrough, Readable } from 'node:stream';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { JobInput } from '../../model/job.ts';
-import type { Bucket, BucketObject, BucketReadOptions } from '../../ports/bucket.ts';
+import type { Bucket, BucketReadOptions } from '../../ports/bucket.ts';
 import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
 import { dataChecksum } from '../data-key.ts';
 import {
@@ -213,7 +213,7 @@ export async function openBucketSource(
 }
 
 /** Compares an object with its pin: null if it still matches, otherwise the difference in words. */
-export function pinDifference(now: BucketObject | null, etag: string, name: string): string | null {
+export function pinDifference(now: Pick<ObjectInfo, 'etag'> | null, etag: string, name: string): string | null {
   if (now === null) return `${name} is gone`;
   return now.etag === etag ? null : `${name} was overwritten`;
 }

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { wait } from '../../lib/wait.ts';
-import type { IncompleteInput, JobSpec } from '../../model/job.ts';
+import type { IncompleteInput, JobInput, JobSpec } from '../../model/job.ts';
 import { RUN_KEY_PATTERN } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import { substitute } from '../../model/substitute.ts';
@@ -13,6 +13,7 @@ import { packCode } from '../code-archive.ts';
 import { deliverPlace } from '../deliver/deliver-to.ts';
 import { requireView } from '../journal.ts';
 import { refuseLocalReceivers } from '../receivers.ts';
+import { noUrl } from '../split/unstaged-input.ts';
 import {
   closeInputs,
   type FileChecksums,
@@ -58,6 +59,7 @@ export async function prepare(
       spec,
       inputs.map(({ input }) => input),
     );
+    refuseUnreachable(spec, inputs, checksums === null);
     columns = await readTables(spec, inputs);
   } catch (error) {
     await closeInputs(inputs);
@@ -180,6 +182,14 @@ function checkInputs(
       { hint: 'write it to a file first' },
     );
   }
+}
+
+/** Throws `jobFile` for an input that a command can't open itself: a pipe, or an object of a store that has no URLs. */
+function refuseUnreachable({ steps }: JobSpec, inputs: readonly FoundInput[], sharesFiles: boolean): void {
+  if (steps[0]?.input !== 'url') return;
+  const isUnreachable = ({ kind }: JobInput['source']): boolean => kind === 'pipe' || (kind === 'store' && sharesFiles);
+  const found = inputs.find(({ input }) => isUnreachable(input.source));
+  if (found !== undefined) throw noUrl(found.input.name);
 }
 
 const LOOK_MS = 1_000;

@@ -54,7 +54,8 @@ describe("the profile's own bucket, addressed by jobs", () => {
 
   it('refuses reads and listings of the tokens and the certificate of the manager', async () => {
     for (const key of secrets()) {
-      for (const access of [bucket.head(key), bucket.read(key), bucket.get(key)]) await failsWith('refused', access);
+      for (const access of [bucket.head(key), bucket.read(key), bucket.get(key), bucket.presign(key, 60)])
+        await failsWith('refused', access);
       const { code, stderr } = await workspace.run(['submit', 'job.json', '--input', `s3://${workspace.stack}/${key}`]);
       expect(code, stderr).to.equal(7);
       expect(stderr).to.include("is reserved for the manager, and can't be read by jobs");
