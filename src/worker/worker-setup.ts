@@ -4,6 +4,7 @@ import { recordBootTime } from '../jobs/boots.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DRAIN_HOOK_SECONDS } from '../lib/stack-names.ts';
 import { isEc2 } from '../lib/this-machine.ts';
+import { formatDuration } from '../lib/units.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import { IDLE_EXIT } from '../model/capacity.ts';
 import { ordersPrefix, workerLogKey } from '../model/keys.ts';
@@ -108,7 +109,9 @@ async function findMachine(platform: Platform, options: WorkerOptions, role: New
   let lastLine = '';
   const logOnce = (error: unknown): void => {
     const line = shortMessageOf(error);
-    if (line !== lastLine) options.say(`waiting until its role is known: ${line}`);
+    const limit = formatDuration(role.patienceMs / 1_000);
+    if (line !== lastLine)
+      options.say(`refused; tries again for ${limit} from its start, in case its role is new: ${line}`);
     lastLine = line;
   };
   const first = async (): Promise<Machine | null> => {

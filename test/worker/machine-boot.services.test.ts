@@ -15,7 +15,10 @@ describe('a worker on a new instance', () => {
     cloud.failNext('sqs:GetQueueUrl', 403, 'AccessDenied', 'nor that one', 1);
     const worker = await lab.work(instance);
     await lab.workspace.runSuccessfully('wait', job);
-    expect(worker.printed()).to.include('waiting until its role is known').and.include('DescribeAutoScalingInstances');
+    const refusals = worker.printed().match(/refused; tries again for 1m from its start, in case its role is new: .*/g);
+    expect(refusals).to.have.length(3);
+    for (const [at, act] of ['DescribeAutoScalingInstances', 's3:PutObject', 'sqs:GetQueueUrl'].entries())
+      expect(refusals?.[at]).to.include(act);
     expect(worker.child.exitCode).to.equal(null);
   });
 
