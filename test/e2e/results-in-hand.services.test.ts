@@ -1,4 +1,5 @@
-// Protects: a finished result survives expired credentials, a proxy's 407 and an untrusted certificate: it is put, not computed again.
+// Protects: a finished result survives expired credentials, redirects to another region, a wrong clock, a proxy's 407 and an
+// untrusted certificate: it is put, not computed again.
 import { expect } from 'chai';
 import type { AwsWorkspace, AwsWorkspaceOptions } from '../support/aws-workspace.ts';
 import { expectExit, jsonOf } from '../support/expect-exit.ts';
@@ -103,6 +104,31 @@ describe('a result in hand', () => {
     await workspace.remove();
     await hostile.close();
   });
+
+  for (const [what, status, code, says] of [
+    [
+      'the bucket is said to be in another region (301)',
+      301,
+      'PermanentRedirect',
+      "is in another region than the profile's",
+    ],
+    ['S3 redirects to another region (307)', 307, 'TemporaryRedirect', "is in another region than the profile's"],
+    ['S3 refuses the signing time', 403, 'RequestTimeTooSkewed', "this machine's clock is"],
+  ] as const) {
+    it(`waits while ${what}`, async () => {
+      const hostile = await HostileAws.start((service) => (service === 'sqs' ? aws.sqs : aws.s3));
+      const workspace = await throughOther({ s3: hostile.url, sqs: hostile.url });
+      await expectPutLater(workspace, {
+        spoil: () =>
+          hostile.enforce({ refuse: ({ service }) => (service === 's3' ? errorFor('s3', status, code, what) : null) }),
+        isRefused: () => hostile.met.filter((call) => call === 's3:PUT').length >= TASKS,
+        says,
+        mend: () => hostile.enforce(),
+      });
+      await workspace.remove();
+      await hostile.close();
+    });
+  }
 
   it('waits while the proxy requires a password (407)', async () => {
     const proxy = await startConnectProxy(aws.s3);
