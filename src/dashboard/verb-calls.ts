@@ -117,6 +117,7 @@ export interface VerbCalls {
       allowEmpty?: boolean;
       allowIncomplete?: boolean;
       at?: Typed;
+      limit?: Typed;
       tz?: string;
       dryRun?: boolean;
       spec: object | string;

@@ -78,6 +78,7 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
             differences: standing.differences.map(shownDifference),
           },
     inputs: parts.inputs.map(({ name, size, records, compression }) => ({ name, size, records, compression })),
+    moreInputs: 0,
     emptyInputs: emptyInputs(parts.inputs),
     bytes: parts.inputs.reduce((sum, { size }) => sum + size, 0),
     parts: parts.count,

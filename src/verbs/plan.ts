@@ -5,6 +5,7 @@ import { type PlannedCut, planOf } from '../jobs/plan.ts';
 import type { Prepared } from '../jobs/submit/prepared.ts';
 import { otherContent, standingRun } from '../jobs/submit/same-job.ts';
 import { machineLoad } from '../lib/this-machine.ts';
+import { wholeNumberParser } from '../lib/units.ts';
 import { requireAllowedSecrets } from '../model/allowed-secrets.ts';
 import type { Plan } from '../model/answers/plan.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
@@ -21,7 +22,7 @@ import {
   warnOfPlaceholders,
   warnOfPrograms,
 } from './submission.ts';
-import { fileField, verb } from './verb.ts';
+import { fileField, option, parsedText, verb } from './verb.ts';
 
 /** Describes what a submission would do, and writes nothing. Throws as a submission does. */
 export const plan = verb()({
@@ -34,9 +35,18 @@ export const plan = verb()({
     jobfile: fileField('<jobfile>', 'job file, YAML or JSON', 'submission'),
     ...SUBMISSION_FIELDS,
     ...START_FIELD,
+    limit: option(
+      '--limit <n>',
+      'list at most this many inputs (default: 20, all with --json)',
+      parsedText(wholeNumberParser(1)),
+    ),
   }),
   answer: async () => (await import('../model/answers/plan.ts')).PLAN,
-  run: async (context, { jobfile, ...input }) => planSpec(context, await context.files.job(jobfile), jobfile, input),
+  run: async (context, { jobfile, limit, ...input }) => {
+    const found = await planSpec(context, await context.files.job(jobfile), jobfile, input);
+    const inputs = found.inputs.slice(0, limit);
+    return { ...found, inputs, moreInputs: found.inputs.length - inputs.length };
+  },
 });
 
 /** The plan of a spec. Its cost is compared with the limits after the plan is displayed. */

@@ -87,6 +87,26 @@ describe("a forecast's text", () => {
 describe('batchctl plan for a person', () => {
   const workspace = forEachTest(() => Workspace.withLongLeases());
 
+  it('lists the first inputs, and says how many more there are', async () => {
+    const names = Array.from({ length: 23 }, (_, n) => `${String(n).padStart(2, '0')}.txt`);
+    for (const name of names) workspace.write(name, 'a\n');
+    const split = { by: 'file' };
+    workspace.write('job.json', { name: 'many', input: { from: '*.txt', split }, steps: [{ name: 's', run: 'cat' }] });
+    const of = async (...flags: readonly string[]): Promise<string> =>
+      (await workspace.runSuccessfully('plan', 'job.json', ...flags)).stdout;
+    const shown = async (...flags: readonly string[]) => (await of(...flags)).match(/^\d\d\.txt|^and .*/gm);
+    expect(await shown()).to.deep.equal([...names.slice(0, 20), 'and 3 more']);
+    expect(await shown('--limit', '2')).to.deep.equal([...names.slice(0, 2), 'and 21 more']);
+    expect(await shown('--limit', '100')).to.deep.equal(names);
+    const listed = async (...flags: readonly string[]): Promise<readonly number[]> => {
+      const { inputs, moreInputs, bytes, tasks } = JSON.parse(await of('--json', ...flags));
+      return [inputs.length, moreInputs, bytes, tasks];
+    };
+    expect(await listed()).to.deep.equal([23, 0, 46, 23]);
+    expect(await listed('--limit', '3')).to.deep.equal([3, 20, 46, 23]);
+    expect((await workspace.run(['plan', 'job.json', '--limit', '0'])).code).to.equal(2);
+  });
+
   it('leaves out columns of inputs that are empty', async () => {
     workspace.write('in.txt', '1\n2\n');
     const steps = [{ name: 'copy', run: ['cat'] }];

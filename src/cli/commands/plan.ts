@@ -31,8 +31,13 @@ export function planCommand(ctx: Context): CommandDefinition {
       },
       related: ['submit', 'run', 'rehearse'],
     },
-    show: (_, { jobfile, again }) => ({
-      answer: (found) => showPlan(ctx, found, { jobFile: String(jobfile), again: again === true }),
+    show: (_, { jobfile, again, limit }) => ({
+      answer: (found) =>
+        showPlan(ctx, found, {
+          jobFile: String(jobfile),
+          again: again === true,
+          ...(limit !== undefined && { inputs: found.inputs.length }),
+        }),
     }),
   });
 }
@@ -62,10 +67,13 @@ const DIFFERENCES_SHOWN = 20;
 interface PlanRequest {
   readonly jobFile: string | null;
   readonly again: boolean;
+  /** How many inputs are shown. Absent: 20. */
+  readonly inputs?: number;
 }
 
 async function planText(ctx: Context, found: Plan, asked: PlanRequest): Promise<string> {
-  const shown = found.inputs.slice(0, INPUTS_SHOWN);
+  const shown = found.inputs.slice(0, asked.inputs ?? INPUTS_SHOWN);
+  const more = found.inputs.length - shown.length + found.moreInputs;
   const facts = [
     { title: 'input', value: ({ name }) => name, min: 12 },
     { title: 'size', value: ({ size }) => formatSize(size), align: 'right' },
@@ -100,7 +108,7 @@ async function planText(ctx: Context, found: Plan, asked: PlanRequest): Promise<
         ]),
     '',
     inputs,
-    ...(found.inputs.length > INPUTS_SHOWN ? [`and ${formatCount(found.inputs.length - INPUTS_SHOWN)} more`] : []),
+    ...(more > 0 ? [`and ${formatCount(more)} more`] : []),
     ...(found.emptyInputs.length > 0 ? [`warning: ${emptyInputsText(found.emptyInputs)}`] : []),
     '',
     steps,

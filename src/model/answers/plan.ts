@@ -87,6 +87,7 @@ export const PLAN = v.object({
     v.array(v.object({ name: text, size: count, records: v.nullable(count), compression: textOrNull })),
     'each with `name`, `size`, `records` (null if not counted), `compression` (null, gzip, zstd)',
   ),
+  moreInputs: describe(count, 'inputs that are not listed, because of --limit'),
   emptyInputs: EMPTY_INPUTS,
   bytes: describe(count, 'of all inputs, as they are stored'),
   parts: describe(count, 'tasks of the first step'),
