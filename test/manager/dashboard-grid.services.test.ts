@@ -54,6 +54,27 @@ describe('workers, queues and schedules on the dashboard', () => {
     expect((await suite.server.status(job)).round).to.equal(1);
   });
 
+  it('sends back the dead letters of a closed job that is entered, as it says of those that it leaves', async () => {
+    const { workspace } = suite.server;
+    writeRangeJob(workspace, 'closed', 1, { name: 'one', attempts: 1, run: `[ -e "$HOME/fixed" ] || exit 3` });
+    const job = await workspace.submit();
+    await workspace.work();
+    const page = await open('#/queues');
+    await press(page, 'Redrive dead letters of group default...');
+    const dialog = page.getByRole('dialog');
+    await dialog
+      .getByText(`1 task left: the job has failed. To send back those of ${job}, enter its id as Job.`)
+      .waitFor();
+    expect(await dialog.textContent()).to.not.include('--job');
+    await page.getByRole('textbox', { name: 'Job' }).fill(job);
+    await dialog.locator('code', { hasText: `batchctl queue redrive --group default --job ${job}` }).waitFor();
+    await dialog.getByText('1 task would be retried.').waitFor();
+    workspace.write('fixed', '');
+    await confirmAction(page, 'Redrive', /^Done\. .*1 task will be retried\./);
+    await workspace.work();
+    expect((await suite.server.status(job)).state).to.equal('succeeded');
+  });
+
   it('pauses, resumes and runs a schedule', async () => {
     const { workspace } = suite.server;
     writeRangeJob(workspace, 'nightly', 2, { name: 'one', run: 'cat' });

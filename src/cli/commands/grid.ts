@@ -317,10 +317,9 @@ async function showRedriven(ctx: Context, redriven: RedriveAnswer): Promise<void
     lines.push(`${job}: ${asked} ${formatMany(tasks.length, 'task')} that failed for good`);
   }
   await print(ctx, `${ctx.flags.json ? JSON.stringify(redriven) : lines.join('\n')}\n`);
-  for (const { job, tasks, why } of left) {
-    ctx.warn(
-      `${formatMany(tasks.length, 'dead letter')} of ${job} left (${tasks.slice(0, 3).join(', ')}${tasks.length > 3 ? ', ...' : ''}): ${why}`,
-    );
+  for (const { job, tasks, why, ifNamed } of left) {
+    const letters = `${formatMany(tasks.length, 'dead letter')} of ${job} left (${tasks.slice(0, 3).join(', ')}${tasks.length > 3 ? ', ...' : ''})`;
+    ctx.warn(`${letters}: ${why}${ifNamed ? `; to send them back: batchctl queue redrive --job ${job}` : ''}`);
   }
 }
 

@@ -75,6 +75,8 @@ export function scale({ group, desired, min, max, mode }: Group): Action {
 const sizeText = ({ desired, min, max }: Pick<Group, 'desired' | 'min' | 'max'>): string =>
   `${formatMany(desired, 'worker')}, minimum ${min}, maximum ${max}`;
 
+const JOB_HINT = 'only its dead letters, also if it is closed or has a deadline; empty: of all jobs that have neither';
+
 export function redrive({ group, dead }: Queue): Action {
   return action({
     label: 'Redrive',
@@ -85,9 +87,12 @@ export function redrive({ group, dead }: Queue): Action {
       `Sends about ${formatMany(dead, 'dead letter')} back to the group's queue. Tasks that failed for good are retried.`,
       'Letters of jobs that are closed or have a deadline, of earlier rounds, and of tasks that cannot be retried stay.',
     ],
-    fields: [{ name: 'limit', label: 'At most', kind: 'count', hint: 'number of dead letters; empty: all' }],
-    words: (values) => ['queue', 'redrive', '--group', group, ...filledFlags(values, 'limit')],
-    input: (values) => ({ group, ...filledFields(values, 'limit') }),
+    fields: [
+      { name: 'job', label: 'Job', kind: 'text', hint: JOB_HINT },
+      { name: 'limit', label: 'At most', kind: 'count', hint: 'number of dead letters; empty: all' },
+    ],
+    words: (values) => ['queue', 'redrive', '--group', group, ...filledFlags(values, 'job', 'limit')],
+    input: (values) => ({ group, ...filledFields(values, 'job', 'limit') }),
     outcome: ({ items }, dryRun) => items.map((group) => redriveText(group, dryRun)).join(' '),
   });
 }
@@ -97,6 +102,10 @@ function redriveText({ sent, jobs, retried, left }: RedriveAnswer, dryRun: boole
     jobs.reduce((sum, { tasks }) => sum + tasks.length, 0);
   const [again, stay] = [of(retried), of(left)];
   const why = [...new Set(left.map((one) => one.why))].slice(0, 3).join('; ');
+  const unlessNamed = left
+    .filter(({ ifNamed }) => ifNamed)
+    .map(({ job }) => job)
+    .slice(0, 3);
   return [
     `${formatMany(sent, 'dead letter')} ${dryRun ? 'would be sent' : 'sent'} back to the queue.`,
     ...(jobs.length === 0
@@ -104,5 +113,6 @@ function redriveText({ sent, jobs, retried, left }: RedriveAnswer, dryRun: boole
       : [`Jobs: ${jobs.map(({ job, letters }) => `${job ?? 'none'} (${letters})`).join(', ')}.`]),
     ...(again === 0 ? [] : [`${formatMany(again, 'task')} ${dryRun ? 'would' : 'will'} be retried.`]),
     ...(stay === 0 ? [] : [`${formatMany(stay, 'task')} left: ${why}.`]),
+    ...(unlessNamed.length === 0 ? [] : [`To send back those of ${unlessNamed.join(' or ')}, enter its id as Job.`]),
   ].join(' ');
 }

@@ -48,7 +48,7 @@ export async function planRedrive(platform: Platform, options: RedriveOptions): 
   const retryAll = async (dryRun: boolean): Promise<RedriveAnswer> => {
     const bodies = [...back];
     const retried: { job: string; round: number | null; tasks: readonly string[] }[] = [];
-    const stay = left.map(({ job, tasks, why }) => ({ job, tasks: inOrder(tasks), why }));
+    const stay = left.map((letters) => ({ ...letters, tasks: inOrder(letters.tasks) }));
     for (const [job, { view, tasks, bodies: its }] of failed) {
       const names = inOrder(tasks.keys());
       try {
@@ -57,7 +57,7 @@ export async function planRedrive(platform: Platform, options: RedriveOptions): 
         bodies.push(...its);
       } catch (error) {
         if (!isKind(error, 'refused')) throw error;
-        stay.push({ job, tasks: names, why: error.message });
+        stay.push({ job, tasks: names, why: error.message, ifNamed: false });
       }
     }
     const wanted = new Set(bodies);
@@ -81,39 +81,48 @@ function countByJob(bodies: readonly string[]): { job: string | null; letters: n
   return [...counts].map(([job, letters]) => ({ job, letters }));
 }
 
+/** Why a letter stays. `ifNamed`: unless a person names its job, as the answer says. */
+type StayReason = Pick<RedriveAnswer['left'][number], 'why' | 'ifNamed'>;
+
 /**
  * Why a letter stays unless its job or task is named; null: it is sent back. A person who sends everything back wants the
  * work that is under way to go on, not jobs that have ended, or have a deadline that more work may break.
  */
-function stayReason({ view, message, index }: FoundTask): string | null {
-  if (message.round < roundOf(view, index, message.task)) return 'a later round has replaced it';
+function stayReason({ view, message, index }: FoundTask): StayReason | null {
+  if (message.round < roundOf(view, index, message.task))
+    return { why: 'a later round has replaced it', ifNamed: false };
   const state = stateOf(view);
-  if (isClosed(state)) return `${stateText(state)}; name it with --job to run it again`;
-  return view.finishBy === null ? null : 'the job has a deadline; name it with --job to run it again';
+  if (isClosed(state)) return { why: stateText(state), ifNamed: true };
+  return view.finishBy === null ? null : { why: 'the job has a deadline', ifNamed: true };
+}
+
+interface LeftLetters extends StayReason {
+  readonly job: string;
+  readonly tasks: Set<string>;
 }
 
 interface SelectedLetters {
   readonly back: readonly string[];
   readonly failed: ReadonlyMap<string, FailedTasks>;
-  readonly left: readonly { readonly job: string; readonly tasks: ReadonlySet<string>; readonly why: string }[];
+  readonly left: readonly LeftLetters[];
 }
 
 async function selectLetters(platform: Platform, queue: TaskQueue, options: RedriveOptions): Promise<SelectedLetters> {
   const jobs = new LetterJobs(platform);
   const back: string[] = [];
   const failed = new Map<string, FailedTasks>();
-  const left = new Map<string, { job: string; tasks: Set<string>; why: string }>();
+  const left = new Map<string, LeftLetters>();
   let found = 0;
   for await (const { body } of queue.dead()) {
     const message = taskOf(body);
     if (!isWanted(message, options)) continue;
     const task = message === null ? null : await jobs.find(message);
-    const why = reasonToStay(task, options);
-    if (task !== null && why !== null) {
+    const reason = reasonToStay(task, options);
+    if (task !== null && reason !== null) {
       const { job, step, task: n } = task.message;
-      const known = left.get(`${job} ${why}`) ?? { job, tasks: new Set<string>(), why };
+      const known = left.get(`${job} ${reason.why}`) ?? { job, tasks: new Set<string>(), ...reason };
       known.tasks.add(`${step}/${n}`);
-      left.set(`${job} ${why}`, known);
+      left.set(`${job} ${reason.why}`, known);
       continue;
     }
     if (task === null || 'unreadable' in task || !(await jobs.hasFailed(task))) back.push(body);
@@ -147,9 +156,9 @@ interface UnreadableTask {
   readonly message: TaskMessage;
 }
 
-function reasonToStay(task: FoundTask | UnreadableTask | null, { job }: RedriveOptions): string | null {
+function reasonToStay(task: FoundTask | UnreadableTask | null, { job }: RedriveOptions): StayReason | null {
   if (task === null) return null;
-  if ('unreadable' in task) return task.unreadable;
+  if ('unreadable' in task) return { why: task.unreadable, ifNamed: false };
   return job === null ? stayReason(task) : null;
 }
 

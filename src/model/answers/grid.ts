@@ -143,7 +143,14 @@ export const REDRIVE_ANSWER = v.object({
     'tasks that had failed for good and were retried',
   ),
   left: describe(
-    v.array(v.object({ job: text, tasks: describe(TASKS, 'STEP/N'), why: text })),
+    v.array(
+      v.object({
+        job: text,
+        tasks: describe(TASKS, 'STEP/N'),
+        why: text,
+        ifNamed: describe(v.boolean(), 'true: they are sent back if the job is named'),
+      }),
+    ),
     "tasks whose dead letters stay: they can't be retried, or their job is closed or has a deadline and was not named",
   ),
   dryRun: describe(v.boolean(), 'true: they would be sent back'),
