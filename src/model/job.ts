@@ -285,6 +285,15 @@ export const leftOutLines = ({
   incomplete = [],
 }: Pick<JobRecord, 'leftOut' | 'incomplete'>): readonly string[] => [...leftOut, ...incomplete.map(incompleteText)];
 
+const EMPTY_SHOWN = 20;
+
+/** One line that names the inputs without parts. */
+export function emptyInputsText(names: readonly string[]): string {
+  const more = names.length > EMPTY_SHOWN ? `, and ${names.length - EMPTY_SHOWN} more` : '';
+  const what = names.length === 1 ? 'an input has' : `${names.length} inputs have`;
+  return `${what} no parts (empty, or only a header): ${names.slice(0, EMPTY_SHOWN).join(', ')}${more}`;
+}
+
 export interface DeliverTo {
   /** `s3://BUCKET/PREFIX/`, or a directory's absolute path. */
   readonly place: string;

@@ -13,10 +13,10 @@ import type { JobSpec } from '../model/job.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { VerbContext } from './context.ts';
 import {
+  type NamedSubmission,
   prepareSubmission,
   START_FIELD,
   SUBMISSION_FIELDS,
-  type SubmissionInput,
   type Submitter,
   warnOfLeftOut,
   warnOfPlaceholders,
@@ -54,7 +54,7 @@ export async function planSpec(
   context: Submitter & Pick<VerbContext, 'conclude'>,
   spec: JobSpec,
   jobFile: string | null,
-  input: SubmissionInput,
+  input: NamedSubmission,
 ): Promise<Plan> {
   const platform = await context.platform();
   requireAllowedSecrets(spec.steps, platform.allowedSecrets?.(false) ?? null);

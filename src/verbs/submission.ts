@@ -20,7 +20,7 @@ import { describeFound } from '../lib/problems.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatSize, parseDollars, parsePairs, wholeNumberParser } from '../lib/units.ts';
 import { hasScope } from '../model/api.ts';
-import { emptyInputs, type JobSpec, leftOutLines, orderOf } from '../model/job.ts';
+import { emptyInputs, emptyInputsText, type JobSpec, leftOutLines, orderOf } from '../model/job.ts';
 import { isSameJson } from '../model/overrides.ts';
 import { scheduleOfRun } from '../model/schedule.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
@@ -76,6 +76,12 @@ export const START_FIELD = {
 
 const submission = v.strictObject({ ...SUBMISSION_FIELDS, ...START_FIELD });
 export type SubmissionInput = Omit<v.InferOutput<typeof submission>, 'at'> & { readonly at?: string | undefined };
+
+/** A submission whose results the caller fetches. */
+export type NamedSubmission = SubmissionInput & {
+  /** Pattern of the results' names. */
+  readonly name?: string | undefined;
+};
 
 /** Progress in bytes, or tasks in the phase `send`. The last report has no phase. */
 export type SubmitEvent =
@@ -202,11 +208,12 @@ export async function prepareSubmission(
   context: Submitter,
   spec: JobSpec,
   jobFile: string | null,
-  input: SubmissionInput,
+  input: NamedSubmission,
 ): Promise<Prepared> {
   const platform = await context.platform();
   const { store, bucket, clock } = platform;
-  const request = await requestOf(context, spec, jobFile, input);
+  const wanted = await requestOf(context, spec, jobFile, input);
+  const request = input.name === undefined ? wanted : { ...wanted, resultNames: input.name };
   const checksums = platform.workplace.sharesFiles ? null : new FileChecksums(noticeLargeFile(context));
   const prepareOnce = () => prepare(request, store, (text) => findJob(platform, text), checksums, bucket);
   const prepared = await awaitInputs(prepareOnce, input.awaitInput ?? 0, {
@@ -329,15 +336,6 @@ export async function withSubmitProgress<T>(
 }
 
 type Amounts = Pick<Extract<SubmitEvent, { readonly event: 'submitting' }>, 'done' | 'total'>;
-
-const EMPTY_SHOWN = 20;
-
-/** One line that names the inputs without parts. */
-export function emptyInputsText(names: readonly string[]): string {
-  const more = names.length > EMPTY_SHOWN ? `, and ${names.length - EMPTY_SHOWN} more` : '';
-  const what = names.length === 1 ? 'an input has' : `${names.length} inputs have`;
-  return `${what} no parts (empty, or only a header): ${names.slice(0, EMPTY_SHOWN).join(', ')}${more}`;
-}
 
 /** An existing job keeps its deadline: tells a caller who gave another one how to change it. */
 async function noticeDeadlineKept(

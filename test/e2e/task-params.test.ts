@@ -1,5 +1,5 @@
 // Protects: the parameters of a task are in each list that names it, and choose tasks.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
@@ -169,14 +169,63 @@ describe('the parameters of tasks', () => {
     workspace.write('params.csv', 'city,year\nUlm,2025\nUlm,2026\n../x,2026\n');
     const table = ['run', '--input', 'params.csv', '--split', 'table', '-q', '-o', 'cities/'];
     const echo = ['--', 'echo', '{city}'];
+    const before = jsonLinesOf(await workspace.run(['jobs', '--json'])).length;
     const outside = expectExit(await workspace.run([...table, '--name', '{city}/{year}.txt', ...echo]), 7);
     expect(outside.stderr).to.include('outside of the directory');
+    expect(jsonLinesOf(await workspace.run(['jobs', '--json']))).to.have.length(before);
+    expectExit(await workspace.run([...table, ...echo]));
     expect(existsSync(workspace.path('x'))).to.equal(false);
     const equal = expectExit(await workspace.run(['fetch', 'last', '-o', 'cities/', '--name', '{year}']), 2);
     expect(equal.stderr).to.include('tasks 1 and 2 would have the same file name 2026');
     const unknown = expectExit(await workspace.run(['fetch', 'last', '-o', 'cities/', '--name', '{town}']), 2);
     expect(unknown.stderr).to.include('task 0 has no parameter town');
     expectExit(await workspace.run(['fetch', 'last', '-o', 'cities/', '--name', '{year}-{index}']));
-    expect(readdirSync(workspace.path('cities')).sort()).to.deep.equal(['2025-0', '2026-1', '2026-2']);
+    const named = readdirSync(workspace.path('cities')).filter((name) => name.includes('-'));
+    expect(named.sort()).to.deep.equal(['2025-0', '2026-1', '2026-2']);
+  });
+
+  describe('that give two results one name', () => {
+    const twice = 'tasks 0 and 2 would have the same file name';
+    const names = 'ada\ngrace\nada\n';
+    const submissions: readonly (readonly [string, readonly string[], string, string?])[] = [
+      ['a table', ['--split', 'table', '--input', 'pairs.csv', '--name', '{city}.txt'], `${twice} Ulm.txt`],
+      ['a list', ['--split', 'list', '--input', 'names', '--name', '{item}'], `${twice} ada`],
+      ['files', ['--split', 'file', '--input', 'in/**/*.csv', '--name', '{stem}.json'], `${twice} a.json`],
+      ['a pipe', ['--split', 'list', '--input', '-', '--name', '{item}'], `${twice} ada`, names],
+    ];
+
+    before(() => {
+      workspace.write('pairs.csv', 'city,year\nUlm,2024\nBonn,2025\nUlm,2026\n');
+      workspace.write('names', names);
+      for (const dir of ['x', 'y']) mkdirSync(workspace.path(`in/${dir}`), { recursive: true });
+      for (const file of ['x/a.csv', 'x/b.csv', 'y/a.csv']) workspace.write(`in/${file}`, file);
+    });
+
+    for (const [what, given, error, stdin] of submissions) {
+      it(`are refused before the job is submitted: ${what}`, async () => {
+        const before = jsonLinesOf(await workspace.run(['jobs', '--json'])).length;
+        const run = ['run', ...given, '-q', '-o', 'twice/', '--', 'echo', '{index}'];
+        const ended = await (stdin === undefined ? workspace.run(run) : workspace.start(run, {}, stdin).ended);
+        expect(expectExit(ended, 2).stderr).to.include(error);
+        if (stdin === undefined) {
+          const dry = expectExit(await workspace.run(['--dry-run', ...run]), 2);
+          expect(dry.stderr).to.include(error);
+        }
+        expect(jsonLinesOf(await workspace.run(['jobs', '--json']))).to.have.length(before);
+        expect(existsSync(workspace.path('twice'))).to.equal(false);
+      });
+    }
+
+    it('are refused for a delivery, too, and allowed for the files of one task', async () => {
+      const job = (step: string, rest: string): string =>
+        `name: pairs\ninput: { from: [pairs.csv], split: { by: table } }\nsteps: [{ name: s, ${step} }]\n${rest}`;
+      workspace.write('delivered-table.yaml', job('run: [echo]', 'deliver: { to: twice, name: "{city}" }\n'));
+      const refused = expectExit(await workspace.run(['submit', 'delivered-table.yaml']), 3);
+      expect(refused.stderr).to.include('deliver.name: ').and.include(`${twice} Ulm`);
+      const files = 'output: files, run: [sh, -c, "echo > $BATCHCTL_OUTPUT_DIR/$BATCHCTL_PARAM_YEAR"]';
+      workspace.write('many.yaml', job(files, ''));
+      expectExit(await workspace.run(['run', 'many.yaml', '-q', '-o', 'many/', '--name', '{city}/{name}']));
+      expect(readdirSync(workspace.path('many/Ulm')).sort()).to.deep.equal(['2024', '2026']);
+    });
   });
 });

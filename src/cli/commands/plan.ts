@@ -2,9 +2,9 @@ import { differenceText } from '../../jobs/submit/same-job.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { Plan } from '../../model/answers/plan.ts';
 import { dollarsText } from '../../model/cost/limit.ts';
-import type { JobSpec } from '../../model/job.ts';
+import { emptyInputsText, type JobSpec } from '../../model/job.ts';
 import { plan, planSpec } from '../../verbs/plan.ts';
-import { emptyInputsText, type SubmissionInput } from '../../verbs/submission.ts';
+import type { NamedSubmission } from '../../verbs/submission.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { expectedTime, loadLines } from '../forecast-text.ts';
@@ -46,7 +46,7 @@ export async function planHere(
   ctx: Context,
   spec: JobSpec,
   jobFile: string | null,
-  input: SubmissionInput,
+  input: NamedSubmission,
 ): Promise<void> {
   await withSubmitter(ctx, async (submitter) => {
     await showPlan(ctx, await planSpec(submitter, spec, jobFile, input), { jobFile, again: input.again });

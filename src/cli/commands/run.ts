@@ -5,7 +5,7 @@ import { BatchctlError } from '../../errors.ts';
 import { type FetchTarget, parseTarget } from '../../jobs/fetch/target.ts';
 import { wholeNumberParser } from '../../lib/units.ts';
 import { duration, scaleFlag } from '../../verbs/job.ts';
-import { ALLOW_UNPROVEN, HEADER, JOIN, NAME, refuseName } from '../../verbs/run.ts';
+import { ALLOW_UNPROVEN, HEADER, JOIN, NAME, refuseName, requireNames } from '../../verbs/run.ts';
 import { START_FIELD, SUBMISSION_FIELDS } from '../../verbs/submission.ts';
 import { field, flag, parsedText, text } from '../../verbs/verb.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
@@ -112,7 +112,7 @@ export function runInput(input: RawInput): RunInput {
 /** What a run needs of the place that accepts its job: this machine's ports, or a manager. */
 export interface RunPlace {
   /** Shows what a submission would do. */
-  plan(what: SubmittedSpec, target: FetchTarget | null): Promise<void>;
+  plan(what: SubmittedSpec): Promise<void>;
   /** Submits or continues the job; returns once it has ended, and its outputs are where they were asked for. */
   run(what: RunSubject, target: FetchTarget | null): Promise<EndedRun>;
 }
@@ -123,7 +123,8 @@ export async function run(ctx: Context, input: RunInput, place: RunPlace): Promi
   const target = checkOutput(ctx, input);
   const what = await subjectOf(ctx, input);
   if (ctx.flags.dryRun && what.kind === 'spec') {
-    await place.plan(what, target);
+    await requireNames({ spec: what.spec, inputs: [] }, target, input.name);
+    await place.plan(what);
     return 0;
   }
   const ended = await place.run(what, target);

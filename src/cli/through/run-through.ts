@@ -33,10 +33,7 @@ export async function runWithManager(asking: ConnectedCommand): Promise<number> 
     });
   }
   return run(asking.ctx, input, {
-    plan: async (what, target) => {
-      await requireNames({ spec: what.spec, inputs: [] }, target, input.name);
-      await planThrough(asking, input, what);
-    },
+    plan: async (what) => planThrough(asking, input, what),
     run: async (what, target) => {
       // Other mistakes in names are reported by the fetch.
       if (what.kind === 'spec') await requireNames({ spec: what.spec, inputs: [] }, target, input.name);

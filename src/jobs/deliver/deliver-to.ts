@@ -3,7 +3,7 @@ import { BatchctlError } from '../../errors.ts';
 import { type DeliverTo, type JobSpec, sectionStart } from '../../model/job.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import { substitute } from '../../model/substitute.ts';
-import { checkNamePattern, differsByTask, refuseEqualNames } from '../fetch/names.ts';
+import { checkNamePattern, differsByTask, equalNamesCheck, type NameCheck, refuseEqualNames } from '../fetch/names.ts';
 import { MANIFEST } from '../fetch/place.ts';
 import { refuseForeignLinks } from '../fetch/target.ts';
 
@@ -46,9 +46,26 @@ export function recordedPlace(place: string | null, job: string, host: string): 
 
 function checkNames(spec: JobSpec, pattern: string): void {
   const index = spec.steps.length - 1;
-  try {
+  ofDelivery(() => {
     checkNamePattern(pattern, spec, index);
-    refuseEqualNames(spec, index, pattern);
+    refuseEqualNames(spec, pattern);
+  });
+  const step = spec.steps[index];
+  const gathered = spec.steps[sectionStart(spec.steps, index)]?.gather === true;
+  if (step === undefined || gathered || differsByTask(pattern)) return;
+  throw wrong('name', `${pattern} gives all outputs of ${step.name} the same name`, 'add {task} to it');
+}
+
+/** As `equalNamesCheck`, of the names in `deliver.name`: throws `jobFile`. Null without a delivery, too. */
+export function deliveredNamesCheck(job: Parameters<typeof equalNamesCheck>[0]): NameCheck | null {
+  const { deliver } = job.spec;
+  const check = deliver === null ? null : equalNamesCheck(job, deliver.name);
+  return check === null ? null : (input, params) => ofDelivery(() => check(input, params));
+}
+
+function ofDelivery(check: () => void): void {
+  try {
+    check();
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
     throw new BatchctlError('jobFile', `deliver.name: ${cause.message}`, {
@@ -56,10 +73,6 @@ function checkNames(spec: JobSpec, pattern: string): void {
       cause,
     });
   }
-  const step = spec.steps[index];
-  const gathered = spec.steps[sectionStart(spec.steps, index)]?.gather === true;
-  if (step === undefined || gathered || differsByTask(pattern)) return;
-  throw wrong('name', `${pattern} gives all outputs of ${step.name} the same name`, 'add {task} to it');
 }
 
 const wrong = (field: string, found: string, hint: string): BatchctlError =>

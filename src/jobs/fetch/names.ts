@@ -115,15 +115,41 @@ function paramsOfStep({ input, steps }: JobSpec, index: number): readonly string
 export const differsByTask = (pattern: string): boolean =>
   [...pattern.matchAll(PLACEHOLDER)].some(([, name]) => name !== 'step' && name !== 'job' && name !== 'dir');
 
-/** Throws `usage` if the tasks of a grid would have equal names, before any of them runs. */
-export function refuseEqualNames(spec: JobSpec, index: number, pattern: string): void {
-  const split = spec.input?.split;
-  if (split?.by !== 'grid' || sectionStart(spec.steps, index) > 0 || OF_TASK.test(pattern)) return;
-  if (!OF_PARAM.test(pattern)) return;
+/** Claims the name of a task's output. Throws `usage` if the output of an earlier task has that name. */
+export type NameCheck = (input: number | null, params: Values | null) => void;
+
+/**
+ * Checks the names that a pattern gives the outputs of a job's last step, task by task in the order of the split. Null
+ * where they can't be equal, or aren't known before the job has run: behind a gather or an `explode`, and for parts of
+ * files.
+ */
+export function equalNamesCheck(
+  { spec, inputs }: { readonly spec: JobSpec; readonly inputs: readonly Pick<OwnInput, 'name'>[] },
+  pattern: string,
+): NameCheck | null {
+  const index = spec.steps.length - 1;
+  const step = spec.steps[index];
+  if (step === undefined || sectionStart(spec.steps, index) > 0 || OF_TASK.test(pattern)) return null;
+  const ofInput = OF_INPUT.test(pattern);
+  if (!OF_PARAM.test(pattern) && !(ofInput && takesWholeFiles(spec.input))) return null;
+  if (step.output === 'files' && pattern.includes('{name}')) return null;
   const taken = new NameRegistry();
-  const constant = { step: spec.steps[index]?.name ?? '', job: spec.name, name: '_' };
-  for (let task = 0; task < countParams(split); task += 1)
-    taken.claim(fillPattern(pattern, { ...paramsOf(split, task), ...constant, ...valuesOf(task, null) }), task);
+  const paths = ofInput ? pathsOf({ spec, inputs }) : [];
+  const constant = { step: step.name, job: spec.name, name: '_' };
+  let task = 0;
+  return (input, params) => {
+    const path = input === null ? null : (paths[input] ?? null);
+    taken.claim(fillPattern(pattern, { ...params, ...constant, ...valuesOf(task, path) }), task);
+    task += 1;
+  };
+}
+
+/** Throws `usage` if the tasks of a grid would have equal names, before any of them runs. */
+export function refuseEqualNames(spec: JobSpec, pattern: string): void {
+  const split = spec.input?.split;
+  const check = split?.by === 'grid' ? equalNamesCheck({ spec, inputs: [] }, pattern) : null;
+  if (split?.by !== 'grid' || check === null) return;
+  for (let task = 0; task < countParams(split); task += 1) check(null, paramsOf(split, task));
 }
 
 /**
@@ -145,7 +171,7 @@ export async function checkNames(
   const gathered = spec.steps[start]?.gather === true;
   const pattern = given ?? defaultPattern(spec, { gathered, first: start === 0 });
   checkNamePattern(pattern, spec, index);
-  refuseEqualNames(spec, index, pattern);
+  refuseEqualNames(spec, pattern);
   if (start > 0 || !takesWholeFiles(spec.input) || pattern.includes('{name}') || pattern.includes('{job}')) return;
   const taken = new NameRegistry();
   const at = (name: string): string =>

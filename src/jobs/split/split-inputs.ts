@@ -310,7 +310,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * The non-empty lines of a list, one batch per chunk. CR LF also ends a line; a byte order mark is dropped. Throws
  * `jobFile`, with the line's number, for a line that is longer than 256 KiB or isn't UTF-8.
  */
-async function* listItems(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly string[]> {
+export async function* listItems(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly string[]> {
   let rest: Buffer[] = [];
   let restLength = 0;
   let line = 1;

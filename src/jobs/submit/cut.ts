@@ -2,13 +2,13 @@ import { setImmediate } from 'node:timers/promises';
 import { expectsRecords } from '../../model/expect.ts';
 import type { JobInput } from '../../model/job.ts';
 import { partShardKey, shardOf } from '../../model/keys.ts';
-import { PARTS_PER_SHARD } from '../../model/part.ts';
+import { PARTS_PER_SHARD, partParams } from '../../model/part.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { storePieces } from '../split/cut-pieces.ts';
 import { type InputFacts, type SplitOptions, splitInputs } from '../split/split-inputs.ts';
 import { closeInputs } from './inputs.ts';
 import type { Prepared } from './prepared.ts';
-import { columnsCheck } from './table-columns.ts';
+import { columnsCheck, namesCheck } from './table-columns.ts';
 
 export interface CutParts {
   readonly count: number;
@@ -36,6 +36,8 @@ export async function cut(
     if (lines.length > 0) await store.put(partShardKey(job, shardOf(count - 1)), `${lines.join('\n')}\n`);
     lines = [];
   };
+  // Of a pipe, only the cut learns the names.
+  const checkName = inputs.some(({ source }) => source.random === null) ? namesCheck(prepared, inputs) : null;
   try {
     const parts = splitInputs({
       inputs: inputs.map(({ source }) => source),
@@ -48,6 +50,7 @@ export async function cut(
       ...options,
     });
     for await (const part of parts) {
+      if (part.kind === 'row' || part.kind === 'item') checkName?.(part.input, partParams(part));
       lines.push(JSON.stringify(part));
       count += 1;
       if (part.kind === 'range' && part.assumed === true) assumed = true;

@@ -27,7 +27,7 @@ import type { FindSource } from './job-outputs.ts';
 import { checkPackInputs } from './pack-paths.ts';
 import type { Prepared, SubmissionRequest } from './prepared.ts';
 import { digestOf, factsOf } from './same-job.ts';
-import { readTables } from './table-columns.ts';
+import { namesCheck, readRows } from './table-columns.ts';
 import type { FoundInput } from './upload-inputs.ts';
 
 /**
@@ -60,7 +60,7 @@ export async function prepare(
       inputs.map(({ input }) => input),
     );
     refuseUnreachable(spec, inputs, checksums === null);
-    columns = await readTables(spec, inputs);
+    columns = await readRows(spec, inputs, namesCheck({ request, spec }, inputs));
   } catch (error) {
     await closeInputs(inputs);
     throw error;

@@ -28,6 +28,8 @@ export interface SubmissionRequest
   readonly finishBy?: string | null;
   /** USD. */
   readonly maxCost?: number | null;
+  /** Pattern of the names of the results that the submitter fetches; absent: not known. */
+  readonly resultNames?: string;
   /** batchctl's own directory and configuration, as absolute paths: inputs leave them out. */
   readonly own?: readonly string[];
 }

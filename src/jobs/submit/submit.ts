@@ -125,7 +125,7 @@ async function write(
     parts = await cut(store, job, { ...prepared, inputs }, { signal, onProgress });
   } catch (error) {
     // A mistake that only the cut could find, as of a pipe, leaves nothing behind.
-    if (isKind(error, 'jobFile', 'refused')) await discardJob(store, job);
+    if (isKind(error, 'jobFile', 'usage', 'refused')) await discardJob(store, job);
     throw error;
   }
   options.passed?.('parts');

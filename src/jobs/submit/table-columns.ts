@@ -1,9 +1,13 @@
 import { BatchctlError } from '../../errors.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { BUILT_IN_PARAMS } from '../../model/substitute.ts';
+import { deliveredNamesCheck } from '../deliver/deliver-to.ts';
+import { checkNamePattern, equalNamesCheck, type NameCheck } from '../fetch/names.ts';
 import { shellProblems } from '../spec/check.ts';
 import { decompressed } from '../split/decompress.ts';
-import { type ColumnsCheck, type TableRow, tableRows } from '../split/table-rows.ts';
+import { listItems } from '../split/split-inputs.ts';
+import { type ColumnsCheck, tableRows } from '../split/table-rows.ts';
+import type { Prepared } from './prepared.ts';
 import type { FoundInput } from './upload-inputs.ts';
 
 /**
@@ -51,15 +55,24 @@ export function columnsCheck({ params, steps }: Pick<JobSpec, 'params' | 'steps'
 }
 
 /**
- * Reads all rows of a job's tables, so that mistakes in them are found before anything is written. Returns their columns;
- * null if there is none to read: a pipe can be read only once, and of a plan only its result is here.
+ * Reads the rows of a job's tables, and the items of its lists if their outputs' names are to be checked, so that mistakes
+ * in them are found before anything is written. Returns the tables' columns; null if there is none to read: a pipe can be
+ * read only once, and of a plan only its result is here.
  */
-export async function readTables(
+export async function readRows(
   spec: JobSpec,
   inputs: readonly FoundInput[],
-  onRow: (row: TableRow) => void = () => {},
+  checkName: NameCheck | null,
 ): Promise<readonly string[] | null> {
   const split = spec.input?.split;
+  if (split?.by === 'file' && checkName !== null) for (const { source } of inputs) checkName(source.index, null);
+  if (split?.by === 'list' && checkName !== null) {
+    for (const { source } of inputs) {
+      if (source.random === null) continue;
+      for await (const items of listItems(source.name, decompressed(source)))
+        for (const item of items) checkName(source.index, { item });
+    }
+  }
   if (split?.by !== 'table') return null;
   const check = columnsCheck(spec);
   let known: readonly string[] | null = null;
@@ -69,7 +82,29 @@ export async function readTables(
   };
   for (const { source } of inputs) {
     if (source.random === null) continue;
-    for await (const rows of tableRows(source.name, split, decompressed(source), onColumns)) rows.forEach(onRow);
+    for await (const rows of tableRows(source.name, split, decompressed(source), onColumns))
+      for (const { params } of rows) checkName?.(source.index, params);
   }
   return known;
+}
+
+/**
+ * Checks the names of the outputs that the job delivers and that its submitter wants. Null: they can't be equal, or aren't
+ * known yet. Throws `usage`, and `jobFile` for delivered ones; at once for a pattern that can't name the outputs.
+ */
+export function namesCheck(
+  { request, spec }: Pick<Prepared, 'request' | 'spec'>,
+  inputs: readonly FoundInput[],
+): NameCheck | null {
+  const job = { spec, inputs: inputs.map(({ input }) => input) };
+  const { resultNames } = request;
+  if (resultNames !== undefined) checkNamePattern(resultNames, spec, spec.steps.length - 1);
+  const checks = [
+    deliveredNamesCheck(job),
+    resultNames === undefined ? null : equalNamesCheck(job, resultNames),
+  ].filter((check) => check !== null);
+  if (checks.length === 0) return null;
+  return (input, params) => {
+    for (const check of checks) check(input, params);
+  };
 }
