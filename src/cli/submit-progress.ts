@@ -1,5 +1,11 @@
 import type { VerbContext } from '../verbs/context.ts';
-import { START_FIELD, SUBMISSION_FIELDS, type SubmissionInput, type SubmitEvent } from '../verbs/submission.ts';
+import {
+  NAME_FIELD,
+  START_FIELD,
+  SUBMISSION_FIELDS,
+  type SubmissionInput,
+  type SubmitEvent,
+} from '../verbs/submission.ts';
 import type { Context } from './context.ts';
 import { verbContext } from './in-process.ts';
 import { type Progress, startProgress } from './progress.ts';
@@ -55,4 +61,4 @@ export async function withSubmitter<T>(
 
 /** The submission fields of the command line, for a command that submits by itself. */
 export const parseSubmission = (input: Readonly<Record<string, unknown>>): SubmissionInput =>
-  parseFields({ ...SUBMISSION_FIELDS, ...START_FIELD }, input);
+  parseFields({ ...SUBMISSION_FIELDS, ...START_FIELD, ...NAME_FIELD }, input);

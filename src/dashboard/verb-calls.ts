@@ -117,6 +117,7 @@ export interface VerbCalls {
       allowEmpty?: boolean;
       allowIncomplete?: boolean;
       at?: Typed;
+      name?: Typed;
       limit?: Typed;
       tz?: string;
       dryRun?: boolean;
@@ -248,6 +249,7 @@ export interface VerbCalls {
       allowEmpty?: boolean;
       allowIncomplete?: boolean;
       at?: Typed;
+      name?: Typed;
       scale?: boolean;
       stays?: boolean;
       tz?: string;

@@ -13,10 +13,11 @@ import type { JobSpec } from '../model/job.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { VerbContext } from './context.ts';
 import {
-  type NamedSubmission,
+  NAME_FIELD,
   prepareSubmission,
   START_FIELD,
   SUBMISSION_FIELDS,
+  type SubmissionInput,
   type Submitter,
   warnOfLeftOut,
   warnOfPlaceholders,
@@ -35,6 +36,7 @@ export const plan = verb()({
     jobfile: fileField('<jobfile>', 'job file, YAML or JSON', 'submission'),
     ...SUBMISSION_FIELDS,
     ...START_FIELD,
+    ...NAME_FIELD,
     limit: option(
       '--limit <n>',
       'list at most this many inputs (default: 20, all with --json)',
@@ -54,7 +56,7 @@ export async function planSpec(
   context: Submitter & Pick<VerbContext, 'conclude'>,
   spec: JobSpec,
   jobFile: string | null,
-  input: NamedSubmission,
+  input: SubmissionInput,
 ): Promise<Plan> {
   const platform = await context.platform();
   requireAllowedSecrets(spec.steps, platform.allowedSecrets?.(false) ?? null);

@@ -74,14 +74,14 @@ export const START_FIELD = {
   ),
 };
 
-const submission = v.strictObject({ ...SUBMISSION_FIELDS, ...START_FIELD });
-export type SubmissionInput = Omit<v.InferOutput<typeof submission>, 'at'> & { readonly at?: string | undefined };
-
-/** A submission whose results the caller fetches. */
-export type NamedSubmission = SubmissionInput & {
-  /** Pattern of the results' names. */
-  readonly name?: string | undefined;
+/** For callers that fetch the results; no flag of a verb that only submits. */
+export const NAME_FIELD = {
+  name: v.optional(v.pipe(text, v.description('a pattern of the names of its results: equal names are refused'))),
 };
+
+const submission = v.strictObject({ ...SUBMISSION_FIELDS, ...START_FIELD, ...NAME_FIELD });
+type Given = v.InferOutput<typeof submission>;
+export type SubmissionInput = Omit<Given, 'at' | 'name'> & Partial<Pick<Given, 'at' | 'name'>>;
 
 /** Progress in bytes, or tasks in the phase `send`. The last report has no phase. */
 export type SubmitEvent =
@@ -140,6 +140,7 @@ export async function requestOf(
     expectInputs: input.expectInputs ?? null,
     allowEmpty: input.allowEmpty,
     allowIncomplete: input.allowIncomplete,
+    ...(input.name !== undefined && { resultNames: input.name }),
     // The configuration may be in a directory that is an input.
     own: [...ownPlaces(await context.platform()), ...(file === null ? [] : [resolve(context.files.cwd, file)])],
   };
@@ -208,12 +209,11 @@ export async function prepareSubmission(
   context: Submitter,
   spec: JobSpec,
   jobFile: string | null,
-  input: NamedSubmission,
+  input: SubmissionInput,
 ): Promise<Prepared> {
   const platform = await context.platform();
   const { store, bucket, clock } = platform;
-  const wanted = await requestOf(context, spec, jobFile, input);
-  const request = input.name === undefined ? wanted : { ...wanted, resultNames: input.name };
+  const request = await requestOf(context, spec, jobFile, input);
   const checksums = platform.workplace.sharesFiles ? null : new FileChecksums(noticeLargeFile(context));
   const prepareOnce = () => prepare(request, store, (text) => findJob(platform, text), checksums, bucket);
   const prepared = await awaitInputs(prepareOnce, input.awaitInput ?? 0, {

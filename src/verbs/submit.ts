@@ -7,7 +7,7 @@ import { isClosed } from '../model/job-state.ts';
 import { stateOf } from '../model/view.ts';
 import { scaleFlag } from './job.ts';
 import { type RaiseEvent, raiseJobGroups } from './raise.ts';
-import { START_FIELD, SUBMISSION_FIELDS, type SubmitEvent, submitSpec } from './submission.ts';
+import { NAME_FIELD, START_FIELD, SUBMISSION_FIELDS, type SubmitEvent, submitSpec } from './submission.ts';
 import { fileField, flag, verb } from './verb.ts';
 
 /** Submits a job, and raises its groups once; with `dryRun`, plans it. Throws as a submission does. */
@@ -22,6 +22,7 @@ export const submit = verb<SubmitEvent | RaiseEvent>()({
     jobfile: fileField('<jobfile>', 'job file, YAML or JSON', 'submission'),
     ...SUBMISSION_FIELDS,
     ...START_FIELD,
+    ...NAME_FIELD,
     scale: scaleFlag,
     stays: v.optional(
       v.pipe(flag, v.description('the caller looks after the job itself, so no manager and no tick is needed')),

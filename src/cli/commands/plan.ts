@@ -4,7 +4,7 @@ import type { Plan } from '../../model/answers/plan.ts';
 import { dollarsText } from '../../model/cost/limit.ts';
 import { emptyInputsText, type JobSpec } from '../../model/job.ts';
 import { plan, planSpec } from '../../verbs/plan.ts';
-import type { NamedSubmission } from '../../verbs/submission.ts';
+import type { SubmissionInput } from '../../verbs/submission.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { expectedTime, loadLines } from '../forecast-text.ts';
@@ -46,7 +46,7 @@ export async function planHere(
   ctx: Context,
   spec: JobSpec,
   jobFile: string | null,
-  input: NamedSubmission,
+  input: SubmissionInput,
 ): Promise<void> {
   await withSubmitter(ctx, async (submitter) => {
     await showPlan(ctx, await planSpec(submitter, spec, jobFile, input), { jobFile, again: input.again });

@@ -59,7 +59,7 @@ async function begin(
   const events = sequentialEvents((event: SubmitEvent | RaiseEvent) =>
     isRaiseEvent(event) ? printRaiseEvent(ctx, event) : progress.show(event),
   );
-  const fields = { ...submissionOf(given, job), scale: input.scale };
+  const fields = { ...submissionOf(given, job), name: input.name, scale: input.scale };
   return callVerb(ctx, manager, submit as AnyVerb, fields, events, sent)
     .finally(() => events.shown())
     .finally(progress.close);
@@ -67,13 +67,13 @@ async function begin(
 
 async function planThrough(
   { ctx, manager, given }: ConnectedCommand,
-  { again }: RunInput,
+  { again, name }: RunInput,
   spec: SubmittedSpec,
 ): Promise<void> {
   const job = localJob(spec, ctx.io.cwd);
   const events = sequentialEvents(() => {});
   const sent = await attachJob(ctx, manager, plan.name, job, given);
-  const found = await callVerb(ctx, manager, plan as AnyVerb, submissionOf(given, job), events, sent);
+  const found = await callVerb(ctx, manager, plan as AnyVerb, { ...submissionOf(given, job), name }, events, sent);
   await showPlan(ctx, found, { jobFile: spec.jobFile, again });
   if (events.verdict() !== null) throw events.verdict();
 }

@@ -1,0 +1,96 @@
+// Protects: names of results, tables and packs mean the same on S3 and SQS and through a manager as on one machine.
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
+import { forSuite } from '../support/fixture.ts';
+import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
+import type { Workspace } from '../support/workspace.ts';
+import { emulatedWorkspace } from './emulated-aws.ts';
+
+const TABLE = `name: sweep
+tolerate: 100%
+input: { from: [params.csv], split: { by: table } }
+steps:
+  - name: train
+    run: [sh, -c, 'if [ "$1" = 2 ]; then echo diverged >&2; exit 3; fi; echo "$2"', sh, "{seed}", "{lr}"]
+    attempts: 1
+  - { name: score, run: [cat] }
+`;
+const SEEDS = ['1', '2', '3'];
+const RATES = ['0.1', '1e-5'];
+
+function describeParameters(where: string, make: () => Promise<Workspace>): void {
+  describe(`parameters ${where}`, () => {
+    const workspace = forSuite(make);
+
+    /** Submits a job, works on it, and returns its id. */
+    const worked = async (jobFile: string): Promise<string> => {
+      const { job } = jsonOf(await workspace.run(['submit', jobFile, '--json']));
+      await workspace.work({}, '--here');
+      await workspace.run(['wait', job, '--timeout', '60s']);
+      expect(jsonOf(await workspace.run(['status', job, '--json'])).state).to.be.oneOf(['succeeded', 'incomplete']);
+      return job;
+    };
+
+    it('of a table are in its lists, choose tasks, and name results', async () => {
+      const rows = RATES.flatMap((lr) => SEEDS.map((seed) => `${lr},${seed}\n`));
+      workspace.write('params.csv', `lr,seed\n${rows.join('')}`);
+      workspace.write('sweep.yaml', TABLE);
+      const job = await worked('sweep.yaml');
+      const chosen = jsonLinesOf(await workspace.run(['tasks', job, '--param', 'lr=1e-5', '--json']));
+      expect(chosen.map(({ step, task, state }) => `${step}/${task} ${state}`)).to.deep.equal([
+        'train/3 done',
+        'train/4 failed',
+        'train/5 done',
+        'score/3 done',
+        'score/5 done',
+      ]);
+      const [cause] = jsonLinesOf(await workspace.run(['failures', job, '--json']));
+      expect(cause.example.params).to.deep.equal({ lr: '0.1', seed: '2' });
+      const log = await workspace.run(['logs', job, 'train[seed=2,lr=1e-5]']);
+      expect(log.stderr + log.stdout)
+        .to.include('==> train/4 ')
+        .and.include('diverged');
+      expectExit(await workspace.run(['fetch', job, '-o', 'out/', '--name', '{lr}/{seed}.txt']));
+      for (const lr of RATES) {
+        for (const seed of ['1', '3']) {
+          expect(readFileSync(workspace.path(`out/${lr}/${seed}.txt`), 'utf8')).to.equal(`${lr}\n`);
+        }
+      }
+      expect(existsSync(workspace.path('out/0.1/2.txt'))).to.equal(false);
+    });
+
+    it('of a list name results, and equal names are refused before the job is submitted', async () => {
+      workspace.write('names.txt', 'ada\ngrace\nada\n');
+      const before = jsonLinesOf(await workspace.run(['jobs', '--json'])).length;
+      const run = ['run', '--input', 'names.txt', '--split', 'list', '-o', 'twice/', '--name', '{item}', '-q'];
+      for (const flags of [[], ['--dry-run']]) {
+        const refused = expectExit(await workspace.run([...flags, ...run, '--', 'echo', '{item}']), 2);
+        expect(refused.stderr).to.include('tasks 0 and 2 would have the same file name ada');
+      }
+      expect(jsonLinesOf(await workspace.run(['jobs', '--json']))).to.have.length(before);
+      expect(existsSync(workspace.path('twice'))).to.equal(false);
+    });
+
+    it('are no part of packs, each file of which is read once, under its own name', async () => {
+      mkdirSync(workspace.path('in/x'), { recursive: true });
+      const names = ['a.csv', 'b b.csv', 'x/a.csv', 'z.csv'];
+      for (const name of names) workspace.write(`in/${name}`, `${name}\n`);
+      const run = `cd "$BATCHCTL_INPUT_DIR"; find . -type f | while IFS= read -r f; do
+        mkdir -p "$BATCHCTL_OUTPUT_DIR/$(dirname -- "$f")"; tr a-z A-Z < "$f" > "$BATCHCTL_OUTPUT_DIR/$f"; done`;
+      const steps = [{ name: 'upper', input: 'dir', output: 'files', run }];
+      workspace.write('packs.json', { name: 'packs', input: { from: 'in', split: { by: 'file', pack: 3 } }, steps });
+      const job = await worked('packs.json');
+      const tasks = jsonLinesOf(await workspace.run(['tasks', job, '--json']));
+      expect(tasks.map(({ params }) => params)).to.deep.equal([null, null]);
+      expectExit(await workspace.run(['verify', job, '--deep']));
+      expectExit(await workspace.run(['fetch', job, '-o', 'packs/', '--name', '{name}']));
+      for (const name of names) {
+        expect(readFileSync(workspace.path(`packs/${name}`), 'utf8')).to.equal(`${name.toUpperCase()}\n`);
+      }
+    });
+  });
+}
+
+describeParameters('on S3 and SQS', () => emulatedWorkspace({ worksHere: true }));
+describeParameters('through a manager', () => ManagedWorkspace.make({ lease: 10 }));
