@@ -1,5 +1,5 @@
 // Protects: the job that `init --from FILE` writes prints the number of records of the file, whatever its line ends are.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { forEachTest } from '../support/fixture.ts';
@@ -48,4 +48,45 @@ describe('the job that init --from writes', () => {
       expect(stdout).to.equal(`${records}\n`);
     });
   }
+
+  it('offers to make tasks of rows that look like parameters, by a command that works as it stands', async () => {
+    const offered = async (name: string, text: string): Promise<string | null> => {
+      writeFileSync(workspace.path(name), text);
+      rmSync(workspace.path('job.yaml'), { force: true });
+      await workspace.runSuccessfully('init', '--from', name);
+      const job = readFileSync(workspace.path('job.yaml'), 'utf8');
+      return /^ {2}# if its (\d+ rows) .*\n {2}# batchctl (run .*)$/m.exec(job)?.slice(1).join(': ') ?? null;
+    };
+    const command = "run --input 'my params.csv' --split table -- echo lr={lr} seed={seed}";
+    expect(await offered('my params.csv', 'lr,seed\n0.1,1\n1e-5,2\n')).to.equal(`2 rows: ${command}`);
+    const argv = [
+      'run',
+      '--input',
+      'my params.csv',
+      '--split',
+      'table',
+      '-o',
+      '-',
+      '-q',
+      '--',
+      'echo',
+      '{lr}',
+      '{seed}',
+    ];
+    expect((await workspace.runSuccessfully(...argv)).stdout).to.equal('0.1 1\n1e-5 2\n');
+    const two = '2 rows: run --input a.tsv --split table -- echo lr={lr}';
+    expect(await offered('a.tsv', 'lr\tseed\n0.1\t1\n0.2\t1\n')).to.equal(`${two} seed={seed}`);
+    expect(await offered('a.jsonl', '{"lr":0.1}\n{"lr":0.2}\n')).to.equal(two.replace('tsv', 'jsonl'));
+    for (const [name, text] of [
+      ['prose.csv', 'id,note\n1,paid late\n2,paid\n'],
+      ['doubled.csv', 'lr,seed\n0.1,1\n0.1,1\n'],
+      ['reserved.csv', 'index,seed\n0.1,1\n0.2,1\n'],
+      ['ragged.csv', 'lr,seed\n0.1,1\n0.2\n'],
+      ['unnamed.csv', '0.1,1\n0.2,1\n'],
+      ['single.csv', 'lr,seed\n0.1,1\n'],
+      ['long.csv', `lr\n${rows(1_001, (n) => `${n}\n`)}`],
+    ] as const) {
+      expect(await offered(name, text), name).to.equal(null);
+    }
+  });
 });

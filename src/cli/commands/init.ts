@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { BatchctlError, hasCode } from '../../errors.ts';
+import { Readable } from 'node:stream';
+import { BatchctlError, hasCode, isBatchctlError } from '../../errors.ts';
 import { kindOf } from '../../lib/read-file.ts';
+import { shellWord } from '../../lib/shell-word.ts';
 import { formatSize } from '../../lib/units.ts';
 import { groupBy } from '../../model/group-by.ts';
 import { type CommandDefinition, defineCommand, objectOf } from '../command.ts';
@@ -31,7 +33,7 @@ export function initCommand(ctx: Context): CommandDefinition {
     }),
     help: {
       about:
-        'Writes batchctl.config.json, job.yaml and .gitignore. Existing files are left unchanged. --from DIR reads the files with the most common extension. Eight or more small files, and files that are not text, become one task each; others are split by their format. A comment in job.yaml says which, and why.',
+        'Writes batchctl.config.json, job.yaml and .gitignore. Existing files are left unchanged. --from DIR reads the files with the most common extension. Eight or more small files, and files that are not text, become one task each; others are split by their format. A comment in job.yaml says which, and why, and how to make tasks of rows that look like parameters.',
       examples: ['batchctl init', 'batchctl init month-end --from claims.csv', 'batchctl init --from videos/'],
       exitCodes: { 0: true, 4: 'no such file, or no file in the directory' },
       related: ['run', 'config show', 'schema'],
@@ -84,8 +86,10 @@ async function jobForPath(path: string, directory: string): Promise<string> {
     const found = kindOf(stats);
     if (found !== null)
       throw new BatchctlError('notFound', `--from: expected a file or directory, found ${found}: ${path}`);
-    const { size, guess, facts } = await guessOf(path);
-    const file = { from: relative(directory, path), name: path, guess, bytes: size, empty: facts.empty };
+    const { size, guess, facts, whole } = await guessOf(path);
+    const from = relative(directory, path);
+    const notes = whole === null ? [] : await parameterNotes(from, whole);
+    const file = { from, name: path, guess, bytes: size, empty: facts.empty, notes };
     return renderJob(facts.blankFirst && !facts.empty ? { ...file, ...TAKEN_WHOLE } : file);
   } catch (cause) {
     if (hasCode(cause, 'ENOENT', 'ENOTDIR')) {
@@ -101,9 +105,15 @@ const TAKEN_WHOLE = {
   notes: ['the file begins with a blank line: remove it to split the file by its records'],
 } as const;
 
-async function guessOf(
-  path: string,
-): Promise<{ readonly size: number; readonly guess: GuessedSplit; readonly facts: HeadFacts }> {
+interface Guess {
+  readonly size: number;
+  readonly guess: GuessedSplit;
+  readonly facts: HeadFacts;
+  /** The content of a file that was read to its end, to guess. */
+  readonly whole: Buffer | null;
+}
+
+async function guessOf(path: string): Promise<Guess> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
@@ -111,10 +121,48 @@ async function guessOf(
     const head = buffer.subarray(0, bytesRead);
     const whole = bytesRead >= size;
     const guess = guessSplit(path, head, whole);
-    return { size, guess, facts: headFacts(head, whole, guess) };
+    return { size, guess, facts: headFacts(head, whole, guess), whole: whole ? head : null };
   } finally {
     await file.close();
   }
+}
+
+/** A table that a person wrote, or a script for a sweep, is small, and no value of it is prose. */
+const SWEEP = { rows: 1_000, columns: 8, value: 40 };
+
+/** Offers to make each row of a table a task, if `split: { by: table }` takes it and its rows look like parameters. */
+async function parameterNotes(from: string, content: Buffer): Promise<readonly string[]> {
+  const { tableRows } = await import('../../jobs/split/table-rows.ts');
+  const { columnsCheck } = await import('../../jobs/submit/table-columns.ts');
+  const rows: (readonly string[])[] = [];
+  let columns: readonly string[] = [];
+  const check = columnsCheck({ params: {}, steps: [] });
+  try {
+    const onColumns = (names: readonly string[]): void => {
+      check(names, from);
+      columns = names;
+    };
+    for await (const batch of tableRows(from, { by: 'table', quote: '"' }, Readable.from([content]), onColumns))
+      rows.push(...batch.map(({ params }) => Object.values(params)));
+  } catch (error) {
+    if (!isBatchctlError(error)) throw error;
+    return [];
+  }
+  const distinct = new Set(rows.map((row) => JSON.stringify(row))).size;
+  const isShort = rows.every((row) => row.every((value) => value.length <= SWEEP.value && !/\s/.test(value)));
+  if (
+    rows.length < 2 ||
+    distinct < rows.length ||
+    rows.length > SWEEP.rows ||
+    columns.length > SWEEP.columns ||
+    !isShort
+  )
+    return [];
+  const words = columns.map((name) => `${name}={${name}}`).join(' ');
+  return [
+    `if its ${rows.length} rows are parameters, make each a task, with split: { by: table } or by`,
+    `batchctl run --input ${shellWord(from)} --split table -- echo ${words}`,
+  ];
 }
 
 /** With at least this many small files, each is a task: all processors stay busy, and results have the files' names. */
