@@ -8,7 +8,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import { parseTaskName, requireStep, type TaskName } from './tasks.ts';
 
 /** Whether a step's tasks belong to the parts of the input, and so may have parameters. */
-function mayHaveParams({ record: { spec } }: JobView, step: number): boolean {
+export function mayHaveParams({ record: { spec } }: JobView, step: number): boolean {
   const start = sectionStart(spec.steps, step);
   return start === 0 && spec.steps[0]?.gather !== true && !takesFiles(spec.steps, start);
 }

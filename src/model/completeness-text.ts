@@ -1,5 +1,5 @@
 import { formatCount, formatMany } from '../lib/units.ts';
-import type { FetchAnswer } from './answers/data.ts';
+import type { FetchedEnds } from './answers/data.ts';
 import type { JobStatus } from './answers/status.ts';
 import { isClosed, type JobState, stateText } from './job-state.ts';
 
@@ -131,7 +131,7 @@ const INCOMPLETE_TEXT = 'counts are incomplete: run batchctl ledger rebuild';
 
 /** The missing tasks of fetched outputs, and those that no later step used; null if all are there. */
 export function fetchedEndsText(
-  { step, outputs, missing, failed, skipped, late }: FetchAnswer,
+  { step, outputs, missing, failed, skipped, late }: FetchedEnds,
   state: JobState,
 ): string | null {
   const ends: Ends = {

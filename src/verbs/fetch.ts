@@ -1,22 +1,25 @@
 import * as v from 'valibot';
 import { BatchctlError, isKind } from '../errors.ts';
-import { fetchOutputs, guessedLine, hasSingleOutput, othersLine } from '../jobs/fetch/fetch.ts';
+import { fetchedEnds, fetchOutputs, guessedLine, hasSingleOutput, othersLine } from '../jobs/fetch/fetch.ts';
 import { chooseStep } from '../jobs/fetch/names.ts';
 import { type FetchTarget, hasFilePerOutput, parseTarget, requireRoom } from '../jobs/fetch/target.ts';
 import { findJobToShow } from '../jobs/find.ts';
+import { mayHaveParams, paramNames } from '../jobs/task-params.ts';
 import { unmetTotals } from '../jobs/totals.ts';
 import { formatMany } from '../lib/units.ts';
-import type { FetchAnswer } from '../model/answers/data.ts';
+import type { FetchAnswer, FetchedEnds } from '../model/answers/data.ts';
 import { fetchedEndsText } from '../model/completeness-text.ts';
 import { type UnmetTotal, unmetText } from '../model/expect.ts';
+import type { JobState } from '../model/job-state.ts';
 import { UNMET_REASON } from '../model/journal.ts';
+import type { StepCounts } from '../model/ledger/records.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { throttle, type VerbContext } from './context.ts';
-import { jobOrLatest, warnOfDamage } from './job.ts';
+import { jobOrLatest, resolveJobToShow, warnOfDamage } from './job.ts';
 import { ALLOW_UNPROVEN, HEADER, JOIN, NAME, refuseName } from './run.ts';
-import { option, text, verb } from './verb.ts';
+import { listVerb, option, text, verb } from './verb.ts';
 import { deliverJob } from './watch.ts';
 
 export type FetchEvent =
@@ -94,6 +97,49 @@ export const fetch = verb<FetchEvent>()({
   },
 });
 
+/** Reported before the first page. */
+export interface TableFound extends FetchedEnds {
+  readonly event: 'found';
+  readonly job: string;
+  readonly state: JobState;
+  /** The step's tasks. */
+  readonly tasks: number;
+  /** The names of their parameters, and of all counters of the step. */
+  readonly params: readonly string[];
+  readonly counters: readonly string[];
+}
+
+/** All tasks of a step in pages, with what they were given and what came of it. Throws `notFound`, `proof`. */
+export const fetchTable = listVerb({
+  name: 'fetch table',
+  scope: 'submit',
+  changes: false,
+  http: null,
+  repeatable: () => true,
+  input: v.strictObject({ job: jobOrLatest, step: v.optional(text) }),
+  answer: async () => (await import('../model/answers/data.ts')).TABLE_PAGE,
+  async run(context: VerbContext<TableFound>, { job: said, step: name }) {
+    const { chooseTableStep, taskTable } = await import('../jobs/fetch/task-table.ts');
+    const platform = await context.platform();
+    const view = await resolveJobToShow(context, said);
+    for (const total of await requireProvable(platform, view, true)) context.warn(`not proven: ${unmetText(total)}`);
+    const { job } = view.record;
+    const chosen = chooseTableStep(view, name);
+    const { published, pages } = await taskTable(platform, view, chosen, context.signal);
+    const counters = (await knownCounts(platform, job, chosen.step.name))?.counters ?? {};
+    context.report({
+      event: 'found',
+      job,
+      state: stateOf(view),
+      tasks: chosen.total,
+      ...(await fetchedEnds(platform, view, chosen, published)),
+      params: mayHaveParams(view, chosen.index) ? await paramNames(platform.store, view) : [],
+      counters: Object.keys(counters).sort(),
+    });
+    return pages;
+  },
+});
+
 /** The control totals that failed the job. Throws `proof` if there are any, unless its outputs are wanted all the same. */
 async function requireProvable(
   platform: Platform,
@@ -119,15 +165,15 @@ async function requireRoomForOutputs(
 ): Promise<void> {
   if (target.kind !== 'directory' && target.kind !== 'file') return;
   const { name } = chooseStep(view, step).step;
-  const bytes = await knownBytes(platform, view.record.job, name);
-  if (bytes !== null) requireRoom(target, bytes);
+  const counts = await knownCounts(platform, view.record.job, name);
+  if (counts?.exact) requireRoom(target, counts.bytesOut);
 }
 
-/** The size of a step's outputs; null if the ledger has no exact count, can't be reached, or is behind a manager. */
-async function knownBytes(platform: Platform, job: string, step: string): Promise<number | null> {
+/** A step's counts; null if the ledger has none, can't be reached, or is behind a manager. */
+async function knownCounts(platform: Platform, job: string, step: string): Promise<StepCounts | null> {
   try {
     const counts = await (await platform.ledger()).counts(job);
-    return counts.find((each) => each.step === step && each.exact)?.bytesOut ?? null;
+    return counts.find((each) => each.step === step) ?? null;
   } catch (error) {
     if (isKind(error, 'unavailable', 'config')) return null;
     throw error;

@@ -51,6 +51,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
 
 /** Verbs that only this program's command line calls, as part of a command. */
 export const INNER_VERBS: readonly (() => Promise<AnyVerb>)[] = [
+  async () => (await import('./fetch.ts')).fetchTable,
   async () => (await import('./report.ts')).reportAttempts,
   async () => (await import('./verify.ts')).verifyEvidence,
 ];

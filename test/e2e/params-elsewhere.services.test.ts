@@ -58,6 +58,11 @@ function describeParameters(where: string, make: () => Promise<Workspace>): void
         }
       }
       expect(existsSync(workspace.path('out/0.1/2.txt'))).to.equal(false);
+      expectExit(await workspace.run(['fetch', job, '--table', 'results.csv']));
+      const [header = '', ...lines] = readFileSync(workspace.path('results.csv'), 'utf8').split('\r\n');
+      expect(header).to.equal('task,step,state,attempts,seconds,lr,seed,output');
+      expect(lines[0]).to.match(/^0,score,done,1,[\d.]+,0\.1,1,0\.1$/);
+      expect(lines[4]).to.match(/^4,train,failed,1,[\d.]+,1e-5,2,$/);
     });
 
     it('of a list name results, and equal names are refused before the job is submitted', async () => {

@@ -1,5 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import type { FetchAnswer } from '../../model/answers/data.ts';
+import type { FetchAnswer, FetchedEnds } from '../../model/answers/data.ts';
 import { standingOf } from '../../model/decide.ts';
 import { type Join, joinOf, orderOf, sectionStart } from '../../model/job.ts';
 import { type TaskBits, tasksIn } from '../../model/task-set.ts';
@@ -91,18 +91,27 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
     default:
       target satisfies never;
   }
-  const { outputs, bytes, kept } = tally.now;
-  const missing = chosen.total - outputs;
-  const ends = missing === 0 ? NONE : await endsBefore(platform, view, chosen.index);
-  const late = countLate(view, chosen.index, tasks);
-  const output = target.text;
-  return { job, step: chosen.step.name, outputs, missing, ...ends, late, bytes, output, guessed, kept, others };
+  const { bytes, kept } = tally.now;
+  const ends = await fetchedEnds(platform, view, chosen, tasks);
+  return { job, ...ends, bytes, output: target.text, guessed, kept, others };
+}
+
+/** How the tasks of a step ended, of which these have outputs. */
+export async function fetchedEnds(
+  platform: Pick<Platform, 'store'>,
+  view: JobView,
+  { index, step, total }: ChosenStep,
+  tasks: TaskBits,
+): Promise<FetchedEnds> {
+  const missing = total - tasks.count;
+  const ends = missing === 0 ? NONE : await endsBefore(platform, view, index);
+  return { step: step.name, outputs: tasks.count, missing, ...ends, late: countLate(view, index, tasks) };
 }
 
 const NONE = { failed: 0, skipped: 0 };
 
 /** How many chains failed for good, or were skipped, at a step or before it in its section. */
-async function endsBefore({ store }: Platform, view: JobView, index: number): Promise<typeof NONE> {
+async function endsBefore({ store }: Pick<Platform, 'store'>, view: JobView, index: number): Promise<typeof NONE> {
   const { steps } = standingOf(view, await listFacts(store, view));
   const until = steps.slice(sectionStart(view.record.spec.steps, index), index + 1);
   return {

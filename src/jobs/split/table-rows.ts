@@ -1,6 +1,7 @@
 import { BatchctlError, messageOf } from '../../errors.ts';
 import { isRecord } from '../../lib/json.ts';
 import type { SplitSpec } from '../../model/job.ts';
+import { csvFields, SEPARATORS } from '../../model/split/csv-fields.ts';
 import { CsvFinder, csvDialect, QuoteFault } from '../../model/split/csv-finder.ts';
 import { LineFinder, type RecordFinder } from '../../model/split/record-finder.ts';
 import { PARAM_NAME } from '../../model/substitute.ts';
@@ -17,9 +18,6 @@ export interface TableRow {
 
 /** Called with the columns of an input before its first row. Throws if the job can't use them. */
 export type ColumnsCheck = (columns: readonly string[], input: string) => void;
-
-/** Separators that a header may show by itself: none can be part of a parameter's name. */
-const SEPARATORS = [',', ';', '\t', '|'] as const;
 
 /** Bytes of a row, which has to fit into a command's arguments and its environment. */
 const ROW_LIMIT = 64 * 1024;
@@ -251,10 +249,7 @@ class CsvFormat implements Format {
 
   read(text: string, line: number): TableRow['params'] | null {
     const { names, input } = this.#columns;
-    const values =
-      this.#quote !== '' && text.includes(this.#quote)
-        ? unquoted(text, this.#delimiter, this.#quote)
-        : text.split(this.#delimiter);
+    const values = csvFields(text, this.#delimiter, this.#quote);
     if (names === null) {
       this.#columns.set(values, line);
       return null;
@@ -275,32 +270,6 @@ class CsvFormat implements Format {
     }
     return Object.fromEntries(params);
   }
-}
-
-/** The fields of a record whose quotes a finder has checked. */
-function unquoted(text: string, delimiter: string, quote: string): readonly string[] {
-  const values: string[] = [];
-  for (let at = 0; at <= text.length; at += 1) {
-    if (text[at] !== quote) {
-      const end = text.indexOf(delimiter, at);
-      values.push(text.slice(at, end === -1 ? text.length : end));
-      at = end === -1 ? text.length : end;
-      continue;
-    }
-    let value = '';
-    for (at += 1; at < text.length; at += 1) {
-      const close = text.indexOf(quote, at);
-      value += text.slice(at, close);
-      at = close + 1;
-      if (text[at] !== quote) break;
-      value += quote;
-    }
-    // A lone CR may follow a closing quote: it is part of the value.
-    const end = text.indexOf(delimiter, at);
-    values.push(value + text.slice(at, end === -1 ? text.length : end));
-    at = end === -1 ? text.length : end;
-  }
-  return values;
 }
 
 /** JSON Lines: each an object with the columns of the first, whose values are text, numbers, true or false. */

@@ -1,5 +1,18 @@
 import * as v from 'valibot';
-import { count, describe, instant, instantOrNull, jobId, jobState, text, textOrNull, type Value } from './shapes.ts';
+import {
+  count,
+  describe,
+  instant,
+  instantOrNull,
+  jobId,
+  jobState,
+  numberOrNull,
+  PARAMS,
+  text,
+  textOrNull,
+  type Value,
+  words,
+} from './shapes.ts';
 
 const size = v.pipe(v.number(), v.integer());
 
@@ -21,15 +34,22 @@ export const REMOVED_DATA = v.object({
 export type ListedData = Value<typeof LISTED_DATA>;
 export type RemovedData = Value<typeof REMOVED_DATA>;
 
-export const FETCH_ANSWER = v.object({
-  job: jobId,
+/** How the tasks of a step ended whose outputs are fetched. */
+const FETCHED_ENDS = v.object({
   step: describe(text, 'the step of the outputs'),
   outputs: describe(count, 'outputs now at the target'),
   missing: describe(count, 'tasks of the step without an output (so far)'),
   failed: describe(count, 'those of them that failed for good, at this step or before it'),
   skipped: describe(count, 'those of them that were skipped'),
   late: describe(count, 'fetched outputs that the next step did not use, because they came after it had opened'),
-  bytes: describe(count, 'size of these outputs'),
+});
+
+export type FetchedEnds = Value<typeof FETCHED_ENDS>;
+
+export const FETCH_ANSWER = v.object({
+  job: jobId,
+  ...FETCHED_ENDS.entries,
+  bytes: describe(count, 'size of these outputs; with --table, of the table'),
   output: describe(text, 'the target, as given'),
   guessed: describe(
     v.nullable(v.picklist(['lines', 'bytes'])),
@@ -43,6 +63,26 @@ export const FETCH_ANSWER = v.object({
 });
 
 export type FetchAnswer = Value<typeof FETCH_ANSWER>;
+
+/** A page of the table of a step's tasks, in task order. */
+export const TABLE_PAGE = v.array(
+  v.object({
+    task: count,
+    step: describe(text, 'where the chain of the task is, or ended'),
+    state: describe(text, 'at that step: done, failed, skipped, running, waiting'),
+    attempts: describe(v.nullable(count), 'at that step; null if the ledger does not know'),
+    seconds: describe(numberOrNull, 'duration of the attempt that ended last; null while none has, or if unknown'),
+    input: textOrNull,
+    params: PARAMS,
+    counters: words,
+    output: describe(
+      v.nullable(v.array(v.tuple([text, text]))),
+      'name and JSON text of each field of an output that is one record; null for others',
+    ),
+  }),
+);
+
+export type TableRow = Value<typeof TABLE_PAGE>[number];
 
 const REMOVAL_TOTALS = v.object({ objects: describe(count, 'objects removed'), bytes: describe(count, 'in them') });
 

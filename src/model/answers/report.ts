@@ -14,13 +14,13 @@ import {
   text,
   textOrNull,
   type Value,
+  words,
   workerGroup,
 } from './shapes.ts';
 import { exitCode } from './tasks.ts';
 
 const countOrNull = v.nullable(count);
 const flag = v.boolean();
-const words = v.record(text, text);
 
 /** Quantiles, and a histogram whose bins widen, so that both a second and an hour are seen. */
 const DISTRIBUTION = v.object({

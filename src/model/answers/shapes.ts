@@ -11,7 +11,9 @@ export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 export const instant = v.pipe(v.string(), v.isoTimestamp());
 export const instantOrNull = v.nullable(instant);
 /** A task's parameters by name; null if its split gave it none. */
-export const PARAMS = v.nullable(v.record(v.string(), text));
+export const words = v.record(v.string(), text);
+
+export const PARAMS = v.nullable(words);
 
 // biome-ignore lint/suspicious/noExplicitAny: any schema can be described.
 type Schema = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
