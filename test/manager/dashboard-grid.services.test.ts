@@ -58,12 +58,16 @@ describe('workers, queues and schedules on the dashboard', () => {
     const { workspace } = suite.server;
     writeRangeJob(workspace, 'closed', 1, { name: 'one', attempts: 1, run: `[ -e "$HOME/fixed" ] || exit 3` });
     const job = await workspace.submit();
+    const isNow = async (state: string): Promise<boolean> => (await suite.server.status(job)).state === state;
+    // The worker of the group that is left may run the task, too.
     await workspace.work();
+    await until('the job failed', () => isNow('failed'));
     const page = await open('#/queues');
     await press(page, 'Redrive dead letters of group default...');
     const dialog = page.getByRole('dialog');
+    // Letters of the former test's first round may be there still: a worker that had not seen the retry buried them again.
     await dialog
-      .getByText(`1 task left: the job has failed. To send back those of ${job}, enter its id as Job.`)
+      .getByText(new RegExp(`left: .*the job has failed\\. To send back those of ${job}, enter its id as Job\\.`))
       .waitFor();
     expect(await dialog.textContent()).to.not.include('--job');
     await page.getByRole('textbox', { name: 'Job' }).fill(job);
@@ -72,7 +76,7 @@ describe('workers, queues and schedules on the dashboard', () => {
     workspace.write('fixed', '');
     await confirmAction(page, 'Redrive', /^Done\. .*1 task will be retried\./);
     await workspace.work();
-    expect((await suite.server.status(job)).state).to.equal('succeeded');
+    await until('the job succeeded', () => isNow('succeeded'));
   });
 
   it('pauses, resumes and runs a schedule', async () => {
