@@ -2,6 +2,7 @@ import { lstatSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import type { CorrectedFile } from '../jobs/change/corrected-file.ts';
+import type { GridOptions } from '../jobs/split/parse-grid.ts';
 import { statOrNull } from '../lib/if-exists.ts';
 import { readSmallFile } from '../lib/read-file.ts';
 import type { JobSpec } from '../model/job.ts';
@@ -40,7 +41,7 @@ export async function openCorrectedJob(ctx: Context, path: string): Promise<Corr
   return corrected;
 }
 
-interface InlineJob {
+interface InlineJob extends GridOptions {
   readonly command: readonly string[];
   readonly split?: string | undefined;
   readonly gather?: string | undefined;
@@ -53,15 +54,10 @@ interface InlineJob {
 
 /** The job described by `run -- COMMAND`, checked like a job file; `--save-job` writes it. */
 export async function inlineJob(ctx: Context, inline: InlineJob): Promise<JobSpec> {
-  const { command, split, gather, saveJob, input } = inline;
-  const { parseSplit } = await import('../jobs/split/parse-split.ts');
-  const { parseJobFile } = await import('../jobs/spec/job-file.ts');
-  const { formatJobFile, splitFileOf } = await import('../jobs/spec/format-job-file.ts');
-  if (split === undefined) {
-    throw new BatchctlError('usage', '--split is required: it says how the input becomes tasks', {
-      hint: '--split lines:1000',
-    });
-  }
+  const { command, gather, saveJob, input } = inline;
+  const { specOfValue } = await import('../jobs/spec/job-file.ts');
+  const { formatJobFile } = await import('../jobs/spec/format-job-file.ts');
+  const split = await inlineSplit(inline);
   // A job file can't name a pipe. Ranges and grids have no input.
   const from = (input ?? []).filter((name) => name !== '-');
   const files = namedFiles(ctx.io.cwd, command);
@@ -69,13 +65,13 @@ export async function inlineJob(ctx: Context, inline: InlineJob): Promise<JobSpe
   const file = {
     name: nameOf(command),
     ...(files.length > 0 && { files }),
-    input: { ...(from.length === 0 ? {} : { from }), split: splitFileOf(parseSplit(split)) },
+    input: { ...(from.length === 0 ? {} : { from }), split },
     steps: [
       { name: 'map', run: command, ...(extension !== '' && { extension }) },
       ...(gather === undefined ? [] : [{ name: 'gather', gather: true, run: gather }]),
     ],
   };
-  const spec = parseJobFile(JSON.stringify(file), { file: 'the command line' });
+  const spec = specOfValue(file, { file: 'the command line' });
   if (files.length > 0) ctx.notice(`sent along, as the command names it: ${files.join(', ')}`);
   if (saveJob !== undefined) {
     try {
@@ -89,6 +85,28 @@ export async function inlineJob(ctx: Context, inline: InlineJob): Promise<JobSpe
     ctx.notice(`wrote ${saveJob}`);
   }
   return spec;
+}
+
+/** The split that the command line describes, as a job file has it. */
+async function inlineSplit({ split, ...options }: InlineJob): Promise<Record<string, unknown>> {
+  const { grid = [], zip = [], exclude = [] } = options;
+  if (grid.length === 0 && (zip.length > 0 || exclude.length > 0))
+    throw new BatchctlError('usage', `--${zip.length > 0 ? 'zip' : 'exclude'} requires --grid`, {
+      hint: '--grid lr=0.1,0.01 --grid seed=1..20',
+    });
+  if (grid.length > 0 && split !== undefined)
+    throw new BatchctlError('usage', '--grid and --split are mutually exclusive', {
+      hint: 'to combine values with rows, write the rows as --grid values, or all combinations as a table',
+    });
+  if (grid.length > 0) return (await import('../jobs/split/parse-grid.ts')).parseGrid(options);
+  if (split === undefined) {
+    throw new BatchctlError('usage', '--split or --grid is required: it says how the input becomes tasks', {
+      hint: '--split lines:1000',
+    });
+  }
+  const { parseSplit } = await import('../jobs/split/parse-split.ts');
+  const { splitFileOf } = await import('../jobs/spec/format-job-file.ts');
+  return splitFileOf(parseSplit(split));
 }
 
 /** The extension of the results, if their names show it and the command has {output}; those of a gather are not its. */

@@ -48,7 +48,7 @@ export const TOPICS: readonly Topic[] = [
       ['file', 'one whole input, such as each match of "videos/*.mp4"'],
       ['list', 'one line of the input, as {item} and on stdin'],
       ['range:1-500', 'one whole number, as {index}; reads nothing'],
-      ['grid', 'one combination of values; in a job file only'],
+      ['grid', 'one combination of values; --grid a=1,2 --grid b=1..9'],
     ],
     example: [
       'batchctl run --input app.log --split lines:10000 -o counts/ -- grep -c ERROR',

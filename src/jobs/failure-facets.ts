@@ -200,7 +200,9 @@ function sharesOf(
 
 function axisShare({ spec }: JobRecord, name: string): number | null {
   const split = spec.input?.split;
-  const values = split?.by === 'grid' && Object.hasOwn(split.axes, name) ? split.axes[name] : undefined;
+  // What `exclude` leaves of each value is not counted here.
+  if (split?.by !== 'grid' || split.exclude !== undefined || !Object.hasOwn(split.axes, name)) return null;
+  const values = split.axes[name];
   return values === undefined ? null : 1 / values.length;
 }
 

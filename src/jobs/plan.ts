@@ -3,7 +3,8 @@ import { requestsCost } from '../model/cost/list-prices.ts';
 import { stepSizes } from '../model/counts.ts';
 import { forecastJob, type JobForecast, type MachineLoad } from '../model/forecast/forecast.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
-import { emptyInputs, type JobInput, joinOf, takesPacks } from '../model/job.ts';
+import { combinationsOf } from '../model/grid.ts';
+import { emptyInputs, type JobInput, type JobSpec, joinOf, takesPacks } from '../model/job.ts';
 import { partsPrefix, shardCount } from '../model/keys.ts';
 import { parsePart, partSize } from '../model/part.ts';
 import type { ObjectStore, PutResult } from '../ports/object-store.ts';
@@ -80,6 +81,7 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
     inputs: parts.inputs.map(({ name, size, records, compression }) => ({ name, size, records, compression })),
     moreInputs: 0,
     emptyInputs: emptyInputs(parts.inputs),
+    ...gridOf(spec),
     bytes: parts.inputs.reduce((sum, { size }) => sum + size, 0),
     parts: parts.count,
     records: parts.records,
@@ -98,6 +100,21 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
     maxCost: prepared.request.maxCost ?? null,
     projected: forecast === null ? null : projectedEnd(begins, forecast.seconds),
   };
+}
+
+/** The parameters that a split makes. */
+function gridOf({ input }: JobSpec): Pick<Plan, 'axes' | 'excluded'> {
+  const split = input?.split;
+  if (split?.by === 'range') {
+    const { from, to } = split;
+    const index = { name: 'index', values: to - from + 1, first: String(from), last: String(to) };
+    return { axes: [index], excluded: 0 };
+  }
+  if (split?.by !== 'grid') return { axes: [], excluded: 0 };
+  const axes = Object.entries(split.axes).map(([name, values]) => {
+    return { name, values: values.length, first: values[0] ?? '', last: values.at(-1) ?? '' };
+  });
+  return { axes, excluded: combinationsOf(split).excluded };
 }
 
 /** `priced`: the store and the queues are AWS's. */

@@ -58,7 +58,14 @@ export type SplitSpec =
       readonly quote: string;
     }
   | { readonly by: 'range'; readonly from: number; readonly to: number }
-  | { readonly by: 'grid'; readonly axes: Readonly<Record<string, readonly string[]>> };
+  | {
+      readonly by: 'grid';
+      readonly axes: Readonly<Record<string, readonly string[]>>;
+      /** Groups of axes of equally many values, whose values go together. */
+      readonly zip?: readonly (readonly string[])[];
+      /** Combinations that are left out: those that have, of every axis in an entry, one of its values. */
+      readonly exclude?: readonly Readonly<Record<string, readonly string[]>>[];
+    };
 
 /** How many files, and bytes of them, are at most one task; at least one of the two is set. */
 export interface PackLimits {

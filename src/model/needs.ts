@@ -65,6 +65,12 @@ const RULES: readonly Rule[] = [
     applies: ({ spec, index }) => spec.input?.split.by === 'table' && sectionStart(spec.steps, index) === 0,
   },
   {
+    does: 'takes its parameters from a grid with zip or exclude',
+    since: '0.2.0',
+    format: 3,
+    applies: ({ spec, index }) => index === 0 && isChosenGrid(spec),
+  },
+  {
     does: 'uses parameters of the first step',
     since: '0.2.0',
     format: 3,
@@ -103,6 +109,9 @@ function isOfTask(name: string, { params, input }: JobSpec, index: number): bool
   if (name === 'index' && index === 0 && input?.split.by === 'range') return false;
   return TASK_PLACEHOLDERS.some((known) => known === name);
 }
+
+const isChosenGrid = ({ input }: JobSpec): boolean =>
+  input?.split.by === 'grid' && (input.split.zip !== undefined || input.split.exclude !== undefined);
 
 /** Whether a command names a parameter of the parts: the line of a list, or an axis of a grid. */
 function usesParams({ input }: JobSpec, { run }: StepSpec): boolean {

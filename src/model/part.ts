@@ -1,4 +1,5 @@
 import { isCount, isRecord, isText, type JsonObject, parseObject } from '../lib/json.ts';
+import { combinationsOf } from './grid.ts';
 import type { JobInput, PackLimits, SplitSpec } from './job.ts';
 
 /** One slice of the input: a line of a part shard. Its task's number is its position: shard × 10,000 + line. */
@@ -145,20 +146,12 @@ type ParamSplit = Extract<SplitSpec, { readonly by: 'range' | 'grid' }>;
 
 export function countParams(split: ParamSplit): number {
   if (split.by === 'range') return Math.max(0, split.to - split.from + 1);
-  const axes = Object.values(split.axes);
-  return axes.length === 0 ? 0 : axes.reduce((product, values) => product * values.length, 1);
+  return combinationsOf(split).count;
 }
 
-/** The parameters of part `n`: for a range `index`; for a grid one value per axis, the last axis changing fastest. */
+/** The parameters of part `n`: for a range `index`; for a grid one value of each axis. */
 export function paramsOf(split: ParamSplit, n: number): Readonly<Record<string, string>> {
-  if (split.by === 'range') return { index: String(split.from + n) };
-  const params: [string, string][] = [];
-  let rest = n;
-  for (const [name, values] of Object.entries(split.axes).reverse()) {
-    params.unshift([name, values[rest % values.length] ?? '']);
-    rest = Math.floor(rest / values.length);
-  }
-  return Object.fromEntries(params);
+  return split.by === 'range' ? { index: String(split.from + n) } : combinationsOf(split).params(n);
 }
 
 /** Whether the parts of a split have parameters, each its own. */

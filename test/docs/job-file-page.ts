@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { jobFileSchema, splitSchema } from '../../src/jobs/spec/schema.ts';
+import { jobFileSchema } from '../../src/jobs/spec/schema.ts';
+import { splitSchema } from '../../src/jobs/spec/split-schema.ts';
 import { type DescribedField, describedFields } from '../../src/lib/described-fields.ts';
 import { CORRECTABLE_STEP_FIELDS } from '../../src/model/job.ts';
 

@@ -56,6 +56,7 @@ describe('what a job needs of its workers', () => {
       job('run: [echo, "{index}"]', RANGE),
       "two uses the names of a task's files",
     ],
+    ['a grid of numbers', first('run: [cat]', '{ split: { by: grid, axes: { lr: { from: 1, to: 3 } } } }'), null],
     ['the number of a line', first('run: [echo, "{index}"]'), "one uses the names of a task's files"],
     ['a parameter of that name', `params: { stem: a }\n${first('run: [echo, "{stem}"]')}`, null],
     ['the path of an output', first('run: [cat, "{output}"]'), "one uses the names of a task's files"],
@@ -95,6 +96,11 @@ describe('what a job needs of its workers', () => {
       "an axis in a later step's text",
       job('run: "echo $BATCHCTL_PARAM_SEED"', GRID),
       ['two uses parameters of the first step'],
+    ],
+    [
+      'a grid of which some are left out',
+      first('run: [cat]', '{ split: { by: grid, axes: { lr: [1, 2] }, exclude: [{ lr: 1 }] } }'),
+      ['one takes its parameters from a grid with zip or exclude'],
     ],
     ['the URL of an input', first('input: url, run: [cat]', FILES), ['one opens its input where it is']],
     [

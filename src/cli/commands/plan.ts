@@ -97,6 +97,12 @@ async function planText(ctx: Context, found: Plan, asked: PlanRequest): Promise<
       },
     },
   ]);
+  const axes = await renderTable(ctx, found.axes, [
+    { title: 'parameter', value: ({ name }) => name, min: 9 },
+    { title: 'values', value: ({ values }) => formatCount(values), align: 'right' },
+    { title: 'first', value: ({ first }) => first },
+    { title: 'last', value: ({ last }) => last },
+  ]);
   const { existing } = found;
   return [
     `${found.name}: ${formatMany(found.tasks, 'task')}, ${formatSize(found.bytes)} of input in ${formatMany(found.parts, 'part')}`,
@@ -107,7 +113,8 @@ async function planText(ctx: Context, found: Plan, asked: PlanRequest): Promise<
           ...existing.differences.slice(0, DIFFERENCES_SHOWN).map((each) => `  ${differenceText(each)}`),
         ]),
     '',
-    inputs,
+    found.axes.length > 0 ? axes : inputs,
+    ...(found.excluded > 0 ? [`excluded: ${formatMany(found.excluded, 'combination')}`] : []),
     ...(more > 0 ? [`and ${formatCount(more)} more`] : []),
     ...(found.emptyInputs.length > 0 ? [`warning: ${emptyInputsText(found.emptyInputs)}`] : []),
     '',

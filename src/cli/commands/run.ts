@@ -55,6 +55,22 @@ const RUN = {
       text,
     ),
   ),
+  grid: v.optional(
+    field(
+      '--grid <name=values>',
+      'without a job file: a task for each combination of values: lr=0.1,0.01, seed=1..20, x=0..1..0.1 (the step), lr=log:1e-4..1e-1:7 (how many)',
+      v.array(text),
+    ),
+    [],
+  ),
+  zip: v.optional(
+    field('--zip <names>', 'with --grid: combine the values of these side by side, such as lr,seed', v.array(text)),
+    [],
+  ),
+  exclude: v.optional(
+    field('--exclude <name=value>', 'with --grid: leave out combinations, such as lr=0.1,seed=3', v.array(text)),
+    [],
+  ),
   gather: v.optional(
     field('--gather <command>', 'without a job file: a command that processes all outputs, run by /bin/sh', text),
   ),
@@ -80,6 +96,7 @@ export function runCommand(ctx: Context): CommandDefinition {
         'batchctl run job.yaml -o results/',
         'batchctl run job.yaml --run-key month-end-2026-11 -o totals.csv',
         "batchctl run --input 'videos/*.mp4' --split file -o frames/ --name {stem}.jpg -- ./first-frame {input}",
+        'batchctl run --grid lr=0.1,0.01 --grid seed=1..20 -o out/ --name {lr}/{seed}.json -- ./train {lr} {seed}',
         "batchctl run --input claims.csv --split csv:32MB --gather 'sort -u' -o - -- awk -F, '{print $3}'",
       ],
       exitCodes: {
@@ -141,7 +158,14 @@ async function subjectOf(ctx: Context, input: RunInput): Promise<RunSubject> {
 }
 
 /** Options that describe a job without a job file. */
-const INLINE = { '--split': 'split', '--gather': 'gather', '--save-job': 'saveJob' } as const;
+const INLINE = {
+  '--split': 'split',
+  '--grid': 'grid',
+  '--zip': 'zip',
+  '--exclude': 'exclude',
+  '--gather': 'gather',
+  '--save-job': 'saveJob',
+} as const;
 
 /** Options of a submission, which an accepted job has had. */
 const OF_SUBMISSION: Readonly<Record<string, keyof RunInput>> = Object.fromEntries(

@@ -5,6 +5,7 @@ import { countersOf, parseExpect } from '../../model/expect.ts';
 import { isRehearsalGroup } from '../../model/rehearsal.ts';
 import { shellTextAt } from '../../model/shell-text.ts';
 import { BUILT_IN_PARAMS, placeholdersOf, usesPlaceholder, valueVariable } from '../../model/substitute.ts';
+import { checkGrid } from './check-grid.ts';
 import { LONGEST_TEXT } from './schema.ts';
 
 export type Loose = Readonly<Record<string, unknown>>;
@@ -159,29 +160,10 @@ function checkSplit(job: Loose): Problem[] {
   if (by === 'grid' && split.axes !== undefined && entriesOf(split.axes).length === 0) {
     problems.push({ path: [...path, 'axes'], message: 'found no axis, allowed: at least one' });
   }
-  if (by === 'grid') problems.push(...doubledValues(split.axes, [...path, 'axes']));
+  if (by === 'grid') problems.push(...checkGrid(split, path));
   if ((by === 'range' || by === 'grid') && input.from !== undefined) {
     const message = `found an input, but split by ${by} needs none: remove from`;
     problems.push({ path: ['input', 'from'], message, key: true });
-  }
-  return problems;
-}
-
-/** A value that an axis has twice would run every combination with it twice, and count its results twice. */
-function doubledValues(axes: unknown, path: Path): Problem[] {
-  const problems: Problem[] = [];
-  for (const [axis, values] of entriesOf(axes)) {
-    const places = new Map<string, number>();
-    for (const [index, value] of itemsOf(values).entries()) {
-      if (problems.length > MAX_PROBLEMS) return problems;
-      const text = String(value);
-      const other = places.get(text);
-      if (other === undefined) places.set(text, index);
-      else {
-        const message = `found ${describeFound(value)}, which is also ${axis}[${other}]; allowed: different values`;
-        problems.push({ path: [...path, axis, index], message });
-      }
-    }
   }
   return problems;
 }

@@ -129,10 +129,16 @@ function excessOf(job: unknown): Problem | null {
  * also words that YAML has a meaning for: `[ffmpeg, -i, "{input}", -f, null, -]`.
  */
 function isKeptAsWritten(path: Path, value: unknown): boolean {
-  const [first, second, third] = path;
+  const [first, second] = path;
   if (first === 'steps' && second === 'run') return path.length === 3;
   if (typeof value !== 'number') return false;
   if (first === 'params' || first === 'labels') return path.length === 2;
-  if (first === 'input') return path.length === 5 && second === 'split' && third === 'axes';
+  if (first === 'input') return second === 'split' && isOfGrid(path.slice(2));
   return first === 'steps' && second === 'env' && path.length === 3;
+}
+
+/** The values of axes, as `lr: [0.10]` and `lr: { from: 0.10, to: 1 }`, and those that `exclude` names. */
+function isOfGrid([field, ...path]: Path): boolean {
+  if (field === 'exclude') return path.length >= 2;
+  return field === 'axes' && path.length >= 2 && path[1] !== 'count';
 }

@@ -10,7 +10,6 @@ import {
   oneOf,
   plainValue,
   secretReference,
-  size,
   someOf,
   text,
   textsOf,
@@ -19,179 +18,17 @@ import {
   yesOrNo,
 } from '../../lib/fields.ts';
 import { type JsonSchema, jsonSchemaOf } from '../../lib/json-schema.ts';
-import { parseDuration, parseSize } from '../../lib/units.ts';
-import {
-  type JobSpec,
-  MAX_TASKS,
-  type PackLimits,
-  parseTolerance,
-  type SplitBy,
-  type SplitSpec,
-  type StepSpec,
-} from '../../model/job.ts';
+import { parseDuration } from '../../lib/units.ts';
+import { type JobSpec, MAX_TASKS, parseTolerance, type StepSpec } from '../../model/job.ts';
 import { notificationsOf } from '../../model/notify.ts';
-import { MOST_PACKED } from '../../model/part.ts';
-import { EXTENSION, PARAM_NAME, usesPlaceholder } from '../../model/substitute.ts';
-
-const MAP = 'a map with by and its fields, such as { by: csv, size: 32MB }';
-
-/** Names that become `{name}` in arguments and `BATCHCTL_PARAM_NAME` in commands. */
-const paramName = () => text('letters, digits and _, not beginning with a digit', PARAM_NAME);
+import { EXTENSION, usesPlaceholder } from '../../model/substitute.ts';
+import { bytes, paramName, splitOf, splitSchema } from './split-schema.ts';
 
 /** A map of names and plain values, which are text to commands. */
 const plainMap = (purpose: string, name: ReturnType<typeof paramName>, allowed: string) =>
   v.optional(v.pipe(about(purpose, mapOf(name, plainValue(), allowed)), v.transform(textsOf)), {});
 
 const seconds = (purpose: string) => v.pipe(about(purpose, duration()), v.transform(parseDuration));
-const bytes = (purpose: string) => v.pipe(about(purpose, size()), v.transform(parseSize));
-
-/** `part`: what a part is. */
-const by = <const W extends string>(word: W, part: string) => about(part, v.literal(word));
-
-const cuts = {
-  every: maybe('records per part', whole('a whole number of records, at least 1', 1)),
-  size: v.optional(bytes('approximate bytes per part: split at the nearest record boundary')),
-};
-
-/** Exactly one of the two is set: see `check.ts`. */
-const cutBy = ({ every, size = 0 }: { every?: number | undefined; size?: number | undefined }): SplitBy =>
-  every === undefined ? { size } : { every };
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the separators of records and units separate fields.
-const SEPARATOR = /^[\t\x1c-\x7e]$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: as for a separator.
-const QUOTE = /^[\t\x1c-\x7e]?$/;
-
-const PACK = 'a number of files such as 500, a size such as 256MB, or both: { files: 500, bytes: 256MB }';
-
-const packFiles = () => whole(`a whole number from 1 to ${MOST_PACKED}`, 1, MOST_PACKED);
-
-const DELIMITER = 'what separates fields: one ASCII character, no line end; "\\x1f" for the unit separator';
-const QUOTE_ALLOWED = 'what encloses fields: one ASCII character, no line end; or none';
-
-export const splitSchema = v.variant(
-  'by',
-  [
-    fields({ by: by('lines', 'lines of text'), ...cuts }, MAP),
-    fields(
-      {
-        by: by('csv', 'CSV records: a quoted line end never splits one'),
-        ...cuts,
-        header: v.optional(about('csv: give every task the first record of its file', yesOrNo()), false),
-        delimiter: v.optional(about('csv: field separator', text(DELIMITER, SEPARATOR)), ','),
-        quote: v.optional(about('csv: quote character; "" where quotes mean nothing', text(QUOTE_ALLOWED, QUOTE)), '"'),
-        exact: v.optional(
-          about('csv by size: read all of a large object on S3 to cut it, not only around the cuts', yesOrNo()),
-          false,
-        ),
-      },
-      MAP,
-    ),
-    fields({ by: by('jsonl', 'lines, each a JSON value'), ...cuts }, MAP),
-    fields(
-      {
-        by: by('records', 'records of length bytes each'),
-        length: about('records: bytes of one record', whole('bytes of one record, at least 1', 1)),
-        ...cuts,
-      },
-      MAP,
-    ),
-    fields(
-      {
-        by: by('file', 'one whole input, compressed or not; with pack, several'),
-        pack: maybe(
-          'file: how many files, or bytes of them, are at most one task',
-          v.union(
-            [
-              packFiles(),
-              v.pipe(
-                text(PACK, /[A-Za-z]\s*$/),
-                v.check((amount) => v.is(size(), amount), PACK),
-              ),
-              fields(
-                {
-                  files: v.optional(about('most files of a task', packFiles())),
-                  bytes: v.optional(bytes('most bytes of a task; a larger file is a task of its own')),
-                },
-                PACK,
-              ),
-            ],
-            PACK,
-          ),
-        ),
-      },
-      MAP,
-    ),
-    fields({ by: by('list', 'one line of the input, as {item} in arguments and on stdin') }, MAP),
-    fields(
-      {
-        by: by('table', 'one row of CSV or JSON Lines, each column a parameter'),
-        delimiter: maybe('table: as for csv (default: as the header shows)', text(DELIMITER, SEPARATOR)),
-        quote: v.optional(about('table: as for csv', text(QUOTE_ALLOWED, QUOTE)), '"'),
-      },
-      MAP,
-    ),
-    fields(
-      {
-        by: by('range', 'one whole number, both ends included, as {index}: an array job'),
-        from: about('range: the first number', whole('a whole number', -1e15, 1e15)),
-        to: about('range: the last number', whole('a whole number', -1e15, 1e15)),
-      },
-      MAP,
-    ),
-    fields(
-      {
-        by: by('grid', "one combination of the axes' values, each as a parameter"),
-        axes: about(
-          'grid: parameter names and their values; every combination is a part',
-          mapOf(
-            paramName(),
-            someOf(plainValue(), 'a list of values', 'at least one value'),
-            'a map of parameter names and lists of values',
-          ),
-        ),
-      },
-      MAP,
-    ),
-  ],
-  ({ path }) => (path === undefined ? MAP : 'lines, csv, jsonl, records, file, list, table, range or grid'),
-);
-
-function splitOf(split: v.InferOutput<typeof splitSchema>): SplitSpec {
-  switch (split.by) {
-    case 'lines':
-    case 'jsonl':
-      return { by: split.by, ...cutBy(split) };
-    case 'csv': {
-      const { by, header, delimiter, quote, exact } = split;
-      // `exact` is absent unless set, so that the digests of older jobs stay.
-      return { by, header, delimiter, quote, ...(exact && { exact }), ...cutBy(split) };
-    }
-    case 'records':
-      return { by: split.by, length: split.length, ...cutBy(split) };
-    case 'file':
-      return { by: split.by, ...(split.pack !== undefined && { pack: packOf(split.pack) }) };
-    case 'table': {
-      const { by, delimiter, quote } = split;
-      return { by, quote, ...(delimiter !== undefined && { delimiter }) };
-    }
-    case 'grid':
-      return {
-        by: split.by,
-        axes: Object.fromEntries(Object.entries(split.axes).map(([name, values]) => [name, values.map(String)])),
-      };
-    default:
-      return split;
-  }
-}
-
-function packOf(pack: number | string | { files?: number | undefined; bytes?: number | undefined }): PackLimits {
-  if (typeof pack === 'number') return { files: pack };
-  if (typeof pack === 'string') return { bytes: parseSize(pack) };
-  const { files, bytes: most } = pack;
-  return { ...(files !== undefined && { files }), ...(most !== undefined && { bytes: most }) };
-}
-
 /** Characters of an input or an equation; Linux has the same limit for paths. */
 export const LONGEST_TEXT = 4_096;
 

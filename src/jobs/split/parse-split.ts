@@ -36,7 +36,7 @@ export function parseSplit(text: string): SplitSpec {
     case 'range':
       return range(text, args);
     case 'grid':
-      throw wrong(text, 'a grid must be written in a job file: split: { by: grid, axes: ... }');
+      throw wrong(text, 'a grid is given by --grid lr=0.1,0.01 --grid seed=1..20');
     default:
       throw wrong(text, 'unknown split');
   }

@@ -89,6 +89,18 @@ export const PLAN = v.object({
   ),
   moreInputs: describe(count, 'inputs that are not listed, because of --limit'),
   emptyInputs: EMPTY_INPUTS,
+  axes: describe(
+    v.array(
+      v.object({
+        name: describe(text, 'the parameter'),
+        values: describe(count, 'how many'),
+        first: text,
+        last: text,
+      }),
+    ),
+    'of a grid, and `index` of a range; empty for other splits',
+  ),
+  excluded: describe(count, 'combinations that `exclude` leaves out of a grid'),
   bytes: describe(count, 'of all inputs, as they are stored'),
   parts: describe(count, 'tasks of the first step'),
   records: describe(v.nullable(count), 'of all inputs; null if not counted'),

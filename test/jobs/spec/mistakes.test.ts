@@ -173,9 +173,6 @@ const IN_SPLIT: readonly Mistake[] = [
   ['a delimiter of two', 'by: csv, every: 1, delimiter: "||"', '2:49', 'delimiter', 'one ASCII character'],
   ['delimiter = quote', "by: csv, every: 1, delimiter: '\"'", '2:49', 'delimiter', 'two different'],
   ['a backward range', 'by: range, from: 5, to: 1', '2:43', 'to', 'allowed: from (5) or more'],
-  ['an empty grid', 'by: grid, axes: {}', '2:35', 'axes', 'at least one'],
-  ['a number twice in an axis', 'by: grid, axes: { a: [1, "1"] }', '2:44', 'axes.a[1]', 'which is also a[0]'],
-  ['an axis without values', 'by: grid, axes: { a: [] }', '2:40', 'axes.a', 'at least one value'],
 ];
 
 const IN_STEP: readonly Mistake[] = [
