@@ -175,7 +175,8 @@ async function begin(
   const prepared = await requireAffordable(submitter, await prepare(), { again: mode === 'again', anew: prepare });
   const existing = prepared.runKey === null || mode === 'again' ? null : await existingRun(platform, prepared.runKey);
   const standing = existing === null ? null : await requireView(platform.store, existing.claim.job);
-  const done = standing !== null && isClosed(stateOf(standing));
+  // What is to be added is known only later: then the workers start.
+  const done = standing !== null && (isClosed(stateOf(standing)) || mode === 'extend');
   const spec = standing?.record.spec ?? what.spec;
   if (!done) await workers.refuseTooLarge(spec);
   if (existing === null) {
@@ -183,7 +184,7 @@ async function begin(
     warnOfPlaceholders(submitter, prepared);
     warnOfLeftOut(submitter, prepared);
   }
-  if (existing === null && target !== null) {
+  if ((existing === null || mode === 'extend') && target !== null) {
     const inputs = prepared.inputs.map(({ input, path }) => ({ ...input, path }));
     await requireNames({ spec: prepared.spec, inputs }, target, input.name);
     await requireRoomFor(platform, prepared, target);

@@ -136,9 +136,12 @@ const SHORT = 12;
 /** Characters of a set of tasks; `--json` has all. */
 const SET = 60;
 
-/** The retries, by whom and with which changes: one line per round. */
+/** The retries, by whom and with which changes, and the extensions: one line per round. */
 function roundLines({ rounds, code }: Evidence, zone: string): readonly string[] {
   return rounds.map((round) => {
+    const { added } = round;
+    if (added !== undefined)
+      return `round ${round.round}: added ${formatMany(added.count, 'part')} from part ${added.first} on, by ${round.who} ${at(round.when, zone)}`;
     const changes = changesText(round.changed as Overrides, code);
     const how = changes === '' ? '' : ` with ${changes}`;
     const tasks = setsText(round);

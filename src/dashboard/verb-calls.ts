@@ -116,6 +116,7 @@ export interface VerbCalls {
       awaitInput?: Typed;
       allowEmpty?: boolean;
       allowIncomplete?: boolean;
+      extend?: boolean;
       at?: Typed;
       name?: Typed;
       limit?: Typed;
@@ -248,6 +249,7 @@ export interface VerbCalls {
       awaitInput?: Typed;
       allowEmpty?: boolean;
       allowIncomplete?: boolean;
+      extend?: boolean;
       at?: Typed;
       name?: Typed;
       scale?: boolean;

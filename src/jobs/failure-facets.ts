@@ -198,10 +198,11 @@ function sharesOf(
   };
 }
 
-function axisShare({ spec }: JobRecord, name: string): number | null {
+function axisShare({ spec, extents }: JobRecord, name: string): number | null {
   const split = spec.input?.split;
-  // What `exclude` leaves of each value is not counted here.
-  if (split?.by !== 'grid' || split.exclude !== undefined || !Object.hasOwn(split.axes, name)) return null;
+  // What `exclude` leaves of each value, and an extension adds to it, is not counted here.
+  if (split?.by !== 'grid' || split.exclude !== undefined || extents !== undefined || !Object.hasOwn(split.axes, name))
+    return null;
   const values = split.axes[name];
   return values === undefined ? null : 1 / values.length;
 }

@@ -240,6 +240,11 @@ const ENTRIES: Readonly<Partial<Record<EntryWhat, Shape>>> = {
   unskip: { tasks: 'map', round: 'number?', asked: 'map?' },
   retry: { round: 'number', tasks: 'map', canaries: 'map|null', overrides: 'map', opened: 'list?' },
   'retry-rest': { round: 'number' },
+  extend: {
+    ...{ round: 'number', name: 'text', first: 'number', count: 'number', checksum: 'text', digest: 'text' },
+    ...{ inputs: [{ name: 'text', size: 'number', source: { kind: 'text' } }], records: 'number|null' },
+    ...{ input: { from: 'list', split: { by: 'text' } }, maxTasks: 'number' },
+  },
   open: { step: 'text', count: 'number', leftOut: 'text' },
   close: { state: 'text', reason: 'text|null', round: 'number' },
   delivered: { after: 'number', to: 'text', outputs: 'number', bytes: 'number' },

@@ -12,6 +12,7 @@ import type { Platform } from '../ports/platform.ts';
 import { costOfForecast } from './cost/affordable.ts';
 import { historyOf } from './rehearse/observe.ts';
 import { type CutParts, cut } from './submit/cut.ts';
+import { countAdded } from './submit/extend.ts';
 import type { Prepared } from './submit/prepared.ts';
 import { shownDifference, standingRun } from './submit/same-job.ts';
 
@@ -20,6 +21,8 @@ export interface PlanOptions {
   readonly load: MachineLoad;
   /** The result of splitting by the caller: the inputs are not here. */
   readonly cut?: PlannedCut | null;
+  /** Count what an existing job would be extended by. */
+  readonly extend?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -49,6 +52,8 @@ const JOB_REQUESTS = { gets: 10, puts: 10 } as const;
 export async function planOf(platform: Platform, prepared: Prepared, options: PlanOptions): Promise<Plan> {
   const standing = await standingRun(platform, prepared);
   const { slots, load, signal } = options;
+  const added =
+    standing === null || options.extend !== true ? null : await countAdded(platform.store, standing.view, prepared);
   const parts = options.cut ?? (await planCut(prepared, signal));
   const { spec } = prepared;
   const { steps } = spec;
@@ -77,6 +82,7 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
             job: standing.view.record.job,
             sameContent: standing.differences.length === 0,
             differences: standing.differences.map(shownDifference),
+            ...(added !== null && { added }),
           },
     inputs: parts.inputs.map(({ name, size, records, compression }) => ({ name, size, records, compression })),
     moreInputs: 0,

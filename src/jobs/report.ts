@@ -373,13 +373,13 @@ const MAX_DECISIONS = 100;
 /** Decisions of people and guards, and deliveries; other entries are part of the job's normal course. */
 const DECIDED: readonly EntryWhat[] = [
   ...(['pause', 'resume', 'cancel', 'stop', 'adjust', 'kill'] as const),
-  ...(['skip', 'unskip', 'accept', 'retry', 'delivered', 'undelivered', 'prune'] as const),
+  ...(['skip', 'unskip', 'accept', 'retry', 'extend', 'delivered', 'undelivered', 'prune'] as const),
 ];
 
 /** The decisions about a job, oldest first, in the words of `history`. */
 function decisionsIn(view: JobView, entries: readonly JournalEntry[]): Report['decisions'] {
   const decisions: Report['decisions'][number][] = [];
-  let before = emptyView(view.record);
+  let before = emptyView(view.accepted);
   for (const entry of entries) {
     const { what, when, who } = entry;
     if (DECIDED.includes(what)) decisions.push({ when, who, what, text: historyText(entry, before) });

@@ -108,7 +108,7 @@ export function composeStatus(
     counters: Object.fromEntries(
       counts.filter(({ counters }) => Object.keys(counters).length > 0).map(({ step, counters }) => [step, counters]),
     ),
-    accepted: view.accepted,
+    accepted: view.acceptedTotals,
     workers: { running: mine.length, slots: mine.reduce((sum, { slots }) => sum + slots, 0) },
     keeper,
     notBefore: view.notBefore,

@@ -25,7 +25,7 @@ import { type FireResult, fireDue, type HeldUp, missedFirings } from './schedule
 import { HeldFirings } from './schedules/held-firings.ts';
 import { ScheduleReader } from './schedules/schedules.ts';
 import type { NotifyPoint } from './send-notice.ts';
-import type { SubmitPoint } from './submit/submit.ts';
+import type { SubmitPoint } from './submit/options.ts';
 import { JobWatcher } from './watch/job-watcher.ts';
 
 interface TickOptions extends Pick<KeeperOptions, 'passed'> {

@@ -210,8 +210,8 @@ function* missingFrom(bits: TaskBits, size: number): Generator<number> {
 }
 
 /** The numbers from 0 to below `size`. */
-export function* range(size: number): Generator<number> {
-  for (let n = 0; n < size; n += 1) yield n;
+export function* range(size: number, first = 0): Generator<number> {
+  for (let n = first; n < first + size; n += 1) yield n;
 }
 
 /** A round that asked for its canaries and holds back the rest until each has an output made by it. */

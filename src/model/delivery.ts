@@ -59,6 +59,7 @@ export function deliveryAfter(before: JobView, entry: JournalEntry): DeliveryFac
     case 'skip':
     case 'unskip':
     case 'accept':
+    case 'extend':
       return null;
     case 'delivered': {
       if (facts === null || facts.after !== entry.after) return facts;

@@ -7,9 +7,13 @@ import { foldOverrides } from './overrides.ts';
 import { combineRanges, type StepRanges, stepRanges, subtractRanges, unionOf } from './task-set.ts';
 import type { JobView } from './view.ts';
 
+/** Tasks have numbers of nine digits. */
+const MOST_TASKS = 1e9;
+
 export function emptyView(record: JobRecord): JobView {
   return {
     record,
+    accepted: record,
     next: 0,
     hole: null,
     sent: false,
@@ -25,7 +29,7 @@ export function emptyView(record: JobRecord): JobView {
     skipped: [],
     skippedFailed: new Map(),
     killed: [],
-    accepted: [],
+    acceptedTotals: [],
     tolerance: record.spec.tolerate,
     maxRunning: record.spec.maxRunning,
     notBefore: record.notBefore,
@@ -94,8 +98,8 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
       };
     case 'accept': {
       const { equation, left, right, reason, who, when } = entry;
-      const accepted = [...view.accepted, { equation, left, right, reason, who, when }];
-      return { ...view, closed: null, round: entry.round, accepted };
+      const acceptedTotals = [...view.acceptedTotals, { equation, left, right, reason, who, when }];
+      return { ...view, closed: null, round: entry.round, acceptedTotals };
     }
     case 'unskip':
       return {
@@ -127,6 +131,8 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
         ],
       };
     }
+    case 'extend':
+      return extended(view, entry);
     case 'retry-rest':
       return {
         ...view,
@@ -150,6 +156,32 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
     default:
       return unknownEntry(entry satisfies never);
   }
+}
+
+/** Only a job without gathers and explodes is extended, so that all steps have the added tasks. */
+function extended(view: JobView, entry: JournalEntry & { readonly what: 'extend' }): JobView {
+  const { record, overrides } = view;
+  const { round, name, first, count, checksum, digest, inputs, input, maxTasks } = entry;
+  if (first !== record.parts || !(count > 0 && first + count <= MOST_TASKS)) {
+    const found = `an "extend" entry adds ${count} parts from ${first} on, but job ${record.job} has ${record.parts}`;
+    throw new BatchctlError('corrupt', found, { hint: 'restore the journal from a backup of the store' });
+  }
+  const extent = { round, name, first, count, firstInput: record.inputs.length, checksum, digest };
+  const tasks: StepRanges = new Map([[0, [[first, first + count - 1]]]]);
+  return {
+    ...view,
+    closed: null,
+    round,
+    record: {
+      ...record,
+      spec: { ...record.spec, input, maxTasks },
+      inputs: [...record.inputs, ...inputs],
+      parts: first + count,
+      records: record.records === null || entry.records === null ? null : record.records + entry.records,
+      extents: [...(record.extents ?? []), extent],
+    },
+    asked: [...view.asked, { round, tasks, canaries: null, released: true, opened: [], overrides }],
+  };
 }
 
 /** Undecided tasks of an undone skip get their own round, so that counters that were exact include their ends. */

@@ -3,7 +3,7 @@ import { unmetText } from './expect.ts';
 import type { JobRecord } from './job.ts';
 import { type EntryKind, HALT_REASON, type JournalEntry, PERSON_REASON, type TaskSets } from './journal.ts';
 import { type Change, changesOf, foldOverrides } from './overrides.ts';
-import { countIn, parseTaskSet } from './task-set.ts';
+import { countIn, parseTaskSet, rangesText } from './task-set.ts';
 import type { JobView } from './view.ts';
 
 /** How many characters of a set of tasks, and how many changes, are shown; the entry has them all. */
@@ -52,6 +52,10 @@ export function historyText(entry: JournalEntry, before: JobView): string {
       return `accepted that ${unmetText(entry)}: ${entry.reason}${reopened(entry.round)}`;
     case 'retry':
       return retryText(entry, before);
+    case 'extend':
+      return `added ${tasksText({
+        [before.record.spec.steps[0]?.name ?? '']: rangesText([[entry.first, entry.first + entry.count - 1]]),
+      })}, round ${entry.round}`;
     case 'retry-rest':
       return `round ${entry.round}: the canaries succeeded, the rest is sent`;
     case 'open':

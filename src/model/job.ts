@@ -30,7 +30,7 @@ export interface JobSpec {
   readonly notify: readonly Notification[];
 }
 
-interface InputSpec {
+export interface InputSpec {
   /** The inputs; empty if `--input` must name them. Several entries are several inputs. */
   readonly from: readonly string[];
   readonly split: SplitSpec;
@@ -215,11 +215,31 @@ export interface FilePin {
   readonly mtimeNs: string;
 }
 
+/** Parts that were added to an accepted job (ADR 101). */
+export interface Extent {
+  /** The round in which their tasks began. */
+  readonly round: number;
+  /** Of its objects: those of other names were given up. */
+  readonly name: string;
+  /** The number of its first part. */
+  readonly first: number;
+  readonly count: number;
+  /** How many inputs the job had before. */
+  readonly firstInput: number;
+  /** `sha256:<hex>` of the lines of its parts. */
+  readonly checksum: string;
+  /** The digest of the submission that brought it. */
+  readonly digest: string;
+}
+
 /** The newest format of job.json and of journal entries: above 1 only where older workers lack a rule (`model/needs.ts`). */
 export const JOB_FORMAT = 3;
 export type JobFormat = 1 | 2 | 3;
 
-/** job.json: the job as accepted. It never changes; `adjust` and `retry` are journal entries. */
+/**
+ * job.json: the job as accepted. It never changes; `adjust` and `retry` are journal entries. The record of a view holds
+ * what `extend` entries added, too.
+ */
 export interface JobRecord {
   readonly format: JobFormat;
   /** The least version of workers; absent: any. */
@@ -267,6 +287,8 @@ export interface JobRecord {
   readonly leftOut?: readonly string[];
   /** Set for a job on a sample of its parts; null or absent for a real job. */
   readonly rehearsal?: Rehearsal | null;
+  /** Never in job.json: what was added since, in order; absent: nothing. */
+  readonly extents?: readonly Extent[];
 }
 
 /** A job's place in the order of jobs, ISO-8601 UTC: a later one was accepted later, whatever the clocks showed. */

@@ -1,5 +1,5 @@
 import type { BreakerTrip } from './breaker.ts';
-import type { CORRECTABLE_STEP_FIELDS, JobFormat, StepSpec } from './job.ts';
+import type { CORRECTABLE_STEP_FIELDS, Extent, InputSpec, JobFormat, JobInput, StepSpec } from './job.ts';
 
 /** An entry in a job's record of decisions: one object each (law 2). Tasks are written as sets: `{price: "0-4,17"}`. */
 export type JournalEntry = EntryBase & EntryKind;
@@ -109,6 +109,15 @@ export type EntryKind =
       readonly opened?: readonly string[];
     }
   | { readonly what: 'retry-rest'; readonly round: number }
+  /** Adds inputs and parts to the job, and so tasks of the first section's steps; `records`: null if not counted. */
+  | (Omit<Extent, 'firstInput'> & {
+      readonly what: 'extend';
+      readonly inputs: readonly JobInput[];
+      readonly records: number | null;
+      /** What the job's input is now. */
+      readonly input: InputSpec;
+      readonly maxTasks: number;
+    })
   /**
    * A step that waits for the previous one leaves out some of its tasks: no later entry can ask for them in time. If
    * none is left out there is no entry, as all that can be asked for is published. opened.json follows with the same

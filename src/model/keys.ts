@@ -29,6 +29,14 @@ export const jobPrefix = (job: string): string => `${JOBS_PREFIX}${job}/`;
 export const jobKey = (job: string): string => `${jobPrefix(job)}job.json`;
 export const partsPrefix = (job: string): string => `${jobPrefix(job)}parts/`;
 export const partShardKey = (job: string, shard: number): string => `${partsPrefix(job)}${pad(shard, 5)}.ndjson`;
+/** The parts and pieces of an extension (ADR 101). What no journal entry names was given up. */
+export const extentPrefix = (job: string, name: string): string => `${jobPrefix(job)}extents/${name}/`;
+export const extentPartsPrefix = (job: string, name: string): string => `${extentPrefix(job, name)}parts/`;
+export const extentShardKey = (job: string, name: string, shard: number): string =>
+  `${extentPartsPrefix(job, name)}${pad(shard, 5)}.ndjson`;
+export const extentPiecesPrefix = (job: string, name: string): string => `${extentPrefix(job, name)}pieces/`;
+export const extentPieceKey = (job: string, name: string, n: number): string =>
+  `${extentPiecesPrefix(job, name)}${taskNumber(n)}`;
 export const piecesPrefix = (job: string): string => `${jobPrefix(job)}pieces/`;
 export const pieceKey = (job: string, n: number): string => `${piecesPrefix(job)}${taskNumber(n)}`;
 export const journalPrefix = (job: string): string => `${jobPrefix(job)}journal/`;

@@ -16,7 +16,7 @@ interface Refusal {
 /** Entries that a person may ask for; the code that makes watchers' own entries checks those. */
 export type RequestedEntry = Extract<
   EntryWhat,
-  'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'accept' | 'retry'
+  'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'accept' | 'retry' | 'extend'
 >;
 
 const RETRYABLE_STATES = [...OPEN_STATES, 'failed', 'succeeded'] as const;
@@ -32,6 +32,7 @@ export const LEGAL_STATES: Readonly<Record<RequestedEntry, readonly JobState[]>>
   unskip: RETRYABLE_STATES,
   accept: ['failed'],
   retry: RETRYABLE_STATES,
+  extend: RETRYABLE_STATES,
 };
 
 /** Null if the current journal allows such an entry; otherwise why not. */

@@ -110,14 +110,15 @@ export const MOST_PACKED = 100_000;
 
 /**
  * The input after the pack that begins with `first`: as many files as the limits allow, and at least one. A function of
- * the inputs' order and sizes alone.
+ * the inputs' order and sizes alone. `last`: the end of the inputs that are packed together.
  */
 export function packEnd(
   inputs: readonly Pick<JobInput, 'size'>[],
   first: number,
   { files, bytes }: PackLimits,
+  last = inputs.length,
 ): number {
-  const most = Math.min(inputs.length, first + Math.min(files ?? MOST_PACKED, MOST_PACKED));
+  const most = Math.min(last, first + Math.min(files ?? MOST_PACKED, MOST_PACKED));
   let sum = 0;
   let end = first;
   for (; end < most; end += 1) {

@@ -12,7 +12,10 @@ export const hasStarted = ({ notBefore }: Pick<JobView, 'notBefore'>, now: numbe
 
 /** A job as described by its journal: the result of `foldJournal` for the record and its entries. */
 export interface JobView {
+  /** The job with all that was added to it. */
   readonly record: JobRecord;
+  /** job.json: the job as accepted. */
+  readonly accepted: JobRecord;
   readonly next: number;
   /** A missing entry with later ones present, which are not in the view. Null for a complete journal. */
   readonly hole: JournalGap | null;
@@ -51,7 +54,7 @@ export interface JobView {
   /** Tasks that a person failed, each with the round at that time. */
   readonly killed: readonly { readonly round: number; readonly tasks: StepRanges }[];
   /** Control totals that a person accepted, each with the sides that it had then. */
-  readonly accepted: readonly AcceptedTotal[];
+  readonly acceptedTotals: readonly AcceptedTotal[];
   readonly tolerance: Tolerance;
   readonly maxRunning: number | null;
   /** ISO-8601 UTC: no task begins before it; null: no restriction. */
@@ -129,11 +132,13 @@ export interface AcceptedTotal {
 
 /** Who accepted a control total with these very sides, and why; null: no one did. Other sides need a new decision. */
 export function acceptanceOf(
-  { accepted }: Pick<JobView, 'accepted'>,
+  { acceptedTotals }: Pick<JobView, 'acceptedTotals'>,
   total: { readonly equation: string; readonly left: string | null; readonly right: string | null },
 ): AcceptedTotal | null {
   const { equation, left, right } = total;
-  const found = accepted.findLast((each) => each.equation === equation && each.left === left && each.right === right);
+  const found = acceptedTotals.findLast(
+    (each) => each.equation === equation && each.left === left && each.right === right,
+  );
   return found ?? null;
 }
 

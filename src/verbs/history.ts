@@ -42,7 +42,7 @@ function parseNumber(after: string): number {
  */
 export async function* historyLines(
   store: ObjectStore,
-  { record, hole }: JobView,
+  { accepted: record, hole }: JobView,
   from: number | null = null,
 ): AsyncIterable<HistoryLine> {
   const { job, createdAt, createdBy } = record;

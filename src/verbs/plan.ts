@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { BatchctlError, isBatchctlError } from '../errors.ts';
 import { requireWithinBudget } from '../jobs/cost/affordable.ts';
 import { type PlannedCut, planOf } from '../jobs/plan.ts';
+import { closeInputs } from '../jobs/submit/inputs.ts';
 import type { Prepared } from '../jobs/submit/prepared.ts';
 import { otherContent, standingRun } from '../jobs/submit/same-job.ts';
 import { machineLoad } from '../lib/this-machine.ts';
@@ -65,15 +66,23 @@ export async function planSpec(
   warnOfPlaceholders(context, prepared);
   warnOfLeftOut(context, prepared);
   const cut = plannedCut(prepared);
+  if (input.extend === true && cut !== null) {
+    await closeInputs(prepared.inputs);
+    throw new BatchctlError('usage', '--extend: a manager has no inputs to compare before they are uploaded', {
+      hint: 'leave it out; submit --extend says what it has added',
+    });
+  }
   const found = await planOf(platform, prepared, {
     slots: platform.workplace.slots,
     load: machineLoad(),
     cut,
+    extend: input.extend === true,
     signal: context.signal,
   });
   if (found.existing !== null && !input.again) {
     // An existing job costs nothing extra.
-    if (!found.existing.sameContent && !input.existing) context.conclude(await refusalOf(platform, prepared));
+    if (!found.existing.sameContent && !input.existing && !input.extend)
+      context.conclude(await refusalOf(platform, prepared));
     return found;
   }
   const { maxCost, forecast } = found;

@@ -12,16 +12,15 @@ import { type MissingProgram, missingPrograms } from '../jobs/programs.ts';
 import { existingRun } from '../jobs/run-keys.ts';
 import { readSchedule } from '../jobs/schedules/schedules.ts';
 import { closeInputs, FileChecksums } from '../jobs/submit/inputs.ts';
+import type { SubmitOptions, SubmitResult } from '../jobs/submit/options.ts';
 import { awaitInputs, ownPlaces, prepare, resolveSpec } from '../jobs/submit/prepare.ts';
 import type { Prepared, SubmissionRequest } from '../jobs/submit/prepared.ts';
-import { type SubmitOptions, type SubmitResult, submit } from '../jobs/submit/submit.ts';
-import { formatInstant } from '../lib/instant.ts';
+import { submit } from '../jobs/submit/submit.ts';
 import { describeFound } from '../lib/problems.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatSize, parseDollars, parsePairs, wholeNumberParser } from '../lib/units.ts';
 import { hasScope } from '../model/api.ts';
-import { emptyInputs, emptyInputsText, type JobSpec, leftOutLines, orderOf } from '../model/job.ts';
-import { isSameJson } from '../model/overrides.ts';
+import { type JobSpec, leftOutLines } from '../model/job.ts';
 import { scheduleOfRun } from '../model/schedule.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -29,6 +28,7 @@ import type { Platform } from '../ports/platform.ts';
 import { throttle, type VerbContext } from './context.ts';
 import { duration } from './job.ts';
 import { deadlineOf, parseFutureTime } from './parse-time.ts';
+import { noticeSubmitted } from './submission-notices.ts';
 import { flag, option, parsedText, text } from './verb.ts';
 
 /** The fields of `submit`, `plan`, `run` and `rehearse`. */
@@ -65,8 +65,9 @@ export const SUBMISSION_FIELDS = {
   allowIncomplete: option('--allow-incomplete', 'accept job:JOB/STEP with failed or skipped tasks', flag, false),
 };
 
-/** Only for verbs that submit: a rehearsal starts at once. */
+/** Only for verbs that submit: a rehearsal starts at once, as another job. */
 export const START_FIELD = {
+  extend: option('--extend', 'if the key exists, add the rows, combinations or inputs that its job lacks', flag, false),
   at: option(
     '--at <time>',
     'start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z',
@@ -81,7 +82,8 @@ export const NAME_FIELD = {
 
 const submission = v.strictObject({ ...SUBMISSION_FIELDS, ...START_FIELD, ...NAME_FIELD });
 type Given = v.InferOutput<typeof submission>;
-export type SubmissionInput = Omit<Given, 'at' | 'name'> & Partial<Pick<Given, 'at' | 'name'>>;
+type Real = 'at' | 'extend' | 'name';
+export type SubmissionInput = Omit<Given, Real> & Partial<Pick<Given, Real>>;
 
 /** Progress in bytes, or tasks in the phase `send`. The last report has no phase. */
 export type SubmitEvent =
@@ -113,10 +115,10 @@ export async function requestOf(
   jobFile: string | null,
   input: SubmissionInput,
 ): Promise<SubmissionRequest> {
-  if (input.existing && input.again) throw new BatchctlError('usage', '--existing and --again are mutually exclusive');
-  if (input.runKey === undefined && (input.existing || input.again)) {
-    throw new BatchctlError('usage', `--${input.existing ? 'existing' : 'again'} requires --run-key`);
-  }
+  const [mode, other] = (['existing', 'again', 'extend'] as const).filter((name) => input[name] === true);
+  if (other !== undefined) throw new BatchctlError('usage', `--${mode} and --${other} are mutually exclusive`);
+  if (input.runKey === undefined && mode !== undefined)
+    throw new BatchctlError('usage', `--${mode} requires --run-key`);
   await checkSubmission(context, spec, input);
   refuseImpossiblePeriod(input.period);
   const notBefore = input.at === undefined ? null : await parseFutureTime(context, '--at', input.at);
@@ -200,7 +202,8 @@ async function refuseUnknownGroups(context: Pick<VerbContext, 'platform' | 'conf
 type Mode = NonNullable<SubmitOptions['mode']>;
 
 /** The action if the run key exists. */
-export function modeOf(input: Pick<SubmissionInput, 'again' | 'existing'>): Mode {
+export function modeOf(input: Pick<SubmissionInput, 'again' | 'existing' | 'extend'>): Mode {
+  if (input.extend === true) return 'extend';
   return input.again ? 'again' : input.existing ? 'existing' : 'new';
 }
 
@@ -305,12 +308,7 @@ export async function submitPrepared(context: Submitter, prepared: Prepared, mod
   const submitted = await withSubmitProgress(context, (onProgress) =>
     submit(platform, prepared, { mode, notBefore, signal, passed, onProgress }),
   );
-  await noticeDeadlineKept(context, prepared, submitted);
-  noticeLabelsKept(context, prepared, submitted);
-  warnOfClock(context, submitted, platform);
-  const { record } = submitted.view;
-  const empty = submitted.created ? emptyInputs(record.inputs) : [];
-  if (empty.length > 0) context.warn(emptyInputsText(empty));
+  await noticeSubmitted(context, prepared, submitted);
   return submitted;
 }
 
@@ -336,48 +334,6 @@ export async function withSubmitProgress<T>(
 }
 
 type Amounts = Pick<Extract<SubmitEvent, { readonly event: 'submitting' }>, 'done' | 'total'>;
-
-/** An existing job keeps its deadline: tells a caller who gave another one how to change it. */
-async function noticeDeadlineKept(
-  context: Pick<Submitter, 'zone' | 'notice'>,
-  { request }: Prepared,
-  { view, created }: SubmitResult,
-): Promise<void> {
-  const wanted = request.finishBy ?? null;
-  if (created || wanted === null || wanted === view.finishBy) return;
-  const { job } = view.record;
-  const kept = view.finishBy === null ? 'none' : formatInstant(Date.parse(view.finishBy), await context.zone());
-  context.notice(`job ${job} keeps its deadline (${kept}); change it with batchctl adjust ${job} --finish-by TIME`);
-}
-
-/** An existing job keeps its labels, which no run key compares. */
-function noticeLabelsKept({ notice }: Pick<Submitter, 'notice'>, { spec }: Prepared, submitted: SubmitResult): void {
-  const { job, spec: accepted } = submitted.view.record;
-  if (submitted.created || isSameJson(sorted(accepted.labels), sorted(spec.labels))) return;
-  notice(`job ${job} keeps its labels (${labelsText(accepted.labels) || 'none'})`);
-}
-
-/** Milliseconds: jobs submitted at once are ordered without a word. */
-const CLOCK_TOLD_MS = 1_000;
-
-function warnOfClock(
-  { warn }: Pick<Submitter, 'warn'>,
-  { view, created }: SubmitResult,
-  { clockOffset }: Platform,
-): void {
-  const { job, createdAt } = view.record;
-  const place = orderOf(view.record);
-  if (!created || Math.abs(Date.parse(place) - Date.parse(createdAt)) < CLOCK_TOLD_MS) return;
-  const newer = ['before the newest job was accepted', 'newer'];
-  const [found, counted] = clockOffset === undefined ? newer : [`the store's ${place}`, 'accepted then'];
-  warn(`this machine's clock shows ${createdAt}, ${found}; job ${job} counts as ${counted}`);
-}
-
-const sorted = (labels: JobSpec['labels']) => Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-const labelsText = (labels: JobSpec['labels']): string =>
-  sorted(labels)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(', ');
 
 /**
  * `stays`: the submitter watches the job. Throws `refused` if the job needs a watcher and none is active, or newer

@@ -36,7 +36,7 @@ export const submit = verb<SubmitEvent | RaiseEvent>()({
       const { planSpec } = await import('./plan.ts');
       return planSpec(context, spec, jobfile, input);
     }
-    const { view, created } = await submitSpec(context, spec, jobfile, input);
+    const { view, created, added = 0 } = await submitSpec(context, spec, jobfile, input);
     const { job, runKey, notBefore, inputs } = view.record;
     const now = context.clock.now();
     if (notBefore !== null && Date.parse(notBefore) > now) {
@@ -44,6 +44,6 @@ export const submit = verb<SubmitEvent | RaiseEvent>()({
       context.notice(`job ${job} starts ${starts}`);
     }
     if (!isClosed(stateOf(view))) await raiseJobGroups(context, view, { scale, fresh: created });
-    return { job, runKey, created, emptyInputs: emptyInputs(inputs) };
+    return { job, runKey, created, added, emptyInputs: emptyInputs(inputs) };
   },
 });

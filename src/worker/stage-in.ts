@@ -33,7 +33,8 @@ import { type JobInput, joinOf, type StepSpec, sectionStart, takesFiles } from '
 import { taskNumber } from '../model/keys.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { changedParams, changedStep } from '../model/overrides.ts';
-import { hasParams, type PackPart, type Part, paramsOf, partParams } from '../model/part.ts';
+import { hasParams, type PackPart, type Part, partParams } from '../model/part.ts';
+import { numberedParams } from '../model/part-shards.ts';
 import { baseNameOf, extensionOf, placeholdersOf, usesPlaceholder } from '../model/substitute.ts';
 import { tasksWithout } from '../model/task-set.ts';
 import type { OpenedGather } from '../model/view.ts';
@@ -189,19 +190,15 @@ async function previousExtension(ctx: StageContext, task: Runnable, params: Stag
   return extensionOf(baseNameOf((await chainInputName(ctx, task)) ?? ''));
 }
 
-/**
- * The parameters of the part with which a task's chain began. Those of a range or grid follow from its number, except in
- * a rehearsal, whose parts are numbered anew.
- */
+/** The parameters of the part with which a task's chain began. */
 async function chainParams(
   { jobs }: StageContext,
   { view, index, message: { task } }: Runnable,
 ): Promise<StagedInput['params']> {
-  const { spec, rehearsal = null } = view.record;
+  const { spec } = view.record;
   const split = spec.input?.split;
   if (split === undefined || !hasParams(split) || sectionStart(spec.steps, index) > 0) return {};
-  if ((split.by === 'range' || split.by === 'grid') && rehearsal === null) return paramsOf(split, task);
-  return partParams(await jobs.part(view.record, task)) ?? {};
+  return numberedParams(view.record, task) ?? partParams(await jobs.part(view.record, task)) ?? {};
 }
 
 /** Whether a command of a later step uses the name of the input that its chain began with. */

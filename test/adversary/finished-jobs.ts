@@ -54,6 +54,14 @@ export const FINISHED: Readonly<Record<string, FinishJob>> = {
       ],
     }),
   delivered: (workspace) => finish(workspace, { steps: [{ name: 'price', run: ['cat'] }], deliver: { to: 'results' } }),
+  extended: async (workspace) => {
+    const job = await finish(workspace, { steps: [{ name: 'price', run: COUNT }] }, '--run-key=month');
+    await workspace.runSuccessfully('verify', job, '--deep');
+    workspace.write('more.csv', 'id,v\n5,50\n6,60\n7,70\n');
+    await workspace.submit('--run-key=month', '--extend', '--input=claims.csv', '--input=more.csv');
+    await work(workspace);
+    return job;
+  },
   pruned: async (workspace) => {
     const job = await finish(workspace, { steps: [{ name: 'price', run: COUNT }], expect: ['price.amount == 2.2'] });
     await workspace.runSuccessfully('verify', job, '--deep');

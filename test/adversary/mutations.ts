@@ -114,6 +114,7 @@ export function reseal(text: string): string {
 export function kindOf(key: string): string {
   return key
     .replace(/^jobs\/[^/]+/, 'jobs/*')
+    .replace(/\/extents\/[^/]+/, '/extents/*')
     .replace(/^code\/.*/, 'code/*')
     .replace(/^runs\/.*/, 'runs/*')
     .replace(/\/steps\/[^/]+/, '/steps/*')

@@ -50,6 +50,10 @@ export const NOT_COVERED: readonly NotCovered[] = [
     what: 'In an evidence file: the version of batchctl in its first line.',
   },
   {
+    alike: /evidence proof key changed$/,
+    what: 'In an evidence file: the number of its proof, unless it is the first.',
+  },
+  {
     alike: /evidence \w+ and shard swapped$/,
     what: 'In an evidence file: whether a digest follows all of its lines, or comes before the last one.',
   },

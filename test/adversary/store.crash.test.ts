@@ -60,7 +60,7 @@ describe('the store of a proven job', () => {
     const workspace = new Workspace();
     const unexpected: string[] = [];
     try {
-      for (const shape of ['retried and skipped', 'explode'] as const) {
+      for (const shape of ['retried and skipped', 'explode', 'extended'] as const) {
         const job = await (FINISHED[shape] ?? expect.fail())(workspace);
         const path = workspace.path('evidence.ndjson');
         await workspace.runSuccessfully('verify', job, '--deep', '-o', path);
@@ -85,7 +85,7 @@ describe('the store of a proven job', () => {
     const section = docs.slice(docs.indexOf('## What it does not cover'), docs.indexOf('## What it does not prove'));
     const listed = [...section.matchAll(/^- (.*)$/gm)].map(([, text]) => text);
     expect(listed).to.have.members(NOT_COVERED.map(({ what }) => what));
-    const [, shapes = ''] = /takes proven jobs of eight shapes \(([^)]*)\)/.exec(section.replace(/\s+/g, ' ')) ?? [];
+    const [, shapes = ''] = /takes proven jobs of nine shapes \(([^)]*)\)/.exec(section.replace(/\s+/g, ' ')) ?? [];
     const named = shapes.split(', ').map((shape) => shape.replace(/`|^an? |^one step$| tasks$| failures$/g, ''));
     expect(named).to.have.members(Object.keys(FINISHED).map((shape) => (shape === 'map' ? '' : shape)));
     expect(tally.unused()).to.deep.equal([]);

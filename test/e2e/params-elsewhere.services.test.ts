@@ -77,6 +77,50 @@ function describeParameters(where: string, make: () => Promise<Workspace>): void
       expect(existsSync(workspace.path('twice'))).to.equal(false);
     });
 
+    it('of a grid with scales, zip and exclude are those that it leaves', async () => {
+      const axes = { lr: { log: ['1e-3', '1e-1'], count: 3 }, seed: { from: 1, to: 3 }, x: ['a', 'b'] };
+      const split = { by: 'grid', axes, zip: [['lr', 'seed']], exclude: [{ seed: 2, x: 'b' }] };
+      const steps = [{ name: 'map', run: ['echo', '{lr} {seed} {x}'] }];
+      workspace.write('grid.json', { name: 'grid', input: { split }, steps });
+      const job = await worked('grid.json');
+      const { stdout } = await workspace.runSuccessfully('fetch', job, '-o', '-');
+      expect(stdout.trimEnd().split('\n')).to.deep.equal(['0.001 1 a', '0.001 1 b', '0.01 2 a', '0.1 3 a', '0.1 3 b']);
+    });
+
+    it('of rows that are added later run alone, with the names, the table and the proof of all', async () => {
+      workspace.write('grow.csv', 'lr,seed\n0.1,1\n0.2,1\n');
+      const input = { from: ['grow.csv'], split: { by: 'table' } };
+      const steps = [
+        { name: 'map', run: ['echo', '{lr} {seed}'] },
+        { name: 'next', run: ['cat'] },
+      ];
+      workspace.write('grow.json', { name: 'grow', input, steps });
+      const submit = () => workspace.run(['submit', 'grow.json', '--run-key', 'grow', '--extend', '--json']);
+      const first = jsonOf(await submit());
+      await workspace.work({}, '--here');
+      await workspace.run(['wait', first.job, '--timeout', '60s']);
+      workspace.write('grow.csv', 'lr,seed\n0.1,1\n0.1,2\n0.2,1\n0.3,3\n');
+      const grown = await submit();
+      expect(jsonOf(grown)).to.include({ job: first.job, created: false, added: 2 });
+      expect(grown.stderr).to.include(`added 2 tasks to job ${first.job}: map/2 to 3, round 1`);
+      await workspace.work({}, '--here');
+      await workspace.run(['wait', first.job, '--timeout', '60s']);
+      expectExit(await workspace.run(['fetch', first.job, '-o', 'grown/', '--name', '{lr}-{seed}.txt']));
+      for (const name of ['0.1-1', '0.2-1', '0.1-2', '0.3-3'])
+        expect(readFileSync(workspace.path(`grown/${name}.txt`), 'utf8')).to.equal(`${name.replace('-', ' ')}\n`);
+      const tasks = jsonLinesOf(await workspace.run(['tasks', first.job, '--step', 'next', '--json']));
+      expect(tasks.map(({ attempts, params }) => `${attempts} ${params.lr}`)).to.deep.equal([
+        '1 0.1',
+        '1 0.2',
+        '1 0.1',
+        '1 0.3',
+      ]);
+      const { checked, evidence } = jsonOf(await workspace.run(['verify', first.job, '--deep', '--json']));
+      expect([checked.parts, evidence.rounds[0].added]).to.deep.equal([4, { first: 2, count: 2 }]);
+      workspace.write('grow.csv', 'lr,seed\n0.1,1\n');
+      expect(expectExit(await submit(), 7).stderr).to.include("which the input here doesn't have");
+    });
+
     it('are no part of packs, each file of which is read once, under its own name', async () => {
       mkdirSync(workspace.path('in/x'), { recursive: true });
       const names = ['a.csv', 'b b.csv', 'x/a.csv', 'z.csv'];

@@ -110,6 +110,7 @@ async function planText(ctx: Context, found: Plan, asked: PlanRequest): Promise<
       ? []
       : [
           `run key ${found.runKey} is job ${existing.job}'s, with ${existing.sameContent ? 'the same' : 'OTHER'} content`,
+          ...(existing.added === undefined ? [] : [`${formatMany(existing.added, 'task')} would be added to it`]),
           ...existing.differences.slice(0, DIFFERENCES_SHOWN).map((each) => `  ${differenceText(each)}`),
         ]),
     '',

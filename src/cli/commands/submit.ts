@@ -46,12 +46,16 @@ function submitPresenter(ctx: Context, options: RawInput): Presenter<SubmitAnswe
         const { showPlan } = await import('./plan.ts');
         return showPlan(ctx, submitted, { jobFile: String(options.jobfile), again: options.again === true });
       }
-      const { job, created } = submitted;
+      const { job, created, added } = submitted;
       if (!watches) {
         if (ctx.flags.quiet && !ctx.flags.json) await print(ctx, `${job}\n`);
-        else await printAnswer(ctx, { json: submitted, text: `${job}${created ? '' : ' (already existed)'}` });
+        else
+          await printAnswer(ctx, {
+            json: submitted,
+            text: `${job}${created ? '' : added > 0 ? ' (extended)' : ' (already existed)'}`,
+          });
       }
-      if (watches && !created) return;
+      if (watches && !created && added === 0) return;
       for (const event of raised) await printRaiseEvent(ctx, event);
     },
     async next(submitted) {

@@ -37,7 +37,7 @@ interface AcceptResult {
 export async function acceptTotal(platform: Platform, seen: JobView, options: AcceptOptions): Promise<AcceptResult> {
   for (let view = await refreshView(platform.store, seen); ; ) {
     const equation = equationOf(view, options.total);
-    const known = view.accepted.findLast((each) => each.equation === equation);
+    const known = view.acceptedTotals.findLast((each) => each.equation === equation);
     // Repeated after a success: said, not written again.
     if (known !== undefined && view.closed?.state === 'succeeded') return { view, ...sidesOf(known), changed: false };
     // The look completes an acceptance that died between its entry and its look.

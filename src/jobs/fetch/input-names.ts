@@ -7,13 +7,12 @@ import {
   PARTS_PER_SHARD,
   type Part,
   type PartPlace,
-  paramsOf,
   parsePart,
   partParams,
   placeOf,
   type TaskParams,
 } from '../../model/part.ts';
-import { partPlace } from '../../model/part-shards.ts';
+import { numberedParams, partPlace } from '../../model/part-shards.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 
@@ -131,15 +130,15 @@ function splitPathFinder(store: ObjectStore, view: JobView): (task: number) => P
 
 /**
  * Returns a function that finds `{index}` of a task, as its command had it: of a range, the number of its chain; otherwise
- * the task's number. Only a rehearsal, whose parts are numbered anew, reads its list of parts.
+ * the task's number.
  */
 export function indexFinder(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<string> {
-  const { spec, rehearsal = null } = view.record;
-  const split = spec.input?.split;
-  if (split?.by !== 'range' || sectionStart(spec.steps, step) > 0) return async (task) => String(task);
-  if (rehearsal === null) return async (task) => paramsOf(split, task).index ?? String(task);
+  const { spec } = view.record;
+  if (spec.input?.split.by !== 'range' || sectionStart(spec.steps, step) > 0) return async (task) => String(task);
   const shards = new Map<string, Promise<readonly string[]>>();
   return async (task) => {
+    const numbered = numberedParams(view.record, task)?.index;
+    if (numbered !== undefined) return numbered;
     const { key, line } = partPlace(view.record, task);
     const known = shards.get(key) ?? readLines(store, key);
     shards.set(key, known);

@@ -1,19 +1,17 @@
-import { BatchctlError } from '../../errors.ts';
 import { PartSizes } from '../../model/forecast/part-sizes.ts';
 import type { JobInput, JobSpec } from '../../model/job.ts';
 import { partShardKey, partsPrefix, piecesPrefix, shardCount, shardOf } from '../../model/keys.ts';
-import { inputsOf, PARTS_PER_SHARD, type Part, parsePart, partSize } from '../../model/part.ts';
-import { partShards } from '../../model/part-shards.ts';
+import { inputsOf, PARTS_PER_SHARD, type Part, partSize } from '../../model/part.ts';
 import { chooseParts, type Rehearsal, sampleSize } from '../../model/rehearsal.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { removeListed } from '../discard.ts';
+import { readAllParts } from '../part-lists.ts';
 import type { CutParts } from '../submit/cut.ts';
+import type { SampledParts, SubmitOptions } from '../submit/options.ts';
 import type { Prepared } from '../submit/prepared.ts';
-import { type SampledParts, type SubmitOptions, submit } from '../submit/submit.ts';
-
-const NEWLINE = 0x0a;
+import { submit } from '../submit/submit.ts';
 
 type RehearsalRequest = Pick<Rehearsal, 'sample' | 'faults' | 'seed'>;
 
@@ -32,11 +30,11 @@ async function sampleParts(
   wish: RehearsalRequest,
 ): Promise<SampleResult> {
   const sizes = new PartSizes();
-  for await (const part of readParts(store, job, count)) sizes.add(partSize(part, inputs));
+  for await (const part of readAllParts(store, { job, parts: count })) sizes.add(partSize(part, inputs));
   const chosen = chooseParts(count, sampleSize(wish.sample, count), sizes.largest);
   const kept = new SampleWriter(store, job, inputs);
   let at = 0;
-  for await (const part of readParts(store, job, count)) {
+  for await (const part of readAllParts(store, { job, parts: count })) {
     if (part.n !== chosen[at]) continue;
     await kept.take(part);
     at += 1;
@@ -53,28 +51,6 @@ async function sampleParts(
     pid: process.pid,
   };
   return { count: kept.count, records: Number.isNaN(kept.records) ? null : kept.records, rehearsal, sizes };
-}
-
-async function* readParts(store: ObjectStore, job: string, count: number): AsyncGenerator<Part> {
-  for (const { key } of partShards({ job, parts: count })) {
-    const bytes = await store.read(key);
-    if (bytes === null) throw new BatchctlError('corrupt', `${key} is gone right after it was written`);
-    for (const line of linesOf(bytes)) {
-      const part = parsePart(line);
-      if (part === null) throw new BatchctlError('corrupt', `${key} contains a line that is not a part`);
-      yield part;
-    }
-  }
-}
-
-/** Lines of a shard, one after the other: as one string, lists of long lines might not fit. */
-function* linesOf(bytes: Uint8Array): Generator<string> {
-  const decoder = new TextDecoder();
-  let from = 0;
-  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, from)) {
-    yield decoder.decode(bytes.subarray(from, at));
-    from = at + 1;
-  }
 }
 
 /** Overwrites shards with what is kept: a new number is never larger than the old one, so no unread part is lost. */

@@ -10,9 +10,10 @@ import type { Platform } from '../../ports/platform.ts';
 import type { CodeArchive } from '../code-archive.ts';
 import { findJob } from '../find.ts';
 import { closeInputs, FileChecksums } from '../submit/inputs.ts';
+import type { SubmitOptions, SubmitPoint, SubmitResult } from '../submit/options.ts';
 import { ownPlaces, prepare } from '../submit/prepare.ts';
 import type { Prepared, SubmissionRequest } from '../submit/prepared.ts';
-import { type SubmitOptions, type SubmitPoint, type SubmitResult, submit } from '../submit/submit.ts';
+import { submit } from '../submit/submit.ts';
 import type { HeldFirings } from './held-firings.ts';
 
 /** Which of a schedule's firings already ran, by period: one listing for any number of them. */

@@ -1,7 +1,6 @@
 import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { pieceKey } from '../../model/keys.ts';
 import type { PiecePart } from '../../model/part.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { type RecordSplit, walkRecords } from './cut-rules.ts';
@@ -257,13 +256,10 @@ class StoreQueue {
   }
 }
 
-/**
- * Stores a job's pieces. Its id is new, so no piece can exist already. Moves a large piece's file into the store if
- * possible.
- */
-export function storePieces(store: Pick<ObjectStore, 'put' | 'uploadFile'>, job: string): StorePiece {
+/** Stores pieces at new keys: no piece can exist already. Moves a large piece's file into the store if possible. */
+export function storePieces(store: Pick<ObjectStore, 'put' | 'uploadFile'>, keyOf: (n: number) => string): StorePiece {
   return async ({ n, size, checksum, body }) => {
-    const key = pieceKey(job, n);
+    const key = keyOf(n);
     if ('bytes' in body) await store.put(key, body.bytes);
     else await store.uploadFile(body.path, key, { consume: true });
     return { key, size, checksum };

@@ -17,6 +17,8 @@ export interface SplitOptions {
   readonly inputs: readonly SplitSource[];
   readonly split: SplitSpec;
   readonly maxTasks: number;
+  /** The number of the first part; default 0. */
+  readonly first?: number;
   readonly storePiece: StorePiece;
   /** Count records even if the cuts don't need it (control totals); all bytes are then read. */
   readonly countRecords?: boolean;
@@ -60,7 +62,7 @@ const WINDOWS: Windows = { from: 64 * 1024 * 1024, first: 16 * 1024, largest: 10
 const STRETCH = 32 * 1024 * 1024;
 
 /**
- * Cuts all inputs into parts, numbered from 0 in order. Every byte belongs to one part or to a header. Throws `refused`
+ * Cuts all inputs into parts, numbered in order. Every byte belongs to one part or to a header. Throws `refused`
  * for more than `maxTasks` parts, `jobFile` for data that doesn't fit the split, `changed` for an input that was
  * modified meanwhile, `corrupt` for damaged compression. Does not close the sources.
  */
@@ -70,12 +72,13 @@ export async function* splitInputs(options: SplitOptions): AsyncGenerator<Part> 
 
 class Splitter {
   readonly #options: SplitOptions;
-  #n = 0;
+  #n: number;
   #bytes = 0;
   #sinceTurn = 0;
 
   constructor(options: SplitOptions) {
     this.#options = options;
+    this.#n = options.first ?? 0;
   }
 
   async *parts(): AsyncGenerator<Part> {
@@ -100,7 +103,7 @@ class Splitter {
 
   /** Finds errors that can be known before anything is stored. */
   #precheck(split: Exclude<SplitSpec, { by: 'range' | 'grid' }>): void {
-    if (split.by === 'file') this.#checkNumber(this.#options.inputs.length - 1);
+    if (split.by === 'file') this.#checkNumber(this.#n + this.#options.inputs.length - 1);
     if (split.by === 'file' || split.by === 'list' || split.by === 'table') return;
     for (const { name, size, compression } of this.#options.inputs) {
       finderOf(split, name);
@@ -119,7 +122,7 @@ class Splitter {
     for (let input = 0; input < sources.length; ) {
       const end = packEnd(sized, input, limits);
       this.#checkNumber(this.#n);
-      yield { n: this.#n, kind: 'pack', input, files: end - input };
+      yield { n: this.#n, kind: 'pack', input: sources[input]?.index ?? input, files: end - input };
       // No facts of each: there may be a million, and nothing was counted.
       for (const source of sources.slice(input, end)) await source.check();
       await this.#reached(this.#bytes + sized.slice(input, end).reduce((sum, { size }) => sum + size, 0));

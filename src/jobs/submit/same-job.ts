@@ -82,12 +82,26 @@ function formerInputFacts({ name, size, checksum, source }: JobFacts['inputs'][n
  * digests, so this also holds for jobs whose digest left some out. Labels change no data and are not compared. A
  * submission also matches what the job has become: the program of its last `retry --with`, on the inputs as accepted.
  */
-export function differencesOf(view: JobView, prepared: Prepared): readonly Change[] {
-  const [accepted, now] = [recordedFacts(view.record), factsOf(prepared)];
+export function differencesOf(view: JobView, now: JobFacts): readonly Change[] {
+  const accepted = recordedFacts(view.accepted);
   const around = aroundDifferences(accepted, now);
   const all = [...around, ...programDifferences(accepted, now)];
-  return around.length === 0 && all.length > 0 && isCorrectedProgram(view, prepared) ? [] : all;
+  return around.length === 0 && all.length > 0 && isCorrectedProgram(view, now) ? [] : all;
 }
+
+/** The same without regard to its input, which an extension changes. */
+export function otherThanInput(view: JobView, now: JobFacts): readonly Change[] {
+  const { inputs, spec } = view.accepted;
+  const { input, maxTasks } = spec;
+  return differencesOf(view, { ...now, inputs, spec: { ...now.spec, input, maxTasks } });
+}
+
+/** Whether a submission has the digest of the job as accepted, or of one that extended it. */
+export const isKnownDigest = ({ accepted, record }: JobView, digest: string): boolean =>
+  digest === accepted.digest || record.extents?.some((extent) => extent.digest === digest) === true;
+
+/** What an input is to a job: two with the same identity are one version of it. */
+export const inputIdentity = (input: JobFacts['inputs'][number]): string => canonicalJson(inputFacts(input));
 
 /** The job that has a submission's run key, and how the submission differs from it; null if the key is free. */
 export async function standingRun(
@@ -97,7 +111,7 @@ export async function standingRun(
   const existing = prepared.runKey === null ? null : await existingRun(platform, prepared.runKey);
   if (existing === null) return null;
   const view = await requireView(platform.store, existing.claim.job);
-  return { view, differences: existing.claim.digest === prepared.digest ? [] : differencesOf(view, prepared) };
+  return { view, differences: isKnownDigest(view, prepared.digest) ? [] : differencesOf(view, factsOf(prepared)) };
 }
 
 /** The facts of a submission. */
@@ -167,10 +181,10 @@ function specFields({ labels: _, steps, ...spec }: JobSpec): ReadonlyMap<string,
 }
 
 /** A command that cron fires thus stays valid after its program was fixed. */
-function isCorrectedProgram(view: JobView, { spec, code }: Pick<Prepared, 'spec' | 'code'>): boolean {
-  const { record, overrides } = view;
+function isCorrectedProgram(view: JobView, { spec, code }: Pick<JobFacts, 'spec' | 'code'>): boolean {
+  const { accepted: record, overrides } = view;
   const { code: correctedCode = record.code, steps = {}, defaults = {}, expect } = overrides;
-  if (correctedCode !== (code?.sha256 ?? null)) return false;
+  if (correctedCode !== code) return false;
   const params = record.given?.params ?? [];
   if (!params.every((name) => spec.params[name] === record.spec.params[name])) return false;
   const correction = diffJobFile(record, overrides, { ...spec, labels: record.spec.labels });

@@ -10,7 +10,6 @@ import { emptyView } from '../../model/fold.ts';
 import { groupsOf, type JobRecord } from '../../model/job.ts';
 import { codeKey, jobKey, openMark } from '../../model/keys.ts';
 import { jobNeeds } from '../../model/needs.ts';
-import type { Rehearsal } from '../../model/rehearsal.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import { LARGEST_PUT, type ObjectStore, type PutResult } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -25,44 +24,12 @@ import { claimRun, keyedOf, type RunKeyClaim, requireOwnRun, runsOf } from '../r
 import { sendTasks, sendUndecided } from '../send.ts';
 import { lookAndNotify } from '../watch/look-and-notify.ts';
 import { type CutParts, cut } from './cut.ts';
+import { extendJob } from './extend.ts';
 import { closeInputs } from './inputs.ts';
+import type { SubmitOptions, SubmitResult } from './options.ts';
 import type { Prepared } from './prepared.ts';
-import { DIGEST_FORMAT, differencesOf, digestOf, factsOf, otherContent } from './same-job.ts';
+import { DIGEST_FORMAT, differencesOf, digestOf, factsOf, isKnownDigest, otherContent } from './same-job.ts';
 import { requireStillPresent, uploadInputs } from './upload-inputs.ts';
-
-/** Each point is passed right after what it names was written: crash tests stop the submission there. */
-export type SubmitPoint = 'code' | 'inputs' | 'parts' | 'open' | 'job' | 'claim' | 'send' | 'sent';
-
-/** Progress of a submission: bytes put and cut, tasks sent. `total`: null if unknown. */
-interface SubmitProgress {
-  readonly phase: 'upload' | 'cut' | 'send';
-  readonly done: number;
-  readonly total: number | null;
-}
-
-export interface SubmitOptions {
-  /** `existing`: return the key's job even if its content differs; `again`: a deliberate further run; default `new`. */
-  readonly mode?: 'new' | 'existing' | 'again';
-  readonly notBefore?: string | null;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: SubmitProgress) => void) | undefined;
-  readonly passed?: ((point: SubmitPoint) => void) | undefined;
-  /** For a rehearsal: keeps a sample of the job's parts and returns it. */
-  readonly sample?: (job: string, parts: CutParts) => Promise<SampledParts>;
-}
-
-export interface SampledParts {
-  /** Number of remaining parts, numbered from 0. */
-  readonly count: number;
-  /** Records in these parts; null if the split didn't count them. */
-  readonly records: number | null;
-  readonly rehearsal: Rehearsal;
-}
-
-export interface SubmitResult {
-  readonly view: JobView;
-  readonly created: boolean;
-}
 
 /**
  * Submits a prepared job. The order is code, parts, open mark, job.json, claim (the commit), messages, `sent`: a crash
@@ -84,8 +51,11 @@ export async function submit(
   ]);
   const existing = runs?.latest ?? null;
   if (existing !== null && options.mode !== 'again') {
-    await closeInputs(prepared.inputs);
-    return useExisting(platform, prepared, existing.claim, options);
+    try {
+      return await useExisting(platform, prepared, existing.claim, options);
+    } finally {
+      await closeInputs(prepared.inputs);
+    }
   }
   if (runKey === null) await refuseEqual(platform, prepared.digest);
   const record = await write(platform, prepared, runs?.next ?? null, options);
@@ -93,7 +63,9 @@ export async function submit(
   options.passed?.('claim');
   if (winner !== null) {
     await discardJob(platform.store, record.job);
-    return useExisting(platform, prepared, winner, options);
+    // Its inputs are cut: another call adds what the other job lacks.
+    const mode = options.mode === 'extend' ? 'new' : (options.mode ?? 'new');
+    return useExisting(platform, prepared, winner, { ...options, mode });
   }
   return { view: await send(platform, emptyView(record), options), created: true };
 }
@@ -284,11 +256,13 @@ async function useExisting(
 ): Promise<SubmitResult> {
   const view = await requireView(platform.store, found.job);
   if (prepared.runKey !== null) requireOwnRun(view.record, prepared.runKey);
-  if ((options.mode ?? 'new') === 'new' && found.digest !== prepared.digest) {
-    const differences = differencesOf(view, prepared);
+  const { mode = 'new' } = options;
+  if (mode === 'new' && !isKnownDigest(view, prepared.digest)) {
+    const differences = differencesOf(view, factsOf(prepared));
     if (differences.length > 0) throw otherContent(view, prepared, differences);
   }
-  return { view: await finishSending(platform, view), created: false };
+  const sent = await finishSending(platform, view);
+  return mode === 'extend' ? extendJob(platform, sent, prepared, options) : { view: sent, created: false };
 }
 
 /** Sends what is missing of a committed job without a `sent` entry. */

@@ -12,11 +12,14 @@ import { type Difference, differences } from '../../model/verify/verify-result.t
 import { isSkipped, type JobView, roundOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { TotalsSum } from '../totals.ts';
+import type { EvidenceSum } from './evidence-sum.ts';
 import type { Decision, KeptProof } from './proof.ts';
 
 /** The findings of a verification that a proof states. */
 export interface CurrentFacts {
   readonly evidence: Evidence;
+  /** What was there before an extension. */
+  readonly before: EvidenceSum['before'];
   readonly deep: boolean;
   /** In step order. */
   readonly facts: readonly StepFacts[];
@@ -83,7 +86,7 @@ class EarlierProof {
   constructor(view: JobView, kept: KeptProof, evidence: Evidence, decisions: readonly Decision[]) {
     this.#now = view;
     const entries = decisions.slice(0, kept.proof.entry + 1).map(({ entry }) => entry);
-    this.#then = foldJournal(emptyView(view.record), entries);
+    this.#then = foldJournal(emptyView(view.accepted), entries);
     this.#kept = kept;
     this.#evidence = evidence;
     this.#steps = publishedThen(view, evidence).map((published) => ({
@@ -116,8 +119,9 @@ class EarlierProof {
     const then = this.#evidence;
     const deep = this.#kept.proof.result.deep || now.deep;
     const at = (key: string, values: Iterable<Difference>) => [...values].map((value) => ({ ...value, at: key }));
-    yield* at(jobKey(job), differences(acceptedOf(then, deep), acceptedOf(now.evidence, deep)));
-    yield* at(partsKey(job, now.evidence.parts.count), differences(then.parts, now.evidence.parts, 'parts'));
+    const { inputs, parts } = this.#withoutLater(now);
+    yield* at(jobKey(job), differences(acceptedOf(then, deep), acceptedOf({ ...now.evidence, inputs }, deep)));
+    yield* at(partsKey(job, parts.count), differences(then.parts, parts, 'parts'));
     for (const gather of then.gathers) {
       const found = now.evidence.gathers.find(({ step }) => step === gather.step);
       yield* at(openedKey(job, gather.step), differences(gather, found, `gathers.${gather.step}`));
@@ -130,6 +134,14 @@ class EarlierProof {
       const found = now.evidence.files.find(({ step }) => step === files.step);
       yield* at(stepPartsPrefix(job, files.step), differences(files, found, `files.${files.step}`));
     }
+  }
+
+  /** The inputs and parts that the job had at the time of the proof, as they are now. */
+  #withoutLater({ evidence, before }: CurrentFacts): Pick<Evidence, 'inputs' | 'parts'> {
+    const { records, extents = [] } = this.#then.record;
+    const next = this.#now.record.extents?.[extents.length];
+    const found = next === undefined ? null : before(next);
+    return found === null ? evidence : { ...found, inputs: { ...found.inputs, records } };
   }
 
   /** Describes a change and names the objects that were written since, if the store knows. */

@@ -3,7 +3,6 @@ import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, writ
 import { dirname } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { VERSION } from '../../lib/version.ts';
-import type { JobRecord } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import type { FilePart, Part } from '../../model/part.ts';
 import type {
@@ -15,6 +14,7 @@ import type {
   OpenedLine,
 } from '../../model/verify/evidence.ts';
 import { EVIDENCE_FORMAT } from '../../model/verify/evidence.ts';
+import type { JobView } from '../../model/view.ts';
 import { draftIn, removeStaleDrafts } from '../fetch/target.ts';
 import { EvidenceSum } from './evidence-sum.ts';
 
@@ -130,15 +130,17 @@ function cannotWrite(path: string, cause: unknown): BatchctlError {
 
 /** Receives what a verification sees, in an evidence file's order; adds it up, and writes it if a file is wanted. */
 export class EvidenceLog {
-  readonly #record: Omit<JobRecord, 'inputs'>;
+  readonly #view: JobView;
   readonly #file: EvidenceFile | null;
   readonly sum: EvidenceSum;
 
-  constructor({ inputs: _, ...record }: JobRecord, file: EvidenceFile | null) {
-    this.#record = record;
+  constructor(view: JobView, file: EvidenceFile | null) {
+    this.#view = view;
     this.#file = file;
-    this.sum = new EvidenceSum((shard) => file?.line(shard));
-    file?.line({ line: 'evidence', format: EVIDENCE_FORMAT, version: VERSION, job: record.job, record });
+    this.sum = new EvidenceSum((shard) => file?.line(shard), view.record.extents);
+    const { inputs, ...record } = view.accepted;
+    const extended = view.record.extents === undefined ? {} : { inputs: inputs.length };
+    file?.line({ line: 'evidence', format: EVIDENCE_FORMAT, version: VERSION, job: record.job, record, ...extended });
   }
 
   input(line: InputLine): void {
@@ -181,6 +183,6 @@ export class EvidenceLog {
 
   finish(): Evidence {
     this.sum.endFiles();
-    return this.sum.finish(this.#record);
+    return this.sum.finish(this.#view);
   }
 }

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { canonicalJson } from '../../lib/json.ts';
-import type { JobRecord } from '../../model/job.ts';
+import type { Extent, JobRecord } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import { PARTS_PER_SHARD } from '../../model/part.ts';
 import { TaskSetWriter } from '../../model/task-set.ts';
@@ -18,6 +18,7 @@ import type {
   StepEvidence,
 } from '../../model/verify/evidence.ts';
 import { roundsOf, toleranceOf } from '../../model/verify/verify-result.ts';
+import type { JobView } from '../../model/view.ts';
 import type { StepTotals } from '../totals.ts';
 
 /**
@@ -52,6 +53,13 @@ export class RootDigest {
     this.#hash.update(`${text}\n`);
     this.#inShard += 1;
     this.#lines += 1;
+  }
+
+  /** The root of the lines so far. */
+  soFar(): string {
+    const root = this.#root.copy();
+    if (this.#hash !== null) root.update(`${this.#hash.copy().digest('hex')}\n`);
+    return `sha256:${root.digest('hex')}`;
   }
 
   /** Ends the last shard. Returns the root, `sha256:<hex>`. */
@@ -121,6 +129,8 @@ class StepEnds {
 const INPUTS_LISTED = 100;
 const DECISIONS_LISTED = 200;
 
+type InputsBefore = Omit<Evidence['inputs'], 'records'>;
+
 /** Computes a proof's evidence in constant memory. `verify` feeds it from the store, `verify --check` from a file. */
 export class EvidenceSum {
   readonly #onShard: (shard: ShardLine) => void;
@@ -133,13 +143,16 @@ export class EvidenceSum {
   readonly #gathers: Evidence['gathers'][number][] = [];
   readonly #steps: StepEvidence[] = [];
   readonly #roots = { inputs: '', decisions: '', parts: '' };
+  /** What was there before each extension. */
+  readonly #before: readonly { readonly extent: Extent; inputs?: InputsBefore; parts?: Evidence['parts'] }[];
   #inputBytes = 0;
   #step: StepEnds | null = null;
   readonly #files: Evidence['files'][number][] = [];
   #exploded: { readonly step: string; readonly root: RootDigest } | null = null;
 
-  /** `tell` is called with the digest of each finished shard. */
-  constructor(onShard: (shard: ShardLine) => void) {
+  /** `onShard` is called with the digest of each finished shard. */
+  constructor(onShard: (shard: ShardLine) => void, extents: readonly Extent[] = []) {
+    this.#before = extents.map((extent) => ({ extent }));
     this.#onShard = onShard;
     this.#inputs = new RootDigest('inputs', onShard);
     this.#decisions = new RootDigest('decisions', onShard);
@@ -151,6 +164,7 @@ export class EvidenceSum {
   }
 
   input({ n, name, size, checksum, checksumFrom, source }: InputLine, text: string): void {
+    this.#markInputs();
     this.#inputs.add(n, text);
     this.#inputBytes += size;
     if (this.#listedInputs.length < INPUTS_LISTED)
@@ -158,6 +172,7 @@ export class EvidenceSum {
   }
 
   endInputs(): void {
+    this.#markInputs();
     this.#roots.inputs = this.#inputs.finish();
   }
 
@@ -173,7 +188,28 @@ export class EvidenceSum {
   }
 
   part(n: number, text: string): void {
+    for (const before of this.#before)
+      if (before.extent.first === this.#parts.lines)
+        before.parts = { count: this.#parts.lines, root: this.#parts.soFar() };
     this.#parts.add(n, text);
+  }
+
+  /** The inputs and parts that the job had before an extension; null if they were not all seen. */
+  before({ name }: Extent): { readonly inputs: InputsBefore; readonly parts: Evidence['parts'] } | null {
+    const { inputs, parts } = this.#before.find(({ extent }) => extent.name === name) ?? {};
+    return inputs === undefined || parts === undefined ? null : { inputs, parts };
+  }
+
+  #markInputs(): void {
+    const count = this.#inputs.lines;
+    for (const before of this.#before)
+      if (before.extent.firstInput === count && before.inputs === undefined)
+        before.inputs = {
+          count,
+          bytes: this.#inputBytes,
+          root: this.#inputs.soFar(),
+          listed: this.#listedInputs.slice(),
+        };
   }
 
   endParts(): void {
@@ -211,13 +247,13 @@ export class EvidenceSum {
     this.#exploded = null;
   }
 
-  /** The evidence of all lines; `record` without its inputs. */
-  finish(record: Omit<JobRecord, 'inputs'>): Evidence {
-    const { createdBy: who, createdAt: when, host, version } = record;
+  /** The evidence of all lines. */
+  finish({ accepted, record }: Pick<JobView, 'accepted' | 'record'>): Evidence {
+    const { createdBy: who, createdAt: when, host, version } = accepted;
     return {
-      record: recordEvidence(record),
-      spec: canonicalDigest(record.spec),
-      code: record.code,
+      record: recordEvidence(accepted),
+      spec: canonicalDigest(accepted.spec),
+      code: accepted.code,
       images: null,
       submitted: { who, when, host, version },
       inputs: {
@@ -231,7 +267,7 @@ export class EvidenceSum {
       steps: this.#steps,
       gathers: this.#gathers,
       files: this.#files,
-      tolerance: toleranceOf(record, this.#entries),
+      tolerance: toleranceOf(accepted, this.#entries),
       rounds: roundsOf(this.#entries),
       decisions: { count: this.#decisions.lines, root: this.#roots.decisions, listed: this.#listedDecisions },
     };
@@ -239,10 +275,7 @@ export class EvidenceSum {
 }
 
 /** The evidence of job.json: a digest of everything except its inputs, which have their own lines. */
-export function recordEvidence({
-  inputs: _,
-  ...record
-}: Omit<JobRecord, 'inputs'> & Partial<Pick<JobRecord, 'inputs'>>): string {
+export function recordEvidence({ inputs: _, ...record }: JobRecord): string {
   return canonicalDigest(record);
 }
 

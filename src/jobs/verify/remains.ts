@@ -40,11 +40,11 @@ export async function remainsProblems(store: ObjectStore, view: JobView): Promis
   const decisions = await readDecisions(store, view);
   const at = decisions.findIndex(({ entry }) => entry.what === 'prune');
   const pruned = decisions[at];
-  if (recordDigest(view.record) !== view.record.digest)
+  if (recordDigest(view.accepted) !== view.accepted.digest)
     findings.add('record', `the digest of ${jobKey(job)} differs from the one the job was accepted with`);
   for (const { key, proof } of checkProofs(await readProofs(store, job), decisions, findings)) {
     const stated = proof.result?.evidence?.record;
-    if (stated !== undefined && stated !== recordEvidence(view.record))
+    if (stated !== undefined && stated !== recordEvidence(view.accepted))
       findings.add('record', `${jobKey(job)} has changed since ${key} was made`);
   }
   if (pruned !== undefined) {

@@ -3,8 +3,10 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { isKind } from '../../errors.ts';
 import { fileChecksum } from '../../lib/file-checksum.ts';
-import { incompleteText, type JobInput, takesFiles } from '../../model/job.ts';
+import { type Extent, incompleteText, type JobInput, takesFiles } from '../../model/job.ts';
 import {
+  extentPartsPrefix,
+  extentPiecesPrefix,
   jobPrefix,
   partsPrefix,
   piecesPrefix,
@@ -13,7 +15,7 @@ import {
   stepPartsPrefix,
 } from '../../model/keys.ts';
 import { PARTS_PER_SHARD, type Part, type PiecePart, parsePart } from '../../model/part.ts';
-import { partShards } from '../../model/part-shards.ts';
+import { extentOf, partShards } from '../../model/part-shards.ts';
 import { inputLine } from '../../model/verify/evidence.ts';
 import { MAX_NAMED_TASKS } from '../../model/verify/findings.ts';
 import { FilePartsCheck, PartsCheck } from '../../model/verify/parts-check.ts';
@@ -23,6 +25,7 @@ import { fileParts, type OpenedStep, openedStep } from '../explode.ts';
 import { stepTotals } from '../listing.ts';
 import { fileDifference } from '../split/file-source.ts';
 import { pinDifference, restoredEtag, versionReader } from '../split/store-source.ts';
+import { AddedPartsCheck } from './added-parts.ts';
 import { otherInputText } from './input-links.ts';
 import { hashObject, type VerifyContext } from './verify-context.ts';
 
@@ -198,13 +201,23 @@ const TURN = 1_000;
 
 /** Reads all part shards, once and in order, with the pieces that they name. */
 export async function scanParts(ctx: VerifyContext): Promise<PartsScan> {
-  const check = new PartsCheck(ctx.view.record, ctx.findings, ctx.warnings);
-  const pieces = new PieceWalk(ctx);
+  const check = new PartsCheck(ctx.view, ctx.findings, ctx.warnings);
+  const { record } = ctx.view;
+  const added = new AddedPartsCheck(record, ctx.findings);
+  let pieces = new PieceWalk(ctx, piecesPrefix(record.job));
+  let extent: Extent | null = null;
   let parts = 0;
   for await (const part of readParts(ctx)) {
     check.add(part);
+    added.take(part);
     if (part.kind === 'range' && part.assumed === true) ctx.cuts?.assumed.add(part.n);
     ctx.evidence?.part(part);
+    const now = extentOf(record, part.n);
+    if (now !== null && now !== extent) {
+      await pieces.finish();
+      pieces = new PieceWalk(ctx, extentPiecesPrefix(record.job, now.name));
+      extent = now;
+    }
     if (part.kind === 'piece') await pieces.take(part);
     parts += 1;
     if (parts % TURN === 0) ctx.reportChecked(TURN);
@@ -212,6 +225,7 @@ export async function scanParts(ctx: VerifyContext): Promise<PartsScan> {
   ctx.reportChecked(parts % TURN);
   ctx.evidence?.sum.endParts();
   check.finish();
+  added.finish();
   await pieces.finish();
   return { parts, inputs: check.inputs, bytes: check.bytes };
 }
@@ -222,7 +236,9 @@ export async function* readParts(
 ): AsyncGenerator<Part> {
   const { record } = ctx.view;
   const sizes = new Map<string, number>();
-  for await (const { key, size } of ctx.store.list(partsPrefix(record.job))) sizes.set(key, size);
+  const { job, extents = [] } = record;
+  for (const prefix of [partsPrefix(job), ...extents.map(({ name }) => extentPartsPrefix(job, name))])
+    for await (const { key, size } of ctx.store.list(prefix)) sizes.set(key, size);
   for (const { key, first, count } of partShards(record)) {
     ctx.signal?.throwIfAborted();
     const size = sizes.get(key);
@@ -266,9 +282,9 @@ class PieceWalk {
   readonly #entries: AsyncIterator<ObjectEntry>;
   #next: ObjectEntry | null | undefined;
 
-  constructor(ctx: VerifyContext) {
+  constructor(ctx: VerifyContext, prefix: string) {
     this.#ctx = ctx;
-    this.#entries = ctx.store.list(piecesPrefix(ctx.view.record.job))[Symbol.asyncIterator]();
+    this.#entries = ctx.store.list(prefix)[Symbol.asyncIterator]();
   }
 
   /** Looks up the piece of a part. */

@@ -4,7 +4,7 @@ import { EMPTY_OUTPUTS, emptyOutputsText } from '../../model/completeness-text.t
 import { unmetText } from '../../model/expect.ts';
 import type { JobRecord } from '../../model/job.ts';
 import { isClosed } from '../../model/job-state.ts';
-import { jobKey, runClaimKey } from '../../model/keys.ts';
+import { jobKey, journalPrefix, runClaimKey } from '../../model/keys.ts';
 import { changedStep } from '../../model/overrides.ts';
 import type { RangePart } from '../../model/part.ts';
 import { TaskBits } from '../../model/task-set.ts';
@@ -24,6 +24,7 @@ import { recordDigest } from '../submit/same-job.ts';
 import { evaluateAll, isUnmet, type StepTotals } from '../totals.ts';
 import { EarlierProofs } from './earlier-proofs.ts';
 import { EvidenceLog } from './evidence-log.ts';
+import type { EvidenceSum } from './evidence-sum.ts';
 import { checkProofs, type FoundProof, readDecisions, readProofs, standingProof } from './proof.ts';
 import { requireUnchanged } from './remains.ts';
 import { readParts, scanInputs, scanParts, scanStepParts } from './scan-inputs.ts';
@@ -69,7 +70,8 @@ export async function verifyJob(platform: Platform, view: JobView, options: Veri
     // Before the journal: then it has every entry that a proof names.
     const proofs = await readProofs(store, view.record.job);
     now = await refreshView(store, now);
-    await requireIntactRecord(store, now.record);
+    requireInputShapes(now);
+    await requireIntactRecord(store, now.accepted);
     if (now.pruned !== null) return keptResult(platform, now, now.pruned, options);
     if (!isClosed(stateOf(now))) return unfinished(platform, now, proofs, options);
     try {
@@ -136,7 +138,7 @@ async function verifyClosed(
   options: VerifyOptions,
 ): Promise<VerifyResult> {
   const { store } = platform;
-  const evidence = new EvidenceLog(view.record, options.evidence ?? null);
+  const evidence = new EvidenceLog(view, options.evidence ?? null);
   const { parts } = view.record;
   const ctx: VerifyContext = {
     ...(await createContext(platform, view, parts, options)),
@@ -159,7 +161,8 @@ async function verifyClosed(
   const expectations = checkTotals(view, totals, ctx.findings);
   warnOfEmptyOutputs(view, steps, ctx.warnings);
   const found = evidence.finish();
-  await earlier.compare(store, { evidence: found, deep: ctx.deep, facts }, ctx.findings);
+  const before: EvidenceSum['before'] = (extent) => evidence.sum.before(extent);
+  await earlier.compare(store, { evidence: found, before, deep: ctx.deep, facts }, ctx.findings);
   checkState(view, ctx.findings);
   ctx.reportChecked(0);
   return composeResult({
@@ -197,16 +200,10 @@ async function requireIntactRecord(store: ObjectStore, record: JobRecord): Promi
   const { job, runKey } = record;
   const altered = (found: string): BatchctlError =>
     new BatchctlError('corrupt', `${jobKey(job)} was altered: ${found}`, {
-      hint: `restore it from a backup or an earlier version of the object; then batchctl verify ${job}`,
+      hint: restoreHint(job),
     });
   // A process that ran the job knows its record from before.
   if ((await readRecord(store, job)) === null) throw altered('it is gone');
-  requireShape(jobKey(job), record, INPUTS);
-  for (const [n, { source }] of record.inputs.entries()) {
-    const shape = SOURCES[source.kind];
-    if (shape === undefined) throw altered(`inputs.${n}.source.kind is "${source.kind}", which does not exist`);
-    requireShape(jobKey(job), source, shape, `inputs.${n}.source.`);
-  }
   const digest = recordDigest(record);
   if (digest !== record.digest)
     throw altered(`its spec, code and inputs have the digest ${digest}, but it was accepted with ${record.digest}`);
@@ -220,6 +217,24 @@ async function requireIntactRecord(store: ObjectStore, record: JobRecord): Promi
     });
   }
 }
+
+/** Throws `corrupt` for inputs that can't be read, of job.json or of the decisions that added them. */
+function requireInputShapes({ accepted, record }: JobView): void {
+  const { job, inputs } = record;
+  requireShape(jobKey(job), record, INPUTS);
+  for (const [n, { source }] of inputs.entries()) {
+    const where = n < accepted.inputs.length ? jobKey(job) : journalPrefix(job);
+    const shape = SOURCES[source.kind];
+    if (shape === undefined) {
+      const found = `${where} was altered: inputs.${n}.source.kind is "${source.kind}", which does not exist`;
+      throw new BatchctlError('corrupt', found, { hint: restoreHint(job) });
+    }
+    requireShape(where, source, shape, `inputs.${n}.source.`);
+  }
+}
+
+const restoreHint = (job: string): string =>
+  `restore it from a backup or an earlier version of the object; then batchctl verify ${job}`;
 
 /** Throws `corrupt` for an open job whose journal no longer matches an earlier proof. */
 async function requireProvenJournal(store: ObjectStore, view: JobView, proofs: readonly FoundProof[]): Promise<void> {

@@ -25,6 +25,7 @@ export const SUBMIT_ANSWER = v.object({
   job: jobId,
   runKey: runKeyOrNull,
   created: describe(v.boolean(), 'false: it existed already'),
+  added: describe(count, 'tasks of the first step that `--extend` added; 0 for a new job'),
   emptyInputs: EMPTY_INPUTS,
 });
 

@@ -68,7 +68,11 @@ export const PLAN = v.object({
     v.nullable(
       v.object({
         job: text,
-        sameContent: describe(v.boolean(), 'false: the submission would be refused, unless `--existing` or `--again`'),
+        sameContent: describe(
+          v.boolean(),
+          'false: the submission would be refused, unless `--existing`, `--again` or `--extend`',
+        ),
+        added: v.optional(describe(count, 'with `--extend`: the tasks of the first step that it would add')),
         differences: describe(
           v.array(
             v.object({

@@ -112,9 +112,10 @@ export const EVIDENCE = v.object({
         when: text,
         tasks: describe(v.record(text, text), 'sets by step'),
         changed,
+        added: v.optional(describe(v.object({ first: count, count }), 'of an extension: the parts that it added')),
       }),
     ),
-    'retries',
+    'retries and extensions',
   ),
   decisions: describe(
     v.object({

@@ -40,6 +40,8 @@ export interface HeaderLine {
   readonly version: string;
   readonly job: string;
   readonly record: Omit<JobRecord, 'inputs'>;
+  /** How many of the inputs are in job.json, if the job was extended since; absent: all. */
+  readonly inputs?: number;
 }
 
 export interface InputLine extends Omit<InputEvidence, 'source'> {
@@ -159,6 +161,7 @@ function isLine(value: JsonObject, text: string): value is JsonObject & Evidence
         isText(value.job) &&
         isText(value.version) &&
         isJobRecord(value.record) &&
+        (value.inputs === undefined || isCount(value.inputs)) &&
         value.record.job === value.job
       );
     case 'input':

@@ -1,6 +1,5 @@
 import { ownValue, parseObject } from '../../lib/json.ts';
 import type { JobInput, JobRecord, SplitSpec } from '../job.ts';
-import { pieceKey } from '../keys.ts';
 import {
   countParams,
   type FilePart,
@@ -14,6 +13,8 @@ import {
   type RangePart,
   type RowPart,
 } from '../part.ts';
+import { acceptedParts, extentOf, pieceKeyOf } from '../part-shards.ts';
+import type { JobView } from '../view.ts';
 import type { Findings } from './findings.ts';
 
 /**
@@ -31,9 +32,16 @@ export class PartsCheck {
   #current: InputCheck | null = null;
   /** Inputs before this one were seen in a sample. */
   #sampledTo = 0;
+  /** What the job was accepted with. */
+  readonly #accepted: SplitSpec | null;
 
   /** `warnings` names the inputs without parts. */
-  constructor(record: JobRecord, findings: Findings, warnings: Findings | null = null) {
+  constructor(
+    { record, accepted }: Pick<JobView, 'record' | 'accepted'>,
+    findings: Findings,
+    warnings: Findings | null = null,
+  ) {
+    this.#accepted = accepted.spec.input?.split ?? null;
     this.#record = record;
     this.#findings = findings;
     this.#warnings = warnings;
@@ -71,11 +79,11 @@ export class PartsCheck {
     // A sample doesn't contain all inputs, and doesn't claim to.
     if (this.#record.rehearsal) return;
     this.#moveTo(inputs.length);
-    const split = this.#split;
+    const split = this.#accepted;
     if (split?.by !== 'range' && split?.by !== 'grid') return;
-    const made = countParams(split);
-    if (made !== parts)
-      this.#findings.add('partMissing', `the split makes ${made} parts, but the job was accepted with ${parts}`);
+    const [made, accepted] = [countParams(split), acceptedParts(this.#record)];
+    if (made !== accepted)
+      this.#findings.add('partMissing', `the split makes ${made} parts, but the job was accepted with ${accepted}`);
   }
 
   /** For a rehearsal's part, only counts its bytes, and the inputs with parts. */
@@ -108,8 +116,10 @@ export class PartsCheck {
   }
 
   #checkParams(n: number, params: Readonly<Record<string, string>>): void {
-    const split = this.#split;
+    const split = this.#accepted;
     if (split?.by !== 'range' && split?.by !== 'grid') return;
+    // The checksum of an extension covers its parameters.
+    if (extentOf(this.#record, n) !== null) return;
     const expected = n < countParams(split) ? paramsOf(split, n) : null;
     const names = Object.keys(params);
     const same =
@@ -139,7 +149,9 @@ export class PartsCheck {
   #addPack(part: PackPart): void {
     const { n, input: first, files } = part;
     const limits = this.#split?.by === 'file' ? this.#split.pack : undefined;
-    const made = packEnd(this.#record.inputs, first, limits ?? { files: 1 }) - first;
+    const { inputs, extents = [] } = this.#record;
+    const last = extents.find((extent) => extent.first > n)?.firstInput ?? inputs.length;
+    const made = packEnd(inputs, first, limits ?? { files: 1 }, last) - first;
     if (made !== files)
       this.#findings.add('partAltered', `part ${n} has ${files} files, but the split packs ${made} from its first on`);
     for (const input of inputsOf(part)) {
@@ -303,7 +315,7 @@ class InputCheck {
     this.#setHeader(header);
     if (header !== this.#header || part.size < header)
       this.#findings.add('header', `part ${part.n} has another header of ${this.#input.name} than the preceding parts`);
-    if (part.key !== pieceKey(this.#record.job, part.n))
+    if (part.key !== pieceKeyOf(this.#record, part.n))
       this.#findings.add('partAltered', `part ${part.n} refers to ${part.key}, which is not its piece`);
     if (!/^sha256:[0-9a-f]{64}$/.test(part.checksum))
       this.#findings.add('pieceChecksum', `the checksum of part ${part.n} is ${part.checksum}`);

@@ -54,11 +54,16 @@ export function composeResult(verified: ResultFacts): VerifyResult {
   };
 }
 
-/** Retries in their order, with the changes of each; `entries` is the whole journal. */
+/** Retries and extensions in their order, with the changes of each; `entries` is the whole journal. */
 export function roundsOf(entries: readonly JournalEntry[]): readonly RoundEvidence[] {
   return entries.flatMap((entry, n): readonly RoundEvidence[] => {
+    const { who, when } = entry;
+    if (entry.what === 'extend') {
+      const { round, first, count } = entry;
+      return [{ round, entry: n, who, when, tasks: {}, changed: {}, added: { first, count } }];
+    }
     if (entry.what !== 'retry') return [];
-    const { who, when, round, tasks, overrides } = entry;
+    const { round, tasks, overrides } = entry;
     return [{ round, entry: n, who, when, tasks, changed: overrides }];
   });
 }

@@ -9,6 +9,7 @@ import { storePieces } from '../../../src/jobs/split/cut-pieces.ts';
 import { openFileSource, openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import { parseSplit } from '../../../src/jobs/split/parse-split.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
+import { pieceKey } from '../../../src/model/keys.ts';
 import { parsePart, placeOf, placeText } from '../../../src/model/part.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { expectError, SplitBench } from './split-bench.ts';
@@ -235,7 +236,7 @@ describe('splitInputs', () => {
     const text = `id\n${Array.from({ length: 30_000 }, (_, i) => `line ${i}\n`).join('')}`;
     const store = await bench.store();
     const source = openFileSource(0, bench.file('a', gzipSync(text)));
-    const options = { storePiece: storePieces(store, 'job-1'), inMemory: 1000 };
+    const options = { storePiece: storePieces(store, (n) => pieceKey('job-1', n)), inMemory: 1000 };
     const { parts } = await bench.split([source], parseSplit('csv:100KB,header'), options);
     const bodies = await Promise.all(
       parts.map(async (part) => {

@@ -49,7 +49,7 @@ function ranges(at: number, header: number, lengths: readonly number[], first = 
 
 function codesOf(job: JobRecord, parts: readonly Part[]): { codes: readonly string[]; bytes: number } {
   const findings = new Findings();
-  const check = new PartsCheck(job, findings);
+  const check = new PartsCheck({ record: job, accepted: job }, findings);
   for (const part of parts) check.add(part);
   check.finish();
   return { codes: findings.list().map(({ code }) => code), bytes: check.bytes };
@@ -374,8 +374,9 @@ describe('the proof that parts contain every byte once', () => {
 
   it('counts what a sample contains, and claims no more', () => {
     const of = record(lines, [input('a', 80), input('b', 80), input('c', 80)], 2);
+    const sample = { ...of, rehearsal: { of: { parts: 9 } } as Rehearsal };
     const findings = new Findings();
-    const check = new PartsCheck({ ...of, rehearsal: { of: { parts: 9 } } as Rehearsal }, findings);
+    const check = new PartsCheck({ record: sample, accepted: sample }, findings);
     for (const part of [first, { ...first, n: 1, input: 2 }]) check.add(part);
     check.finish();
     expect([check.inputs, check.bytes, findings.list()]).to.deep.equal([2, 8, []]);

@@ -189,7 +189,6 @@ function resultOf({ view, sum, scanned, ends }: ClaimedState, stated: VerifyResu
     findings,
   );
   checkState(view, findings);
-  const { inputs: _, ...record } = view.record;
   return composeResult({
     view,
     chains,
@@ -199,7 +198,7 @@ function resultOf({ view, sum, scanned, ends }: ClaimedState, stated: VerifyResu
     warnings: new Findings(),
     deep: stated.deep,
     altered: stated.altered,
-    evidence: sum.finish(record),
+    evidence: sum.finish(view),
     skips: skipsOf(sum.entries),
   });
 }

@@ -1,5 +1,5 @@
 import { bytesChecksum } from '../../../lib/file-checksum.ts';
-import { requireKnownFormat } from '../../../lib/json.ts';
+import { canonicalJson, requireKnownFormat } from '../../../lib/json.ts';
 import { emptyView, foldJournal } from '../../../model/fold.ts';
 import { hasBarrier, JOB_FORMAT, type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
 import type { JournalEntry } from '../../../model/journal.ts';
@@ -19,6 +19,7 @@ import { PartsCheck } from '../../../model/verify/parts-check.ts';
 import { TaskColumn } from '../../../model/verify/task-column.ts';
 import type { JobView, OpenedGather } from '../../../model/view.ts';
 import { stdinText } from '../../split/stage-part.ts';
+import { AddedPartsCheck } from '../added-parts.ts';
 import { EvidenceSum } from '../evidence-sum.ts';
 import { otherInputText } from '../input-links.ts';
 import { attemptPlaces, inputLinks } from '../verify-context.ts';
@@ -46,6 +47,7 @@ export class EvidenceCheck {
   #record: JobRecord | null = null;
   #view: JobView | null = null;
   #parts: PartsCheck | null = null;
+  #added: AddedPartsCheck | null = null;
   #partLines = 0;
   #opened: (OpenedGather | null)[] = [];
   #ctx: EndsContext | null = null;
@@ -110,6 +112,7 @@ export class EvidenceCheck {
         const { line: _, ...part } = line;
         this.#partLines += 1;
         this.#parts?.add(part);
+        this.#added?.take(part);
         const stdin = stdinText(part);
         this.#partBytes.set(part.n, stdin === null ? partSize(part, this.#inputs) : Buffer.byteLength(stdin));
         this.#sum.part(part.n, text);
@@ -143,20 +146,39 @@ export class EvidenceCheck {
     if (phase === 'input') {
       this.#sum.endInputs();
       if (this.#header === null) return;
-      this.#record = { ...this.#header.record, inputs: this.#inputs };
+      this.#record = { ...this.#header.record, inputs: this.#inputs.slice(0, this.#header.inputs) };
       checkRecord(this.#record, (rule, message) => this.#findings.addUnlocated(rule, message));
       this.#decisions = new DecisionsCheck(this.#record, this.#say);
     } else if (phase === 'decision') {
       this.#sum.endDecisions();
       if (this.#record === null) return;
       this.#view = foldJournal(emptyView(this.#record), this.#sum.entries);
-      this.#parts = new PartsCheck(this.#record, this.#findings);
+      this.#checkAddedInputs(this.#view);
+      this.#parts = new PartsCheck(this.#view, this.#findings);
+      this.#added = new AddedPartsCheck(this.#view.record, this.#findings);
     } else if (phase === 'part') {
       this.#sum.endParts();
       this.#parts?.finish();
+      this.#added?.finish();
     } else if (phase === 'opened') this.#beginEnds();
     else if (phase === 'end') this.#endEnds();
     else if (phase === 'file') this.#endFiles();
+  }
+
+  /** The inputs that the job was extended by are in its decisions, too. */
+  #checkAddedInputs({ accepted, record }: JobView): void {
+    const from = accepted.inputs.length;
+    const lines = this.#inputs;
+    const other = record.inputs.findIndex(
+      (input, n) => n >= from && canonicalJson(input) !== canonicalJson(lines[n] ?? null),
+    );
+    if (other >= 0 || record.inputs.length !== this.#inputs.length)
+      this.#findings.addUnlocated(
+        'inputs',
+        other >= 0
+          ? `input ${other} differs from the decision that added it`
+          : `there are ${this.#inputs.length} inputs, but the decisions make ${record.inputs.length}`,
+      );
   }
 
   #input(line: InputLine, text: string): void {
@@ -165,7 +187,7 @@ export class EvidenceCheck {
     const accepted = checksumFrom === 'submit' ? checksum : null;
     const empty = parts === undefined ? {} : { parts };
     this.#inputs.push({ name, size, source, checksum: accepted, records, compression, ...empty });
-    this.#inputsCheck.add(line);
+    this.#inputsCheck.add(line, n >= (this.#header?.inputs ?? Number.POSITIVE_INFINITY));
     this.#sum.input(line, text);
   }
 

@@ -68,7 +68,8 @@ export class InputsCheck {
     this.#say = say;
   }
 
-  add({ n, name, size, source, checksum, checksumFrom }: InputLine): void {
+  /** `added`: the job was extended by it. */
+  add({ n, name, size, source, checksum, checksumFrom }: InputLine, added: boolean): void {
     if ((checksum === null) !== (checksumFrom === null) || !['submit', 'verify', null].includes(checksumFrom))
       this.#say('inputChecksum', `input ${n}, ${name}, has the checksum ${checksum}, computed by ${checksumFrom}`);
     if (checksum !== null && !isChecksum(checksum))
@@ -81,7 +82,7 @@ export class InputsCheck {
       );
     if (checksumFrom === 'verify') this.verified ??= name;
     if (checksumFrom === null && source.kind !== 'pipe') this.unread ??= name;
-    this.#checkSource({ n, name, size, source });
+    this.#checkSource({ n, name, size, source }, added);
     if (source.kind === 'store' && source.key.startsWith(INPUTS_PREFIX) && checksumFrom === 'submit') {
       const sha256 = source.key.slice(INPUTS_PREFIX.length).split('/')[0];
       if (checksum !== `sha256:${sha256}`)
@@ -89,7 +90,7 @@ export class InputsCheck {
     }
   }
 
-  #checkSource({ n, name, size, source }: Pick<InputLine, 'n' | 'name' | 'size' | 'source'>): void {
+  #checkSource({ n, name, size, source }: Pick<InputLine, 'n' | 'name' | 'size' | 'source'>, added: boolean): void {
     const fields = Object.hasOwn(SOURCE_FIELDS, source.kind) ? SOURCE_FIELDS[source.kind] : null;
     const known: Readonly<Record<string, unknown>> = { ...source };
     if (fields === null || fields.some((field) => known[field] === undefined)) {
@@ -100,7 +101,8 @@ export class InputsCheck {
     if (source.kind === 'pipe' || (source.kind === 'store' && source.key.startsWith(INPUTS_PREFIX))) return;
     if (source.kind === 'file' && (!isRecord(source.pin) || source.pin.size !== size))
       this.#say('inputSource', `input ${n}, ${name}, has ${size} bytes, but its file has ${source.pin?.size}`);
-    const place = JSON.stringify(fields.filter((field) => field !== 'pin').map((field) => known[field]));
+    // A table that has grown is the same file with another pin.
+    const place = JSON.stringify(fields.filter((field) => added || field !== 'pin').map((field) => known[field]));
     const other = this.#places.get(place);
     if (other !== undefined) this.#say('inputTwice', `input ${n}, ${name}, is also input ${other}`);
     this.#places.set(place, n);
@@ -166,7 +168,7 @@ export class DecisionsCheck {
   }
 
   #checkRound(n: number, entry: JournalEntry, { round }: JobView): void {
-    const isNew = entry.what === 'retry' || entry.what === 'skip' || entry.what === 'unskip';
+    const isNew = entry.what === 'extend' || entry.what === 'retry' || entry.what === 'skip' || entry.what === 'unskip';
     if (isNew && entry.round !== undefined && entry.round !== round + 1)
       this.#say('decisionRound', `decision ${n} begins round ${entry.round} after round ${round}`);
     if (entry.what === 'close' && entry.round !== round)

@@ -13,7 +13,7 @@ export const RULES = {
   recordTimes: ['times in job.json', 'the form of a time; a deadline and its creation'],
   rehearsal: ['the parts of a rehearsal', 'those of the whole input'],
   records: ['records of the job, of an input', 'those of the inputs, of its parts'],
-  inputs: ['the number of an input', 'its place'],
+  inputs: ['the number of an input, an input that the job was extended by', 'its place, the decision that added it'],
   inputTwice: ['an input', 'another one with the same bytes of the same source; parts of other inputs'],
   inputChecksum: [
     "an input's checksum",
@@ -36,7 +36,10 @@ export const RULES = {
   partExtra: ['how many parts there are', 'the number of parts in job.json'],
   partKind: ['the kind of a part', 'the split, the source and the other parts of its input'],
   partInput: ["a part's input", 'the input lines'],
-  partAltered: ['a piece, parameters', 'its place in the store; the split'],
+  partAltered: [
+    'a piece, parameters, the parts of an extension',
+    'its place in the store; the split; the checksum in its decision',
+  ],
   partRecords: ['records, bytes in a part', '`every`, or the length of a record; the records of the parts before it'],
   pieceChecksum: ["a piece's checksum", 'the form of one'],
   byteGap: ['the bytes of an input', 'its parts: each byte is in one'],

@@ -109,9 +109,13 @@ function proofOf(
   { result: change, proof: changeProof }: ForgeOptions,
 ): Line {
   const proof: Line = structuredClone(line.proof) as StoredProof;
-  const { inputs: _, ...rest } = record;
   const decisions = lines.filter(({ line: kind }) => kind === 'decision');
-  const result: Line = { ...proof.result, evidence: sum.finish(rest), digest: record.digest, job: record.job };
+  const result: Line = {
+    ...proof.result,
+    evidence: sum.finish({ accepted: record, record }),
+    digest: record.digest,
+    job: record.job,
+  };
   result.entry = decisions.length - 1;
   change?.(result);
   proof.entry = decisions.length - 1;
