@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { hasCode } from '../errors.ts';
 import { shellWord } from './shell-word.ts';
@@ -14,7 +14,8 @@ interface AccessOptions {
 /**
  * The command that lets this user write at a path that it may not, and who owns what is in the way: `sudo chown -R ann out
  * (it belongs to root)`. A closed directory on the way is only opened to pass through, unless it is in `own`: it may contain
- * all files of another user. Null if the owner is this user, or if nothing can be said.
+ * all files of another user. Null if the owner is this user, for the system's own directories and other users' homes, or if
+ * nothing can be said.
  */
 export function accessCommand(path: string, { isFile = false, own = path }: AccessOptions = {}): string | null {
   let missing: string | null = null;
@@ -22,7 +23,7 @@ export function accessCommand(path: string, { isFile = false, own = path }: Acce
   for (let at = path; ; at = dirname(at)) {
     try {
       const { uid } = statSync(at);
-      if (uid === process.geteuid?.()) return null;
+      if (uid === process.geteuid?.() || isOfSystem(realpathSync(at))) return null;
       const owner = uid === 0 ? 'root' : `user ${uid}`;
       const me = shellWord(userName());
       if (closed && at !== own && !at.startsWith(join(own, sep))) {
@@ -40,6 +41,13 @@ export function accessCommand(path: string, { isFile = false, own = path }: Acce
     }
   }
 }
+
+/** Directories that no user is to own: with all below them, or only themselves and, of homes, what is directly in them. */
+const SYSTEM = /^[/](bin|boot|dev|etc|lib\w*|proc|root|run|sbin|sys|usr)([/]|$)|^[/][^/]*$|^[/](home|var)[/][^/]+$/;
+/** Everyone's, within those. */
+const SHARED = /^[/](dev[/]shm|run[/]user[/]\d+)[/]/;
+
+const isOfSystem = (path: string): boolean => SYSTEM.test(path) && !SHARED.test(path);
 
 /** A hint with that command. */
 export function withAccessCommand(hint: string, path: string, options: AccessOptions = {}): string {

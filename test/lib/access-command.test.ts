@@ -1,5 +1,5 @@
 // Protects: whoever may not write somewhere reads which command lets them, and who owns what is in the way.
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { accessCommand, withAccessCommand, withCommandFor } from '../../src/lib/access-command.ts';
 import { forEachTest } from '../support/fixture.ts';
@@ -66,6 +66,15 @@ describe('the command that gives access to a path', () => {
     expect(await withoutRights(async () => accessCommand(scratch.path('none/new'), { isFile: true }))).to.match(
       /^sudo install -d -o nobody \S+\/none /,
     );
+  });
+
+  it("never gives away a directory of the system, or another user's home", async () => {
+    for (const path of ['/', '/etc', '/etc/batchctl', '/usr/local/share', '/home', '/var/lib', '/root/out', '/srv'])
+      expect(await asNobody(path), path).to.equal(null);
+    symlinkSync('/etc', scratch.path('link'));
+    expect(await asNobody(scratch.path('link'))).to.equal(null);
+    expect(await asNobody(scratch.path('link/new'))).to.equal(null);
+    expect(await withoutRights(async () => withAccessCommand('choose another', '/etc'))).to.equal('choose another');
   });
 
   it("is unknown in a directory of one's own", async () => {

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { namesIn } from '../../lib/if-exists.ts';
 import { isAlive } from '../../lib/leftovers.ts';
 import { makePrivateDirectory } from '../../lib/private-files.ts';
 import { STORE_FORMAT } from '../../lib/version.ts';
@@ -45,8 +46,8 @@ export function networkFileSystem(type: number): string | null {
 }
 
 /**
- * Makes the directory `root` a store, or checks that it is one. Throws `config` for one that others may change, on a
- * network file system or without hard links, `refused` for one that was made elsewhere, `newer` for a format that this
+ * Makes the directory `root` a store, or checks that it is one. Throws `config` for one that others may change, that holds
+ * other things, on a network file system or without hard links, `refused` for one that was made elsewhere, `newer` for a format that this
  * version doesn't know, `corrupt` for a `format` file that isn't one.
  */
 export function openRoot(root: string, sync: boolean): void {
@@ -58,6 +59,7 @@ export function openRoot(root: string, sync: boolean): void {
   const there = readFormatFile(root);
   if (there !== null) requireFormat(root, there);
   requireMadeHere(root, there);
+  if (there === null) refuseOtherUse(root);
   makePrivateDirectory(root);
   for (const name of ['store', 'tmp']) makePrivateDirectory(join(root, name), false);
   if (there === null) {
@@ -65,6 +67,18 @@ export function openRoot(root: string, sync: boolean): void {
     // Also if someone else has made the root since the first look.
     requireOwnRoot(root);
   }
+}
+
+/** A store closes its directory to other users, who may need what else is there. Hidden files and mount points don't count. */
+function refuseOtherUse(root: string): void {
+  const names = namesIn(root);
+  const other = names.find((name) => !name.startsWith('.') && name !== 'lost+found');
+  // Without `format`, but with these, the first opening was interrupted.
+  if (other === undefined || names.includes('store') || names.includes('tmp')) return;
+  const found = `expected a directory that is empty or does not exist yet, found ${root} with other things in it (${other})`;
+  throw new BatchctlError('config', found, {
+    hint: `set "root" to a directory of its own: ${join(root, '.batchctl')}`,
+  });
 }
 
 /** On a read-only file system Node answers ENOENT if it is to create parents too; creating this one says what is wrong. */

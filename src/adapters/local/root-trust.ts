@@ -21,9 +21,11 @@ export function requireOwnRoot(root: string, trusted: Trusted = trustedUsers()):
     const why = stats === null ? null : distrustReason(stats, trusted);
     if (why === null) continue;
     throw new BatchctlError('config', `${path} ${why}: other users could choose what batchctl runs as you`, {
-      hint: why.startsWith('belongs')
-        ? 'use your own root: set "root" in batchctl.config.json, or work in another directory'
-        : `if no one else has written there: chmod -R go-w ${shellWord(path)}`,
+      // What is not batchctl's may have to be writable.
+      hint:
+        why.startsWith('belongs') || readFormatFile(root) === null
+          ? 'use your own root: set "root" in batchctl.config.json, or work in another directory'
+          : `if no one else has written there: chmod -R go-w ${shellWord(path)}`,
     });
   }
   if (trusted.uid === null) return;

@@ -28,7 +28,7 @@ export async function readCorrectedFile(spec: JobSpec, directory: string): Promi
  */
 export function correctedOverrides(view: JobView, { spec, code }: CorrectedFile): Overrides {
   const { record } = view;
-  const { overrides, refused } = diffJobFile(record, view.overrides, fillInput(view, spec));
+  const { overrides, refused } = diffJobFile(record, view.overrides, withInputOfNow(view, fillInput(view, spec)));
   if (refused.length > 0) {
     const adjusts = refused.some(({ field }) => field === 'tolerate' || field === 'maxRunning');
     throw new BatchctlError(
@@ -54,6 +54,13 @@ export function correctedOverrides(view: JobView, { spec, code }: CorrectedFile)
 /** Stores the program under its hash before the entry refers to it, so that no worker finds it missing. */
 export async function storeCorrectedCode(store: ObjectStore, { code }: CorrectedFile): Promise<void> {
   if (code !== null) await store.put(codeKey(code.sha256), code.gzip);
+}
+
+/** A file with the input that the job was accepted with is as good as one with all that it was extended by. */
+function withInputOfNow({ accepted, record }: JobView, spec: JobSpec): JobSpec {
+  const { input, maxTasks } = accepted.spec;
+  const isAccepted = isSameJson(spec.input, input) && spec.maxTasks === maxTasks;
+  return isAccepted ? { ...spec, input: record.spec.input, maxTasks: record.spec.maxTasks } : spec;
 }
 
 function fillInput(view: JobView, spec: JobSpec): JobSpec {

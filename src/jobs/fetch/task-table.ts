@@ -80,7 +80,7 @@ export async function taskTable(
       step: way.name,
       state,
       attempts: row === undefined ? null : (row?.attempts ?? (isDone ? null : 0)),
-      seconds: found?.meta.seconds ?? secondsOf(row ?? null),
+      seconds: found === null ? secondsOf(row ?? null) : Math.round(found.meta.seconds * 1_000) / 1_000,
       input,
       params,
       counters: found?.meta.counters ?? {},

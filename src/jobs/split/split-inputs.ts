@@ -132,15 +132,19 @@ class Splitter {
   }
 
   async *#whole(source: SplitSource): AsyncGenerator<Part> {
+    let bytes: number | null = null;
     if (source.random === null) {
       const chunks = source.stream(this.#options.signal) as AsyncIterable<Buffer>;
-      yield* this.#numberParts(wholePiece(chunks, this.#pieceOptions(source)));
+      for await (const piece of this.#numberParts(wholePiece(chunks, this.#pieceOptions(source)))) {
+        bytes = piece.size;
+        yield piece;
+      }
     } else {
       this.#checkNumber(this.#n);
       yield { n: this.#n, kind: 'whole', input: source.index };
       this.#n += 1;
     }
-    await this.#finishInput(source, 1, null, null);
+    await this.#finishInput(source, 1, bytes, null);
   }
 
   async *#list(source: SplitSource): AsyncGenerator<Part> {

@@ -1,7 +1,7 @@
 // Protects: a local store opens only where it is safe, cleans up after dead processes and explains refusals.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { translateFsError } from '../../../src/adapters/local/fs-errors.ts';
@@ -68,6 +68,20 @@ describe('the directory of a file store', () => {
     } finally {
       process.umask(before);
     }
+  });
+
+  it('is refused, and stays open to others, if it is used for something else', async () => {
+    mkdirSync(root, { recursive: true, mode: 0o755 });
+    chmodSync(root, 0o755);
+    writeFileSync(join(root, 'notes.txt'), 'mine\n');
+    const error = await failsWith('config', open());
+    expect(error.message).to.include('with other things in it (notes.txt)');
+    expect(error.hint).to.include(join(root, '.batchctl'));
+    expect([readdirSync(root), statSync(root).mode & 0o777]).to.deep.equal([['notes.txt'], 0o755]);
+    renameSync(join(root, 'notes.txt'), join(root, '.gitignore'));
+    await open();
+    writeFileSync(join(root, 'notes.txt'), 'later\n');
+    await open();
   });
 
   it('names the command that opens it to another user, which never gives away what is above it', async function () {

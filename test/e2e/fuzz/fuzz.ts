@@ -25,15 +25,15 @@ interface Played {
 /** The minimum and maximum number of events in a sequence. */
 const ACTIONS = [5, 120] as const;
 
-/** Runs the sequence of a seed. Every law must hold whenever the job is at rest. */
-export async function fuzz(services: Services, seed: number): Promise<Played> {
+/** Runs the sequence of a seed. Every law must hold whenever the job is at rest. `extended`: the job also grows. */
+export async function fuzz(services: Services, seed: number, extended = false): Promise<Played> {
   const world = new World(services, seed);
   const { random } = Math;
   // Makes random delays in the code depend on the seed.
   Math.random = () => world.chance.next();
   let broken: readonly string[];
   try {
-    broken = await run(world);
+    broken = await run(world, extended);
   } catch (error) {
     broken = [textOf(error)];
   } finally {
@@ -43,9 +43,9 @@ export async function fuzz(services: Services, seed: number): Promise<Played> {
   return { broken, story: world.story };
 }
 
-async function run(world: World): Promise<readonly string[]> {
+async function run(world: World, extended: boolean): Promise<readonly string[]> {
   const { chance } = world;
-  const sequence = new Sequence(world);
+  const sequence = new Sequence(world, extended);
   const steps = sequence.file(0).steps.map(({ name, attempts }) => `${name} (${attempts})`);
   const { tolerate, onFailure, input } = sequence.file(0);
   world.log(`${steps.join(', ')}; ${JSON.stringify({ tolerate, onFailure, split: input?.split })}`);

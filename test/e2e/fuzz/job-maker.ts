@@ -21,8 +21,9 @@ const SHAPES: readonly (readonly Kind[])[] = [
 /** A job whose commands name the program's version. */
 export type JobFile = (version: number) => JobSpec;
 
-export function makeJob(chance: Chance): JobFile {
-  const shape = chance.pick(SHAPES);
+/** `extended`: only shapes that can be. */
+export function makeJob(chance: Chance, extended: boolean): JobFile {
+  const shape = chance.pick(extended ? SHAPES.filter((kinds) => kinds.every((kind) => kind === 'map')) : SHAPES);
   const file = {
     name: 'fuzz',
     params: { fix: '0' },

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { isKind } from '../../../src/errors.ts';
 import { adjust } from '../../../src/jobs/change/adjust.ts';
 import { cancel, kill, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
@@ -6,6 +7,8 @@ import { skip } from '../../../src/jobs/change/skip.ts';
 import { causesOf } from '../../../src/jobs/failures.ts';
 import { requireView } from '../../../src/jobs/journal.ts';
 import { choosePrunable, prune } from '../../../src/jobs/prune/prune.ts';
+import { prepare } from '../../../src/jobs/submit/prepare.ts';
+import { submit } from '../../../src/jobs/submit/submit.ts';
 import type { TaskName } from '../../../src/jobs/tasks.ts';
 import { storeProof } from '../../../src/jobs/verify/proof.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
@@ -16,6 +19,7 @@ import type { JobView } from '../../../src/model/view.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Chance } from '../../support/chance.ts';
+import { submissionRequest } from '../../support/submission-request.ts';
 import type { JobFile } from './job-maker.ts';
 import { membersOf, readRaw } from './raw-job.ts';
 
@@ -66,6 +70,9 @@ export const VERBS: readonly (readonly [weight: number, name: string, verb: Verb
   [3, 'ledger rebuild', ({ platform }) => rebuildAll(platform, { since: null, dryRun: false })],
 ];
 
+/** The same, and extensions: apart from the others, so that old seeds keep their sequences. */
+export const EXTENDING_VERBS: typeof VERBS = [...VERBS, [20, 'extend', extendRange]];
+
 /** The last verb of a sequence. */
 export const pruneAll: Verb = async ({ platform }) =>
   prune(platform, await choosePrunable(platform, -1), Number.MAX_SAFE_INTEGER, {});
@@ -88,6 +95,16 @@ async function skipWith(job: OperatedJob, undo: boolean, causes: readonly string
   const any = undo && job.chance.is(0.8) ? anySkipped : anyTask;
   const tasks = causes.length > 0 ? [] : [await any(job), ...(job.chance.is(0.3) ? [await any(job)] : [])];
   return skip(job.platform, seen, { tasks, causes, reason: 'fuzz', undo, dryRun: job.chance.is(0.05) });
+}
+
+/** Submits the job again, with more numbers in its range, or as many. */
+async function extendRange({ platform, job, file, chance }: OperatedJob): Promise<unknown> {
+  const { spec, runKey } = (await view({ platform, job })).record;
+  const split = spec.input?.split;
+  if (split?.by !== 'range') throw new RangeError('a fuzzed job splits a range');
+  const longer = { ...file(0), input: { from: [], split: { ...split, to: split.to + chance.pick([0, 1, 1, 2]) } } };
+  const request = submissionRequest(longer, tmpdir(), { runKey });
+  return submit(platform, await prepare(request, platform.store), { mode: 'extend' });
 }
 
 async function adjustTo(job: OperatedJob, wanted: Parameters<typeof adjust>[2]): Promise<unknown> {

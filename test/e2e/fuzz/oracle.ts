@@ -138,6 +138,9 @@ export function roundOf(raw: RawJob, index: number, task: number): number {
     if (entry.what === 'retry') {
       const asked = isReleased(raw, entry) ? entry.tasks : (entry.canaries ?? {});
       if (asksFor(raw.steps, { asked, opened: entry.opened ?? [] }, index, task)) round = entry.round;
+    } else if (entry.what === 'extend') {
+      const asked = { [raw.steps[0]?.name ?? '']: `${entry.first}-${entry.first + entry.count - 1}` };
+      if (asksFor(raw.steps, { asked, opened: [] }, index, task)) round = entry.round;
     } else if (entry.what === 'unskip' && entry.asked !== undefined && entry.round !== undefined) {
       if (asksFor(raw.steps, { asked: entry.asked, opened: [] }, index, task)) round = entry.round;
     }
@@ -201,6 +204,7 @@ function readJournal({ entries, record }: RawJob): Journal {
     if (what === 'adjust') tolerate = entry.tolerate ?? tolerate;
     if (what === 'close' && entry.state !== 'cancelled') closed = entry.state;
     if (what === 'retry' || what === 'skip' || what === 'unskip' || what === 'retry-rest') closed = '';
+    if (what === 'extend') [closed, round] = ['', entry.round];
     if (what === 'retry' || what === 'skip' || what === 'unskip') round = entry.round ?? round;
     if (what === 'retry' || (what === 'skip' && entry.unstop === true)) stopped = false;
     if (what !== 'skip' && what !== 'unskip') continue;

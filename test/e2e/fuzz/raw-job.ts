@@ -37,6 +37,7 @@ export async function readRaw(store: ObjectStore, job: string): Promise<RawJob> 
   const record = await json<JobRecord>(`jobs/${job}/job.json`);
   const entries: JournalEntry[] = [];
   for (const key of keys) if (key.includes('/journal/')) entries.push(await json<JournalEntry>(key));
+  const added = entries.reduce((sum, entry) => sum + (entry.what === 'extend' ? entry.count : 0), 0);
   const steps: RawStep[] = [];
   for (const [index, { name, gather }] of record.spec.steps.entries()) {
     const takesFiles = record.spec.steps[index - 1]?.explode === true;
@@ -55,7 +56,7 @@ export async function readRaw(store: ObjectStore, job: string): Promise<RawJob> 
       gather,
       barrier,
       start: barrier || before === undefined ? index : before.start,
-      size: gather ? 1 : takesFiles ? (opened?.count ?? 0) : (before?.size ?? record.parts),
+      size: gather ? 1 : takesFiles ? (opened?.count ?? 0) : (before?.size ?? record.parts + added),
       out: new Set(below('out').map((key) => Number(key.slice(-9)))),
       failed: new Set(
         below('failed').map((key) => {

@@ -6,7 +6,7 @@ import { countMessages, entryKinds, keysBelow } from '../../support/stored.ts';
 import { submissionRequest } from '../../support/submission-request.ts';
 import { FuzzWorker } from './fuzz-worker.ts';
 import { type JobFile, makeJob } from './job-maker.ts';
-import { isAllowedError, VERBS, type Verb } from './operators.ts';
+import { EXTENDING_VERBS, isAllowedError, VERBS, type Verb } from './operators.ts';
 import type { Actor } from './scheduler.ts';
 import { LEASE, type World } from './world.ts';
 
@@ -23,14 +23,17 @@ const LONGEST_DELAY = 310;
 export class Sequence {
   readonly #world: World;
   readonly #file: JobFile;
+  readonly #verbs: typeof VERBS;
   readonly #keeper: { readonly actor: Actor; readonly watcher: JobWatcher };
   #workers: FuzzWorker[] = [];
   #operators: Actor[] = [];
   #job = '';
 
-  constructor(world: World) {
+  /** `extended`: operators extend the job, too. */
+  constructor(world: World, extended: boolean) {
     this.#world = world;
-    this.#file = makeJob(world.chance);
+    this.#verbs = extended ? EXTENDING_VERBS : VERBS;
+    this.#file = makeJob(world.chance, extended);
     const { actor, platform } = world.addActor('keeper');
     this.#keeper = {
       actor,
@@ -158,7 +161,7 @@ export class Sequence {
     const { chance } = this.#world;
     this.#operators = this.#operators.filter((actor) => actor.busy());
     if (this.#operators.length >= OPERATORS) return;
-    const [, name, verb] = chance.weighted(VERBS.map((entry) => [entry[0], entry] as const));
+    const [, name, verb] = chance.weighted(this.#verbs.map((entry) => [entry[0], entry] as const));
     const actor = this.#begin(name, verb);
     if (chance.is(0.25)) actor.dieAt = chance.whole(1, 40);
     this.#operators.push(actor);

@@ -338,6 +338,7 @@ describe('the proof that parts contain every byte once', () => {
       ['header'],
     ],
     ['pieces of a pipe', piped(25, 4), [piece(0, 15), piece(1, 15)], []],
+    ['the size of what came through a pipe, removed', piped(0, 4), [piece(0, 15), piece(1, 15)], ['byteGap']],
     ['a byte more than came through a pipe', piped(25, 4), [piece(0, 15), piece(1, 16)], ['byteGap']],
     ['a piece without its header', piped(25, 4), [piece(0, 15), piece(1, 10, { header: 0 })], ['header']],
     ['a piece shorter than its header', piped(14, 4), [piece(0, 15), piece(1, 4)], ['header']],
