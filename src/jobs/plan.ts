@@ -12,7 +12,6 @@ import type { Platform } from '../ports/platform.ts';
 import { costOfForecast } from './cost/affordable.ts';
 import { historyOf } from './rehearse/observe.ts';
 import { type CutParts, cut } from './submit/cut.ts';
-import { countAdded } from './submit/extend.ts';
 import type { Prepared } from './submit/prepared.ts';
 import { shownDifference, standingRun } from './submit/same-job.ts';
 
@@ -53,7 +52,9 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
   const standing = await standingRun(platform, prepared);
   const { slots, load, signal } = options;
   const added =
-    standing === null || options.extend !== true ? null : await countAdded(platform.store, standing.view, prepared);
+    standing === null || options.extend !== true
+      ? null
+      : await (await import('./submit/extend.ts')).countAdded(platform.store, standing.view, prepared);
   const parts = options.cut ?? (await planCut(prepared, signal));
   const { spec } = prepared;
   const { steps } = spec;

@@ -28,7 +28,7 @@ describe('inspecting and repairing a failed job through a manager', () => {
       const { outputs } = await claimsResult(workspace, job);
       expect(outputs.totals).to.equal(expectedTotals());
       const again = jsonOf(await workspace.run(submit));
-      expect(again).to.deep.equal({ job, runKey: 'claims-1', created: false, emptyInputs: [] });
+      expect(again).to.deep.equal({ job, runKey: 'claims-1', created: false, added: 0, emptyInputs: [] });
     });
   });
 });

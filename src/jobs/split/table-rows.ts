@@ -24,6 +24,8 @@ const ROW_LIMIT = 64 * 1024;
 
 const NEWLINE = 10;
 const BRACE = 123;
+/** Decides for a header of one column, in which no separator shows. */
+const TSV = /\.tsv(\.(gz|zst))?$/i;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -105,7 +107,8 @@ class TableReader {
     const text = first.toString('latin1').trim();
     const columns = new Columns(this.#name, this.#onColumns);
     if (text.charCodeAt(0) === BRACE) return new JsonFormat(this.#name, columns);
-    const delimiter = this.#split.delimiter ?? SEPARATORS.find((each) => text.includes(each)) ?? ',';
+    const usual = TSV.test(this.#name) ? '\t' : ',';
+    const delimiter = this.#split.delimiter ?? SEPARATORS.find((each) => text.includes(each)) ?? usual;
     return new CsvFormat(columns, delimiter, this.#split.quote);
   }
 

@@ -24,7 +24,6 @@ import { claimRun, keyedOf, type RunKeyClaim, requireOwnRun, runsOf } from '../r
 import { sendTasks, sendUndecided } from '../send.ts';
 import { lookAndNotify } from '../watch/look-and-notify.ts';
 import { type CutParts, cut } from './cut.ts';
-import { extendJob } from './extend.ts';
 import { closeInputs } from './inputs.ts';
 import type { SubmitOptions, SubmitResult } from './options.ts';
 import type { Prepared } from './prepared.ts';
@@ -262,7 +261,9 @@ async function useExisting(
     if (differences.length > 0) throw otherContent(view, prepared, differences);
   }
   const sent = await finishSending(platform, view);
-  return mode === 'extend' ? extendJob(platform, sent, prepared, options) : { view: sent, created: false };
+  if (mode !== 'extend') return { view: sent, created: false };
+  const { extendJob } = await import('./extend.ts');
+  return extendJob(platform, sent, prepared, options);
 }
 
 /** Sends what is missing of a committed job without a `sent` entry. */
